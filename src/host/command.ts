@@ -1,0 +1,158 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
+
+/** How a command ended. `stopped` says that we ended it, and why; then `code` and `signal` tell nothing. */
+export interface CommandResult {
+  code: number | null;
+  signal: string | null;
+  stopped: 'time limit' | 'cancelled' | null;
+  stdout: string;
+  /** Its last lines, of both streams as they came, oldest first; at most `TAIL_LINES`. */
+  tail: string[];
+  durationMs: number;
+}
+
+export interface CommandOptions {
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  /** Milliseconds; then the whole process group is killed. */
+  timeLimit: number;
+  /** Called for each line of both streams, without its line end. */
+  onLine?: (line: string) => void;
+  /** Ends the command and its whole process group. */
+  cancel?: AbortSignal;
+  /** An open lock that the child is to keep held while it lives (its descriptor 3). */
+  holds?: number;
+  /** Text for its stdin; without it stdin is /dev/null. */
+  input?: string;
+  /** Bytes of stdout that are kept; the rest is read and dropped. */
+  keep?: number;
+  onSpawn?: (pid: number) => void;
+}
+
+const TAIL_LINES = 40;
+const LONGEST_LINE = 4096;
+const KEEP = 64 * 1024 * 1024;
+/** Between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE = 2_000;
+
+/**
+ * Runs one program with an argument array, never a shell, in a process group of its own.
+ * It resolves whatever the program does; it rejects only where the program cannot be started.
+ */
+export function run(file: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const started = process.hrtime.bigint();
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: options.env,
+      detached: true,
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', options.holds ?? 'ignore'],
+    });
+    if (child.pid !== undefined) options.onSpawn?.(child.pid);
+    let stopped: CommandResult['stopped'] = null;
+    const stop = (why: NonNullable<CommandResult['stopped']>): void => {
+      stopped ??= why;
+      killGroup(child);
+    };
+    const limit = setTimeout(() => stop('time limit'), options.timeLimit);
+    const onCancel = (): void => stop('cancelled');
+    if (options.cancel?.aborted) onCancel();
+    options.cancel?.addEventListener('abort', onCancel);
+
+    const tail: string[] = [];
+    const onLine = (line: string): void => {
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+      options.onLine?.(line);
+    };
+    const stdout: Buffer[] = [];
+    let kept = 0;
+    const outLines = new LineSplitter(onLine);
+    const errLines = new LineSplitter(onLine);
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (kept < (options.keep ?? KEEP)) stdout.push(chunk);
+      kept += chunk.length;
+      outLines.write(chunk);
+    });
+    child.stderr?.on('data', (chunk: Buffer) => errLines.write(chunk));
+    if (child.stdin) {
+      // A program that does not read its input is judged by its exit code, not by our EPIPE.
+      child.stdin.on('error', () => {});
+      child.stdin.end(options.input);
+    }
+
+    const finish = (): void => {
+      clearTimeout(limit);
+      options.cancel?.removeEventListener('abort', onCancel);
+    };
+    child.once('error', (error) => {
+      finish();
+      reject(error);
+    });
+    const settle = (code: number | null, signal: string | null): void => {
+      finish();
+      outLines.end();
+      errLines.end();
+      resolve({
+        code,
+        signal,
+        stopped,
+        stdout: Buffer.concat(stdout).toString('utf8'),
+        tail,
+        durationMs: Number(process.hrtime.bigint() - started) / 1e6,
+      });
+    };
+    child.once('close', settle);
+    // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
+    child.once('exit', () => {
+      setTimeout(() => {
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      }, GRACE).unref();
+    });
+  });
+}
+
+function killGroup(child: ChildProcess): void {
+  const { pid } = child;
+  if (pid === undefined) return;
+  const signal = (name: NodeJS.Signals): void => {
+    try {
+      process.kill(-pid, name);
+    } catch {
+      // The group is gone, which is what was wanted.
+    }
+  };
+  signal('SIGTERM');
+  setTimeout(() => signal('SIGKILL'), GRACE).unref();
+}
+
+/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
+export class LineSplitter {
+  readonly #decoder = new StringDecoder('utf8');
+  readonly #onLine: (line: string) => void;
+  #rest = '';
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  write(chunk: Buffer): void {
+    this.#rest += this.#decoder.write(chunk);
+    // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
+    const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#onLine(line);
+    while (this.#rest.length > LONGEST_LINE) {
+      this.#onLine(this.#rest.slice(0, LONGEST_LINE));
+      this.#rest = this.#rest.slice(LONGEST_LINE);
+    }
+  }
+
+  end(): void {
+    const last = (this.#rest + this.#decoder.end()).replace(/\r$/, '');
+    this.#rest = '';
+    if (last !== '') this.#onLine(last);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * All that crosses the wire between the runner (the action) and the host program.
+ *
+ * The runner sends one `Opening`, then `Control` messages; the host answers with `Event`s. Each travels as one
+ * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
+ * the same build, but a journal on a host may have been written by an older one.
+ */
+export const PROTOCOL_VERSION = 1;
+
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+export const STATES = [
+  'preflight',
+  'locked',
+  'fetched',
+  'staged',
+  'prepared',
+  'canary',
+  'activating',
+  'verifying',
+  'verified',
+  'committed',
+  'rolling-back',
+  'rolled-back',
+  'rollback-failed',
+] as const;
+
+export type State = (typeof STATES)[number];
+
+export type Outcome = 'deployed' | 'unchanged' | 'rolled-back' | 'rollback-failed' | 'failed';
+
+/** A build step: chosen by the lockfile, left out, or a shell command that the user wrote. */
+export type BuildStep = { kind: 'default' } | { kind: 'none' } | { kind: 'command'; command: string };
+
+/** What one host is to do. Carries secrets (`shellInit` may): it travels on stdin and is never written to a file. */
+export interface Plan {
+  protocol: number;
+  /** Unique to this deploy on every host; matches `/^[a-z0-9-]{8,64}$/`, so that it can be a file name. */
+  deployId: string;
+  /** Who deploys: shown to whoever waits for the lock, and in the history. */
+  run: { repository: string; id: string; attempt: string; url: string; actor: string };
+  /** The app's directory as the user gave it: absolute, `~/…`, or relative to the login's home. */
+  path: string;
+  /** Where in `path` the app lives, relative, without `..`; empty for `path` itself. */
+  workingDirectory: string;
+  /** `url` is what to clone; `given` says that the user named it, so that it beats the checkout's own origin. */
+  repository: { url: string; given: boolean };
+  /** A full commit id, or the name of a branch or tag. */
+  ref: string;
+  install: BuildStep;
+  build: BuildStep;
+  /** App names in the ecosystem file; empty means all of them. */
+  apps: string[];
+  /** The ecosystem file relative to the working directory; null means to look for it. */
+  ecosystem: string | null;
+  /** PM2's `--env`. */
+  pm2Env: string | null;
+  /** Whether PM2's dump is updated for these apps after a commit or a rollback. */
+  save: boolean;
+  /** Milliseconds, all of these. */
+  commandTimeout: number;
+  healthTimeout: number;
+  stableFor: number;
+  lockTimeout: number;
+}
+
+/** Why a deploy did not end as `deployed` or `unchanged`. All text in it comes from the host: hostile until rendered. */
+export interface Failure {
+  /** The state in which it went wrong. */
+  state: State;
+  /** One or two sentences: what happened, with what was given and what is taken. */
+  message: string;
+  /** What to do about it, or null where `message` says it all. */
+  remedy: string | null;
+  /** The failing command's last lines. */
+  output: string[];
+  /** The last lines that the app wrote to its error log during this deploy. */
+  appLog: string[];
+}
+
+/** How a host ended. `sha` is what runs there now, or null where nothing of ours does. */
+export interface HostResult {
+  outcome: Outcome;
+  sha: string | null;
+  previousSha: string | null;
+  /** Instances that are online at the end, over all chosen apps. */
+  instances: number;
+  durationMs: number;
+  /** Milliseconds by what they were spent on; what no entry claims is the host program's own overhead. */
+  spent: { lock: number; git: number; install: number; build: number; pm2: number; verify: number };
+  /** Versions in use, for the report: `node` runs the deploy and the app's commands. */
+  versions: { node: string; pm2: string };
+  failure: Failure | null;
+}
+
+export type Event =
+  | { type: 'state'; state: State; atMs: number }
+  | { type: 'notice'; level: 'info' | 'warning'; text: string }
+  /** One line that a command printed. */
+  | { type: 'output'; from: 'git' | 'install' | 'build' | 'pm2'; text: string }
+  /** Always the last event. */
+  | { type: 'end'; result: HostResult };
+
+/** The first line that the runner sends once the bootstrap has proved itself. */
+export interface Opening {
+  /** Source text of the host program. */
+  program: string;
+  plan: Plan;
+}
+
+/** What the runner sends afterwards. Every one of them renews the lease. */
+export type Control = { type: 'heartbeat' } | { type: 'go' } | { type: 'cancel'; reason: string };
+
+/** The runner sends a heartbeat this often, in milliseconds. */
+export const HEARTBEAT_EVERY = 10_000;
+/** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
+export const LEASE = 120_000;
