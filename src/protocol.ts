@@ -96,7 +96,7 @@ export type Event =
   | { type: 'state'; state: State; atMs: number }
   | { type: 'notice'; level: 'info' | 'warning'; text: string }
   /** One line that a command printed. */
-  | { type: 'output'; from: 'git' | 'install' | 'build' | 'pm2'; text: string }
+  | { type: 'output'; from: 'install' | 'build' | 'pm2'; text: string }
   /** Always the last event. */
   | { type: 'end'; result: HostResult };
 

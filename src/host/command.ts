@@ -28,6 +28,8 @@ export interface CommandOptions {
   /** Bytes of stdout that are kept; the rest is read and dropped. */
   keep?: number;
   onSpawn?: (pid: number) => void;
+  /** Ends what the program left running in its process group. */
+  reap?: boolean;
 }
 
 const TAIL_LINES = 40;
@@ -106,6 +108,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
     child.once('close', settle);
     // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
     child.once('exit', () => {
+      if (options.reap) signalGroup(child, 'SIGKILL');
       setTimeout(() => {
         child.stdout?.destroy();
         child.stderr?.destroy();
@@ -115,17 +118,17 @@ export function run(file: string, args: readonly string[], options: CommandOptio
 }
 
 function killGroup(child: ChildProcess): void {
-  const { pid } = child;
-  if (pid === undefined) return;
-  const signal = (name: NodeJS.Signals): void => {
-    try {
-      process.kill(-pid, name);
-    } catch {
-      // The group is gone, which is what was wanted.
-    }
-  };
-  signal('SIGTERM');
-  setTimeout(() => signal('SIGKILL'), GRACE).unref();
+  signalGroup(child, 'SIGTERM');
+  setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone, which is what was wanted.
+  }
 }
 
 /** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
