@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { accessSync, constants, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { DeployFailure } from './failure.ts';
+
+/** Where the things of one app lie on a host. All are absolute, real paths. */
+export interface Places {
+  /** The app's directory, as PM2 and the user know it. */
+  live: string;
+  /** Where the app runs in `live`. */
+  workDir: string;
+  /** Holds staging and what was replaced; on `live`'s own filesystem, so that a rename reaches it. */
+  beside: string;
+  /** Journal, history and what a rollback needs; outlives deploys, 0700. */
+  state: string;
+}
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+export function resolvePath(given: string, home: string): string {
+  const path =
+    given === '~' ? home : given.startsWith('~/') ? join(home, given.slice(2)) : resolve(home, given);
+  if (path === '/' || path === realOrSame(home)) {
+    throw new DeployFailure(
+      `path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`,
+      {
+        remedy: "Give the app a directory of its own, such as '~/app'.",
+      },
+    );
+  }
+  return realOrSame(path);
+}
+
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+export function stateRoot(env: NodeJS.ProcessEnv, home: string): string {
+  const given = env.XDG_STATE_HOME;
+  return join(given && isAbsolute(given) ? given : join(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+
+/** Names the places of the app at `live` without making or changing any. */
+export function placesOf(live: string, workingDirectory: string, root: string): Places {
+  const hash = createHash('sha256').update(live).digest('hex').slice(0, 12);
+  return {
+    live,
+    workDir: join(live, workingDirectory),
+    beside: placeBeside(live),
+    state: join(root, `${basename(live)}-${hash}`),
+  };
+}
+
+function placeBeside(live: string): string {
+  const sibling = join(dirname(live), `.${basename(live)}.pm2-ssh-deploy`);
+  return writableOnSameFilesystem(sibling, live) ? sibling : join(live, '.git', 'pm2-ssh-deploy');
+}
+
+function writableOnSameFilesystem(sibling: string, live: string): boolean {
+  const parent = dirname(live);
+  try {
+    const existing = exists(sibling) ? sibling : parent;
+    accessSync(existing, constants.W_OK | constants.X_OK);
+    return statSync(existing).dev === statSync(exists(live) ? live : parent).dev;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes the directories that only the deploying user may read. */
+export function makePrivate(...directories: string[]): void {
+  for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o700 });
+}
+
+/** Whether `path` is `directory` or lies in it; both absolute. */
+export function isWithin(directory: string, path: string): boolean {
+  const way = relative(directory, path);
+  return way !== '..' && !way.startsWith('../') && !isAbsolute(way);
+}
+
+/** Whether something is there, a dangling link included. */
+export function exists(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function realOrSame(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

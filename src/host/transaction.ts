@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import type { Plan } from '../protocol.ts';
+import type { DeployApp } from './app-config.ts';
+import type { Head } from './checkout.ts';
+import { readIfThere, writeDurably } from './durable.ts';
+import type { Moment } from './processes.ts';
+import type { SwapOp } from './swap-list.ts';
+
+/**
+ * All that is needed to end a deploy either way, on disk before anything of the live app is touched, so that a
+ * program that was killed can be followed by one that finishes its work. Holds the app's environment: mode 0600.
+ */
+export interface Transaction {
+  deployId: string;
+  run: Plan['run'];
+  /** The new version, and the one to go back to. */
+  sha: string;
+  previous: Head;
+  /** Where the finished build and what it replaces lie. */
+  staging: string;
+  kept: string;
+  ops: SwapOp[];
+  /** File in the state directory that says what the build made. */
+  record: string;
+  fingerprint: string;
+  /** PM2 as it was. */
+  before: Before;
+  save: boolean;
+  healthTimeout: number;
+  stableFor: number;
+  /** What PM2 is given. */
+  config: DeployApp[];
+  pm2Env: string | null;
+  /** When the swap ended; null until it has. */
+  swapped: Moment | null;
+}
+
+/** What PM2 ran before the deploy. */
+export interface Before {
+  /** What restores it. An app that is not in here did not exist. */
+  apps: DeployApp[];
+  /** Instances by name, and how many of them were online. */
+  counts: Record<string, { total: number; online: number }>;
+  /** Ports on which the old version accepted connections. */
+  ports: number[];
+  strays: number[];
+}
+
+const file = (state: string): string => join(state, 'transaction.json');
+
+/** Returns once it is on disk. */
+export function saveTransaction(state: string, transaction: Transaction): void {
+  writeDurably(file(state), JSON.stringify(transaction));
+}
+
+export function loadTransaction(state: string): Transaction | null {
+  const text = readIfThere(file(state));
+  return text === null ? null : (JSON.parse(text) as Transaction);
+}
