@@ -1,0 +1,22 @@
+/** What an SSH session, and this deploy itself, put in the environment. */
+const SESSION = /^(SSH_|XDG_SESSION_|PM2_SSH_DEPLOY)|^XDG_(SEAT|VTNR)$|^MOTD_SHOWN$/;
+
+/** What may reach PM2, and through it the apps: who and where the user is, and where the user's tools are. */
+const FOR_PM2 =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PM2_HOME|NVM_DIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS)$/;
+
+/** The environment for git, install and build: the session's, without what tells of the session or of this deploy. */
+export function sessionless(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return keep(env, (name) => !SESSION.test(name));
+}
+
+/** The environment for PM2. A daemon that it starts, and apps that it starts for the first time, keep it for good. */
+export function pm2Environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return keep(env, (name) => FOR_PM2.test(name));
+}
+
+function keep(env: NodeJS.ProcessEnv, wanted: (name: string) => boolean): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value !== undefined && wanted(name)),
+  );
+}

@@ -1,0 +1,104 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AppConfig, type DeployApp, expectedInstances } from '../app-config.ts';
+import { type CommandResult, run } from '../command.ts';
+import type { Pm2Install } from './find.ts';
+import type { Instance, Json } from './list.ts';
+
+export interface ReloadOptions {
+  pm2: Pm2Install;
+  /** The Node that runs PM2's CLI, and the daemon where none runs yet. */
+  node: string;
+  apps: readonly DeployApp[];
+  /** PM2's `--env`. */
+  pm2Env: string | null;
+  /** What of these apps runs now: it takes time to stop. */
+  running: readonly Instance[];
+  pm2Home: string;
+  /** From `pm2Environment`. */
+  env: NodeJS.ProcessEnv;
+  /** A directory of ours that nobody else can enter: the config is there, with its secrets, while PM2 reads it. */
+  dir: string;
+  /** A directory that no swap moves. A daemon that is started keeps it as its own. */
+  cwd: string;
+  /** The open lock that PM2's CLI is to hold as long as it lives. */
+  holds?: number;
+  onLine?: (line: string) => void;
+}
+
+/** A reload that goes on. */
+export interface Reload {
+  /** How PM2's CLI ended. Its code says nothing good: PM2 ends with 0 for every failure at run time. */
+  done: Promise<CommandResult>;
+  /** Ends PM2's CLI, which drives the reload: instances that it has not touched yet stay as they are. */
+  abort(): void;
+}
+
+/** PM2's own, in milliseconds. */
+const LISTEN_TIMEOUT = 3_000;
+const KILL_TIMEOUT = 1_600;
+/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
+const MARGIN = 30_000;
+
+/** Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command line. */
+export function startOrReload(options: ReloadOptions): Reload {
+  const { pm2, node, apps, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+  // PM2 tells what a config is by a `.json` anywhere in its path.
+  const config = join(dir, 'pm2-ssh-deploy.json');
+  const abort = new AbortController();
+  const go = async (): Promise<CommandResult> => {
+    rmSync(config, { force: true });
+    writeFileSync(config, JSON.stringify({ apps }), { mode: 0o600, flag: 'wx' });
+    try {
+      return await run(
+        node,
+        [pm2.bin, 'startOrReload', config, '--no-color', ...(pm2Env === null ? [] : ['--env', pm2Env])],
+        {
+          cwd,
+          // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
+          env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
+          timeLimit: reloadTimeLimit(apps, running, pm2.version),
+          cancel: abort.signal,
+          ...(holds === undefined ? {} : { holds }),
+          ...(onLine === undefined ? {} : { onLine }),
+        },
+      );
+    } finally {
+      rmSync(config, { force: true });
+    }
+  };
+  return { done: go(), abort: () => abort.abort() };
+}
+
+/**
+ * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
+ * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
+ */
+export function reloadTimeLimit(
+  apps: readonly DeployApp[],
+  running: readonly Instance[],
+  pm2Version: string,
+): number {
+  return apps.reduce((sum, app) => {
+    const now = running.filter(({ name }) => name === app.name);
+    const count = Math.max(now.length, expectedInstances(app).count);
+    return sum + count * swapTimeLimit(app, now, pm2Version);
+  }, MARGIN);
+}
+
+/** How long PM2 may take to replace one instance of an app, in milliseconds. */
+export function swapTimeLimit(app: AppConfig, running: readonly Instance[], pm2Version: string): number {
+  const listen = milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+  // The old instances are killed by their own limit, the new ones' may differ.
+  const kill = Math.max(
+    milliseconds(app.kill_timeout, KILL_TIMEOUT),
+    ...running.map((one) => one.killTimeout ?? 0),
+  );
+  const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
+  return waits * listen + kill;
+}
+
+function milliseconds(value: Json | undefined, byDefault: number): number {
+  const given = typeof value === 'string' ? Number(value) : value;
+  return typeof given === 'number' && given > 0 ? given : byDefault;
+}

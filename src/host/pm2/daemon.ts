@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { allPids } from '../processes.ts';
+import type { Rpc } from './rpc.ts';
+
+/**
+ * The pid of the daemon that serves `pm2Home`, or null where none does. `pm2.pid` is only a hint, since it outlives
+ * a daemon that was killed: the process must hold the listening socket.
+ */
+export function daemonPid(pm2Home: string): number | null {
+  const inodes = listeningInodes(join(pm2Home, 'rpc.sock'));
+  if (inodes.size === 0) return null;
+  const noted = Number(readText(join(pm2Home, 'pm2.pid')));
+  if (Number.isInteger(noted) && noted > 0 && holds(noted, inodes)) return noted;
+  return allPids().find((pid) => holds(pid, inodes)) ?? null;
+}
+
+/** The file that the daemon was started from (`…/pm2/lib/Daemon.js`), which tells its installation; or null. */
+export async function daemonScript(rpc: Rpc, timeLimit: number): Promise<string | null> {
+  // The report carries the daemon's environment as well: nothing else is taken from it.
+  const report = (await rpc.call('getReport', [{}], timeLimit)) as { argv?: unknown } | null;
+  const script: unknown = Array.isArray(report?.argv) ? report.argv[1] : null;
+  return typeof script === 'string' ? script : null;
+}
+
+/** Inodes of the sockets that listen at `path`, under whatever name they were bound. */
+function listeningInodes(path: string): Set<string> {
+  const inodes = new Set<string>();
+  const wanted = real(path);
+  for (const line of readText('/proc/net/unix').split('\n')) {
+    // Num RefCount Protocol Flags Type St Inode Path; the flag says that it accepts connections.
+    const match = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/.exec(line);
+    if (!match?.[1] || !match[2] || !match[3]?.endsWith('/rpc.sock')) continue;
+    if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && real(match[3]) === wanted) inodes.add(match[2]);
+  }
+  return inodes;
+}
+
+function holds(pid: number, inodes: ReadonlySet<string>): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
+      return inode !== undefined && inodes.has(inode);
+    });
+  } catch {
+    return false;
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

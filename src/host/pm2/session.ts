@@ -1,0 +1,98 @@
+import { isAbsolute, join } from 'node:path';
+import type { DeployApp } from '../app-config.ts';
+import { type Reload, startOrReload } from './cli.ts';
+import { daemonPid, daemonScript } from './daemon.ts';
+import { saveApps } from './dump.ts';
+import { findPm2, type Pm2Install } from './find.ts';
+import { type Instance, listInstances } from './list.ts';
+import { removeInstances } from './remove.ts';
+import { openRpc, type Rpc } from './rpc.ts';
+
+/** The user's PM2 during one deploy: its CLI where it must act, its daemon's own socket where it is asked. */
+export interface Pm2 {
+  readonly install: Pm2Install;
+  /** The environment that PM2, and so the apps, are given. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The daemon's version where one runs and it is not the CLI's, else null. */
+  readonly otherDaemon: string | null;
+  /** Empty where no daemon runs; none is started for it. */
+  list(): Promise<Instance[]>;
+  daemonPid(): number | null;
+  startOrReload(
+    apps: readonly DeployApp[],
+    running: readonly Instance[],
+    pm2Env: string | null,
+    onLine: (line: string) => void,
+  ): Reload;
+  remove(instances: readonly Instance[]): Promise<void>;
+  /** Updates PM2's dump for these apps alone. */
+  save(names: readonly string[]): Promise<void>;
+}
+
+interface Options {
+  /** From `pm2Environment`. */
+  env: NodeJS.ProcessEnv;
+  home: string;
+  workDir: string;
+  /** Private; the config is there while PM2 reads it. */
+  configDir: string;
+  lock: () => number | undefined;
+}
+
+/** Milliseconds that the daemon has for an answer. */
+const ANSWERS_WITHIN = 10_000;
+
+/** Finds PM2 and its daemon, and starts nothing. */
+export async function openPm2({ env, home, workDir, configDir, lock }: Options): Promise<Pm2> {
+  const pm2Home = env.PM2_HOME && isAbsolute(env.PM2_HOME) ? env.PM2_HOME : join(home, '.pm2');
+  let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
+  const daemon = rpc === null ? null : await daemonScript(rpc, ANSWERS_WITHIN);
+  const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon });
+  // A daemon that PM2's own command started is there from then on.
+  const connection = async (): Promise<Rpc | null> => {
+    rpc ??= await openRpc(pm2Home, ANSWERS_WITHIN);
+    return rpc;
+  };
+  return {
+    install,
+    env,
+    otherDaemon: rpc !== null && rpc.version !== install.version ? rpc.version : null,
+    async list() {
+      const open = await connection();
+      if (open === null) return [];
+      try {
+        return await listInstances(open, ANSWERS_WITHIN);
+      } catch (error) {
+        // A connection that failed stays so; the daemon may be another one by the next call.
+        open.close();
+        rpc = null;
+        throw error;
+      }
+    },
+    daemonPid: () => daemonPid(pm2Home),
+    startOrReload(apps, running, pm2Env, onLine) {
+      const holds = lock();
+      return startOrReload({
+        pm2: install,
+        node: process.execPath,
+        apps,
+        pm2Env,
+        running,
+        pm2Home,
+        env,
+        dir: configDir,
+        cwd: home,
+        onLine,
+        ...(holds === undefined ? {} : { holds }),
+      });
+    },
+    async remove(instances) {
+      const open = await connection();
+      if (open !== null) await removeInstances(open, instances);
+    },
+    async save(names) {
+      const open = await connection();
+      if (open !== null) await saveApps(open, pm2Home, names, ANSWERS_WITHIN);
+    },
+  };
+}

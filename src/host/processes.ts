@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
+ * Together with the pid it names a process for good: a reused pid has another start.
+ */
+export function startTicks(pid: number): number | null {
+  const start = Number(statOf(pid)?.[19]);
+  return Number.isInteger(start) ? start : null;
+}
+
+/** Whether the process runs. One that has ended but was not yet waited for does not. */
+export function isAlive(pid: number): boolean {
+  const state = statOf(pid)?.[0];
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/** The pids that the process has as children now, without theirs. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const children: number[] = [];
+    for (const task of readdirSync(`/proc/${pid}/task`)) {
+      const list = readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1');
+      children.push(...list.split(' ').filter(Boolean).map(Number));
+    }
+    return children;
+  } catch {
+    // A kernel without these files, or a process that has just ended.
+    return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
+  }
+}
+
+/** The children, theirs, and so on: what an app started through npm really runs as. */
+export function descendantsOf(pid: number): number[] {
+  const found: number[] = [];
+  const ahead = childrenOf(pid);
+  for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+    found.push(next);
+    ahead.push(...childrenOf(next));
+  }
+  return found;
+}
+
+/**
+ * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
+ * sure that it started earlier; one with an equal value started within the same hundredth of a second.
+ * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
+ */
+export function ticksNow(): number {
+  const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+  child.on('error', () => {});
+  const { pid } = child;
+  // It has not been waited for before this function returns, so its entry is there, however short it lives.
+  const ticks = pid === undefined ? null : startTicks(pid);
+  child.kill('SIGKILL');
+  child.unref();
+  if (ticks === null) throw new Error('no child can be started, or /proc cannot be read');
+  return ticks;
+}
+
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** A point of time that no change of the clock moves, as long as the machine is not booted again. */
+export interface Moment {
+  boot: string;
+  ticks: number;
+}
+
+export function momentNow(): Moment {
+  return { boot: bootId(), ticks: ticksNow() };
+}
+
+/** The moment's ticks, or null where the machine was booted since: then every process began later. */
+export function ticksOf(moment: Moment): number | null {
+  return moment.boot === bootId() ? moment.ticks : null;
+}
+
+/** All pids that we may see. */
+export function allPids(): number[] {
+  try {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
+function statOf(pid: number): string[] | null {
+  if (!Number.isInteger(pid) || pid <= 0) return null;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .trim()
+      .split(' ');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DeployFailure } from '../../../src/host/failure.ts';
+import { daemonPid, daemonScript } from '../../../src/host/pm2/daemon.ts';
+import { openRpc } from '../../../src/host/pm2/rpc.ts';
+import { isAlive } from '../../../src/host/processes.ts';
+import { type PrivatePm2, RUNTIMES, startPm2 } from '../../rig/pm2.ts';
+
+const LIMIT = 5_000;
+
+describe.each(RUNTIMES)('$name', (runtime) => {
+  let pm2: PrivatePm2;
+  beforeAll(async () => {
+    pm2 = await startPm2(runtime);
+  });
+  afterAll(() => pm2.stop());
+
+  test('without a daemon there is no connection, and none is started', async () => {
+    expect(await openRpc(pm2.home, LIMIT)).toBeNull();
+    expect(await openRpc(join(pm2.home, 'no/such/home'), LIMIT)).toBeNull();
+    expect(daemonPid(pm2.home)).toBeNull();
+    expect(pm2.pids()).toEqual([]);
+  });
+
+  test('calls the daemon, over and over, and knows its pid and where it was started from', async () => {
+    expect((await pm2.run(['ping'])).code).toBe(0);
+    const rpc = await openRpc(pm2.home, LIMIT);
+    if (!rpc) throw new Error('no daemon');
+    expect(rpc.version).toBe(runtime.pm2Version);
+    expect(await daemonScript(rpc, LIMIT)).toBe(join(runtime.pm2Root, 'lib/Daemon.js'));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => rpc.call('getMonitorData', [{}], LIMIT)),
+    );
+    expect(answers).toEqual(Array(20).fill([]));
+    expect(pm2.pids()).toEqual([daemonPid(pm2.home)]);
+    await expect(rpc.call('noSuchMethod', [{}], LIMIT)).rejects.toThrow(/refused.*noSuchMethod/);
+    rpc.close();
+    await expect(rpc.call('getVersion', [{}], LIMIT)).rejects.toThrow('is closed');
+  });
+
+  test('a daemon that hangs is told from one that is dead, and answers again once it goes on', async () => {
+    const rpc = await openRpc(pm2.home, LIMIT);
+    const daemon = daemonPid(pm2.home);
+    if (!rpc || daemon === null) throw new Error('no daemon');
+    process.kill(daemon, 'SIGSTOP');
+    const started = Date.now();
+    const failure = await rpc.call('getVersion', [{}], 300).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(DeployFailure);
+    expect((failure as DeployFailure).message).toBe(
+      `The PM2 daemon of ${pm2.home} runs but has not answered for 0.3 s.`,
+    );
+    await expect(openRpc(pm2.home, 300)).rejects.toThrow('has not answered');
+    expect(Date.now() - started).toBeLessThan(3_000);
+    process.kill(daemon, 'SIGCONT');
+    expect(await rpc.call('getVersion', [{}], LIMIT)).toBe(runtime.pm2Version);
+
+    process.kill(daemon, 'SIGSTOP');
+    const answer = rpc.call('getVersion', [{}], LIMIT);
+    process.kill(daemon, 'SIGKILL');
+    await expect(answer).rejects.toThrow('went away: it was killed');
+    await expect(rpc.call('getVersion', [{}], LIMIT)).rejects.toThrow('went away');
+    await expect.poll(() => isAlive(daemon)).toBe(false);
+    // Its socket and pid file are still there.
+    expect(await openRpc(pm2.home, LIMIT)).toBeNull();
+    expect(daemonPid(pm2.home)).toBeNull();
+    expect(pm2.pids()).toEqual([]);
+  });
+});
+
+test('what is no PM2 daemon gives a clear failure', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'pm2-'));
+  const server = await new Promise<Server>((resolve) => {
+    const made = createServer((socket) => {
+      socket.write(Buffer.from([0x11, 0, 0, 0, 3, ...Buffer.from('j:{')]));
+      socket.on('error', () => {});
+    }).listen(join(home, 'rpc.sock'), () => resolve(made));
+  });
+  try {
+    await expect(openRpc(home, 2_000)).rejects.toThrow('cannot be understood');
+  } finally {
+    server.close();
+    await rm(home, { recursive: true });
+  }
+});
