@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DeployFailure } from './failure.ts';
+import { type Git, splitZ } from './git.ts';
+import { exists } from './places.ts';
+
+/** What HEAD of the live checkout says. */
+export interface Head {
+  /** The commit, or null where nothing was ever checked out. */
+  sha: string | null;
+  /** The branch that HEAD names (`refs/heads/main`), or null where it is detached. */
+  branch: string | null;
+}
+
+/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+export async function inspectCheckout(live: string, git: Git): Promise<'absent' | 'checkout'> {
+  if (!exists(live) || readdirSync(live).length === 0) return 'absent';
+  if (!existsSync(join(live, '.git'))) {
+    throw new DeployFailure(`${live} holds files but is no git checkout.`, {
+      remedy:
+        'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+    });
+  }
+  const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
+  if (realpathSync(top) !== realpathSync(live)) {
+    throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
+      remedy: 'Give path the top of the checkout, and working-directory the rest.',
+    });
+  }
+  return 'checkout';
+}
+
+export async function readHead(git: Git): Promise<Head> {
+  const [commit, branch] = await Promise.all([
+    git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
+    git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
+  ]);
+  return {
+    sha: commit.code === 0 ? commit.stdout.trim() : null,
+    branch: branch.code === 0 ? branch.stdout.trim() : null,
+  };
+}
+
+/**
+ * Tracked files of `live` that differ from HEAD, but for those that an earlier deploy's build rewrote and that still
+ * are as it left them (`rewritten`: path to sha256 of the content).
+ */
+export async function localChanges(
+  live: string,
+  git: Git,
+  rewritten: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const args = [
+    'status',
+    '--porcelain=v1',
+    '-z',
+    '--no-renames',
+    '--untracked-files=no',
+    '--ignore-submodules=all',
+  ];
+  const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
+  return listing
+    .map((entry) => entry.slice(3))
+    .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf(join(live, path)));
+}
+
+export function refuseLocalChanges(live: string, changes: readonly string[]): void {
+  if (changes.length === 0) return;
+  const shown = changes.slice(0, 20).join(', ');
+  const more = changes.length > 20 ? ` and ${changes.length - 20} more` : '';
+  throw new DeployFailure(
+    `Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`,
+    {
+      remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+    },
+  );
+}
+
+/** sha256 of a file's content, or null where there is no readable file. */
+function contentOf(file: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(file)).digest('hex');
+  } catch {
+    return null;
+  }
+}
+
+/** Path to `<mode> <object>` of every file of a commit; submodules are left out, since their files are not git's here. */
+export async function trackedFiles(git: Git, sha: string): Promise<Map<string, string>> {
+  const listing = splitZ(
+    await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`),
+  );
+  const files = new Map<string, string>();
+  for (const entry of listing) {
+    const tab = entry.indexOf('\t');
+    const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
+    if (type === 'blob') files.set(entry.slice(tab + 1), `${mode} ${object}`);
+  }
+  return files;
+}
+
+/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+export async function flaggedFiles(git: Git): Promise<Set<string>> {
+  const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
+  return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
+}
+
+/** Of the given paths, those that the live checkout's ignore rules cover. */
+export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
+  if (paths.length === 0) return new Set();
+  const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
+    input: `${paths.join('\0')}\0`,
+  });
+  return new Set(splitZ(result.stdout));
+}
+
+/**
+ * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
+ * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ */
+export async function moveHead(git: Git, from: Head, sha: string, keptIndex: string): Promise<void> {
+  const index = await indexFile(git);
+  if (existsSync(index) && !existsSync(keptIndex)) copyFileSync(index, keptIndex);
+  const what = `Setting HEAD to ${sha}`;
+  await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+  await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
+  await git.attempt(['update-index', '-q', '--refresh']);
+}
+
+/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+export async function restoreHead(git: Git, to: Head, keptIndex: string): Promise<void> {
+  const index = await indexFile(git);
+  if (existsSync(keptIndex)) {
+    copyFileSync(keptIndex, `${index}.restored`);
+    renameSync(`${index}.restored`, index);
+  } else if (to.sha === null) {
+    rmSync(index, { force: true });
+  }
+  const what = 'Restoring HEAD';
+  const reason = ['-m', 'pm2-ssh-deploy: rollback'];
+  if (to.branch !== null) await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
+  else if (to.sha !== null) await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
+  await git.attempt(['update-index', '-q', '--refresh']);
+}
+
+async function indexFile(git: Git): Promise<string> {
+  const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
+  return resolve(git.directory, path);
+}

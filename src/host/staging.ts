@@ -1,0 +1,88 @@
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Git, splitZ } from './git.ts';
+
+/**
+ * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+export async function checkOut(
+  live: Git,
+  gitIn: (directory: string) => Git,
+  staging: string,
+  sha: string,
+): Promise<void> {
+  // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
+  const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
+  const source = resolve(live.directory, common);
+  mkdirSync(staging, { recursive: true, mode: 0o755 });
+  const git = gitIn(staging);
+  const format = sha.length === 64 ? ['--object-format=sha256'] : [];
+  await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+  const own = join(staging, '.git');
+
+  for (const name of ['config', 'config.worktree', 'shallow']) {
+    if (existsSync(join(source, name))) copyFileSync(join(source, name), join(own, name));
+  }
+  if (existsSync(join(source, 'info'))) cpSync(join(source, 'info'), join(own, 'info'), { recursive: true });
+  for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
+    await git.attempt(['config', '--local', '--unset-all', key]);
+  }
+  // Large files that live has already are not downloaded again.
+  if (existsSync(join(source, 'lfs')))
+    await git.attempt(['config', '--local', 'lfs.storage', join(source, 'lfs')]);
+  mkdirSync(join(own, 'objects', 'info'), { recursive: true });
+  appendFileSync(join(own, 'objects', 'info', 'alternates'), `${join(source, 'objects')}\n`);
+  const tags = await live.text(
+    ['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'],
+    'Reading the tags',
+  );
+  writeFileSync(join(own, 'packed-refs'), tags);
+
+  await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+  if (existsSync(join(staging, '.gitmodules'))) {
+    await git.text(
+      ['submodule', '--quiet', 'update', '--init', '--recursive'],
+      'Checking out the submodules',
+    );
+  }
+}
+
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+export async function showEnvFiles(
+  live: string,
+  staging: string,
+  liveGit: Git,
+  directories: readonly string[],
+): Promise<string[]> {
+  const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+  const shown: string[] = [];
+  for (const directory of new Set(directories)) {
+    const from = join(live, directory);
+    for (const name of existsSync(from) ? readdirSync(from) : []) {
+      const path = directory === '' ? name : `${directory}/${name}`;
+      const wanted = name.startsWith('.env') && !tracked.has(path) && statSync(join(live, path)).isFile();
+      if (!wanted || existsSync(join(staging, path))) continue;
+      mkdirSync(join(staging, directory), { recursive: true });
+      copyFileSync(join(live, path), join(staging, path));
+      shown.push(path);
+    }
+  }
+  return shown;
+}
+
+/** Takes the copies away again, so that they are no part of what the build made. */
+export function hideEnvFiles(staging: string, shown: readonly string[]): void {
+  for (const path of shown) rmSync(join(staging, path), { force: true });
+}
