@@ -1,0 +1,192 @@
+/** The oldest Node that runs the host program. */
+export const OLDEST_NODE = 16;
+
+/**
+ * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
+ * over to it. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ */
+export const LOADER = String.raw`
+(function () {
+  var fs = require("fs"), os = require("os"), path = require("path");
+  var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
+  delete process.env.PM2_SSH_DEPLOY_NONCE;
+  var chunks = [];
+  function fail(error) {
+    var text = JSON.stringify(String((error && error.message) || error));
+    process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
+  }
+  function begin(opening, rest) {
+    var given = process.env.XDG_STATE_HOME;
+    var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
+    var id = String(opening.plan.deployId);
+    if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
+    var runs = path.join(state, "pm2-ssh-deploy", "runs");
+    var runDir = path.join(runs, id);
+    var programFile = path.join(runDir, "host.js");
+    fs.mkdirSync(runs, { recursive: true, mode: 448 });
+    fs.mkdirSync(runDir, { mode: 448 });
+    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
+    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
+  }
+  function onEnd() { process.exit(1); }
+  function onData(chunk) {
+    var at = chunk.indexOf(10);
+    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
+    if (at < 0) return;
+    process.stdin.removeListener("data", onData);
+    process.stdin.removeListener("end", onEnd);
+    process.stdin.pause();
+    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+  }
+  process.stdin.on("end", onEnd);
+  process.stdin.on("data", onData);
+})();
+`;
+
+/**
+ * What the bootstrap evaluates: POSIX sh. It finds `n`, the nonce, and `e`, a line end, and reads from stdin the
+ * user's shell-init up to a line that is the nonce. It ends as the Node that it found, with the rest of stdin untouched.
+ * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`.
+ */
+export const FIND_NODE = `
+set +eu
+pm2sd_nonce=$n; pm2sd_newline=$e
+pm2sd_init=; pm2sd_whole=; pm2sd_old=; pm2sd_node=
+pm2sd_say() { printf '\\n%s %s\\n' "$pm2sd_nonce" "$*"; }
+while IFS= read -r pm2sd_line; do
+  if [ "$pm2sd_line" = "$pm2sd_nonce" ]; then pm2sd_whole=1; break; fi
+  pm2sd_init=$pm2sd_init$pm2sd_line$pm2sd_newline
+done
+[ -n "$pm2sd_whole" ] || exit 1
+
+pm2sd_before=$(command -v node)
+if [ -n "$pm2sd_init" ]; then
+  # Printed where shell-init ends this shell: by exit, or by an error in its syntax.
+  trap 'pm2sd_say "init-ended $?"' EXIT
+  eval "$pm2sd_init" </dev/null >&2
+  trap - EXIT
+  set +euf
+  unset IFS
+  cd "$HOME" 2>/dev/null
+fi
+
+if timeout -s KILL 5 true </dev/null >/dev/null 2>&1; then
+  pm2sd_run() { timeout -s KILL "$@"; }
+else
+  pm2sd_run() {
+    pm2sd_seconds=$1; shift
+    "$@" &
+    pm2sd_job=$!
+    (sleep "$pm2sd_seconds"; kill -9 "$pm2sd_job") >/dev/null 2>&1 &
+    pm2sd_watch=$!
+    wait "$pm2sd_job"
+    kill "$pm2sd_watch"
+  }
+fi
+# Prints what a command prints within so many seconds. The mark, not the end of the stream, ends it: a child that the
+# command has left behind may hold that open for ever.
+pm2sd_limited() {
+  { pm2sd_run "$@" </dev/null 2>/dev/null; printf '\\npm2sd-end\\n'; } 2>/dev/null | sed -n '/^pm2sd-end$/q;p'
+}
+
+pm2sd_try() {
+  case $1 in /*) ;; *) return 1 ;; esac
+  [ -f "$1" ] && [ -x "$1" ] || return 1
+  pm2sd_version=$(pm2sd_limited 5 "$1" -v)
+  case $pm2sd_version in v[0-9]*.*) ;; *) return 1 ;; esac
+  pm2sd_major=\${pm2sd_version#v}; pm2sd_major=\${pm2sd_major%%.*}
+  case $pm2sd_major in *[!0-9]*) return 1 ;; esac
+  if [ "$pm2sd_major" -ge ${OLDEST_NODE} ]; then pm2sd_node=$1; return 0; fi
+  [ -n "$pm2sd_old" ] || pm2sd_old="$1 $pm2sd_version"
+  return 1
+}
+
+pm2sd_newest() {
+  ls "$1" 2>/dev/null | sed -n 's/^v\\{0,1\\}\\([0-9][0-9]*\\.[0-9][0-9]*\\.[0-9][0-9]*\\)$/\\1/p' | sort -t. -rn -k1,1 -k2,2 -k3,3
+}
+
+pm2sd_daemon() {
+  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
+  case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
+  pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
+  # A stale pid file may name any process by now.
+  case $pm2sd_exe in */node|*/nodejs|*/node[0-9]*) pm2sd_try "$pm2sd_exe" ;; *) return 1 ;; esac
+}
+
+pm2sd_nvm() {
+  pm2sd_dir=\${NVM_DIR:-$HOME/.nvm}
+  pm2sd_alias=default
+  for pm2sd_hop in 1 2 3 4 5; do
+    [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
+    read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
+  done
+  case $pm2sd_alias in v[0-9]*|[0-9]*)
+    for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
+      case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
+    done ;;
+  esac
+  for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
+    pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0
+  done
+  return 1
+}
+
+pm2sd_fnm() {
+  for pm2sd_dir in "$FNM_DIR" "\${XDG_DATA_HOME:-$HOME/.local/share}/fnm" "$HOME/.fnm"; do
+    [ -d "$pm2sd_dir/node-versions" ] || continue
+    pm2sd_try "$pm2sd_dir/aliases/default/bin/node" && return 0
+    for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/node-versions"); do
+      pm2sd_try "$pm2sd_dir/node-versions/v$pm2sd_v/installation/bin/node" && return 0
+    done
+  done
+  return 1
+}
+
+pm2sd_managers() {
+  pm2sd_data=\${XDG_DATA_HOME:-$HOME/.local/share}
+  for pm2sd_file in \\
+    "\${VOLTA_HOME:-$HOME/.volta}/bin/node" \\
+    "\${ASDF_DATA_DIR:-$HOME/.asdf}/shims/node" \\
+    "\${ASDF_DATA_DIR:-$HOME/.asdf}"/installs/nodejs/*/bin/node \\
+    "\${MISE_DATA_DIR:-$pm2sd_data/mise}/shims/node" \\
+    "\${MISE_DATA_DIR:-$pm2sd_data/mise}"/installs/node/*/bin/node \\
+    "\${NODENV_ROOT:-$HOME/.nodenv}/shims/node" \\
+    "\${N_PREFIX:-/usr/local}/bin/node" "$HOME/n/bin/node" "$HOME/.n/bin/node" \\
+    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" \\
+    "$HOME/.npm-global/bin/node" "$HOME/.local/bin/node" "$HOME/bin/node" \\
+    /opt/homebrew/bin/node /home/linuxbrew/.linuxbrew/bin/node "$HOME/.linuxbrew/bin/node" \\
+    /usr/local/bin/node /usr/bin/node /usr/bin/nodejs /snap/bin/node /opt/node*/bin/node /usr/local/lib/nodejs/*/bin/node
+  do
+    pm2sd_try "$pm2sd_file" && return 0
+  done
+  return 1
+}
+
+pm2sd_login() {
+  [ -x "$SHELL" ] || return 1
+  pm2sd_try "$(pm2sd_limited 10 "$SHELL" -lic 'echo; echo @@; node -p process.execPath; echo @@' | sed -n '/^@@$/,/^@@$/{/^\\//p;}' | sed 1q)"
+}
+
+pm2sd_find() {
+  # What shell-init has put on PATH was put there to be used.
+  if [ -n "$pm2sd_init" ]; then
+    pm2sd_after=$(command -v node)
+    [ "$pm2sd_after" != "$pm2sd_before" ] && pm2sd_try "$pm2sd_after" && return 0
+  fi
+  pm2sd_daemon || pm2sd_try "$(command -v node)" || pm2sd_try "$(command -v nodejs)" ||
+    pm2sd_nvm || pm2sd_fnm || pm2sd_managers || pm2sd_login
+}
+
+if pm2sd_find; then
+  PATH=\${pm2sd_node%/*}:$PATH
+  PM2_SSH_DEPLOY_NONCE=$pm2sd_nonce
+  export PATH PM2_SSH_DEPLOY_NONCE
+  exec "$pm2sd_node" -e '${LOADER}'
+fi
+if [ -n "$pm2sd_old" ]; then
+  pm2sd_say "old-node $pm2sd_old"
+else
+  pm2sd_say "no-node PM2's daemon, PATH ($PATH), nvm, fnm, Volta, asdf, mise, nodenv, n, pnpm, Homebrew, snap, and a login shell ($SHELL -lic)"
+fi
+exit 1
+`;

@@ -1,0 +1,13 @@
+/** Why a deploy cannot be followed, or could not begin. */
+export class SessionError extends Error {
+  readonly remedy: string | null;
+  /** Lines that the host sent and that tell more. They are hostile until rendered. */
+  readonly output: readonly string[];
+
+  constructor(message: string, remedy: string | null, output: readonly string[] = []) {
+    super(message);
+    this.name = 'SessionError';
+    this.remedy = remedy;
+    this.output = output;
+  }
+}

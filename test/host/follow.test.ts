@@ -1,0 +1,196 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { hostProgram } from '../rig/host-program.ts';
+import { killAllOf } from '../rig/leftovers.ts';
+
+const OLDEST = resolve(import.meta.dirname, '../host-tools/node_modules/node-16/bin/node');
+const NONCE = '0123456789abcdef0123456789abcdef';
+const home = mkdtempSync(join(tmpdir(), 'follow-'));
+let runs = 0;
+
+afterEach(() => killAllOf(home));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+interface Follower {
+  runDir: string;
+  process: ChildProcessWithoutNullStreams;
+  /** Its lines so far, without the nonce. */
+  lines(): string[];
+  ended: Promise<number | null>;
+  /** Resolves with the first line that begins like that. */
+  line(start: string): Promise<string>;
+}
+
+async function startFollower(
+  run: string,
+  options: { node?: string; plan?: unknown; rest?: string; change?: (program: string) => string } = {},
+): Promise<Follower> {
+  const runDir = join(home, `run-${++runs}`);
+  mkdirSync(runDir, { mode: 0o700 });
+  const programFile = join(runDir, 'host.js');
+  const program = await hostProgram(run);
+  writeFileSync(programFile, options.change?.(program) ?? program, { mode: 0o600 });
+  const settings = JSON.stringify({ nonce: NONCE, runDir, programFile, plan: options.plan ?? {} });
+  const call = `require(${JSON.stringify(programFile)}).follow({ ...${settings}, rest: Buffer.from(${JSON.stringify(options.rest ?? '')}) })`;
+  const child = spawn(options.node ?? process.execPath, ['-e', call], {
+    cwd: home,
+    env: { HOME: home, PATH: process.env.PATH ?? '' },
+    detached: true,
+  });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString('utf8');
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString('utf8');
+  });
+  child.stdin.on('error', () => {});
+  const lines = (): string[] =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => line.replace(`${NONCE} `, ''));
+  return {
+    runDir,
+    process: child,
+    lines,
+    ended: new Promise((done) => child.once('close', (code) => done(code))),
+    line: (start) => soon(() => lines().find((line) => line.startsWith(start))),
+  };
+}
+
+async function soon<T>(find: () => T | undefined): Promise<T> {
+  for (const deadline = Date.now() + 15_000; ; ) {
+    const found = find();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error('it did not come about');
+    await new Promise((again) => setTimeout(again, 5));
+  }
+}
+
+function say(follower: Follower, message: unknown): void {
+  follower.process.stdin.write(`${JSON.stringify(message)}\n`);
+}
+
+function events(follower: Follower): string[] {
+  return readFileSync(join(follower.runDir, 'events.ndjson'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+const WHOLE_RUN = `
+  emit({ type: 'notice', level: 'info', text: 'plan of ' + plan.deployId + ' · żółć' });
+  emit({ type: 'state', state: 'prepared', atMs: 1 });
+  await heard('go');
+  emit({ type: 'output', from: 'build', text: 'x'.repeat(200_000) });
+  emit({ type: 'end', result: result('deployed') });
+`;
+
+describe.each([
+  ['this Node', process.execPath],
+  ['the oldest Node', OLDEST],
+])('a follower in %s', (_, node) => {
+  it('shows every event with its place, hands on what the runner says, and ends with the program', async () => {
+    const secret = 'marker-4711';
+    const follower = await startFollower(WHOLE_RUN, {
+      node,
+      plan: { deployId: 'abc', shellInit: secret },
+      rest: '{"type":"heart',
+    });
+    follower.process.stdin.write('beat"}\nnot json\n');
+    await follower.line('event');
+    await follower.line('started ');
+    say(follower, { type: 'go' });
+    expect(await follower.ended).toBe(0);
+
+    const shown = follower.lines().filter((line) => line.startsWith('event '));
+    let end = 0;
+    const expected = events(follower).map((json) => {
+      end += Buffer.byteLength(json) + 1;
+      return `event ${end} ${json}`;
+    });
+    expect(shown).toEqual(expected);
+    expect(shown[0]).toContain('plan of abc · żółć');
+    expect(readFileSync(join(follower.runDir, 'control.ndjson'), 'utf8')).toBe(
+      '{"type":"heartbeat"}\n{"type":"go"}\n',
+    );
+    for (const name of readdirSync(follower.runDir)) {
+      const file = join(follower.runDir, name);
+      expect(statSync(file).mode & 0o777, name).toBe(0o600);
+      expect(readFileSync(file, 'utf8'), name).not.toContain(secret);
+    }
+  });
+
+  it('tells of a program that ends without a result, with the last lines of its log', async () => {
+    const follower = await startFollower(
+      `emit({ type: 'state', state: 'preflight', atMs: 0 }); for (let i = 0; i < 30; i++) console.error('line ' + i); process.kill(process.pid, 'SIGKILL');`,
+      { node },
+    );
+    expect(await follower.ended).toBe(0);
+    const [last = '', ...before] = follower.lines().reverse();
+    const lines = JSON.parse(last.replace('gone ', '')) as string[];
+    expect(lines).toEqual(Array.from({ length: 20 }, (__, index) => `line ${index + 10}`));
+    expect(before[0]).toMatch(/^event .*preflight/);
+  });
+});
+
+it('leaves the program to itself when the runner is gone', async () => {
+  const follower = await startFollower(
+    `emit({ type: 'state', state: 'activating', atMs: 0 }); while (!standInFs.existsSync(runDir + '/on')) await new Promise((r) => setTimeout(r, 5)); emit({ type: 'end', result: result('deployed') });`,
+  );
+  await follower.line('event');
+  follower.process.stdin.end();
+  expect(await follower.ended).toBe(0);
+  writeFileSync(join(follower.runDir, 'on'), '');
+  await soon(() => events(follower).find((event) => event.includes('"end"')));
+});
+
+it('is not the death of the program when it is killed with all of its process group', async () => {
+  const follower = await startFollower(
+    `emit({ type: 'state', state: 'activating', atMs: 0 }); while (!standInFs.existsSync(runDir + '/on')) await new Promise((r) => setTimeout(r, 5)); emit({ type: 'end', result: result('deployed') });`,
+  );
+  await follower.line('event');
+  process.kill(-(follower.process.pid ?? 0), 'SIGKILL');
+  await follower.ended;
+  writeFileSync(join(follower.runDir, 'on'), '');
+  await soon(() => events(follower).find((event) => event.includes('"end"')));
+});
+
+it('ends with the lease, which only bytes from the runner renew', async () => {
+  const follower = await startFollower(
+    `setInterval(() => emit({ type: 'notice', level: 'info', text: 'alive' }), 50);`,
+    { change: (program) => program.replace(/LEASE = [\d_e]+/, 'LEASE = 1500') },
+  );
+  expect(readFileSync(join(follower.runDir, 'host.js'), 'utf8')).toContain('LEASE = 1500');
+  const started = performance.now();
+  let heartbeats = 0;
+  const timer = setInterval(() => {
+    if (++heartbeats <= 8) say(follower, { type: 'heartbeat' });
+  }, 300);
+  expect(await follower.ended).toBe(0);
+  clearInterval(timer);
+  const lasted = performance.now() - started;
+  expect(lasted).toBeGreaterThan(8 * 300 + 1_000);
+  expect(lasted).toBeLessThan(15_000);
+});
+
+it('says why where the program cannot be started', async () => {
+  const follower = await startFollower('', {
+    change: (program) => program.replace(/process\.execPath/, '"/nonexistent/node"'),
+  });
+  expect(await follower.ended).toBe(0);
+  expect(follower.lines()).toEqual([expect.stringMatching(/^failed ".*ENOENT/)]);
+  expect(existsSync(join(follower.runDir, 'control.ndjson'))).toBe(false);
+});

@@ -1,0 +1,56 @@
+import { resolve } from 'node:path';
+import { build } from 'vite';
+
+/**
+ * The text of a stand-in for the host program: the real `follow`, and `run`, JavaScript that is carried out by
+ * `host.js run <runDir>` with `plan`, `runDir`, `emit(event)` and `heard(type): Promise<Control>` at hand.
+ */
+export async function hostProgram(run: string): Promise<string> {
+  return `${await followText()}\n${PROLOGUE}\nif (process.argv[2] === 'run' && require.main === module) main(async () => {\n${run}\n});\n`;
+}
+
+let followText = (): Promise<string> => {
+  const text = bundle();
+  followText = () => text;
+  return text;
+};
+
+async function bundle(): Promise<string> {
+  const result = await build({
+    configFile: false,
+    logLevel: 'silent',
+    build: {
+      ssr: resolve(import.meta.dirname, '../../src/host/follow.ts'),
+      write: false,
+      minify: false,
+      target: 'node16',
+      rollupOptions: { output: { format: 'cjs' } },
+    },
+  });
+  const [output] = Array.isArray(result) ? result : [result];
+  if (output === undefined || !('output' in output)) throw new Error('vite built nothing');
+  return output.output[0].code;
+}
+
+const PROLOGUE = `
+const standInFs = require('node:fs');
+let plan;
+const runDir = process.argv[3];
+const emit = (event) => standInFs.appendFileSync(runDir + '/events.ndjson', JSON.stringify(event) + '\\n');
+const heard = (type) => new Promise((resolve) => {
+  const timer = setInterval(() => {
+    let text = '';
+    try { text = standInFs.readFileSync(runDir + '/control.ndjson', 'utf8'); } catch {}
+    const found = text.split('\\n').filter(Boolean).map((line) => JSON.parse(line)).find((message) => message.type === type);
+    if (found) { clearInterval(timer); resolve(found); }
+  }, 5);
+});
+const result = (outcome) => ({ outcome, sha: null, previousSha: null, instances: 0, durationMs: 1,
+  spent: { lock: 0, git: 0, install: 0, build: 0, pm2: 0, verify: 0 },
+  versions: { node: process.version, pm2: '0' }, failure: null });
+function main(body) {
+  let text = '';
+  process.stdin.on('data', (chunk) => { text += chunk; });
+  process.stdin.on('end', () => { plan = JSON.parse(text); body(); });
+}
+`;

@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import { type Plan, PROTOCOL_VERSION } from '../../src/protocol.ts';
+
+/** A plan with everything in it that a test does not care about. */
+export function somePlan(changes: Partial<Plan> = {}): Plan {
+  return {
+    protocol: PROTOCOL_VERSION,
+    deployId: `test-${randomBytes(6).toString('hex')}`,
+    run: {
+      repository: 'acme/app',
+      id: '1',
+      attempt: '1',
+      url: 'https://github.example/acme/app/actions/runs/1',
+      actor: 'someone',
+    },
+    path: '~/app',
+    workingDirectory: '',
+    repository: { url: 'https://github.example/acme/app.git', given: false },
+    ref: 'main',
+    install: { kind: 'none' },
+    build: { kind: 'none' },
+    apps: [],
+    ecosystem: null,
+    pm2Env: null,
+    save: false,
+    commandTimeout: 60_000,
+    healthTimeout: 60_000,
+    stableFor: 1_000,
+    lockTimeout: 60_000,
+    ...changes,
+  };
+}

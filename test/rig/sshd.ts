@@ -1,0 +1,229 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+
+export interface SshdOptions {
+  /** The login's home: where each session starts. */
+  home: string;
+  /** Further environment of every session; `PATH` here replaces sshd's own. */
+  env?: Record<string, string>;
+  /** Runs instead of whatever the client asks for, as `ForceCommand` does. */
+  forcedCommand?: string;
+  /** What stands before the key in authorized_keys; with a `command=` in it, that command runs. */
+  authorizedKeyOptions?: string;
+  /** Lines of sshd_config; they come first, and so win. */
+  config?: string[];
+  /** Reads its start-up files and runs the client's command, as sshd would start it. Default: /bin/bash. */
+  loginShell?: string;
+}
+
+export interface SshHost {
+  host: string;
+  port: number;
+  username: string;
+  home: string;
+  /** One line for `[127.0.0.1]:port`. */
+  knownHosts: string;
+  /** `SHA256:…` of the host key. */
+  fingerprint: string;
+  /** The client's private key, in OpenSSH's format. */
+  key: string;
+  /** All that sshd has logged so far, at VERBOSE; DEBUG1 says more, and prints into the session's stderr. */
+  log(): string;
+  /** Ends sshd and every session that it still has. */
+  stop(): Promise<void>;
+}
+
+const LISTENS_WITHIN = 10_000;
+
+/** Starts a real OpenSSH server on a free loopback port, as root or as an ordinary user, who then logs in as himself. */
+export async function startSshd(options: SshdOptions): Promise<SshHost> {
+  const sshd = findSshd();
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+  const directory = mkdtempSync(join(tmpdir(), 'sshd-'));
+  const file = (name: string): string => join(directory, name);
+  for (const name of ['host_key', 'client_key']) {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', file(name)]);
+  }
+  const authorized = `${options.authorizedKeyOptions ?? ''} ${readFileSync(file('client_key.pub'), 'utf8')}`;
+  writeFileSync(file('authorized_keys'), authorized.trimStart(), { mode: 0o600 });
+  mkdirSync(file('empty'));
+  writeFileSync(file('login'), loginScript(options), { mode: 0o755 });
+
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    writeFileSync(file('config'), configText(options, directory, port));
+    const server = new Server(sshd, file('config'));
+    if (!(await server.listens(port))) {
+      await server.stop();
+      if (attempt < 5 && server.log.includes('Address already in use')) continue;
+      throw new Error(`sshd does not listen on port ${port}:\n${server.log}`);
+    }
+    const [type, blob] = readFileSync(file('host_key.pub'), 'utf8').split(' ');
+    const listed = execFileSync('ssh-keygen', ['-lf', file('host_key.pub')], { encoding: 'utf8' });
+    return {
+      host: '127.0.0.1',
+      port,
+      username: userInfo().username,
+      home: options.home,
+      knownHosts: `[127.0.0.1]:${port} ${type} ${blob?.trim()}`,
+      fingerprint: listed.split(' ')[1] ?? '',
+      key: readFileSync(file('client_key'), 'utf8'),
+      log: () => server.log,
+      stop: async () => {
+        await server.stop();
+        rmSync(directory, { recursive: true, force: true });
+      },
+    };
+  }
+}
+
+function findSshd(): string {
+  const directories = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
+  const found = directories.map((directory) => join(directory, 'sshd')).find((path) => existsSync(path));
+  if (found === undefined) {
+    throw new Error("OpenSSH's sshd is needed for this test: install Debian's openssh-server or its like.");
+  }
+  return found;
+}
+
+function configText(options: SshdOptions, directory: string, port: number): string {
+  const file = (name: string): string => join(directory, name);
+  const commandInKey = /(^|,)command=/i.test(options.authorizedKeyOptions ?? '');
+  // sshd runs a forced command by the account's own shell: an empty home keeps that one from start-up files, which
+  // are for the login shell that the script starts.
+  const env = { ...options.env, HOME: commandInKey ? options.home : file('empty') };
+  return [
+    ...(options.config ?? []),
+    `ListenAddress 127.0.0.1:${port}`,
+    `HostKey ${file('host_key')}`,
+    `AuthorizedKeysFile ${file('authorized_keys')}`,
+    `SetEnv ${Object.entries(env)
+      .map(([name, value]) => `"${name}=${value}"`)
+      .join(' ')}`,
+    ...(commandInKey ? [] : [`ForceCommand ${file('login')}`]),
+    'PidFile none',
+    'PermitRootLogin yes',
+    'PasswordAuthentication no',
+    'KbdInteractiveAuthentication no',
+    'StrictModes no',
+    'UsePAM no',
+    'UseDNS no',
+    'PrintMotd no',
+    'MaxStartups 100:30:200',
+    'MaxSessions 100',
+    'LogLevel VERBOSE',
+    'Subsystem sftp internal-sftp',
+    '',
+  ].join('\n');
+}
+
+/**
+ * What sshd does for an account with this home and shell. Bash reads .bashrc here, as under sshd: it finds
+ * SSH_CLIENT in its environment and believes that it is the outermost shell.
+ */
+function loginScript({ home, forcedCommand, loginShell = '/bin/bash' }: SshdOptions): string {
+  return [
+    '#!/bin/sh',
+    'unset SHLVL OLDPWD PWD',
+    `export HOME=${quoted(home)} SHELL=${quoted(loginShell)}`,
+    'cd "$HOME" || exit 1',
+    `exec "$SHELL" -c ${forcedCommand === undefined ? '"$SSH_ORIGINAL_COMMAND"' : quoted(forcedCommand)}`,
+    '',
+  ].join('\n');
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+class Server {
+  log = '';
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<void>;
+  readonly #killNow = (): void => {
+    this.#process.kill('SIGKILL');
+  };
+
+  constructor(sshd: string, config: string) {
+    this.#process = spawn(sshd, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process.stderr?.on('data', (chunk: Buffer) => {
+      this.log += chunk.toString('utf8');
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#process.once('exit', () => resolve());
+      this.#process.once('error', (error) => {
+        this.log += String(error);
+        resolve();
+      });
+    });
+    process.once('exit', this.#killNow);
+  }
+
+  async listens(port: number): Promise<boolean> {
+    const deadline = Date.now() + LISTENS_WITHIN;
+    while (Date.now() < deadline && this.#process.exitCode === null && this.#process.pid !== undefined) {
+      if (this.log.includes(`Server listening on 127.0.0.1 port ${port}.`)) return true;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return false;
+  }
+
+  async stop(): Promise<void> {
+    process.off('exit', this.#killNow);
+    const { pid } = this.#process;
+    // Held, so that no session begins while they are counted.
+    this.#process.kill('SIGSTOP');
+    const sessions = pid === undefined ? [] : descendants(pid);
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+    for (const session of sessions) {
+      try {
+        process.kill(session, 'SIGKILL');
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+}
+
+/** Every process below `pid`; what was detached from its session, and has another parent by now, is not among them. */
+function descendants(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const below = (parent: number): number[] =>
+    (children.get(parent) ?? []).flatMap((child) => [child, ...below(child)]);
+  return below(pid);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}
