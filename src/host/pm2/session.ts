@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import type { DeployApp } from '../app-config.ts';
+import { type ErrorStream, hearErrors } from './bus.ts';
 import { type Reload, startOrReload } from './cli.ts';
 import { daemonPid, daemonScript } from './daemon.ts';
 import { saveApps } from './dump.ts';
@@ -25,6 +26,7 @@ export interface Pm2 {
     onLine: (line: string) => void,
   ): Reload;
   remove(instances: readonly Instance[]): Promise<void>;
+  hearErrors(names: readonly string[]): ErrorStream;
   /** Updates PM2's dump for these apps alone. */
   save(names: readonly string[]): Promise<void>;
 }
@@ -86,6 +88,7 @@ export async function openPm2({ env, home, workDir, configDir, lock }: Options):
         ...(holds === undefined ? {} : { holds }),
       });
     },
+    hearErrors: (names) => hearErrors(pm2Home, names),
     async remove(instances) {
       const open = await connection();
       if (open !== null) await removeInstances(open, instances);
