@@ -1,0 +1,9 @@
+interface Lock {
+  packages: Record<string, object>;
+}
+
+export function isInstalled(
+  wanted: Lock,
+  installed: Lock,
+  platform?: { os: string; cpu: string; libc: string | undefined },
+): boolean;
