@@ -50,14 +50,17 @@ export async function readHead(git: Git): Promise<Head> {
   };
 }
 
-/**
- * Tracked files of `live` that differ from HEAD, but for those that an earlier deploy's build rewrote and that still
- * are as it left them (`rewritten`: path to sha256 of the content).
- */
+/** What a build did to tracked files: the sha256 of what it left in one, by path, and those that it removed. */
+export interface BuildTraces {
+  rewritten: Readonly<Record<string, string>>;
+  deleted: readonly string[];
+}
+
+/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
 export async function localChanges(
   live: string,
   git: Git,
-  rewritten: Readonly<Record<string, string>>,
+  { rewritten, deleted }: BuildTraces,
 ): Promise<string[]> {
   const args = [
     'status',
@@ -69,6 +72,7 @@ export async function localChanges(
   ];
   const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
   return listing
+    .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
     .map((entry) => entry.slice(3))
     .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf(join(live, path)));
 }
@@ -94,18 +98,42 @@ function contentOf(file: string): string | null {
   }
 }
 
-/** Path to `<mode> <object>` of every file of a commit; submodules are left out, since their files are not git's here. */
+/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
 export async function trackedFiles(git: Git, sha: string): Promise<Map<string, string>> {
+  const files = await listTree(git, sha);
+  return new Map(
+    files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]),
+  );
+}
+
+/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+export async function submodulePaths(
+  git: Git,
+  gitIn: (directory: string) => Git,
+  sha: string,
+): Promise<string[]> {
+  if (!existsSync(join(git.directory, '.gitmodules'))) return [];
+  const found: string[] = [];
+  for (const { path, type } of await listTree(git, sha)) {
+    if (type !== 'commit' || !existsSync(join(git.directory, path, '.git'))) continue;
+    const within = await submodulePaths(gitIn(join(git.directory, path)), gitIn, 'HEAD');
+    found.push(path, ...within.map((inner) => `${path}/${inner}`));
+  }
+  return found;
+}
+
+async function listTree(
+  git: Git,
+  sha: string,
+): Promise<{ path: string; mode: string; type: string; object: string }[]> {
   const listing = splitZ(
     await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`),
   );
-  const files = new Map<string, string>();
-  for (const entry of listing) {
+  return listing.map((entry) => {
     const tab = entry.indexOf('\t');
     const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
-    if (type === 'blob') files.set(entry.slice(tab + 1), `${mode} ${object}`);
-  }
-  return files;
+    return { path: entry.slice(tab + 1), mode, type, object };
+  });
 }
 
 /** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */

@@ -1,4 +1,5 @@
-import type { HostResult, Plan } from '../protocol.ts';
+import type { Plan } from '../protocol.ts';
+import type { Clock } from './clock.ts';
 import type { RunnerLine } from './control.ts';
 import type { EventLog } from './events.ts';
 import type { Git } from './git.ts';
@@ -23,26 +24,9 @@ export interface Context {
   /** Git in any directory, and in the live checkout. */
   gitIn: (directory: string) => Git;
   git: Git;
-  spent: Spent;
+  clock: Clock;
   /** Null until the deploy is `locked`; children that must not outlive the lock are given its descriptor. */
   lock: Lock | null;
-}
-
-/** Milliseconds so far, by what they were spent on. */
-export type Spent = HostResult['spent'];
-
-export function nothingSpent(): Spent {
-  return { lock: 0, git: 0, install: 0, build: 0, pm2: 0, verify: 0 };
-}
-
-/** Adds the time that `work` takes to one of the accounts. */
-export async function timed<T>(spent: Spent, account: keyof Spent, work: () => Promise<T>): Promise<T> {
-  const started = performance.now();
-  try {
-    return await work();
-  } finally {
-    spent[account] += performance.now() - started;
-  }
 }
 
 export function inform(log: EventLog, text: string): void {

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import { type CommandResult, run } from './command.ts';
 import { DeployFailure } from './failure.ts';
 
@@ -11,6 +12,7 @@ export interface Git {
 }
 
 export interface GitOptions {
+  clock: Clock;
   env: NodeJS.ProcessEnv;
   timeLimit: number;
   cancel?: AbortSignal;
@@ -35,13 +37,16 @@ export function gitIn(directory: string, options: GitOptions): Git {
   const attempt: Git['attempt'] = (args, extra = {}) => {
     const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
     const holds = options.lock();
-    return run('git', [...ALWAYS, ...args], {
-      ...options,
+    const { timeLimit, cancel } = options;
+    const runOptions = {
       ...extra,
-      ...(holds === undefined ? {} : { holds }),
       cwd: directory,
       env,
-    });
+      timeLimit,
+      ...(cancel && { cancel }),
+      ...(holds !== undefined && { holds }),
+    };
+    return options.clock.book('git', () => run('git', [...ALWAYS, ...args], runOptions));
   };
   return {
     directory,

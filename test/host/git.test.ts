@@ -11,6 +11,7 @@ import {
   restoreHead,
   trackedFiles,
 } from '../../src/host/checkout.ts';
+import { createClock } from '../../src/host/clock.ts';
 import { fetchCommit, createRepository as initRepository, pruneRefs } from '../../src/host/fetch.ts';
 import { type Git, gitIn } from '../../src/host/git.ts';
 import { checkOut, hideEnvFiles, showEnvFiles } from '../../src/host/staging.ts';
@@ -25,9 +26,11 @@ let first: string;
 const open = (directory: string): Git =>
   gitIn(directory, {
     env: { PATH: process.env.PATH, HOME: scratch },
+    clock: createClock(),
     timeLimit: 30_000,
     lock: () => undefined,
   });
+const NO_TRACES = { rewritten: {}, deleted: [] };
 const ask = (ref: string, repository = { url: remote.url, given: false }): Promise<string> =>
   fetchCommit(git, { ref, repository });
 
@@ -136,22 +139,22 @@ describe('inspectCheckout', () => {
 describe('localChanges', () => {
   it('names changed, staged and deleted tracked files, and no others', async () => {
     writeFileSync(join(live, '.env'), 'A=1');
-    expect(await localChanges(live, git, {})).toEqual([]);
+    expect(await localChanges(live, git, NO_TRACES)).toEqual([]);
     writeFileSync(join(live, 'a.txt'), 'changed');
     rmSync(join(live, 'deep/b.txt'));
     writeFileSync(join(live, 'new "x".txt'), '');
     execFileSync('git', ['add', 'new "x".txt'], { cwd: live });
-    expect((await localChanges(live, git, {})).sort()).toEqual(['a.txt', 'deep/b.txt', 'new "x".txt']);
+    expect((await localChanges(live, git, NO_TRACES)).sort()).toEqual(['a.txt', 'deep/b.txt', 'new "x".txt']);
   });
 
   it("takes what an earlier deploy's build rewrote for unchanged, as long as it is as that build left it", async () => {
     writeFileSync(join(live, 'a.txt'), 'stamped');
     const sha256 = '6b30ce5b0ed1a6ba4d9d3b4f4c5c1be4'; // not the file's
-    expect(await localChanges(live, git, { 'a.txt': sha256 })).toEqual(['a.txt']);
+    expect(await localChanges(live, git, { rewritten: { 'a.txt': sha256 }, deleted: [] })).toEqual(['a.txt']);
     const real = execFileSync('sha256sum', [join(live, 'a.txt')])
       .toString()
       .slice(0, 64);
-    expect(await localChanges(live, git, { 'a.txt': real })).toEqual([]);
+    expect(await localChanges(live, git, { rewritten: { 'a.txt': real }, deleted: [] })).toEqual([]);
   });
 });
 
@@ -166,11 +169,11 @@ describe('moveHead and restoreHead', () => {
     await moveHead(git, before, second, kept());
     expect(await readHead(git)).toEqual({ sha: second, branch: null });
     expect(readFileSync(join(live, 'a.txt'), 'utf8')).toBe('one');
-    expect((await localChanges(live, git, {})).sort()).toEqual(['a.txt', 'c.txt']);
+    expect((await localChanges(live, git, NO_TRACES)).sort()).toEqual(['a.txt', 'c.txt']);
     await restoreHead(git, before, kept());
     await restoreHead(git, before, kept());
     expect(await readHead(git)).toEqual(before);
-    expect(await localChanges(live, git, {})).toEqual([]);
+    expect(await localChanges(live, git, NO_TRACES)).toEqual([]);
     expect((await open(live).attempt(['rev-parse', 'main'])).stdout.trim()).toBe(first);
   });
 
