@@ -1,0 +1,49 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { at, type KnownDirectory, knownTree } from './known-tree.ts';
+import { renameIfFree, statOf } from './rename.ts';
+import type { SwapOp } from './swap-list.ts';
+import type { Fingerprints, Generated } from './tree.ts';
+
+/** Both by path, sorted as they were found. */
+export interface Strays {
+  /** Back in live. */
+  brought: string[];
+  /** Still where they were: live has something there. */
+  left: string[];
+}
+
+/**
+ * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
+ * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
+ * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
+ * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ */
+export function bringBack(
+  from: string,
+  live: string,
+  version: { tracked: Fingerprints; generated: Generated | null },
+  ops: readonly SwapOp[],
+): Strays {
+  const strays: Strays = { brought: [], left: [] };
+  if (version.generated === null) return strays;
+  const known = knownTree(version.tracked, version.generated, 'known');
+  const visit = (directory: string, old: KnownDirectory): void => {
+    for (const entry of readdirSync(`${from}/${directory}`, { withFileTypes: true })) {
+      const path = `${directory}/${entry.name}`;
+      const there = old.entries.get(entry.name);
+      if (there?.kind === 'directory' && entry.isDirectory()) visit(path, there);
+      else if (there === undefined && entry.name !== '.git') {
+        mkdirSync(dirname(`${live}/${path}`), { recursive: true });
+        const free = statOf(`${live}/${path}`) === null;
+        const moved = free && renameIfFree(`${from}/${path}`, `${live}/${path}`, () => {});
+        strays[moved ? 'brought' : 'left'].push(path);
+      }
+    }
+  };
+  for (const { path } of ops) {
+    const there = at(known, path);
+    if (there?.kind === 'directory' && statOf(`${from}/${path}`)?.isDirectory()) visit(path, there);
+  }
+  return strays;
+}
