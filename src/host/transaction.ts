@@ -20,8 +20,9 @@ export interface Transaction {
   staging: string;
   kept: string;
   ops: SwapOp[];
-  /** File in the state directory that says what the build made. */
+  /** File in the state directory that says what the build made; the old version's too, where a deploy of ours made it. */
   record: string;
+  previousRecord: string | null;
   fingerprint: string;
   /** PM2 as it was. */
   before: Before;
@@ -33,6 +34,8 @@ export interface Transaction {
   pm2Env: string | null;
   /** When the swap ended; null until it has. */
   swapped: Moment | null;
+  /** The old version's files are back: what is done to them later is somebody else's work. */
+  restored: boolean;
 }
 
 /** What PM2 ran before the deploy. */

@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import type { DeployApp } from './app-config.ts';
+import { expectedCounts, expectedPorts } from './baseline.ts';
+import { moveHead, restoreHead, trackedFiles } from './checkout.ts';
+import { type Context, inform, warn } from './context.ts';
+import { DeployFailure } from './failure.ts';
+import type { Expected } from './health.ts';
+import { exists } from './places.ts';
+import type { Reload } from './pm2/cli.ts';
+import type { Instance } from './pm2/list.ts';
+import { momentNow, ticksOf } from './processes.ts';
+import { loadRecord } from './record.ts';
+import { bringBack, type Strays } from './strays.ts';
+import { type SwapPlaces, type SwapResult, swapBackward, swapForward } from './swap.ts';
+import { saveTransaction, type Transaction } from './transaction.ts';
+import { watchReload } from './verify.ts';
+
+function swapPlaces({ places }: Context, { staging, kept }: Transaction): SwapPlaces {
+  return { live: places.live, staging, kept };
+}
+
+/** Where the index as it was lies, for a rollback. */
+function keptIndex({ kept }: Transaction): string {
+  return join(kept, '..', 'index');
+}
+
+/** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
+export async function swapIn(context: Context, transaction: Transaction): Promise<void> {
+  const { places, git } = context;
+  const { previous, previousRecord, sha, kept, ops } = transaction;
+  tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
+  if (previous.sha !== null) {
+    const tracked = await trackedFiles(git, previous.sha as string);
+    tellStrays(
+      context,
+      bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, previousRecord) }, ops),
+    );
+  }
+  await moveHead(git, previous, sha, keptIndex(transaction));
+  transaction.swapped = momentNow();
+  saveTransaction(places.state, transaction);
+}
+
+/** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
+export async function swapOut(context: Context, transaction: Transaction): Promise<void> {
+  if (transaction.restored) return;
+  const { places, git } = context;
+  const { previous, record, sha, staging, ops } = transaction;
+  tellReappeared(context, transaction, swapBackward(swapPlaces(context, transaction), ops));
+  if (exists(staging)) {
+    const tracked = await trackedFiles(git, sha);
+    tellStrays(
+      context,
+      bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops),
+    );
+  }
+  await restoreHead(git, previous, keptIndex(transaction));
+  transaction.restored = true;
+  try {
+    saveTransaction(places.state, transaction);
+  } catch (error) {
+    // On a full disk the app matters more: what is done already can be done again.
+    warn(context.log, `The transaction cannot be written: ${(error as Error).message}`);
+  }
+}
+
+function tellReappeared({ log }: Context, { kept }: Transaction, { reappeared }: SwapResult): void {
+  for (const path of reappeared) {
+    warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
+  }
+}
+
+function tellStrays({ log }: Context, { brought, left }: Strays): void {
+  if (brought.length > 0)
+    inform(
+      log,
+      `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`,
+    );
+  if (left.length > 0)
+    warn(
+      log,
+      `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`,
+    );
+}
+
+/** PM2's command was stopped in the middle: the daemon may still be busy with what it began. */
+export class ReloadStopped extends DeployFailure {}
+
+/** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+export async function reload(
+  context: Context,
+  transaction: Transaction,
+  running: readonly Instance[],
+): Promise<void> {
+  const { config, pm2Env, deployId } = transaction;
+  const command = runPm2(context, config, running, pm2Env);
+  const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
+  if (trouble !== null) throw new ReloadStopped(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+  inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+}
+
+/** Starts PM2's command, and shows what it prints. */
+export function runPm2(
+  { pm2, log }: Context,
+  config: readonly DeployApp[],
+  running: readonly Instance[],
+  pm2Env: string | null,
+): Reload {
+  return pm2.startOrReload(config, running, pm2Env, (text) => {
+    // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
+    if (!/^[│┌├└]|^host metrics/.test(text)) log({ type: 'output', from: 'pm2', text });
+  });
+}
+
+/** What the new version must show to count as healthy. */
+export function expectationOf(transaction: Transaction): Expected {
+  const { swapped, before, deployId, config, pm2Env } = transaction;
+  if (swapped === null) throw new Error('a version that was not swapped in cannot be judged');
+  return {
+    deployId,
+    instances: expectedCounts(config),
+    ports: expectedPorts(config, pm2Env, before),
+    after: ticksOf(swapped),
+    knownStrays: before.strays,
+  };
+}

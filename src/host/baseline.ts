@@ -1,0 +1,119 @@
+import { resolve } from 'node:path';
+import { type DeployApp, expectedInstances, scriptOf } from './app-config.ts';
+import { DeployFailure } from './failure.ts';
+import { listeningPorts } from './listening.ts';
+import { isWithin } from './places.ts';
+import { baselineConfig } from './pm2/baseline.ts';
+import type { Instance, Json } from './pm2/list.ts';
+import type { Pm2 } from './pm2/session.ts';
+import type { Before } from './transaction.ts';
+import { acceptingPorts, straysOf } from './verify.ts';
+
+/** What PM2 runs of the apps of these names now, and how to bring it back. */
+export async function readBaseline(
+  pm2: Pm2,
+  names: readonly string[],
+): Promise<{ instances: Instance[]; before: Before }> {
+  const all = await pm2.list();
+  const instances = all.filter(({ name, module }) => names.includes(name) && !module);
+  const counts: Before['counts'] = {};
+  for (const { name, status } of instances) {
+    const { total, online } = counts[name] ?? { total: 0, online: 0 };
+    counts[name] = { total: total + 1, online: online + (status === 'online' ? 1 : 0) };
+  }
+  const accepting = await acceptingPorts(portsOf(pm2, instances, all));
+  const before: Before = {
+    apps: baselineConfig(instances) as DeployApp[],
+    counts,
+    ports: [...accepting].sort((a, b) => a - b),
+    strays: straysOf(pm2, all),
+  };
+  return { instances, before };
+}
+
+/** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
+function portsOf(pm2: Pm2, instances: readonly Instance[], all: readonly Instance[]): number[] {
+  const daemon = pm2.daemonPid();
+  const listeners = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+  if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster')) listeners.push(daemon);
+  const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
+  const own = instances.flatMap(({ env }) => portIn(env) ?? []);
+  const found = listeningPorts(listeners).map(({ port }) => port);
+  return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
+}
+
+function portIn(env: Readonly<Record<string, Json>>): number | null {
+  const port = Number(env.PORT);
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+}
+
+/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
+export function expectedPorts(
+  config: readonly DeployApp[],
+  pm2Env: string | null,
+  { apps, ports: accepted }: Before,
+): number[] {
+  const ports = new Set(accepted);
+  for (const app of config) {
+    const old = apps.find(({ name }) => name === app.name);
+    const oldPort = old === undefined ? null : portIn(old.env);
+    const port = portIn({ ...app.env, ...(app[`env_${pm2Env}`] as Record<string, Json> | undefined) });
+    // An app that never listened where its PORT says is a worker that shares an environment with others.
+    if (port === null || (oldPort !== null && !accepted.includes(oldPort))) continue;
+    if (oldPort !== null) ports.delete(oldPort);
+    ports.add(port);
+  }
+  return [...ports].sort((a, b) => a - b);
+}
+
+/** Instances that must be online, by app. */
+export function expectedCounts(config: readonly DeployApp[]): Record<string, number> {
+  return Object.fromEntries(config.map((app) => [app.name, expectedInstances(app).count]));
+}
+
+/** What can be known to go wrong with PM2 before it is touched. */
+export function checkApps(live: string, config: readonly DeployApp[], instances: readonly Instance[]): void {
+  refuseForeign(live, instances);
+  refuseUnapplied(config, instances);
+}
+
+/** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
+function refuseForeign(live: string, instances: readonly Instance[]): void {
+  for (const { name, cwd } of instances) {
+    if (!isWithin(live, cwd)) {
+      throw new DeployFailure(
+        `PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`,
+        {
+          remedy: `Give this app another name in the ecosystem file, or delete the other one on the server: 'pm2 delete ${name}'.`,
+        },
+      );
+    }
+  }
+}
+
+/** Settings that a reload leaves as they were, whatever the file says, are refused rather than believed. */
+function refuseUnapplied(config: readonly DeployApp[], instances: readonly Instance[]): void {
+  for (const app of config) {
+    const running = instances.filter(({ name }) => name === app.name);
+    const [first] = running;
+    if (first === undefined) continue;
+    const { count, mode } = expectedInstances(app);
+    const script = scriptOf(app) ?? '';
+    const differences = [
+      running.length === count ? null : `instances (${running.length} run, the file says ${count})`,
+      first.execMode === mode ? null : `exec_mode (${first.execMode} runs, the file says ${mode})`,
+      first.cwd === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
+      // A bare word such as npm is looked up on PATH, and a command line is split: only a file can be compared.
+      !/^[^\s]*[/.][^\s]*$/.test(script) || first.script === resolve(app.cwd, script)
+        ? null
+        : `script (${first.script} runs, the file says ${script})`,
+    ].filter((difference) => difference !== null);
+    if (differences.length === 0) continue;
+    throw new DeployFailure(
+      `PM2's reload would not apply these settings of '${app.name}': ${differences.join('; ')}.`,
+      {
+        remedy: `Nothing was changed. Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
+      },
+    );
+  }
+}

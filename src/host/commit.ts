@@ -1,0 +1,76 @@
+import { readdirSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Context, warn } from './context.ts';
+import { loadCurrent, saveCurrent } from './current.ts';
+import { pruneRefs } from './fetch.ts';
+import type { Expected } from './health.ts';
+import { RECORD_PREFIX } from './record.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Records that the version was verified. From here on it is what a rollback goes back to. */
+export async function commit(context: Context, transaction: Transaction, expected: Expected): Promise<void> {
+  const { deployId, sha, fingerprint, record, config, swapped } = transaction;
+  if (swapped === null) throw new Error('a version that was not swapped in cannot be committed');
+  saveCurrent(context.places.state, {
+    deployId,
+    sha,
+    fingerprint,
+    record,
+    config,
+    runsAs: deployId,
+    since: swapped,
+    ports: [...expected.ports],
+  });
+  context.journal.write({
+    deploy: deployId,
+    state: 'committed',
+    run: transaction.run,
+    sha,
+    outcome: 'deployed',
+    reason: null,
+  });
+  if (!transaction.save) return;
+  try {
+    await context.clock.book('pm2', () => context.pm2.save(config.map(({ name }) => name)));
+  } catch (error) {
+    // The version runs and is verified: an old dump is not worth taking it down.
+    warn(
+      context.log,
+      `PM2's dump could not be updated, so that a reboot may start the old settings: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** Removes what no deploy needs any more: all but what the current version replaced and the last version that failed. */
+export async function prune({ places, git, runDir }: Context, deployId: string): Promise<void> {
+  const current = loadCurrent(places.state);
+  await pruneRefs(git, [current?.sha ?? null]);
+  const keep = new Set([
+    `broken-${deployId}`,
+    'holder.json',
+    ...(current === null ? [] : [current.deployId]),
+  ]);
+  const beside = readdirSync(places.beside).filter((name) => !keep.has(name));
+  const records = readdirSync(places.state).filter(
+    (name) => name.startsWith(RECORD_PREFIX) && name !== current?.record,
+  );
+  const runs = readdirSync(dirname(runDir)).map((name) => join(dirname(runDir), name));
+  const replaced = current === null ? [] : [join(places.beside, current.deployId, 'version')];
+  await Promise.all([
+    ...beside.map((name) => remove(join(places.beside, name))),
+    ...records.map((name) => remove(join(places.state, name))),
+    ...[...runs.filter(isOld), ...replaced].map(remove),
+  ]);
+}
+
+/** Other apps' deploys have their run directories beside this one's, and may be running. */
+function isOld(run: string): boolean {
+  return Date.now() - statSync(run).mtimeMs > KEPT_RUNS_FOR;
+}
+
+const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}

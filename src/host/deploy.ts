@@ -1,0 +1,234 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
+import { expectationOf, ReloadStopped, reload, swapIn } from './activate.ts';
+import { checkApps, readBaseline } from './baseline.ts';
+import { readHead } from './checkout.ts';
+import { commit } from './commit.ts';
+import { type Context, inform, warn } from './context.ts';
+import { loadCurrent } from './current.ts';
+import { noteLogSizes, readAdded } from './error-log.ts';
+import { checkLive, listSwap, settle } from './exchange.ts';
+import { DeployFailure } from './failure.ts';
+import { createRepository, fetchCommit } from './fetch.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { takeLock } from './lock.ts';
+import { exists, makePrivate } from './places.ts';
+import type { Instance } from './pm2/list.ts';
+import { reconcile } from './reconcile.ts';
+import { loadRecord } from './record.ts';
+import { secretsOfEnvironment } from './redact.ts';
+import { rollBack } from './rollback.ts';
+import { stage } from './stage.ts';
+import { checkSwap } from './swap.ts';
+import { saveTransaction, type Transaction } from './transaction.ts';
+import { differsFrom } from './unchanged.ts';
+import { verify } from './verify.ts';
+
+/** How a deploy ended on this host, but for what its caller knows. */
+export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'>;
+
+/** Tells everybody who follows which state the deploy is in. */
+export interface Progress {
+  state: State;
+  enter(state: State): void;
+}
+
+const APP_LOG_LINES = 30;
+
+/**
+ * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
+ * as it is; whatever fails from there on is rolled back.
+ */
+export async function deploy(context: Context, progress: Progress): Promise<End> {
+  const { plan, places, git, runner, journal } = context;
+
+  progress.enter('locked');
+  mkdirSync(places.live, { recursive: true });
+  makePrivate(places.state);
+  const note = join(places.state, 'holder.json');
+  const waiting = {
+    timeLimit: plan.lockTimeout,
+    cancel: runner.cancelled,
+    onWait: (text: string) => inform(context.log, text),
+  };
+  context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
+  try {
+    await reconcile(context);
+    return await deployLocked(context, progress);
+  } catch (error) {
+    const failure = failureOf(error, progress.state);
+    if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
+      journal.write({
+        deploy: plan.deployId,
+        state: progress.state,
+        run: plan.run,
+        sha: null,
+        outcome: 'failed',
+        reason: failure.message,
+      });
+    }
+    const { sha } = exists(join(places.live, '.git')) ? await readHead(git) : { sha: null };
+    return { outcome: 'failed', sha, previousSha: sha, failure };
+  }
+}
+
+async function deployLocked(context: Context, progress: Progress): Promise<End> {
+  const { plan, places, git, pm2, runner } = context;
+
+  progress.enter('fetched');
+  if (!exists(join(places.live, '.git'))) await createRepository(git, plan.repository.url);
+  const head = await readHead(git);
+  const current = loadCurrent(places.state);
+  const generated = loadRecord(places.state, current?.record ?? null);
+  await checkLive(context, generated);
+  const sha = await fetchCommit(git, plan);
+  const difference = await differsFrom(context, sha, head, current, generated);
+  if (difference === null) return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
+  inform(context.log, `Deploying ${sha}: ${difference}.`);
+
+  progress.enter('staged');
+  const staged = await stage(context, sha);
+  const names = staged.config.map(({ name }) => name);
+  checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
+  await settle(context, staged, await listSwap(context, staged, head, generated));
+
+  progress.enter('prepared');
+  await runner.go();
+  await checkLive(context, generated);
+  const previous = await readHead(git);
+  const ops = await listSwap(context, staged, previous, generated);
+  checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
+  const { instances, before } = await readBaseline(pm2, names);
+  checkApps(places.live, staged.config, instances);
+  for (const { env } of instances) context.redactor.hide(secretsOfEnvironment(env));
+  const transaction: Transaction = {
+    deployId: plan.deployId,
+    run: plan.run,
+    sha,
+    previous,
+    staging: staged.staging,
+    kept: staged.kept,
+    ops,
+    record: staged.record,
+    previousRecord: current?.record ?? null,
+    fingerprint: fingerprintOf(context),
+    before,
+    config: staged.config,
+    pm2Env: plan.pm2Env,
+    save: plan.save,
+    healthTimeout: plan.healthTimeout,
+    stableFor: plan.stableFor,
+    swapped: null,
+    restored: false,
+  };
+  saveTransaction(places.state, transaction);
+  runner.standAlone();
+  return goLive(context, progress, transaction, instances);
+}
+
+type Enter = (state: State, outcome?: Outcome, reason?: string) => void;
+
+/** From the intent on: it ends with the new version verified, or with the old one back. */
+async function goLive(
+  context: Context,
+  progress: Progress,
+  transaction: Transaction,
+  instances: readonly Instance[],
+): Promise<End> {
+  const { deployId, run, sha, previous } = transaction;
+  const enter: Enter = (state, outcome, reason) => {
+    progress.enter(state);
+    context.journal.write({
+      deploy: deployId,
+      state,
+      run,
+      sha,
+      outcome: outcome ?? null,
+      reason: reason ?? null,
+    });
+  };
+  const appLog = watchAppLog(context, transaction, instances);
+  try {
+    enter('activating');
+    await swapIn(context, transaction);
+    await reload(context, transaction, instances);
+    enter('verifying');
+    const expected = expectationOf(transaction);
+    await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+    progress.enter('committed');
+    await commit(context, transaction, expected);
+    return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
+  } catch (error) {
+    const failure = failureOf(error, progress.state);
+    return await goBack(context, transaction, enter, failure, error instanceof ReloadStopped, appLog.read);
+  } finally {
+    appLog.close();
+  }
+}
+
+async function goBack(
+  context: Context,
+  transaction: Transaction,
+  enter: Enter,
+  failure: Failure,
+  stopped: boolean,
+  readAppLog: () => Promise<string[]>,
+): Promise<End> {
+  const { sha } = transaction.previous;
+  try {
+    try {
+      enter('rolling-back', undefined, failure.message);
+    } catch (error) {
+      // With a full disk the old version can be brought back all the same: that matters more than the journal.
+      warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
+    }
+    warn(context.log, failure.message);
+    failure.appLog = await readAppLog();
+    await rollBack(context, transaction, stopped);
+    // PM2 hands on with some delay what an app printed as it died.
+    if (failure.appLog.length === 0) failure.appLog = await readAppLog();
+    enter('rolled-back', 'rolled-back', failure.message);
+    return { outcome: 'rolled-back', sha, previousSha: sha, failure };
+  } catch (error) {
+    const second = failureOf(error, 'rolling-back');
+    enter('rollback-failed', 'rollback-failed', second.message);
+    return {
+      outcome: 'rollback-failed',
+      sha,
+      previousSha: sha,
+      failure: bothFailures(failure, second, context),
+    };
+  }
+}
+
+/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
+function watchAppLog({ pm2 }: Context, { config }: Transaction, instances: readonly Instance[]) {
+  const sizes = noteLogSizes(instances);
+  const stream = pm2.hearErrors(config.map(({ name }) => name));
+  return {
+    async read(): Promise<string[]> {
+      const heard = stream.lines().slice(-APP_LOG_LINES);
+      return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
+    },
+    close: stream.close,
+  };
+}
+
+export function failureOf(error: unknown, state: State): Failure {
+  if (error instanceof DeployFailure) {
+    return { state, message: error.message, remedy: error.remedy, output: [...error.output], appLog: [] };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const [message = 'unknown error', ...stack] = text.split('\n');
+  return { state, message, remedy: null, output: stack, appLog: [] };
+}
+
+function bothFailures(first: Failure, second: Failure, { places }: Context): Failure {
+  return {
+    ...first,
+    message: `${first.message} Then the rollback failed as well: ${second.message}`,
+    remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+    output: [...first.output, ...second.output],
+  };
+}

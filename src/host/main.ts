@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { type HostResult, type Plan, PROTOCOL_VERSION, type State } from '../protocol.ts';
+import { createClock } from './clock.ts';
+import { prune } from './commit.ts';
+import type { Context } from './context.ts';
+import { listen } from './control.ts';
+import { deploy, type End, failureOf, type Progress } from './deploy.ts';
+import { openEvents } from './events.ts';
+import { isWithin } from './places.ts';
+import { preflight } from './preflight.ts';
+import { createRedactor } from './redact.ts';
+
+export { follow } from './follow.ts';
+
+/**
+ * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
+ * the run directory and writes events there; it needs nobody to be there to end what it began.
+ */
+async function main(runDir: string): Promise<void> {
+  const started = performance.now();
+  const plan = JSON.parse(readFileSync(0, 'utf8')) as Plan;
+  const redactor = createRedactor();
+  const log = openEvents(runDir, redactor);
+  const runner = listen(runDir);
+  const progress: Progress = {
+    state: 'preflight',
+    enter(state: State) {
+      progress.state = state;
+      log({ type: 'state', state, atMs: Math.round(performance.now() - started) });
+    },
+  };
+
+  let context: Context | null = null;
+  const clock = createClock();
+  let end: End;
+  try {
+    progress.enter('preflight');
+    if (plan.protocol !== PROTOCOL_VERSION)
+      throw new Error(`protocol ${plan.protocol} is not ${PROTOCOL_VERSION}`);
+    context = await preflight({
+      plan,
+      runDir,
+      log,
+      redactor,
+      runner,
+      clock,
+      env: process.env,
+      home: homedir(),
+    });
+    end = await deploy(context, progress);
+  } catch (error) {
+    end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
+  }
+  const result: HostResult = {
+    ...end,
+    instances: context === null ? 0 : await onlineInstances(context),
+    durationMs: Math.round(performance.now() - started),
+    spent: clock.spent,
+    versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
+  };
+  log({ type: 'end', result });
+  runner.close();
+  if (context?.lock) {
+    await prune(context, plan.deployId);
+    context.lock.release();
+  }
+  log.close();
+  process.exit(0);
+}
+
+/** Instances of whatever runs from the app's directory. */
+async function onlineInstances({ pm2, places }: Context): Promise<number> {
+  try {
+    return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, cwd))
+      .length;
+  } catch {
+    // A daemon that does not answer any more has been reported already.
+    return 0;
+  }
+}
+
+// The bundle is also required as a module, by the follower.
+if (process.argv[2] === 'run' && process.argv[3] !== undefined) {
+  process.title = 'pm2-ssh-deploy';
+  void main(process.argv[3]);
+}

@@ -1,0 +1,121 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Plan } from '../protocol.ts';
+import { inspectCheckout } from './checkout.ts';
+import type { Clock } from './clock.ts';
+import { run } from './command.ts';
+import { type Context, inform } from './context.ts';
+import type { RunnerLine } from './control.ts';
+import { pm2Environment, sessionless } from './environment.ts';
+import type { EventLog } from './events.ts';
+import { DeployFailure } from './failure.ts';
+import { type Git, gitIn } from './git.ts';
+import { openJournal } from './journal.ts';
+import { exists, placesOf, resolvePath, stateRoot } from './places.ts';
+import { openPm2 } from './pm2/session.ts';
+import { type Redactor, secretsOfEnvironment } from './redact.ts';
+
+interface Start {
+  plan: Plan;
+  runDir: string;
+  log: EventLog;
+  redactor: Redactor;
+  runner: RunnerLine;
+  clock: Clock;
+  env: NodeJS.ProcessEnv;
+  home: string;
+}
+
+/** Less free space than this, in KiB, fails every install. */
+const LEAST_SPACE = 64 * 1024;
+
+/** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
+export async function preflight(start: Start): Promise<Context> {
+  const { plan, home, clock, runner } = start;
+  const live = resolvePath(plan.path, home);
+  const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
+  const env = sessionless(start.env);
+  // The lock is taken later, and git must be found before: each command asks for it when it starts.
+  const context = {} as { lock: Context['lock'] };
+  const gitAt = (directory: string): Git =>
+    gitIn(directory, {
+      clock,
+      env,
+      timeLimit: plan.commandTimeout,
+      cancel: runner.cancelled,
+      lock: () => context.lock?.descriptor,
+    });
+
+  refuseUnusable(live, plan.path);
+  await requireSpace(existsSync(live) ? live : dirname(live), env);
+  const git = await requireGit(gitAt, live);
+  const pm2 = await clock.book('pm2', () =>
+    openPm2({
+      env: pm2Environment(start.env),
+      home,
+      workDir: places.workDir,
+      configDir: start.runDir,
+      lock: () => context.lock?.descriptor,
+    }),
+  );
+  for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
+  inform(
+    start.log,
+    `Node ${process.version}, PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
+  );
+  return Object.assign(context, {
+    plan,
+    runDir: start.runDir,
+    places,
+    log: start.log,
+    redactor: start.redactor,
+    runner,
+    journal: openJournal(places.state),
+    pm2,
+    env,
+    gitIn: gitAt,
+    git,
+    clock,
+    lock: null,
+  });
+}
+
+function refuseUnusable(live: string, given: string): void {
+  if (exists(live) && !statSync(live).isDirectory())
+    throw new DeployFailure(`path '${given}' is no directory: ${live}.`);
+  let parent = exists(live) ? live : dirname(live);
+  while (!exists(parent)) parent = dirname(parent);
+  try {
+    accessSync(parent, constants.W_OK | constants.X_OK);
+  } catch {
+    throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
+      remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
+    });
+  }
+}
+
+async function requireGit(gitAt: (directory: string) => Git, live: string): Promise<Git> {
+  try {
+    if (exists(live)) await inspectCheckout(live, gitAt(live));
+    else await gitAt('/').attempt(['--version']);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new DeployFailure("The command 'git' is not on this host.", {
+      remedy: "Install it, for instance with 'apt-get install git'.",
+    });
+  }
+  return gitAt(live);
+}
+
+async function requireSpace(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
+  let there = directory;
+  while (!exists(there)) there = dirname(there);
+  const result = await run('df', ['-Pk', there], { cwd: '/', env, timeLimit: 10_000 });
+  const free = Number(result.stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+  // A df of another form says nothing: the install will, if there is anything to say.
+  if (Number.isFinite(free) && free < LEAST_SPACE) {
+    throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
+      remedy: 'Free some space and run the job again.',
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { runPm2, swapOut } from './activate.ts';
+import type { DeployApp } from './app-config.ts';
+import { type Context, inform } from './context.ts';
+import { loadCurrent, saveCurrent } from './current.ts';
+import { exists } from './places.ts';
+import { swapTimeLimit } from './pm2/cli.ts';
+import { DEPLOY_ID } from './pm2/list.ts';
+import { type Moment, momentNow, ticksOf } from './processes.ts';
+import type { Transaction } from './transaction.ts';
+import { quiet, reloadFailure, verify } from './verify.ts';
+
+/** Beyond what PM2's own limits add up to, in milliseconds. */
+const MARGIN = 10_000;
+
+/**
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails.
+ * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
+ */
+export async function rollBack(context: Context, transaction: Transaction, stopped: boolean): Promise<void> {
+  const { pm2, places, clock } = context;
+  const { before, deployId } = transaction;
+  await swapOut(context, transaction);
+  const swapped = momentNow();
+  inform(context.log, 'The files of the old version are back.');
+
+  await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+  await clock.book('pm2', () => removeAdded(context, transaction));
+  const runsAs = `${deployId}-rollback`;
+  await restoreApps(context, transaction, runsAs, swapped);
+  const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
+  if (transaction.save) await clock.book('pm2', () => pm2.save([...names]));
+  const current = loadCurrent(places.state);
+  if (current !== null) saveCurrent(places.state, { ...current, runsAs, since: swapped });
+  keepForDiagnosis(context, transaction);
+}
+
+async function waitUntilQuiet(
+  { pm2 }: Context,
+  { before, config }: Transaction,
+  stopped: boolean,
+): Promise<void> {
+  const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
+  const slowest = Math.max(0, ...limits);
+  await quiet(pm2, before.strays, stopped ? slowest : 0, slowest + MARGIN);
+}
+
+/** Apps that only the new version has are removed: this deploy started them. */
+async function removeAdded({ pm2 }: Context, { before, config, deployId }: Transaction): Promise<void> {
+  const had = before.apps.map(({ name }) => name);
+  const added = config.map(({ name }) => name).filter((name) => !had.includes(name));
+  const instances = await pm2.list();
+  await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
+}
+
+async function restoreApps(
+  context: Context,
+  transaction: Transaction,
+  runsAs: string,
+  swapped: Moment,
+): Promise<void> {
+  const { pm2, clock } = context;
+  const { before } = transaction;
+  if (before.apps.length === 0) return;
+  const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
+  // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
+  const command = runPm2(context, config, await pm2.list(), null);
+  const result = await clock.book('pm2', () => command.done);
+  if (result.code !== 0) throw reloadFailure(result);
+  const expected = {
+    deployId: runsAs,
+    instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
+    ports: before.ports,
+    after: ticksOf(swapped),
+    knownStrays: before.strays,
+  };
+  // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
+  const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
+  if (wasWhole) await clock.book('verify', () => verify(pm2, expected, transaction));
+}
+
+function keepForDiagnosis({ places, log }: Context, { staging, deployId }: Transaction): void {
+  const broken = join(places.beside, `broken-${deployId}`);
+  if (!exists(staging) || exists(broken)) return;
+  renameSync(staging, broken);
+  inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
+}

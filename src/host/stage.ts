@@ -1,0 +1,75 @@
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DeployApp } from './app-config.ts';
+import { readApps } from './apps.ts';
+import { build, install } from './build.ts';
+import { submodulePaths, trackedFiles } from './checkout.ts';
+import { type Context, inform } from './context.ts';
+import { DeployFailure } from './failure.ts';
+import { exists, makePrivate } from './places.ts';
+import { saveRecord } from './record.ts';
+import { secretsOfEnvFile } from './redact.ts';
+import { checkOut, hideEnvFiles, showEnvFiles } from './staging.ts';
+import { type Generated, recordGenerated } from './tree.ts';
+
+/** A version that was built aside and could be swapped in. */
+export interface Staged {
+  sha: string;
+  /** The finished build, and where it will put what it replaces. */
+  staging: string;
+  kept: string;
+  generated: Generated;
+  /** File in the state directory that holds `generated`. */
+  record: string;
+  config: DeployApp[];
+}
+
+/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
+export async function stage(context: Context, sha: string): Promise<Staged> {
+  const { plan, places, clock, runner, env } = context;
+  discardLeftovers(context);
+  makePrivate(places.beside, join(places.beside, plan.deployId));
+  const workshop = join(places.beside, 'staging');
+  await checkOut(context.git, context.gitIn, workshop, sha);
+  const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
+  const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
+  for (const path of shown)
+    context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
+
+  const workDir = join(workshop, plan.workingDirectory);
+  if (!existsSync(workDir)) {
+    throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
+  }
+  const options = {
+    staging: workshop,
+    workDir,
+    env,
+    timeLimit: plan.commandTimeout,
+    cancel: runner.cancelled,
+    scratch: context.runDir,
+  };
+  for (const [name, step, work] of [
+    ['install', plan.install, install],
+    ['build', plan.build, build],
+  ] as const) {
+    const onLine = (text: string): void => context.log({ type: 'output', from: name, text });
+    inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
+  }
+
+  // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
+  const staging = join(places.beside, plan.deployId, 'version');
+  renameSync(workshop, staging);
+  const config = await readApps(context, staging, plan.deployId);
+  hideEnvFiles(staging, shown);
+  // Each names a directory of the staging clone that does not come along.
+  for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
+  const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
+  const record = saveRecord(places.state, plan.deployId, generated);
+  return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+
+/** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
+function discardLeftovers({ places }: Context): void {
+  const workshop = join(places.beside, 'staging');
+  if (exists(workshop)) renameSync(workshop, join(places.beside, `discarded-${Date.now()}`));
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { readApps } from './apps.ts';
+import { expectedCounts } from './baseline.ts';
+import type { Head } from './checkout.ts';
+import type { Context } from './context.ts';
+import type { Current } from './current.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { judge } from './health.ts';
+import { exists } from './places.ts';
+import { ticksOf } from './processes.ts';
+import type { Generated } from './tree.ts';
+import { observe, straysOf } from './verify.ts';
+
+/**
+ * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
+ * instance of it is healthy now. Changes nothing.
+ */
+export async function differsFrom(
+  context: Context,
+  sha: string,
+  head: Head,
+  current: Current | null,
+  generated: Generated | null,
+): Promise<string | null> {
+  if (current === null) return 'no deploy was ever verified here';
+  if (current.sha !== sha || head.sha !== sha) return 'another commit is live';
+  if (current.fingerprint !== fingerprintOf(context))
+    return 'the settings of the deploy, an .env file, Node or PM2 changed';
+  const lost = (generated?.roots ?? []).find((path) => !exists(join(context.places.live, path)));
+  if (lost !== undefined) return `${lost}, which the build made, is gone`;
+  const config = await readApps(context, context.places.live, current.deployId);
+  if (!isDeepStrictEqual(config, current.config)) return 'what the ecosystem file says changed';
+  const expected = {
+    deployId: current.runsAs,
+    instances: expectedCounts(config),
+    ports: current.ports,
+    after: ticksOf(current.since),
+    knownStrays: straysOf(context.pm2, await context.pm2.list()),
+  };
+  const now = await observe(context.pm2, expected);
+  const verdict = judge(expected, now, now);
+  return verdict.kind === 'healthy' ? null : verdict.why;
+}

@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandResult } from './command.ts';
+import { DeployFailure } from './failure.ts';
+import { type Expected, judge, type Snapshot, troubleInReload, type Verdict } from './health.ts';
+import { accepts, listeningAddresses } from './listening.ts';
+import type { Reload } from './pm2/cli.ts';
+import type { Instance } from './pm2/list.ts';
+import type { Pm2 } from './pm2/session.ts';
+import { childrenOf, startTicks } from './processes.ts';
+
+const POLL_EVERY = 200;
+/** On this host itself: slower is not healthy. */
+const ACCEPTS_WITHIN = 2_000;
+const POLL_RELOAD_EVERY = 100;
+
+const QUIET_POLLS = 3;
+
+/** Looks at everything that health depends on, once. */
+export async function observe(pm2: Pm2, expected: Pick<Expected, 'instances' | 'ports'>): Promise<Snapshot> {
+  const [all, accepting] = await Promise.all([pm2.list(), acceptingPorts(expected.ports)]);
+  const started = new Map<number, number>();
+  for (const { pid } of all) {
+    const ticks = pid > 0 ? startTicks(pid) : null;
+    if (ticks !== null) started.set(pid, ticks);
+  }
+  return {
+    instances: all.filter((one) => expected.instances[one.name] !== undefined),
+    startTicks: started,
+    strays: straysOf(pm2, all),
+    accepting,
+  };
+}
+
+/** Of these ports, those that take a connection at an address of this host. */
+export async function acceptingPorts(ports: readonly number[]): Promise<Set<number>> {
+  const accepting = await Promise.all(
+    ports.map(async (port) => (await accepts(port, '::', ACCEPTS_WITHIN)) || acceptsElsewhere(port)),
+  );
+  return new Set(ports.filter((_, index) => accepting[index]));
+}
+
+/** An app may listen on one address alone, which is not loopback. */
+async function acceptsElsewhere(port: number): Promise<boolean> {
+  const addresses = listeningAddresses(port);
+  const accepting = await Promise.all(addresses.map((address) => accepts(port, address, ACCEPTS_WITHIN)));
+  return accepting.includes(true);
+}
+
+/** Children of the daemon that its list does not show. */
+export function straysOf(pm2: Pm2, all: readonly Instance[]): number[] {
+  const daemon = pm2.daemonPid();
+  const listed = new Set(all.map(({ pid }) => pid));
+  return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
+}
+
+/**
+ * Resolves once everything expected held for `stableFor` milliseconds without a break.
+ * Rejects with a `DeployFailure` at the first thing that cannot heal, or when `healthTimeout` milliseconds pass
+ * before such a time begins.
+ */
+export async function verify(
+  pm2: Pm2,
+  expected: Expected,
+  limits: { healthTimeout: number; stableFor: number },
+): Promise<Snapshot> {
+  const since = await observe(pm2, expected);
+  const deadline = performance.now() + limits.healthTimeout;
+  let healthySince: number | null = null;
+  for (let now = since; ; now = await observe(pm2, expected)) {
+    const verdict: Verdict = judge(expected, now, since);
+    const at = performance.now();
+    if (verdict.kind === 'healthy') {
+      healthySince ??= at;
+      if (at - healthySince >= limits.stableFor) return now;
+    } else {
+      healthySince = null;
+      if (verdict.kind === 'broken') throw new DeployFailure(`${sentence(verdict.why)}.`);
+      if (at >= deadline) {
+        const limit = Math.round(limits.healthTimeout / 1000);
+        throw new DeployFailure(`Not healthy within ${limit} s (health-timeout): ${verdict.why}.`);
+      }
+    }
+    const left = healthySince === null ? POLL_EVERY : limits.stableFor - (at - healthySince);
+    await sleep(Math.min(POLL_EVERY, left));
+  }
+}
+
+/**
+ * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
+ * later instances still run the old one. Resolves with that sign, or null where there was none.
+ */
+export async function watchReload(
+  pm2: Pm2,
+  reload: Reload,
+  deployId: string,
+  before: readonly Instance[],
+): Promise<string | null> {
+  let running = true;
+  const ended = reload.done.finally(() => {
+    running = false;
+  });
+  let trouble: string | null = null;
+  while (running && trouble === null) {
+    trouble = troubleInReload(deployId, await pm2.list(), before);
+    if (trouble === null) await Promise.race([ended, sleep(POLL_RELOAD_EVERY)]);
+  }
+  if (trouble !== null) reload.abort();
+  const result = await ended;
+  if (trouble !== null) return trouble;
+  if (result.code !== 0) throw reloadFailure(result);
+  return null;
+}
+
+/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
+export function reloadFailure(result: CommandResult): DeployFailure {
+  const how =
+    result.stopped !== null
+      ? 'did not end in time and was stopped'
+      : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
+  return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
+}
+
+/**
+ * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
+ * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
+ */
+export async function quiet(
+  pm2: Pm2,
+  knownStrays: readonly number[],
+  atLeast: number,
+  atMost: number,
+): Promise<void> {
+  const started = performance.now();
+  for (let calm = 0; ; await sleep(POLL_EVERY)) {
+    const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
+    calm = strays.length === 0 ? calm + 1 : 0;
+    const waited = performance.now() - started;
+    if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost) return;
+  }
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
