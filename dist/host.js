@@ -1,0 +1,5227 @@
+/******/ (() => { // webpackBootstrap
+/******/ 	"use strict";
+/******/ 	// The require scope
+/******/ 	var __nccwpck_require__ = {};
+/******/ 	
+/************************************************************************/
+/******/ 	/* webpack/runtime/define property getters */
+/******/ 	(() => {
+/******/ 		// define getter functions for harmony exports
+/******/ 		__nccwpck_require__.d = (exports, definition) => {
+/******/ 			for(var key in definition) {
+/******/ 				if(__nccwpck_require__.o(definition, key) && !__nccwpck_require__.o(exports, key)) {
+/******/ 					Object.defineProperty(exports, key, { enumerable: true, get: definition[key] });
+/******/ 				}
+/******/ 			}
+/******/ 		};
+/******/ 	})();
+/******/ 	
+/******/ 	/* webpack/runtime/hasOwnProperty shorthand */
+/******/ 	(() => {
+/******/ 		__nccwpck_require__.o = (obj, prop) => (Object.prototype.hasOwnProperty.call(obj, prop))
+/******/ 	})();
+/******/ 	
+/******/ 	/* webpack/runtime/make namespace object */
+/******/ 	(() => {
+/******/ 		// define __esModule on exports
+/******/ 		__nccwpck_require__.r = (exports) => {
+/******/ 			if(typeof Symbol !== 'undefined' && Symbol.toStringTag) {
+/******/ 				Object.defineProperty(exports, Symbol.toStringTag, { value: 'Module' });
+/******/ 			}
+/******/ 			Object.defineProperty(exports, '__esModule', { value: true });
+/******/ 		};
+/******/ 	})();
+/******/ 	
+/************************************************************************/
+var __webpack_exports__ = {};
+// ESM COMPAT FLAG
+__nccwpck_require__.r(__webpack_exports__);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  follow: () => (/* reexport */ follow)
+});
+
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = require("node:fs");
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = require("node:os");
+;// CONCATENATED MODULE: ./protocol.js
+/**
+ * All that crosses the wire between the runner (the action) and the host program.
+ *
+ * The runner sends one `Opening`, then `Control` messages; the host answers with `Event`s. Each travels as one
+ * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
+ * the same build, but a journal on a host may have been written by an older one.
+ */
+const PROTOCOL_VERSION = 1;
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+const STATES = [
+    'preflight',
+    'locked',
+    'fetched',
+    'staged',
+    'prepared',
+    'canary',
+    'activating',
+    'verifying',
+    'verified',
+    'committed',
+    'rolling-back',
+    'rolled-back',
+    'rollback-failed',
+];
+/** The runner sends a heartbeat this often, in milliseconds. */
+const HEARTBEAT_EVERY = 10_000;
+/** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
+const LEASE = 120_000;
+
+;// CONCATENATED MODULE: ./host/clock.js
+function createClock(now = () => performance.now()) {
+    const spent = { lock: 0, git: 0, install: 0, build: 0, pm2: 0, verify: 0 };
+    const active = new Map();
+    return {
+        spent,
+        async book(account, work) {
+            const running = active.get(account) ?? { count: 0, since: now() };
+            running.count += 1;
+            active.set(account, running);
+            try {
+                return await work();
+            }
+            finally {
+                running.count -= 1;
+                if (running.count === 0) {
+                    spent[account] += now() - running.since;
+                    active.delete(account);
+                }
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: external "node:fs/promises"
+const promises_namespaceObject = require("node:fs/promises");
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = require("node:path");
+;// CONCATENATED MODULE: ./host/context.js
+function inform(log, text) {
+    log({ type: 'notice', level: 'info', text });
+}
+function warn(log, text) {
+    log({ type: 'notice', level: 'warning', text });
+}
+
+;// CONCATENATED MODULE: ./host/durable.js
+
+
+/** Replaces a file so that a power cut leaves the old text or the new one, never a part. Mode 0600. */
+function writeDurably(file, text) {
+    const aside = `${file}.new`;
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'w', 0o600);
+    try {
+        (0,external_node_fs_namespaceObject.writeSync)(descriptor, text);
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+    (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+}
+/** Adds text to a file and returns once it is on disk. Mode 0600. */
+function appendDurably(file, text) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+    try {
+        (0,external_node_fs_namespaceObject.writeSync)(descriptor, text);
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+function syncDirectory(directory) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The file's text, or null where there is none. */
+function readIfThere(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/current.js
+
+
+const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
+function saveCurrent(state, current) {
+    writeDurably(file(state), JSON.stringify(current));
+}
+/** Null where no deploy of ours was ever committed. */
+function loadCurrent(state) {
+    const text = readIfThere(file(state));
+    return text === null ? null : JSON.parse(text);
+}
+
+;// CONCATENATED MODULE: ./host/failure.js
+/** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
+class DeployFailure extends Error {
+    constructor(message, details = {}) {
+        super(message);
+        this.name = 'DeployFailure';
+        this.remedy = details.remedy ?? null;
+        this.output = details.output ?? [];
+    }
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./host/command.js
+var __classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
+    if (kind === "m") throw new TypeError("Private method is not writable");
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot write private member to an object whose class did not declare it");
+    return (kind === "a" ? f.call(receiver, value) : f ? f.value = value : state.set(receiver, value)), value;
+};
+var __classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || function (receiver, state, kind, f) {
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a getter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
+    return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
+};
+var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest;
+
+
+const TAIL_LINES = 40;
+const LONGEST_LINE = 4096;
+const KEEP = 64 * 1024 * 1024;
+/** Between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE = 2_000;
+/**
+ * Runs one program with an argument array, never a shell, in a process group of its own.
+ * It resolves whatever the program does; it rejects only where the program cannot be started.
+ */
+function run(file, args, options) {
+    return new Promise((resolve, reject) => {
+        const started = process.hrtime.bigint();
+        const child = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
+            cwd: options.cwd,
+            env: options.env,
+            detached: true,
+            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', options.holds ?? 'ignore'],
+        });
+        if (child.pid !== undefined)
+            options.onSpawn?.(child.pid);
+        let stopped = null;
+        const stop = (why) => {
+            stopped ??= why;
+            killGroup(child);
+        };
+        const limit = setTimeout(() => stop('time limit'), options.timeLimit);
+        const onCancel = () => stop('cancelled');
+        if (options.cancel?.aborted)
+            onCancel();
+        options.cancel?.addEventListener('abort', onCancel);
+        const tail = [];
+        const onLine = (line) => {
+            tail.push(line);
+            if (tail.length > TAIL_LINES)
+                tail.shift();
+            options.onLine?.(line);
+        };
+        const stdout = [];
+        let kept = 0;
+        const outLines = new LineSplitter(onLine);
+        const errLines = new LineSplitter(onLine);
+        child.stdout?.on('data', (chunk) => {
+            if (kept < (options.keep ?? KEEP))
+                stdout.push(chunk);
+            kept += chunk.length;
+            outLines.write(chunk);
+        });
+        child.stderr?.on('data', (chunk) => errLines.write(chunk));
+        if (child.stdin) {
+            // A program that does not read its input is judged by its exit code, not by our EPIPE.
+            child.stdin.on('error', () => { });
+            child.stdin.end(options.input);
+        }
+        const finish = () => {
+            clearTimeout(limit);
+            options.cancel?.removeEventListener('abort', onCancel);
+        };
+        child.once('error', (error) => {
+            finish();
+            reject(error);
+        });
+        const settle = (code, signal) => {
+            finish();
+            outLines.end();
+            errLines.end();
+            resolve({
+                code,
+                signal,
+                stopped,
+                stdout: Buffer.concat(stdout).toString('utf8'),
+                tail,
+                durationMs: Number(process.hrtime.bigint() - started) / 1e6,
+            });
+        };
+        child.once('close', settle);
+        // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
+        child.once('exit', () => {
+            if (options.reap)
+                signalGroup(child, 'SIGKILL');
+            setTimeout(() => {
+                child.stdout?.destroy();
+                child.stderr?.destroy();
+            }, GRACE).unref();
+        });
+    });
+}
+function killGroup(child) {
+    signalGroup(child, 'SIGTERM');
+    setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
+}
+function signalGroup(child, signal) {
+    if (child.pid === undefined)
+        return;
+    try {
+        process.kill(-child.pid, signal);
+    }
+    catch {
+        // The group is gone, which is what was wanted.
+    }
+}
+/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
+class LineSplitter {
+    constructor(onLine) {
+        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
+        _LineSplitter_onLine.set(this, void 0);
+        _LineSplitter_rest.set(this, '');
+        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
+    }
+    write(chunk) {
+        __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk), "f");
+        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
+        const lines = __classPrivateFieldGet(this, _LineSplitter_rest, "f").split(/\r\n|\n|\r(?!$)/);
+        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
+        for (const line of lines)
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line);
+        while (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length > LONGEST_LINE) {
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
+            __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(LONGEST_LINE), "f");
+        }
+    }
+    end() {
+        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
+        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
+        if (last !== '')
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last);
+    }
+}
+_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
+
+;// CONCATENATED MODULE: ./host/git.js
+
+
+/**
+ * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
+ * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
+ */
+const ALWAYS = [
+    ['core.hooksPath', '/dev/null'],
+    ['core.fsmonitor', 'false'],
+    ['gc.auto', '0'],
+    ['maintenance.auto', 'false'],
+    ['advice.detachedHead', 'false'],
+    ['protocol.ext.allow', 'never'],
+].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+function gitIn(directory, options) {
+    const attempt = (args, extra = {}) => {
+        const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+        const holds = options.lock();
+        const { timeLimit, cancel } = options;
+        const runOptions = {
+            ...extra,
+            cwd: directory,
+            env,
+            timeLimit,
+            ...(cancel && { cancel }),
+            ...(holds !== undefined && { holds }),
+        };
+        return options.clock.book('git', () => run('git', [...ALWAYS, ...args], runOptions));
+    };
+    return {
+        directory,
+        attempt,
+        async text(args, what) {
+            const result = await attempt(args);
+            if (result.code !== 0)
+                throw gitFailure(result, what, options);
+            return result.stdout;
+        },
+    };
+}
+/** What git's own words mean, each with what to do. First match wins. */
+const CAUSES = [
+    [
+        /Could not resolve host/i,
+        'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
+    ],
+    [
+        /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
+        'The server may not read the repository over https. Add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.',
+    ],
+    [
+        /Permission denied \(/i,
+        "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
+    ],
+    [
+        /Host key verification failed/i,
+        "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
+    ],
+    [
+        /dubious ownership/i,
+        'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
+    ],
+    [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
+    [
+        /index\.lock|\.lock': File exists/i,
+        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
+    ],
+    [
+        /not found|does not exist|does not appear to be a git repository|not a git repository/i,
+        'Check that the repository exists, and that the server may read it.',
+    ],
+    [
+        /Connection (refused|timed out|reset)|unable to access/i,
+        'The server cannot reach the git server: check its firewall and its way to the internet.',
+    ],
+];
+function gitFailure(result, what, options) {
+    if (result.stopped === 'cancelled' && options.cancel)
+        return options.cancel.reason;
+    const output = result.tail.filter((line) => line.trim() !== '');
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
+        : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
+    const text = output.join('\n');
+    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
+    return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
+}
+/** Splits git's `-z` output. */
+function splitZ(text) {
+    return text.split('\0').filter((part) => part !== '');
+}
+
+;// CONCATENATED MODULE: ./host/fetch.js
+
+
+/** Refs of ours, so that what was fetched is not garbage to git. */
+const OURS = 'refs/pm2-ssh-deploy';
+const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+/** Makes an empty repository at the current directory that knows where it came from. */
+async function createRepository(git, url) {
+    await git.text(['init', '--quiet', '--template='], 'Making a repository');
+    const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
+    if (remote.code !== 0)
+        await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
+}
+/**
+ * Brings exactly the commit that was asked for onto the host and resolves with its full id.
+ * A commit that is there already is not fetched again.
+ */
+async function fetchCommit(git, plan) {
+    const { ref } = plan;
+    if (FULL_ID.test(ref) && (await has(git, ref)))
+        return ref;
+    const remote = await remoteOf(git, plan.repository);
+    const sha = FULL_ID.test(ref) ? ref : await lookUp(git, remote, ref);
+    if (sha !== null) {
+        if (await has(git, sha))
+            return sha;
+        const direct = await git.attempt([
+            'fetch',
+            '--quiet',
+            '--no-tags',
+            '--no-recurse-submodules',
+            remote,
+            `+${sha}:${OURS}/${sha}`,
+        ]);
+        if (direct.code === 0)
+            return sha;
+    }
+    // Some servers hand out a commit only as part of a branch or tag.
+    const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
+    await git.text(['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--prune', remote, ...all], `Fetching ${ref} from the repository`);
+    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
+    if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
+        return found.stdout.trim();
+    throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
+        remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
+    });
+}
+async function has(git, sha) {
+    return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
+}
+/** A repository that the user named beats the checkout's own, which beats the workflow's. */
+async function remoteOf(git, repository) {
+    if (repository.given)
+        return repository.url;
+    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
+    return origin.code === 0 ? 'origin' : repository.url;
+}
+/** The commit that a branch or tag names on the remote now, or null where neither exists. */
+async function lookUp(git, remote, ref) {
+    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
+    const listing = await git.text(['ls-remote', '--quiet', remote, ...patterns], `Looking up ${ref} in the repository`);
+    const commits = new Map();
+    for (const line of listing.split('\n')) {
+        const [sha = '', name = ''] = line.split('\t');
+        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
+        if (names.includes(name.replace('^{}', '')))
+            commits.set(name.replace('^{}', ''), sha);
+    }
+    const distinct = new Set(commits.values());
+    if (distinct.size > 1) {
+        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
+            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
+        });
+    }
+    return [...distinct][0] ?? null;
+}
+/** Keeps refs of ours for the given commits alone. */
+async function pruneRefs(git, keep) {
+    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', OURS]);
+    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(OURS.length + 1)));
+    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${OURS}/${sha} ${sha}\n`]));
+    await git.attempt(['update-ref', '--stdin'], {
+        input: stale
+            .map((name) => `delete ${name}\n`)
+            .concat(updates)
+            .join(''),
+    });
+}
+
+;// CONCATENATED MODULE: ./host/record.js
+
+
+/** Records of what builds made lie in the app's state directory under such names. */
+const RECORD_PREFIX = 'built-';
+/** Puts the record of one deploy's build on disk and returns its name. */
+function saveRecord(state, deployId, generated) {
+    const name = `${RECORD_PREFIX}${deployId}.json`;
+    writeDurably((0,external_node_path_namespaceObject.join)(state, name), JSON.stringify(generated));
+    return name;
+}
+/** Null where no deploy of ours made what is there. */
+function loadRecord(state, name) {
+    const text = name === null ? null : readIfThere((0,external_node_path_namespaceObject.join)(state, name));
+    return text === null ? null : JSON.parse(text);
+}
+
+;// CONCATENATED MODULE: ./host/commit.js
+
+
+
+
+
+
+
+/** Records that the version was verified. From here on it is what a rollback goes back to. */
+async function commit(context, transaction, expected) {
+    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be committed');
+    saveCurrent(context.places.state, {
+        deployId,
+        sha,
+        fingerprint,
+        record,
+        config,
+        runsAs: deployId,
+        since: swapped,
+        ports: [...expected.ports],
+    });
+    context.journal.write({
+        deploy: deployId,
+        state: 'committed',
+        run: transaction.run,
+        sha,
+        outcome: 'deployed',
+        reason: null,
+    });
+    if (!transaction.save)
+        return;
+    try {
+        await context.clock.book('pm2', () => context.pm2.save(config.map(({ name }) => name)));
+    }
+    catch (error) {
+        // The version runs and is verified: an old dump is not worth taking it down.
+        warn(context.log, `PM2's dump could not be updated, so that a reboot may start the old settings: ${error.message}`);
+    }
+}
+/** Removes what no deploy needs any more: all but what the current version replaced and the last version that failed. */
+async function prune({ places, git, runDir }, deployId) {
+    const current = loadCurrent(places.state);
+    await pruneRefs(git, [current?.sha ?? null]);
+    const keep = new Set([
+        `broken-${deployId}`,
+        'holder.json',
+        ...(current === null ? [] : [current.deployId]),
+    ]);
+    const beside = (0,external_node_fs_namespaceObject.readdirSync)(places.beside).filter((name) => !keep.has(name));
+    const records = (0,external_node_fs_namespaceObject.readdirSync)(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
+    const runs = (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
+    const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
+    await Promise.all([
+        ...beside.map((name) => remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
+        ...records.map((name) => remove((0,external_node_path_namespaceObject.join)(places.state, name))),
+        ...[...runs.filter(isOld), ...replaced].map(remove),
+    ]);
+}
+/** Other apps' deploys have their run directories beside this one's, and may be running. */
+function isOld(run) {
+    return Date.now() - (0,external_node_fs_namespaceObject.statSync)(run).mtimeMs > KEPT_RUNS_FOR;
+}
+const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
+async function remove(path) {
+    await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
+}
+
+;// CONCATENATED MODULE: ./host/control.js
+
+
+
+
+const POLL_EVERY = 1_000;
+/** Reads what a follower appends to the run's control file. Any byte in it renews the lease. */
+function listen(runDir) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a+', 0o600);
+    const abort = new AbortController();
+    let alone = false;
+    let went = false;
+    let announceGo = () => { };
+    let rest = '';
+    let position = 0;
+    let heard = performance.now();
+    const cancel = (failure) => {
+        if (!alone)
+            abort.abort(failure);
+    };
+    const read = () => {
+        const buffer = Buffer.alloc(4096);
+        for (let size = 1; size > 0; position += size) {
+            size = (0,external_node_fs_namespaceObject.readSync)(descriptor, buffer, 0, buffer.length, position);
+            if (size > 0)
+                heard = performance.now();
+            rest += buffer.toString('utf8', 0, size);
+        }
+        const lines = rest.split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines)
+            obey(parse(line));
+        if (performance.now() - heard > LEASE) {
+            cancel(new DeployFailure(`The runner was not heard of for ${LEASE / 1000} s: the deploy was given up before anything was changed.`));
+        }
+    };
+    const obey = (message) => {
+        if (message?.type === 'cancel')
+            cancel(new DeployFailure(`Cancelled before anything was changed: ${message.reason}.`));
+        // A cancel is final: a `go` that comes after it is not one.
+        if (message?.type === 'go' && !abort.signal.aborted) {
+            went = true;
+            announceGo();
+        }
+    };
+    // Watching is quick but may be refused (inotify limits) or miss; polling is neither.
+    const timer = setInterval(read, POLL_EVERY);
+    let watcher = null;
+    try {
+        watcher = (0,external_node_fs_namespaceObject.watch)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), read);
+        watcher.on('error', () => { });
+    }
+    catch {
+        watcher = null;
+    }
+    read();
+    return {
+        cancelled: abort.signal,
+        go: () => new Promise((resolve, reject) => {
+            if (abort.signal.aborted)
+                return reject(abort.signal.reason);
+            if (went)
+                return resolve();
+            announceGo = resolve;
+            abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+        }),
+        standAlone() {
+            alone = true;
+        },
+        close() {
+            clearInterval(timer);
+            watcher?.close();
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        },
+    };
+}
+function parse(line) {
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/fields.js
+/** Settings that come through unchanged when a list is turned into a config again. */
+const SETTINGS = [
+    'autorestart',
+    'autostart',
+    'automation',
+    'cron_restart',
+    'deep_monitoring',
+    'disable_logs',
+    'disable_source_map_support',
+    'event_loop_inspector',
+    'exp_backoff_restart_delay',
+    'gid',
+    'ignore_watch',
+    'increment_var',
+    'instance_var',
+    'kill_retry_time',
+    'kill_timeout',
+    'listen_timeout',
+    'log_date_format',
+    'log_type',
+    'max_memory_restart',
+    'max_restarts',
+    'merge_logs',
+    'min_uptime',
+    'namespace',
+    'pmx',
+    'port',
+    'restart_delay',
+    'shutdown_with_message',
+    'source_map_support',
+    'stop_exit_codes',
+    'time',
+    'trace',
+    'treekill',
+    'uid',
+    'v8',
+    'vizion',
+    'wait_ready',
+    'watch',
+    'watch_delay',
+    'watch_options',
+    'windowsHide',
+];
+/** What PM2 keeps beside the app's variables, in the same object and in the same one scalar form. */
+const PM2_FIELDS = new Set([
+    ...SETTINGS,
+    '_pm2_version',
+    'append_env_to_name',
+    'args',
+    'created_at',
+    'cwd',
+    'disable_trace',
+    'error_file',
+    'exec_interpreter',
+    'exec_mode',
+    'execute_command',
+    'exit_code',
+    'filter_env',
+    'force',
+    'install_url',
+    'instances',
+    'km_link',
+    'log_file',
+    'name',
+    'name_prefix',
+    'node_args',
+    'node_version',
+    'out_file',
+    'pid_file',
+    'pm_cwd',
+    'pm_err_log_path',
+    'pm_exec_path',
+    'pm_id',
+    'pm_log_path',
+    'pm_out_log_path',
+    'pm_pid_path',
+    'pm_uptime',
+    'pmx_module',
+    'prev_restart_delay',
+    'restart_time',
+    'script',
+    'status',
+    'unstable_restarts',
+    'username',
+    'version',
+    'vizion_running',
+    'write',
+]);
+/** Variables that PM2 puts among the app's own. */
+const ADDED_VARIABLES = new Set([
+    'PM2_DISCRETE_MODE',
+    'PM2_HOME',
+    'PM2_INTERACTOR_PROCESSING',
+    'PM2_JSON_PROCESSING',
+    'PM2_PROGRAMMATIC',
+    'PM2_SILENT',
+    'PM2_USAGE',
+    'unique_id',
+]);
+
+;// CONCATENATED MODULE: ./host/pm2/list.js
+
+
+/** The variable that carries the id of the deploy that an instance runs. */
+const DEPLOY_ID = 'PM2_SSH_DEPLOY_ID';
+/** What PM2 runs now, asked of its daemon. `timeLimit` is in milliseconds. */
+async function listInstances(rpc, timeLimit) {
+    return parseList(await rpc.call('getMonitorData', [{}], timeLimit));
+}
+/** Reads the parsed JSON of `pm2 jlist`, or the daemon's own answer, of any PM2. Throws a `DeployFailure` on anything else. */
+function parseList(list) {
+    if (!Array.isArray(list))
+        throw new DeployFailure('What PM2 gave is not a list of processes.');
+    return list.filter(isRecord).map((entry) => instanceOf(entry));
+}
+function instanceOf(entry) {
+    const pm2 = isRecord(entry.pm2_env) ? entry.pm2_env : {};
+    const env = isRecord(pm2.env) ? pm2.env : {};
+    const settings = {};
+    for (const key of SETTINGS) {
+        const value = pm2[key];
+        if (value !== undefined && value !== null)
+            settings[key] = value;
+    }
+    return {
+        pmId: number(entry.pm_id) ?? number(pm2.pm_id) ?? -1,
+        name: list_text(entry.name) ?? list_text(pm2.name) ?? '',
+        namespace: list_text(pm2.namespace) ?? 'default',
+        pid: number(entry.pid) ?? 0,
+        status: list_text(pm2.status) ?? 'unknown',
+        restartTime: number(pm2.restart_time) ?? 0,
+        unstableRestarts: number(pm2.unstable_restarts) ?? 0,
+        createdAt: number(pm2.created_at) ?? 0,
+        pmUptime: number(pm2.pm_uptime) ?? 0,
+        cwd: list_text(pm2.pm_cwd) ?? '',
+        script: list_text(pm2.pm_exec_path) ?? '',
+        args: words(pm2.args),
+        nodeArgs: words(pm2.node_args),
+        interpreter: list_text(pm2.exec_interpreter) ?? 'node',
+        execMode: list_text(pm2.exec_mode)?.startsWith('cluster') ? 'cluster' : 'fork',
+        env: variablesOf(pm2, env, list_text(entry.name) ?? ''),
+        instances: (pm2.instances ?? null),
+        waitReady: pm2.wait_ready === true,
+        listenTimeout: number(pm2.listen_timeout),
+        killTimeout: number(pm2.kill_timeout),
+        autorestart: pm2.autorestart !== false,
+        watch: (pm2.watch ?? false),
+        errLogPath: list_text(pm2.pm_err_log_path),
+        outLogPath: list_text(pm2.pm_out_log_path),
+        logPath: list_text(pm2.pm_log_path),
+        pidPath: list_text(pm2.pm_pid_path),
+        version: list_text(pm2.version) === 'N/A' ? null : list_text(pm2.version),
+        deployId: list_text(pm2[DEPLOY_ID]) ?? list_text(env[DEPLOY_ID]),
+        module: pm2.pmx_module === true,
+        settings,
+    };
+}
+/**
+ * The app's variables. PM2 spreads them over its own fields, and that is what a process gets; after a reload `env`
+ * has those of the ecosystem file alone, while the shell's of the first start live on only there.
+ */
+function variablesOf(pm2, env, name) {
+    // The instance's number, and PM2's module settings under the app's own name, are PM2's too.
+    const instanceVariable = list_text(pm2.instance_var) ?? 'NODE_APP_INSTANCE';
+    const added = (key, value) => ADDED_VARIABLES.has(key) ||
+        key === DEPLOY_ID ||
+        key === instanceVariable ||
+        (key === name && value === '{}');
+    const variables = {};
+    for (const [key, value] of Object.entries(pm2)) {
+        if (isScalar(value) && !PM2_FIELDS.has(key) && !added(key, value))
+            variables[key] = String(value);
+    }
+    for (const [key, value] of Object.entries(env)) {
+        if (isScalar(value) && !added(key, value))
+            variables[key] = String(value);
+    }
+    return variables;
+}
+function isRecord(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function isScalar(value) {
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+}
+function list_text(value) {
+    return typeof value === 'string' ? value : null;
+}
+/** PM2 keeps numbers that were given as text as text. */
+function number(value) {
+    const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+    return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : null;
+}
+function words(value) {
+    if (Array.isArray(value))
+        return value.filter(isScalar).map(String);
+    return typeof value === 'string' && value !== '' ? [value] : [];
+}
+
+;// CONCATENATED MODULE: ./host/app-config.js
+
+
+
+
+/**
+ * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2
+ * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.
+ */
+function chooseApps(apps, names) {
+    const named = apps.map((app) => ({ ...app, name: nameOf(app) }));
+    const present = named.map((app) => app.name);
+    const unknown = names.filter((name) => !present.includes(name));
+    if (unknown.length > 0) {
+        throw new DeployFailure(`The ecosystem file has no app ${list(unknown)}; it has ${present.length > 0 ? list(present) : 'none at all'}.`, { remedy: 'Names count exactly, capitals and blanks too. Correct `app`, or leave it out to take all.' });
+    }
+    const chosen = named.filter((app) => names.length === 0 || names.includes(app.name));
+    if (chosen.length === 0)
+        throw new DeployFailure('The ecosystem file has no app.');
+    for (const app of chosen) {
+        if (present.filter((name) => name === app.name).length > 1) {
+            throw new DeployFailure(`The ecosystem file has more than one app ${list([app.name])}.`, {
+                remedy: 'PM2 would give all of them the settings of the last one: name each app once.',
+            });
+        }
+        if (scriptOf(app) === null)
+            throw new DeployFailure(`The app ${list([app.name])} has no \`script\`.`);
+        // PM2 takes these for every process that it has, or for a pattern.
+        if (app.name === 'all' || /^\/.*\/$/.test(app.name)) {
+            throw new DeployFailure(`An app cannot be named ${list([app.name])}: PM2 gives that another meaning.`);
+        }
+    }
+    return chosen;
+}
+/** What PM2 starts, under any of the names that it takes; null where there is nothing. */
+function scriptOf(app) {
+    for (const key of ['script', 'exec', 'cmd', 'command']) {
+        const value = app[key];
+        if (typeof value === 'string' && value !== '')
+            return value;
+    }
+    return null;
+}
+function nameOf(app) {
+    if (typeof app.name === 'string' && app.name !== '')
+        return app.name;
+    const script = scriptOf(app);
+    if (app.name !== undefined && app.name !== null && app.name !== '') {
+        throw new DeployFailure(`An app of the ecosystem file has a \`name\` that is no text: ${JSON.stringify(app.name)}.`);
+    }
+    if (script === null)
+        throw new DeployFailure('An app of the ecosystem file has neither `name` nor `script`.');
+    const file = (0,external_node_path_namespaceObject.basename)(script);
+    const dot = file.lastIndexOf('.');
+    return dot > 0 ? file.slice(0, dot) : file;
+}
+/**
+ * The chosen apps as PM2 is to be given them, as JSON, for a `startOrReload` with the same `--env` from any directory:
+ * they come out as with the user's own file in `workDir`, and carry the deploy's id.
+ * Throws a `DeployFailure` where no app knows the `pm2Env`, which PM2 would pass over.
+ */
+function deployConfig(apps, options) {
+    const { workDir, deployId, pm2Env } = options;
+    if (pm2Env !== null && !apps.some((app) => `env_${pm2Env}` in app)) {
+        const known = new Set(apps.flatMap((app) => Object.keys(app).filter((key) => key.startsWith('env_'))));
+        const names = [...known].map((key) => key.slice('env_'.length));
+        throw new DeployFailure(`No chosen app has an \`env_${pm2Env}\` in the ecosystem file; ${names.length > 0 ? `there is ${list(names)}` : 'there is no `env_…` at all'}.`, { remedy: 'Correct `pm2-env`, or leave it out to use `env` alone.' });
+    }
+    return apps.map((app) => {
+        const { append_env_to_name: appended, ...rest } = app;
+        const named = { ...rest, name: nameOf(app) };
+        const result = {
+            ...named,
+            name: appended === true && pm2Env !== null ? `${named.name}-${pm2Env}` : named.name,
+            cwd: typeof app.cwd === 'string' && app.cwd !== '' ? (0,external_node_path_namespaceObject.resolve)(workDir, app.cwd) : workDir,
+            env: { ...(app_config_isRecord(app.env) ? app.env : {}), [DEPLOY_ID]: deployId },
+        };
+        for (const key of ['interpreter', 'exec_interpreter', 'execInterpreter']) {
+            const value = app[key];
+            // PM2 looks for it from where it is called.
+            if (typeof value === 'string' && value.includes('/') && !(0,external_node_path_namespaceObject.isAbsolute)(value)) {
+                result[key] = (0,external_node_path_namespaceObject.resolve)(workDir, value);
+            }
+        }
+        return result;
+    });
+}
+/**
+ * The same apps with `to` wherever a text names one of the directories `from`, or something in it. For a file that was
+ * evaluated in another directory than the one that it will run in: `__dirname` and `process.cwd()` put it there.
+ */
+function moveApps(apps, from, to) {
+    const patterns = from.map((path) => new RegExp(`${escaped(path)}(?![\\w.-])`, 'g'));
+    const move = (value) => {
+        if (typeof value === 'string')
+            return patterns.reduce((text, pattern) => text.replace(pattern, () => to), value);
+        if (Array.isArray(value))
+            return value.map(move);
+        if (value === null || typeof value !== 'object')
+            return value;
+        return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, move(inner)]));
+    };
+    return apps.map((app) => move(app));
+}
+/** How many instances PM2 starts for an app, and in which mode. `processors` are the host's, as the daemon counts them. */
+function expectedInstances(app, processors = (0,external_node_os_namespaceObject.cpus)().length) {
+    const asked = askedFor(app.instances);
+    const count = asked === 0 ? processors : asked < 0 ? asked + processors : asked;
+    return { count: Math.max(1, Math.trunc(count)), mode: modeOf(app) };
+}
+/** PM2's reading: text that is no number counts as `max`, which is 0. */
+function askedFor(instances) {
+    if (typeof instances === 'number')
+        return instances;
+    if (typeof instances === 'string')
+        return Number.parseInt(instances, 10) || 0;
+    return 1;
+}
+function modeOf(app) {
+    if (app.execute_command === true)
+        return 'fork';
+    const mode = app.exec_mode ?? app.execMode;
+    if (typeof mode === 'string' && mode !== '')
+        return mode.startsWith('cluster') ? 'cluster' : 'fork';
+    if (app.instances === undefined || app.instances === null)
+        return 'fork';
+    const asked = askedFor(app.instances);
+    return (asked >= 1 || asked === 0 || asked === -1) && runsNode(app) ? 'cluster' : 'fork';
+}
+/** Whether PM2 takes the app for one of Node's: only these run in cluster mode of their own accord. */
+function runsNode(app) {
+    const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+    if (typeof interpreter === 'string' && interpreter !== '')
+        return /(node|bun)(@.*)?$/.test(interpreter);
+    const script = scriptOf(app) ?? '';
+    if (script.includes(' '))
+        return false;
+    const suffix = (0,external_node_path_namespaceObject.extname)(script);
+    // A file without one may be Node's or a binary: PM2 looks inside. npm and npx are what it mostly is.
+    return /^\.([cm]?js|[cm]?ts|tsx|jsx)$/.test(suffix) || /^(npm|npx|yarn|pnpm)$/.test((0,external_node_path_namespaceObject.basename)(script));
+}
+function app_config_isRecord(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function list(names) {
+    return names.map((name) => JSON.stringify(name)).join(', ');
+}
+function escaped(text) {
+    return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
+;// CONCATENATED MODULE: external "node:net"
+const external_node_net_namespaceObject = require("node:net");
+;// CONCATENATED MODULE: ./host/listening.js
+
+
+const LISTEN = '0A';
+/**
+ * The TCP ports that any of these processes has open for listening, by port, from /proc; each once.
+ * In PM2's cluster mode the daemon holds the sockets of all its cluster apps, and their processes hold none.
+ */
+function listeningPorts(pids) {
+    const byInode = new Map([...socketsOf('tcp'), ...socketsOf('tcp6')]);
+    const found = new Map();
+    for (const inode of byInode.size === 0 ? [] : pids.flatMap(socketInodes)) {
+        const socket = byInode.get(inode);
+        if (socket)
+            found.set(`${socket.address} ${socket.port}`, socket);
+    }
+    return [...found.values()].sort((a, b) => a.port - b.port || a.address.localeCompare(b.address));
+}
+/** The addresses on which anything of this host listens on a port. */
+function listeningAddresses(port) {
+    const sockets = [...socketsOf('tcp'), ...socketsOf('tcp6')].map(([, socket]) => socket);
+    return [...new Set(sockets.filter((socket) => socket.port === port).map(({ address }) => address))];
+}
+/** Whether something takes a TCP connection there within `timeLimit` milliseconds. All addresses are asked at loopback. */
+async function accepts(port, address, timeLimit) {
+    const hosts = address === '0.0.0.0' ? ['127.0.0.1'] : address === '::' ? ['::1', '127.0.0.1'] : [address];
+    const deadline = Date.now() + timeLimit;
+    for (const host of hosts) {
+        if (await connects(port, host, Math.max(1, deadline - Date.now())))
+            return true;
+    }
+    return false;
+}
+function connects(port, host, timeLimit) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_namespaceObject.connect)({ port, host });
+        const settle = (answer) => {
+            clearTimeout(timer);
+            socket.destroy();
+            resolve(answer);
+        };
+        const timer = setTimeout(settle, timeLimit, false);
+        socket.once('connect', () => settle(true));
+        socket.once('error', () => settle(false));
+    });
+}
+function socketsOf(table) {
+    const sockets = [];
+    for (const line of textOf(`/proc/net/${table}`).split('\n').slice(1)) {
+        const fields = line.trim().split(/\s+/);
+        const [address, port] = fields[1]?.split(':') ?? [];
+        if (fields[3] !== LISTEN || !address || !port || !fields[9])
+            continue;
+        sockets.push([fields[9], { address: addressOf(address), port: Number.parseInt(port, 16) }]);
+    }
+    return sockets;
+}
+/** The kernel prints words of four bytes, each as a number of this machine's byte order; all of Node's are little-endian. */
+function addressOf(hex) {
+    const bytes = [];
+    for (let word = 0; word < hex.length; word += 8) {
+        for (let at = word + 6; at >= word; at -= 2)
+            bytes.push(Number.parseInt(hex.slice(at, at + 2), 16));
+    }
+    if (bytes.length === 4)
+        return bytes.join('.');
+    const mapped = bytes.slice(0, 12).every((byte, at) => byte === (at < 10 ? 0 : 255));
+    if (mapped)
+        return bytes.slice(12).join('.');
+    const groups = [];
+    for (let at = 0; at < 16; at += 2)
+        groups.push((((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16));
+    const text = groups.join(':');
+    const zeros = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length)[0];
+    if (zeros?.index === undefined)
+        return text;
+    return `${text.slice(0, zeros.index)}::${text.slice(zeros.index + zeros[0].length + 1)}`;
+}
+function socketInodes(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).flatMap((fd) => {
+            try {
+                return /^socket:\[(\d+)\]$/.exec((0,external_node_fs_namespaceObject.readlinkSync)(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+            }
+            catch {
+                return [];
+            }
+        });
+    }
+    catch {
+        return [];
+    }
+}
+function textOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = require("node:crypto");
+;// CONCATENATED MODULE: ./host/places.js
+
+
+
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+function resolvePath(given, home) {
+    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    if (path === '/' || path === realOrSame(home)) {
+        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
+            remedy: "Give the app a directory of its own, such as '~/app'.",
+        });
+    }
+    return realOrSame(path);
+}
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+function stateRoot(env, home) {
+    const given = env.XDG_STATE_HOME;
+    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+/** Names the places of the app at `live` without making or changing any. */
+function placesOf(live, workingDirectory, root) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
+    return {
+        live,
+        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
+        beside: placeBeside(live),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
+    };
+}
+function placeBeside(live) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
+    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
+}
+function writableOnSameFilesystem(sibling, live) {
+    const parent = (0,external_node_path_namespaceObject.dirname)(live);
+    try {
+        const existing = exists(sibling) ? sibling : parent;
+        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
+    }
+    catch {
+        return false;
+    }
+}
+/** Makes the directories that only the deploying user may read. */
+function makePrivate(...directories) {
+    for (const directory of directories)
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+}
+/** Whether `path` is `directory` or lies in it; both absolute. */
+function isWithin(directory, path) {
+    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
+}
+/** Whether something is there, a dangling link included. */
+function exists(path) {
+    try {
+        (0,external_node_fs_namespaceObject.lstatSync)(path);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+function realOrSame(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/baseline.js
+/**
+ * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
+ * It is secret, since it holds the apps' environment. Our own deploy id is not in it: whoever restores sets one.
+ *
+ * A start from it gives what the list says, but for what PM2 alone decides (ids, counters, times). A reload of apps
+ * that run leaves what PM2's reload never applies (see PM2-FACTS), and variables that were added since stay.
+ */
+function baselineConfig(instances) {
+    const byName = new Map();
+    for (const instance of instances) {
+        if (instance.module)
+            continue;
+        byName.set(instance.name, [...(byName.get(instance.name) ?? []), instance]);
+    }
+    return [...byName.values()].map((same) => appOf(same));
+}
+function appOf(same) {
+    // The first one: PM2 numbers log files, and counts an `increment_var`, from it on.
+    const first = same.reduce((one, other) => (other.pmId < one.pmId ? other : one));
+    const files = {};
+    if (first.outLogPath !== null)
+        files.out_file = first.outLogPath;
+    if (first.errLogPath !== null)
+        files.error_file = first.errLogPath;
+    if (first.logPath !== null)
+        files.log_file = first.logPath;
+    if (first.pidPath !== null)
+        files.pid_file = first.pidPath;
+    return {
+        ...first.settings,
+        ...files,
+        name: first.name,
+        script: first.script,
+        cwd: first.cwd,
+        args: first.args,
+        node_args: first.nodeArgs,
+        interpreter: first.interpreter,
+        exec_mode: first.execMode,
+        instances: same.length,
+        env: { ...first.env },
+        // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+        filter_env: [''],
+    };
+}
+
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./host/health.js
+const HEALTHY = { kind: 'healthy' };
+/**
+ * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
+ * process may be replaced and no restart counter may move.
+ */
+function judge(expected, now, since) {
+    const broken = firstOf(now.instances, failed) ?? firstOf(now.instances, (one) => changed(one, since));
+    if (broken !== null)
+        return { kind: 'broken', why: broken };
+    const pending = miscounted(expected, now) ??
+        firstOf(now.instances, (one) => notReady(one, now)) ??
+        firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
+        strays(expected, now) ??
+        silent(expected, now);
+    return pending === null ? HEALTHY : { kind: 'pending', why: pending };
+}
+/**
+ * The first sign, while PM2 still reloads, that the new version fails; null while there is none.
+ * `before` are the instances as they were when the reload began.
+ */
+function troubleInReload(deployId, now, before) {
+    return firstOf(now.filter((one) => one.deployId === deployId), (one) => {
+        // PM2 counts the reload itself as one restart.
+        const allowed = (before.find(({ pmId }) => pmId === one.pmId)?.restartTime ?? -1) + 1;
+        return failed(one) ?? (one.restartTime > allowed ? `${health_nameOf(one)} crashed and was restarted` : null);
+    });
+}
+function failed(one) {
+    return ['errored', 'stopped', 'stopping', 'waiting restart'].includes(one.status)
+        ? `${health_nameOf(one)} is ${one.status}`
+        : null;
+}
+function changed(one, since) {
+    const then = since.instances.find(({ pmId }) => pmId === one.pmId);
+    if (then === undefined)
+        return null;
+    if (one.restartTime > then.restartTime)
+        return `${health_nameOf(one)} crashed and was restarted (restart ${one.restartTime})`;
+    return one.pid !== then.pid ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;
+}
+function miscounted(expected, now) {
+    for (const [name, count] of Object.entries(expected.instances)) {
+        const found = now.instances.filter((one) => one.name === name).length;
+        if (found !== count)
+            return `'${name}' has ${found} instances instead of ${count}`;
+    }
+    return null;
+}
+function notReady(one, now) {
+    if (one.status !== 'online')
+        return `${health_nameOf(one)} is ${one.status}`;
+    return one.pid > 0 && now.startTicks.has(one.pid) ? null : `${health_nameOf(one)} has no living process`;
+}
+function otherVersion(one, expected, now) {
+    if (one.deployId !== expected.deployId)
+        return `${health_nameOf(one)} still runs another version`;
+    const started = now.startTicks.get(one.pid) ?? 0;
+    const tooOld = expected.after !== null && started <= expected.after;
+    return tooOld ? `${health_nameOf(one)} was started before this version's files were in place` : null;
+}
+function strays(expected, now) {
+    const found = now.strays.filter((pid) => !expected.knownStrays.includes(pid));
+    return found.length > 0
+        ? `PM2's daemon has processes that it does not list: pid ${found.join(', ')}`
+        : null;
+}
+function silent(expected, now) {
+    const missing = expected.ports.filter((port) => !now.accepting.has(port));
+    return missing.length > 0 ? `nothing accepts connections on port ${missing.join(', ')}` : null;
+}
+function health_nameOf(one) {
+    return `'${one.name}' (pm2 id ${one.pmId})`;
+}
+function firstOf(items, find) {
+    for (const item of items) {
+        const found = find(item);
+        if (found !== null)
+            return found;
+    }
+    return null;
+}
+
+;// CONCATENATED MODULE: ./host/processes.js
+
+
+/**
+ * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
+ * Together with the pid it names a process for good: a reused pid has another start.
+ */
+function startTicks(pid) {
+    const start = Number(statOf(pid)?.[19]);
+    return Number.isInteger(start) ? start : null;
+}
+/** Whether the process runs. One that has ended but was not yet waited for does not. */
+function isAlive(pid) {
+    const state = statOf(pid)?.[0];
+    return state !== undefined && state !== 'Z' && state !== 'X';
+}
+/** The pids that the process has as children now, without theirs. */
+function childrenOf(pid) {
+    try {
+        const children = [];
+        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
+            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
+            children.push(...list.split(' ').filter(Boolean).map(Number));
+        }
+        return children;
+    }
+    catch {
+        // A kernel without these files, or a process that has just ended.
+        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
+    }
+}
+/** The children, theirs, and so on: what an app started through npm really runs as. */
+function descendantsOf(pid) {
+    const found = [];
+    const ahead = childrenOf(pid);
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+        found.push(next);
+        ahead.push(...childrenOf(next));
+    }
+    return found;
+}
+/**
+ * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
+ * sure that it started earlier; one with an equal value started within the same hundredth of a second.
+ * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
+ */
+function ticksNow() {
+    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
+    child.on('error', () => { });
+    const { pid } = child;
+    // It has not been waited for before this function returns, so its entry is there, however short it lives.
+    const ticks = pid === undefined ? null : startTicks(pid);
+    child.kill('SIGKILL');
+    child.unref();
+    if (ticks === null)
+        throw new Error('no child can be started, or /proc cannot be read');
+    return ticks;
+}
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
+function bootId() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    }
+    catch {
+        return '';
+    }
+}
+function momentNow() {
+    return { boot: bootId(), ticks: ticksNow() };
+}
+/** The moment's ticks, or null where the machine was booted since: then every process began later. */
+function ticksOf(moment) {
+    return moment.boot === bootId() ? moment.ticks : null;
+}
+/** All pids that we may see. */
+function allPids() {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+            .filter((name) => /^\d+$/.test(name))
+            .map(Number);
+    }
+    catch {
+        return [];
+    }
+}
+/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
+function statOf(pid) {
+    if (!Number.isInteger(pid) || pid <= 0)
+        return null;
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        return stat
+            .slice(stat.lastIndexOf(')') + 2)
+            .trim()
+            .split(' ');
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/verify.js
+
+
+
+
+
+const verify_POLL_EVERY = 200;
+/** On this host itself: slower is not healthy. */
+const ACCEPTS_WITHIN = 2_000;
+const POLL_RELOAD_EVERY = 100;
+const QUIET_POLLS = 3;
+/** Looks at everything that health depends on, once. */
+async function observe(pm2, expected) {
+    const [all, accepting] = await Promise.all([pm2.list(), acceptingPorts(expected.ports)]);
+    const started = new Map();
+    for (const { pid } of all) {
+        const ticks = pid > 0 ? startTicks(pid) : null;
+        if (ticks !== null)
+            started.set(pid, ticks);
+    }
+    return {
+        instances: all.filter((one) => expected.instances[one.name] !== undefined),
+        startTicks: started,
+        strays: straysOf(pm2, all),
+        accepting,
+    };
+}
+/** Of these ports, those that take a connection at an address of this host. */
+async function acceptingPorts(ports) {
+    const accepting = await Promise.all(ports.map(async (port) => (await accepts(port, '::', ACCEPTS_WITHIN)) || acceptsElsewhere(port)));
+    return new Set(ports.filter((_, index) => accepting[index]));
+}
+/** An app may listen on one address alone, which is not loopback. */
+async function acceptsElsewhere(port) {
+    const addresses = listeningAddresses(port);
+    const accepting = await Promise.all(addresses.map((address) => accepts(port, address, ACCEPTS_WITHIN)));
+    return accepting.includes(true);
+}
+/** Children of the daemon that its list does not show. */
+function straysOf(pm2, all) {
+    const daemon = pm2.daemonPid();
+    const listed = new Set(all.map(({ pid }) => pid));
+    return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
+}
+/**
+ * Resolves once everything expected held for `stableFor` milliseconds without a break.
+ * Rejects with a `DeployFailure` at the first thing that cannot heal, or when `healthTimeout` milliseconds pass
+ * before such a time begins.
+ */
+async function verify(pm2, expected, limits) {
+    const since = await observe(pm2, expected);
+    const deadline = performance.now() + limits.healthTimeout;
+    let healthySince = null;
+    for (let now = since;; now = await observe(pm2, expected)) {
+        const verdict = judge(expected, now, since);
+        const at = performance.now();
+        if (verdict.kind === 'healthy') {
+            healthySince ??= at;
+            if (at - healthySince >= limits.stableFor)
+                return now;
+        }
+        else {
+            healthySince = null;
+            if (verdict.kind === 'broken')
+                throw new DeployFailure(`${sentence(verdict.why)}.`);
+            if (at >= deadline) {
+                const limit = Math.round(limits.healthTimeout / 1000);
+                throw new DeployFailure(`Not healthy within ${limit} s (health-timeout): ${verdict.why}.`);
+            }
+        }
+        const left = healthySince === null ? verify_POLL_EVERY : limits.stableFor - (at - healthySince);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(Math.min(verify_POLL_EVERY, left));
+    }
+}
+/**
+ * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
+ * later instances still run the old one. Resolves with that sign, or null where there was none.
+ */
+async function watchReload(pm2, reload, deployId, before) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    let trouble = null;
+    while (running && trouble === null) {
+        trouble = troubleInReload(deployId, await pm2.list(), before);
+        if (trouble === null)
+            await Promise.race([ended, (0,external_node_timers_promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
+    }
+    if (trouble !== null)
+        reload.abort();
+    const result = await ended;
+    if (trouble !== null)
+        return trouble;
+    if (result.code !== 0)
+        throw reloadFailure(result);
+    return null;
+}
+/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
+function reloadFailure(result) {
+    const how = result.stopped !== null
+        ? 'did not end in time and was stopped'
+        : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
+    return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
+}
+/**
+ * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
+ * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
+ */
+async function quiet(pm2, knownStrays, atLeast, atMost) {
+    const started = performance.now();
+    for (let calm = 0;; await (0,external_node_timers_promises_namespaceObject.setTimeout)(verify_POLL_EVERY)) {
+        const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
+        calm = strays.length === 0 ? calm + 1 : 0;
+        const waited = performance.now() - started;
+        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
+            return;
+    }
+}
+function sentence(text) {
+    return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+;// CONCATENATED MODULE: ./host/baseline.js
+
+
+
+
+
+
+
+/** What PM2 runs of the apps of these names now, and how to bring it back. */
+async function readBaseline(pm2, names) {
+    const all = await pm2.list();
+    const instances = all.filter(({ name, module }) => names.includes(name) && !module);
+    const counts = {};
+    for (const { name, status } of instances) {
+        const { total, online } = counts[name] ?? { total: 0, online: 0 };
+        counts[name] = { total: total + 1, online: online + (status === 'online' ? 1 : 0) };
+    }
+    const accepting = await acceptingPorts(portsOf(pm2, instances, all));
+    const before = {
+        apps: baselineConfig(instances),
+        counts,
+        ports: [...accepting].sort((a, b) => a - b),
+        strays: straysOf(pm2, all),
+    };
+    return { instances, before };
+}
+/** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
+function portsOf(pm2, instances, all) {
+    const daemon = pm2.daemonPid();
+    const listeners = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+    if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster'))
+        listeners.push(daemon);
+    const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
+    const own = instances.flatMap(({ env }) => portIn(env) ?? []);
+    const found = listeningPorts(listeners).map(({ port }) => port);
+    return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
+}
+function portIn(env) {
+    const port = Number(env.PORT);
+    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+}
+/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
+function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
+    const ports = new Set(accepted);
+    for (const app of config) {
+        const old = apps.find(({ name }) => name === app.name);
+        const oldPort = old === undefined ? null : portIn(old.env);
+        const port = portIn({ ...app.env, ...app[`env_${pm2Env}`] });
+        // An app that never listened where its PORT says is a worker that shares an environment with others.
+        if (port === null || (oldPort !== null && !accepted.includes(oldPort)))
+            continue;
+        if (oldPort !== null)
+            ports.delete(oldPort);
+        ports.add(port);
+    }
+    return [...ports].sort((a, b) => a - b);
+}
+/** Instances that must be online, by app. */
+function expectedCounts(config) {
+    return Object.fromEntries(config.map((app) => [app.name, expectedInstances(app).count]));
+}
+/** What can be known to go wrong with PM2 before it is touched. */
+function checkApps(live, config, instances) {
+    refuseForeign(live, instances);
+    refuseUnapplied(config, instances);
+}
+/** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
+function refuseForeign(live, instances) {
+    for (const { name, cwd } of instances) {
+        if (!isWithin(live, cwd)) {
+            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
+                remedy: `Give this app another name in the ecosystem file, or delete the other one on the server: 'pm2 delete ${name}'.`,
+            });
+        }
+    }
+}
+/** Settings that a reload leaves as they were, whatever the file says, are refused rather than believed. */
+function refuseUnapplied(config, instances) {
+    for (const app of config) {
+        const running = instances.filter(({ name }) => name === app.name);
+        const [first] = running;
+        if (first === undefined)
+            continue;
+        const { count, mode } = expectedInstances(app);
+        const script = scriptOf(app) ?? '';
+        const differences = [
+            running.length === count ? null : `instances (${running.length} run, the file says ${count})`,
+            first.execMode === mode ? null : `exec_mode (${first.execMode} runs, the file says ${mode})`,
+            first.cwd === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
+            // A bare word such as npm is looked up on PATH, and a command line is split: only a file can be compared.
+            !/^[^\s]*[/.][^\s]*$/.test(script) || first.script === (0,external_node_path_namespaceObject.resolve)(app.cwd, script)
+                ? null
+                : `script (${first.script} runs, the file says ${script})`,
+        ].filter((difference) => difference !== null);
+        if (differences.length === 0)
+            continue;
+        throw new DeployFailure(`PM2's reload would not apply these settings of '${app.name}': ${differences.join('; ')}.`, {
+            remedy: `Nothing was changed. Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./host/checkout.js
+
+
+
+
+
+
+/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+async function inspectCheckout(live, git) {
+    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
+        return 'absent';
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(live, '.git'))) {
+        throw new DeployFailure(`${live} holds files but is no git checkout.`, {
+            remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+        });
+    }
+    const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
+    if ((0,external_node_fs_namespaceObject.realpathSync)(top) !== (0,external_node_fs_namespaceObject.realpathSync)(live)) {
+        throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
+            remedy: 'Give path the top of the checkout, and working-directory the rest.',
+        });
+    }
+    return 'checkout';
+}
+async function readHead(git) {
+    const [commit, branch] = await Promise.all([
+        git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
+        git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
+    ]);
+    return {
+        sha: commit.code === 0 ? commit.stdout.trim() : null,
+        branch: branch.code === 0 ? branch.stdout.trim() : null,
+    };
+}
+/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
+async function localChanges(live, git, { rewritten, deleted }) {
+    const args = [
+        'status',
+        '--porcelain=v1',
+        '-z',
+        '--no-renames',
+        '--untracked-files=no',
+        '--ignore-submodules=all',
+    ];
+    const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
+    return listing
+        .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
+        .map((entry) => entry.slice(3))
+        .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
+}
+function refuseLocalChanges(live, changes) {
+    if (changes.length === 0)
+        return;
+    const shown = changes.slice(0, 20).join(', ');
+    const more = changes.length > 20 ? ` and ${changes.length - 20} more` : '';
+    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
+        remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+    });
+}
+/** sha256 of a file's content, or null where there is no readable file. */
+function contentOf(file) {
+    try {
+        return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
+    }
+    catch {
+        return null;
+    }
+}
+/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
+async function trackedFiles(git, sha) {
+    const files = await listTree(git, sha);
+    return new Map(files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]));
+}
+/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+async function submodulePaths(git, gitIn, sha) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
+        return [];
+    const found = [];
+    for (const { path, type } of await listTree(git, sha)) {
+        if (type !== 'commit' || !(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, path, '.git')))
+            continue;
+        const within = await submodulePaths(gitIn((0,external_node_path_namespaceObject.join)(git.directory, path)), gitIn, 'HEAD');
+        found.push(path, ...within.map((inner) => `${path}/${inner}`));
+    }
+    return found;
+}
+async function listTree(git, sha) {
+    const listing = splitZ(await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`));
+    return listing.map((entry) => {
+        const tab = entry.indexOf('\t');
+        const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
+        return { path: entry.slice(tab + 1), mode, type, object };
+    });
+}
+/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+async function flaggedFiles(git) {
+    const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
+    return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
+}
+/** Of the given paths, those that the live checkout's ignore rules cover. */
+async function ignoredPaths(git, paths) {
+    if (paths.length === 0)
+        return new Set();
+    const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
+        input: `${paths.join('\0')}\0`,
+    });
+    return new Set(splitZ(result.stdout));
+}
+/**
+ * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
+ * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ */
+async function moveHead(git, from, sha, keptIndex) {
+    const index = await indexFile(git);
+    if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
+        (0,external_node_fs_namespaceObject.copyFileSync)(index, keptIndex);
+    const what = `Setting HEAD to ${sha}`;
+    await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+    await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
+    await git.attempt(['update-index', '-q', '--refresh']);
+}
+/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+async function restoreHead(git, to, keptIndex) {
+    const index = await indexFile(git);
+    if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
+        (0,external_node_fs_namespaceObject.copyFileSync)(keptIndex, `${index}.restored`);
+        (0,external_node_fs_namespaceObject.renameSync)(`${index}.restored`, index);
+    }
+    else if (to.sha === null) {
+        (0,external_node_fs_namespaceObject.rmSync)(index, { force: true });
+    }
+    const what = 'Restoring HEAD';
+    const reason = ['-m', 'pm2-ssh-deploy: rollback'];
+    if (to.branch !== null)
+        await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
+    else if (to.sha !== null)
+        await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
+    await git.attempt(['update-index', '-q', '--refresh']);
+}
+async function indexFile(git) {
+    const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
+    return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
+}
+
+;// CONCATENATED MODULE: ./host/tree.js
+
+
+/** A larger file is known by its size and time alone. */
+const HASHED_UP_TO = 8 * 1024 * 1024;
+const IN_NODE_MODULES = /(^|\/)node_modules\//;
+const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
+/** Whether a path lies below a directory named node_modules. */
+function inNodeModules(path) {
+    return IN_NODE_MODULES.test(path);
+}
+/**
+ * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
+ * into `staging` later is no part of it. Throws what the file system throws.
+ */
+function recordGenerated(staging, tracked) {
+    const roots = [];
+    const directories = [];
+    const singles = [];
+    const rewritten = [];
+    const known = parentsOf(tracked.keys());
+    const seen = new Set();
+    const walk = (directory) => {
+        const prefix = directory === '' ? '' : `${directory}/`;
+        const hasTracked = known.has(directory);
+        const names = [];
+        const below = [];
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
+            withFileTypes: true,
+        })) {
+            if (entry.name === '.git')
+                continue;
+            const path = prefix + entry.name;
+            const fingerprint = tracked.get(path);
+            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
+            if (hasTracked && !isTracked)
+                roots.push(path);
+            if (entry.isDirectory())
+                below.push(path);
+            else if (fingerprint !== undefined) {
+                seen.add(path);
+                const content = changedContent(`${staging}/${path}`, fingerprint);
+                if (content !== null)
+                    rewritten.push([path, content]);
+            }
+            else {
+                const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
+                if (!hasTracked)
+                    names.push(entry.name);
+                if (watched)
+                    singles.push(single(staging, path));
+            }
+        }
+        if (!hasTracked)
+            directories.push([directory, names]);
+        for (const path of below)
+            walk(path);
+    };
+    walk('');
+    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
+    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+}
+/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
+function parentsOf(paths) {
+    const parents = new Set(['']);
+    for (const path of paths) {
+        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+            const parent = path.slice(0, cut);
+            if (parents.has(parent))
+                break;
+            parents.add(parent);
+        }
+    }
+    return parents;
+}
+/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
+function tree_contentOf(file, stat) {
+    if (stat.isSymbolicLink())
+        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
+    if (!stat.isFile() || stat.size > HASHED_UP_TO)
+        return null;
+    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
+}
+function single(staging, path) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
+    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
+}
+/** The sha256 of a tracked file that is no longer what git checked out, else null. */
+function changedContent(file, fingerprint) {
+    const [mode, object = ''] = fingerprint.split(' ');
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
+    const content = stat.isSymbolicLink()
+        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
+        : stat.isFile()
+            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
+            : null;
+    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
+    if (content === null)
+        return 'not a file';
+    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
+    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
+    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
+}
+function sha256(content) {
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./host/known-tree.js
+
+/** All generated leaves of which nothing but the name is recorded. */
+const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
+/**
+ * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
+ * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
+ */
+function knownTree(tracked, generated, deleted) {
+    const tree = grower();
+    const removed = new Set(generated?.deleted ?? []);
+    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
+    for (const parent of parentsOf(tracked.keys()))
+        tree.directory(parent).tracked = true;
+    for (const [path, fingerprint] of tracked) {
+        if (removed.has(path) && deleted === 'absent')
+            continue;
+        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
+        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
+    }
+    for (const [path, names] of generated?.directories ?? []) {
+        const { entries } = tree.directory(path);
+        for (const name of names)
+            entries.set(name, GENERATED);
+    }
+    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
+        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
+    if (removed.size > 0 && deleted === 'absent')
+        dropEmptied(tree.top, removed);
+    return tree.top;
+}
+/** Puts a subtree at a path, whatever was known there. */
+function graft(top, path, what) {
+    const cut = path.lastIndexOf('/');
+    const parent = at(top, path.slice(0, Math.max(cut, 0)));
+    if (parent?.kind !== 'directory')
+        throw new Error(`nothing is known around ${path}`);
+    parent.entries.set(path.slice(cut + 1), what);
+}
+/** What is known at a path; `''` is the top. */
+function at(top, path) {
+    let found = top;
+    for (const name of path === '' ? [] : path.split('/')) {
+        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
+    }
+    return found;
+}
+/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
+function grower() {
+    const top = { kind: 'directory', tracked: false, entries: new Map() };
+    const directories = new Map([['', top]]);
+    const directory = (path) => {
+        const cached = directories.get(path);
+        if (cached !== undefined)
+            return cached;
+        const made = { kind: 'directory', tracked: false, entries: new Map() };
+        directories.set(path, made);
+        put(path, made);
+        return made;
+    };
+    const put = (path, what) => {
+        const cut = path.lastIndexOf('/');
+        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
+    };
+    return { top, directory, leaf: put };
+}
+/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
+function dropEmptied(top, removed) {
+    const parents = [...parentsOf(removed)].filter((path) => path !== '');
+    for (const path of parents.sort((a, b) => b.length - a.length)) {
+        const found = at(top, path);
+        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
+            continue;
+        const cut = path.lastIndexOf('/');
+        const parent = at(top, path.slice(0, Math.max(cut, 0)));
+        if (parent?.kind === 'directory')
+            parent.entries.delete(path.slice(cut + 1));
+    }
+}
+
+;// CONCATENATED MODULE: ./host/rename.js
+
+const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
+/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
+function rename_statOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOTDIR')
+            return null;
+        throw error;
+    }
+}
+/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
+function isSameFile(one, other) {
+    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
+}
+/**
+ * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
+ * file that is written at this very moment, so that a file is first given its second name and then loses its first.
+ */
+function renameIfFree(from, to, onStep) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
+    try {
+        if (stat.isFile()) {
+            if (addName(from, to)) {
+                onStep();
+                removeName(from, onStep);
+                return true;
+            }
+            if (rename_statOf(to) !== null)
+                return false;
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (IN_THE_WAY.has(codeOf(error)))
+            return false;
+        throw error;
+    }
+    onStep();
+    return true;
+}
+function removeName(path, onStep) {
+    (0,external_node_fs_namespaceObject.unlinkSync)(path);
+    onStep();
+}
+function codeOf(error) {
+    return error.code ?? '';
+}
+/** False where the filesystem, or a rule about other users' files, allows no second name. */
+function addName(file, name) {
+    try {
+        (0,external_node_fs_namespaceObject.linkSync)(file, name);
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EEXIST')
+            throw error;
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/strays.js
+
+
+
+
+/**
+ * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
+ * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
+ * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
+ * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ */
+function bringBack(from, live, version, ops) {
+    const strays = { brought: [], left: [] };
+    if (version.generated === null)
+        return strays;
+    const known = knownTree(version.tracked, version.generated, 'known');
+    const visit = (directory, old) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
+            const path = `${directory}/${entry.name}`;
+            const there = old.entries.get(entry.name);
+            if (there?.kind === 'directory' && entry.isDirectory())
+                visit(path, there);
+            else if (there === undefined && entry.name !== '.git') {
+                (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(`${live}/${path}`), { recursive: true });
+                const free = rename_statOf(`${live}/${path}`) === null;
+                const moved = free && renameIfFree(`${from}/${path}`, `${live}/${path}`, () => { });
+                strays[moved ? 'brought' : 'left'].push(path);
+            }
+        }
+    };
+    for (const { path } of ops) {
+        const there = at(known, path);
+        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
+            visit(path, there);
+    }
+    return strays;
+}
+
+;// CONCATENATED MODULE: ./host/swap.js
+
+
+
+
+
+
+/** A path that is written again each time that it is set aside is given up after this many times. */
+const TRIES = 100;
+/** So many things of one path can be set aside. */
+const ASIDES = 10_000;
+/**
+ * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
+ * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
+ * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
+ * for good; then `swapBackward` restores.
+ */
+function swapForward(places, ops, onStep = () => { }) {
+    return carryOut(places, ops, onStep, forward);
+}
+/** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
+function swapBackward(places, ops, onStep = () => { }) {
+    return carryOut(places, [...ops].reverse(), onStep, backward);
+}
+/**
+ * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
+ * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.
+ */
+function checkSwap(places, ops) {
+    const device = rename_statOf(places.staging)?.dev;
+    for (const { path, live, staging } of ops) {
+        const refuse = (what, remedy = 'Run the job again.') => {
+            throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
+        };
+        const here = rename_statOf(`${places.live}/${path}`);
+        if ((here !== null) !== live)
+            refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
+        if ((rename_statOf(`${places.staging}/${path}`) !== null) !== staging)
+            refuse('has changed in the finished build');
+        if (rename_statOf(`${places.kept}/${path}`) !== null)
+            refuse('was replaced already');
+        if (here !== null && here.dev !== device)
+            refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
+        // A directory's own entry `..` changes when it moves to another parent.
+        const mustWrite = [
+            (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
+            ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
+        ];
+        if (!mustWrite.every(isWritable))
+            refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
+    }
+}
+function carryOut({ live, staging, kept }, ops, onStep, direction) {
+    const work = { kept, reappeared: new Set(), onStep };
+    for (const op of ops) {
+        const { path } = op;
+        if (path.split('/').some((name) => ['', '.', '..', '.git'].includes(name)))
+            throw new Error(`${JSON.stringify(path)} can be no path of a swap`);
+        const spot = { path, live: `${live}/${path}`, staging: `${staging}/${path}`, kept: `${kept}/${path}` };
+        try {
+            direction(work, spot, op);
+        }
+        catch (error) {
+            if (error instanceof DeployFailure)
+                throw error;
+            const message = `${JSON.stringify(path)} could not be swapped: ${error.message}`;
+            throw new DeployFailure(message, { cause: error });
+        }
+    }
+    const parents = [...parentsOf(ops.map(({ path }) => path))];
+    if (direction === backward)
+        removeEmptied(kept, parents);
+    for (const parent of parents) {
+        for (const root of [live, staging, kept])
+            attempt(() => syncDirectory(`${root}/${parent}`));
+    }
+    return { reappeared: [...work.reappeared] };
+}
+/**
+ * What is where tells how far a path has come. Where two places name one file, a kill came between the two halves of
+ * `renameIfFree`: the second half is made up for, or the first undone. Hard links that were there before do not look
+ * like that, since there is never both a kept and a coming file beside a live one otherwise.
+ */
+function forward(work, spot, op) {
+    const kept = op.live ? rename_statOf(spot.kept) : null;
+    const coming = op.staging ? rename_statOf(spot.staging) : null;
+    let here = rename_statOf(spot.live);
+    if (isSameFile(kept, here) && (coming !== null || !op.staging)) {
+        removeName(spot.live, work.onStep);
+        here = null;
+    }
+    if (!op.staging) {
+        // What is in live beside a kept one came up after it: the new version has nothing that could be in its way.
+        if (here !== null && kept === null)
+            keep(work, spot);
+        return;
+    }
+    if (coming === null) {
+        if (op.live ? kept === null : here === null)
+            throw gone(spot, 'the finished build');
+        return;
+    }
+    if (isSameFile(here, coming) && (kept !== null || !op.live)) {
+        removeName(spot.staging, work.onStep);
+        return;
+    }
+    if (op.live && kept === null) {
+        if (here === null)
+            throw gone(spot, 'the live directory');
+        keep(work, spot);
+    }
+    place(work, spot, spot.staging);
+}
+function backward(work, spot, op) {
+    const kept = op.live ? rename_statOf(spot.kept) : null;
+    // Never kept, or restored already: what is in live is not the new version's.
+    if (op.live && kept === null)
+        return;
+    const returned = op.staging ? rename_statOf(spot.staging) : null;
+    const here = rename_statOf(spot.live);
+    if (isSameFile(here, returned))
+        removeName(spot.live, work.onStep);
+    else if (isSameFile(here, kept) && (returned !== null || !op.staging)) {
+        removeName(spot.kept, work.onStep);
+        return;
+    }
+    else if (here !== null && op.staging && returned === null) {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.staging), { recursive: true });
+        (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.staging);
+        work.onStep();
+    }
+    if (kept === null)
+        return;
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.live), { recursive: true });
+    place(work, spot, spot.kept);
+}
+function keep(work, spot) {
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.kept), { recursive: true });
+    (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.kept);
+    work.onStep();
+}
+/** Moves something into live. The app may write there at any moment: that is set aside first, as often as it comes. */
+function place(work, spot, from) {
+    for (let tries = 0; tries < TRIES; tries++) {
+        if (rename_statOf(spot.live) !== null)
+            setAside(work, spot);
+        if (renameIfFree(from, spot.live, work.onStep))
+            return;
+    }
+    throw new DeployFailure(`${JSON.stringify(spot.path)} was written again each time that it was replaced.`, {
+        remedy: 'Stop what writes there, and run the job again.',
+    });
+}
+function setAside(work, spot) {
+    for (let n = 0; n < ASIDES; n++) {
+        const aside = `${work.kept}.reappeared${n === 0 ? '' : `.${n}`}/${spot.path}`;
+        try {
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(aside), { recursive: true });
+            if (rename_statOf(aside) !== null)
+                continue;
+            (0,external_node_fs_namespaceObject.renameSync)(spot.live, aside);
+        }
+        catch (error) {
+            if (codeOf(error) === 'ENOENT')
+                return;
+            // An earlier one stands where a parent is needed.
+            if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'EEXIST')
+                continue;
+            throw error;
+        }
+        work.reappeared.add(spot.path);
+        work.onStep();
+        return;
+    }
+}
+function gone(spot, where) {
+    return new DeployFailure(`${JSON.stringify(spot.path)} has gone from ${where} in the middle of the swap.`);
+}
+/** The parents that `keep` made are empty once everything is back. */
+function removeEmptied(kept, parents) {
+    const deepestFirst = parents.filter((path) => path !== '').sort((a, b) => b.length - a.length);
+    for (const parent of deepestFirst)
+        attempt(() => (0,external_node_fs_namespaceObject.rmdirSync)(`${kept}/${parent}`));
+}
+/** For what is well meant and may fail: a directory that is not there, a filesystem that cannot sync one. */
+function attempt(work) {
+    try {
+        work();
+    }
+    catch {
+        // Nothing depends on it.
+    }
+}
+function isWritable(directory) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/transaction.js
+
+
+const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
+/** Returns once it is on disk. */
+function saveTransaction(state, transaction) {
+    writeDurably(transaction_file(state), JSON.stringify(transaction));
+}
+function loadTransaction(state) {
+    const text = readIfThere(transaction_file(state));
+    return text === null ? null : JSON.parse(text);
+}
+
+;// CONCATENATED MODULE: ./host/activate.js
+
+
+
+
+
+
+
+
+
+
+
+
+function swapPlaces({ places }, { staging, kept }) {
+    return { live: places.live, staging, kept };
+}
+/** Where the index as it was lies, for a rollback. */
+function keptIndex({ kept }) {
+    return (0,external_node_path_namespaceObject.join)(kept, '..', 'index');
+}
+/** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
+async function swapIn(context, transaction) {
+    const { places, git } = context;
+    const { previous, previousRecord, sha, kept, ops } = transaction;
+    tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
+    if (previous.sha !== null) {
+        const tracked = await trackedFiles(git, previous.sha);
+        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, previousRecord) }, ops));
+    }
+    await moveHead(git, previous, sha, keptIndex(transaction));
+    transaction.swapped = momentNow();
+    saveTransaction(places.state, transaction);
+}
+/** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
+async function swapOut(context, transaction) {
+    if (transaction.restored)
+        return;
+    const { places, git } = context;
+    const { previous, record, sha, staging, ops } = transaction;
+    tellReappeared(context, transaction, swapBackward(swapPlaces(context, transaction), ops));
+    if (exists(staging)) {
+        const tracked = await trackedFiles(git, sha);
+        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops));
+    }
+    await restoreHead(git, previous, keptIndex(transaction));
+    transaction.restored = true;
+    try {
+        saveTransaction(places.state, transaction);
+    }
+    catch (error) {
+        // On a full disk the app matters more: what is done already can be done again.
+        warn(context.log, `The transaction cannot be written: ${error.message}`);
+    }
+}
+function tellReappeared({ log }, { kept }, { reappeared }) {
+    for (const path of reappeared) {
+        warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
+    }
+}
+function tellStrays({ log }, { brought, left }) {
+    if (brought.length > 0)
+        inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
+    if (left.length > 0)
+        warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
+}
+/** PM2's command was stopped in the middle: the daemon may still be busy with what it began. */
+class ReloadStopped extends DeployFailure {
+}
+/** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+async function reload(context, transaction, running) {
+    const { config, pm2Env, deployId } = transaction;
+    const command = runPm2(context, config, running, pm2Env);
+    const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
+    if (trouble !== null)
+        throw new ReloadStopped(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+    inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+}
+/** Starts PM2's command, and shows what it prints. */
+function runPm2({ pm2, log }, config, running, pm2Env) {
+    return pm2.startOrReload(config, running, pm2Env, (text) => {
+        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
+        if (!/^[│┌├└]|^host metrics/.test(text))
+            log({ type: 'output', from: 'pm2', text });
+    });
+}
+/** What the new version must show to count as healthy. */
+function expectationOf(transaction) {
+    const { swapped, before, deployId, config, pm2Env } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be judged');
+    return {
+        deployId,
+        instances: expectedCounts(config),
+        ports: expectedPorts(config, pm2Env, before),
+        after: ticksOf(swapped),
+        knownStrays: before.strays,
+    };
+}
+
+;// CONCATENATED MODULE: ./host/error-log.js
+
+
+/** Bytes that are read of one file, at most: its end. */
+const READ = 256 * 1024;
+/** Notes where the error logs of these instances end now. */
+function noteLogSizes(instances) {
+    const notes = {};
+    for (const path of pathsOf(instances)) {
+        try {
+            const stat = (0,external_node_fs_namespaceObject.statSync)(path);
+            if (stat.isFile())
+                notes[path] = { size: stat.size, inode: stat.ino };
+        }
+        catch {
+            // Not there yet: all that it will hold is new.
+        }
+    }
+    return notes;
+}
+/**
+ * The last lines that were added to error logs since `notes`, at most `maxLines` over all files, each file with its share.
+ * `instances` are those of now: their files count as well, whole where they are new, were cut or were rotated.
+ */
+function readAdded(notes, instances, maxLines) {
+    const paths = new Set([...Object.keys(notes), ...pathsOf(instances)]);
+    const added = [...paths].map((path) => linesAdded(path, notes[path])).filter((lines) => lines.length > 0);
+    // Those with few lines first, so that what they leave of their share goes to the others.
+    const order = [...added].sort((a, b) => a.length - b.length);
+    const shares = new Map();
+    let left = maxLines;
+    order.forEach((lines, at) => {
+        const share = Math.min(lines.length, Math.floor(left / (order.length - at)));
+        shares.set(lines, share);
+        left -= share;
+    });
+    return added.flatMap((lines) => lines.slice(lines.length - (shares.get(lines) ?? 0)));
+}
+function linesAdded(path, note) {
+    let file;
+    try {
+        // A named pipe would wait for a writer for ever.
+        if (!(0,external_node_fs_namespaceObject.statSync)(path).isFile())
+            return [];
+        file = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
+    }
+    catch {
+        return [];
+    }
+    try {
+        const { size, ino } = (0,external_node_fs_namespaceObject.fstatSync)(file);
+        const from = note && note.inode === ino && note.size <= size ? note.size : 0;
+        const start = Math.max(from, size - READ);
+        const bytes = Buffer.alloc(size - start);
+        const read = (0,external_node_fs_namespaceObject.readSync)(file, bytes, 0, bytes.length, start);
+        const lines = [];
+        const splitter = new LineSplitter((line) => lines.push(line));
+        splitter.write(bytes.subarray(0, read));
+        splitter.end();
+        // The first of a cut text is the rest of a line.
+        return (start > from ? lines.slice(1) : lines).filter((line) => line.trim() !== '');
+    }
+    catch {
+        return [];
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+}
+function pathsOf(instances) {
+    return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
+}
+
+;// CONCATENATED MODULE: ./host/ownership.js
+
+
+
+const SETGID = 1024n;
+const PERMISSIONS = 4095n;
+/**
+ * Gives what is about to come to live the group, mode and owner of what it replaces, or of the directory that it comes
+ * to as if it were made there: a rename keeps staging's, and a web server of another group could no longer read it.
+ * The owner is changed only by root; a group that this user may not give is left. Returns the paths that were left so.
+ */
+function matchOwnership(places, ops) {
+    const isRoot = process.geteuid?.() === 0;
+    const refused = new Set();
+    const dress = (path, coming, look, mode) => {
+        const file = `${places.staging}/${path}`;
+        // A file with several names belongs to a package store, and perhaps to live, as well.
+        if (coming.isFile() && coming.nlink > 1n)
+            return;
+        const uid = look.uid ?? coming.uid;
+        const gid = look.gid ?? coming.gid;
+        let touched = false;
+        if (uid !== coming.uid || gid !== coming.gid) {
+            touched = permitted(() => (0,external_node_fs_namespaceObject.lchownSync)(file, Number(uid), Number(gid)));
+            if (!touched)
+                refused.add(path);
+        }
+        // Giving a file away can take mode bits off it.
+        if (coming.isSymbolicLink() || (!touched && mode === (coming.mode & PERMISSIONS)))
+            return;
+        if (!permitted(() => (0,external_node_fs_namespaceObject.chmodSync)(file, Number(mode))))
+            refused.add(path);
+    };
+    const match = (path, coming, replaced, inherited) => {
+        const alike = replaced !== null && kindOf(replaced) === kindOf(coming) ? replaced : null;
+        const look = replaced === null ? inherited : lookOf(replaced, isRoot, inherited);
+        dress(path, coming, look, modeFor(coming, alike, look));
+        if (!coming.isDirectory())
+            return;
+        const same = (look.uid ?? coming.uid) === coming.uid && (look.gid ?? coming.gid) === coming.gid;
+        const settled = same && (look.setgid === 0n || (coming.mode & SETGID) !== 0n);
+        // Below, only a counterpart in live could still ask for something else; nobody dresses packages one by one.
+        if (settled && (alike === null || path.endsWith('node_modules')))
+            return;
+        for (const name of (0,external_node_fs_namespaceObject.readdirSync)(`${places.staging}/${path}`)) {
+            const below = `${path}/${name}`;
+            const one = rename_statOf(`${places.staging}/${below}`);
+            if (one !== null && name !== '.git')
+                match(below, one, alike === null ? null : rename_statOf(`${places.live}/${below}`), look);
+        }
+    };
+    for (const { path, live, staging } of ops) {
+        const coming = staging ? rename_statOf(`${places.staging}/${path}`) : null;
+        const parent = rename_statOf((0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`));
+        if (coming === null || parent === null)
+            continue;
+        match(path, coming, live ? rename_statOf(`${places.live}/${path}`) : null, inheritedFrom(parent, isRoot));
+    }
+    return [...refused];
+}
+/** As if it were made in that directory: by its owner where root deploys, with its group where that is passed on. */
+function inheritedFrom(parent, isRoot) {
+    const setgid = parent.mode & SETGID;
+    return { uid: isRoot ? parent.uid : null, gid: isRoot || setgid !== 0n ? parent.gid : null, setgid };
+}
+function lookOf(replaced, isRoot, inherited) {
+    const setgid = replaced.isDirectory() ? replaced.mode & SETGID : inherited.setgid;
+    return { uid: isRoot ? replaced.uid : null, gid: replaced.gid, setgid };
+}
+/** A directory takes the mode of the one before, a file too, but whether it can be executed is the new version's to say. */
+function modeFor(coming, replaced, look) {
+    const mode = (replaced ?? coming).mode & PERMISSIONS;
+    if (coming.isDirectory())
+        return replaced === null ? mode | look.setgid : mode;
+    if (replaced === null)
+        return mode;
+    const readable = mode & 292n;
+    return (mode & 438n) | ((coming.mode & 64n) !== 0n ? readable >> 2n : 0n);
+}
+function kindOf(stat) {
+    return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
+}
+/** False where this user may not. */
+function permitted(change) {
+    try {
+        change();
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EPERM')
+            return false;
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/adoption.js
+
+
+/**
+ * What builds are known to make, for a checkout that was deployed by hand before: no record says what its builds made.
+ * Only what git ignores in live is taken as such, so that a directory of the app's own by one of these names is not.
+ */
+const BUILD_OUTPUTS = [
+    { names: ['node_modules'], of: 'npm, pnpm, yarn and bun: made anew by every install' },
+    { names: ['dist', 'build', 'out'], of: 'tsc, bundlers and most frameworks' },
+    { names: ['.next', '.nuxt', '.output', '.svelte-kit', '.astro', '.angular'], of: 'one framework each' },
+    { names: ['.turbo', '.cache', '.parcel-cache', '.vite', '.nx'], of: 'caches of build tools' },
+    { names: ['coverage', '.nyc_output', 'storybook-static'], of: 'test and documentation runs' },
+    {
+        names: ['next-env.d.ts', 'tsconfig.tsbuildinfo', '.eslintcache'],
+        of: 'single files of Next, tsc, ESLint',
+    },
+];
+const NAMES = BUILD_OUTPUTS.flatMap(({ names }) => names);
+/**
+ * Where apps keep what they write, even inside their own build output: of these, only what the new build makes too is
+ * taken as built.
+ */
+const APPS_OWN = /^(uploads?|storage|media|data|backups?|logs?|sessions|databases?|\.env.*)$/i;
+/** Paths in live beside tracked things that are named like a build's output. */
+function adoptionCandidates(live, tracked) {
+    const directories = parentsOf(tracked.keys());
+    const candidates = [];
+    for (const directory of directories) {
+        for (const name of NAMES) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            if (directories.has(path) || tracked.has(path))
+                continue;
+            if (live.kind(path) !== null)
+                candidates.push(path);
+        }
+    }
+    return candidates;
+}
+/**
+ * What a deploy by hand left in a directory, as if a build of ours had recorded it; or the path of a database that is in
+ * there, and then nothing of it can be taken as built. `next` is what the new version has in its place.
+ */
+function adopt(live, path, next, careful = false) {
+    const coming = next?.kind === 'directory' ? next.entries : new Map();
+    const entries = new Map();
+    for (const [name, kind] of live.list(path, Number.POSITIVE_INFINITY)) {
+        const inside = `${path}/${name}`;
+        const doubtful = careful || (APPS_OWN.test(name) && !inNodeModules(inside));
+        if (name === '.git' || (doubtful && coming.get(name)?.kind !== kind))
+            continue;
+        if (kind === 'leaf') {
+            if (!inNodeModules(inside) && live.isDatabase(inside))
+                return { database: inside };
+            entries.set(name, GENERATED);
+            continue;
+        }
+        const below = adopt(live, inside, coming.get(name), doubtful);
+        if ('database' in below)
+            return below;
+        entries.set(name, below);
+    }
+    return { kind: 'directory', tracked: false, entries };
+}
+
+;// CONCATENATED MODULE: ./host/live-tree.js
+
+
+
+const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
+const COMPANION = /-(wal|shm|journal)$/;
+/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
+const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
+const CHUNK = 1024 * 1024;
+/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
+const LARGE_DIRECTORY = 1024 * 1024;
+/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
+function databaseOf(path) {
+    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
+}
+/** Reads `live`; `staging` only where the two are compared. */
+function readTree(live, staging) {
+    return {
+        kind(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
+        },
+        list(directory, limit) {
+            const path = `${live}/${directory}`;
+            // Reading a small directory at once is several times faster than reading it piece by piece.
+            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
+            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
+            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
+        },
+        stamp(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
+        },
+        content(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
+        },
+        isDatabase(path) {
+            if (NO_DATABASE.test(path))
+                return false;
+            const base = databaseOf(path);
+            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
+        },
+        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
+    };
+}
+function firstEntries(directory, limit) {
+    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
+    try {
+        const entries = [];
+        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
+            entries.push(entry);
+            if (entries.length >= limit)
+                break;
+        }
+        return entries;
+    }
+    finally {
+        handle.closeSync();
+    }
+}
+function hasHeader(file) {
+    const stat = rename_statOf(file);
+    // Opening a pipe would wait for its other end.
+    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
+        return false;
+    const start = Buffer.alloc(SQLITE.length);
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
+    try {
+        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+    return start.equals(SQLITE);
+}
+function sameContent(one, other) {
+    const a = rename_statOf(one);
+    const b = rename_statOf(other);
+    if (a === null || b === null)
+        return false;
+    if (a.isSymbolicLink() && b.isSymbolicLink())
+        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
+    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
+        return false;
+    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
+    try {
+        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
+        try {
+            return sameBytes(left, right);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(right);
+        }
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(left);
+    }
+}
+function sameBytes(one, other) {
+    const a = Buffer.alloc(CHUNK);
+    const b = Buffer.alloc(CHUNK);
+    for (;;) {
+        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, CHUNK, null);
+        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, CHUNK, null);
+        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
+            return false;
+        if (inOne === 0)
+            return true;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/own.js
+
+
+function ownership(live, flagged) {
+    const seen = new Map();
+    const changed = (path, known) => {
+        if (known.stamp === null || live.stamp(path) === known.stamp)
+            return false;
+        return known.content === null || live.content(path) !== known.content;
+    };
+    const ofLeaf = (path, old, next) => {
+        const database = () => isAppsDatabase(live, path, old, next);
+        if (old?.kind !== 'leaf')
+            return database() ? 'database' : 'untracked';
+        if (flagged.has(path))
+            return 'flagged';
+        if (database())
+            return 'database';
+        return changed(path, old) ? 'changed' : null;
+    };
+    const search = (directory, old) => {
+        // Of one entry more than is known, one must be unknown: no directory is ever read further.
+        for (const [name, kind] of live.list(directory, old.entries.size + 1)) {
+            const path = `${directory}/${name}`;
+            const known = old.entries.get(name);
+            if (kind === 'directory') {
+                const own = known?.kind === 'directory' ? within(path, known) : { path, why: 'untracked' };
+                if (own !== null)
+                    return own;
+            }
+            else {
+                const why = ofLeaf(path, known, undefined);
+                if (why !== null)
+                    return { path, why };
+            }
+        }
+        return null;
+    };
+    const within = (directory, old) => {
+        const cached = seen.get(directory);
+        if (cached !== undefined)
+            return cached;
+        const own = search(directory, old);
+        seen.set(directory, own);
+        return own;
+    };
+    return { ofLeaf, within, changed };
+}
+/**
+ * A database is the app's whoever made it: production has written to it since. Two are not: one that git tracks in
+ * both versions and that has no journal beside it (the user's own choice), and a package's in `node_modules` that
+ * nobody has changed.
+ */
+function isAppsDatabase(live, path, old, next) {
+    if (!live.isDatabase(path))
+        return false;
+    if (databaseOf(path) !== null)
+        return true;
+    if (old?.kind !== 'leaf')
+        return true;
+    const hasJournal = ['-wal', '-journal'].some((suffix) => live.kind(path + suffix) !== null);
+    if (hasJournal)
+        return true;
+    if (inNodeModules(path))
+        return old.stamp !== null && live.stamp(path) !== old.stamp;
+    return !(old.tracked !== null && next?.kind === 'leaf' && next.tracked !== null);
+}
+
+;// CONCATENATED MODULE: ./host/swap-list.js
+
+
+
+
+
+/** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
+async function swapList(input) {
+    const live = readTree(input.live, input.staging);
+    const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
+    const ignored = candidates.length === 0 ? new Set() : await input.ignored(candidates);
+    return listSwaps({ ...input, live, adoptable: candidates.filter((path) => ignored.has(path)) });
+}
+/** The rules, over data: `live` is asked only about paths that a version of ours has, or had. */
+function listSwaps(input) {
+    const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
+    const old = knownTree(trackedOld, generatedOld, 'known');
+    const next = knownTree(trackedNew, generatedNew, 'absent');
+    const found = { ops: [], collisions: [], adopted: [] };
+    const barred = new Set();
+    for (const path of input.adoptable) {
+        const coming = at(next, path);
+        const known = live.kind(path) === 'directory' ? adopt(live, path, coming) : GENERATED;
+        if ('database' in known) {
+            barred.add(path);
+            if (coming)
+                collide(found, { path: known.database, why: 'database' }, path, coming);
+        }
+        else {
+            graft(old, path, known);
+            found.adopted.push(path);
+        }
+    }
+    const own = ownership(live, input.flagged);
+    const walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
+    merge(walk, '', old, next);
+    found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
+    return found;
+}
+/** A directory that stays in live, for one of these reasons: entry by entry. */
+function merge(walk, directory, old, next) {
+    const names = new Set([...(old?.entries.keys() ?? []), ...(next?.entries.keys() ?? [])]);
+    for (const name of names) {
+        const path = directory === '' ? name : `${directory}/${name}`;
+        if (!walk.barred.has(path))
+            entry(walk, path, old?.entries.get(name), next?.entries.get(name));
+    }
+}
+function entry(walk, path, old, next) {
+    const { live, own, found } = walk;
+    if (!differs(walk, path, old, next))
+        return;
+    const exchange = () => found.ops.push({ path, live: true, staging: next !== undefined });
+    const kind = live.kind(path);
+    if (kind === null) {
+        if (next === undefined)
+            return;
+        // A journal of the build's beside the app's database would be read as that database's.
+        const database = databaseOf(path);
+        if (database !== null && live.isDatabase(database))
+            collide(found, { path: database, why: 'database' }, path, next);
+        else
+            found.ops.push({ path, live: false, staging: true });
+    }
+    else if (kind === 'leaf') {
+        const why = own.ofLeaf(path, old, next);
+        if (why === null)
+            exchange();
+        else if (next !== undefined && !(next.kind === 'leaf' && live.sameAsStaging(path)))
+            collide(found, { path, why }, path, next);
+    }
+    else if (next?.kind === 'leaf') {
+        const inside = old?.kind === 'directory' ? own.within(path, old) : { path, why: 'untracked' };
+        if (inside === null)
+            exchange();
+        else
+            collide(found, inside, path, next);
+    }
+    else {
+        const known = old?.kind === 'directory' ? old : null;
+        if (known !== null && !walk.pinned.has(path) && own.within(path, known) === null)
+            exchange();
+        else
+            merge(walk, path, known, next ?? null);
+    }
+}
+/** Whether the versions differ there: generated directories always do, for nothing but names is recorded of them. */
+function differs(walk, path, old, next) {
+    if (old?.kind === 'leaf' && next?.kind === 'leaf') {
+        if (old.tracked !== null && next.tracked !== null)
+            return old.content === null && next.content === null
+                ? old.tracked !== next.tracked
+                : old.content !== next.content;
+        const same = old.stamp !== null && old.content !== null && old.content === next.content;
+        return !same || walk.live.kind(path) !== 'leaf' || walk.own.changed(path, old);
+    }
+    if (old?.kind !== 'directory' || next?.kind !== 'directory')
+        return true;
+    if (!old.tracked && !next.tracked)
+        return old.entries.size + next.entries.size > 0;
+    if (old.entries.size !== next.entries.size)
+        return true;
+    for (const [name, known] of old.entries) {
+        if (differs(walk, path === '' ? name : `${path}/${name}`, known, next.entries.get(name)))
+            return true;
+    }
+    return false;
+}
+function collide(found, own, at, next) {
+    found.collisions.push({
+        ...own,
+        at,
+        brings: next.tracked === null || next.tracked === false ? 'generated' : 'tracked',
+    });
+}
+const REASONS = {
+    untracked: 'is neither tracked by git nor made by an earlier deploy',
+    changed: 'was changed since a deploy put it there',
+    database: 'is a database that the app may have written to',
+    flagged: 'is marked skip-worktree or assume-unchanged, so that local changes in it would not be seen',
+};
+const REMEDIES = {
+    untracked: 'move it away on the server if nothing needs it, or keep the new version from bringing its own',
+    changed: 'move it away on the server if the new one is wanted, or have the app write to a path that no build makes',
+    database: 'give the build another database than the production one, or keep it out of the repository',
+    flagged: "put the new version's content there, or take the mark off with 'git update-index --no-skip-worktree --no-assume-unchanged'",
+};
+/** One line for the user: what is in the way, of what, and what to do. */
+function describeCollision({ path, why, at, brings }) {
+    const bringer = brings === 'tracked' ? 'the commit has' : 'the build made';
+    const its = at === path ? 'its own' : JSON.stringify(at);
+    return `${JSON.stringify(path)} ${REASONS[why]}, and ${bringer} ${its}: ${REMEDIES[why]}.`;
+}
+
+;// CONCATENATED MODULE: ./host/exchange.js
+
+
+
+
+
+
+
+
+
+/** The live checkout must be as its commit and our deploys left it. */
+async function checkLive(context, generatedOld) {
+    const { places, git } = context;
+    const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
+    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
+        const within = await localChanges((0,external_node_path_namespaceObject.join)(places.live, path), context.gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), NO_TRACES);
+        changes.push(...within.map((inner) => `${path}/${inner}`));
+    }
+    refuseLocalChanges(places.live, changes);
+}
+const NO_TRACES = { rewritten: {}, deleted: [] };
+/** Submodules of a checkout that was made by hand; what a deploy of ours made of them is in its record. */
+async function oldSubmodules({ git, gitIn }) {
+    const { sha } = await readHead(git);
+    return sha === null ? [] : submodulePaths(git, gitIn, sha);
+}
+/** The files of the version that is live, those of submodules too where no record of ours has them. */
+async function oldFiles(context, head, generatedOld) {
+    const { places, git, gitIn } = context;
+    if (head.sha === null)
+        return new Map();
+    const files = await trackedFiles(git, head.sha);
+    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
+        const within = await trackedFiles(gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), 'HEAD');
+        for (const [inner, fingerprint] of within)
+            files.set(`${path}/${inner}`, fingerprint);
+    }
+    return files;
+}
+/** Lists the renames that make the staged version live, and refuses where one would touch what is the app's own. */
+async function listSwap(context, staged, head, generatedOld) {
+    const { places, git } = context;
+    const [trackedOld, trackedNew, flagged] = await Promise.all([
+        oldFiles(context, head, generatedOld),
+        trackedFiles(git, staged.sha),
+        flaggedFiles(git),
+    ]);
+    const { ops, collisions, adopted } = await swapList({
+        live: places.live,
+        staging: staged.staging,
+        trackedOld,
+        trackedNew,
+        generatedOld,
+        generatedNew: staged.generated,
+        flagged,
+        pinned: workingDirectories(context, staged.config),
+        ignored: (paths) => ignoredPaths(git, paths),
+    });
+    if (collisions.length > 0) {
+        throw new DeployFailure(`The new version would replace what no deploy put there:\n${collisions.slice(0, 20).map(describeCollision).join('\n')}`, {
+            remedy: 'Nothing was changed. Move these away on the server, or keep the build from making them, and run the job again.',
+        });
+    }
+    if (adopted.length > 0)
+        inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
+    return ops;
+}
+/** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
+function workingDirectories({ places }, config) {
+    const within = config
+        .filter(({ cwd }) => isWithin(places.live, cwd))
+        .map(({ cwd }) => (0,external_node_path_namespaceObject.relative)(places.live, cwd));
+    return [(0,external_node_path_namespaceObject.relative)(places.live, places.workDir), ...within].filter((path) => path !== '');
+}
+/** Makes what replaces look like what it replaces, and brings the build to disk before it is relied upon. */
+async function settle(context, staged, ops) {
+    const places = { live: context.places.live, staging: staged.staging, kept: staged.kept };
+    makePrivate(staged.kept);
+    checkSwap(places, ops);
+    const unlike = matchOwnership(places, ops);
+    if (unlike.length > 0) {
+        const shown = unlike.slice(0, 5).join(', ');
+        warn(context.log, `These will not have the group or mode of what they replace, which this user may not set: ${shown}.`);
+    }
+    // Without it a power cut soon after the swap could leave empty files where the old ones were.
+    await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
+}
+
+;// CONCATENATED MODULE: ./host/fingerprint.js
+
+
+
+
+/** Changes when anything but the commit changes what a deploy does. */
+function fingerprintOf({ plan, places, pm2 }) {
+    const { workingDirectory, install, build, apps, ecosystem, pm2Env } = plan;
+    const envFiles = [places.live, places.workDir].flatMap((directory) => ((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [])
+        .filter((name) => name.startsWith('.env'))
+        .sort()
+        .map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
+    const all = [
+        workingDirectory,
+        install,
+        build,
+        apps,
+        ecosystem,
+        pm2Env,
+        envFiles,
+        process.version,
+        pm2.install.version,
+    ];
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./host/lock.js
+
+
+
+
+const RETRY_EVERY = 500;
+/**
+ * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
+ * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
+ * `note` is where the holder says who it is; it is information only, and never decides.
+ */
+async function takeLock(directory, note, run, wait) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    const deadline = performance.now() + wait.timeLimit;
+    let told = '';
+    try {
+        while (!tryLock(descriptor)) {
+            const holder = describeHolder(note);
+            if (performance.now() >= deadline) {
+                throw new DeployFailure(`Another deploy holds the lock of ${directory}: ${holder}. It was waited for ${Math.round(wait.timeLimit / 1000)} s (lock-timeout).`, {
+                    remedy: 'Let it end, or cancel it, and run this job again. A lock is never broken: it ends with its holder.',
+                });
+            }
+            if (holder !== told)
+                wait.onWait(`Waiting for the lock of ${directory}: held by ${holder}.`);
+            told = holder;
+            await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+        }
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        throw error;
+    }
+    writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
+    return {
+        descriptor,
+        release() {
+            (0,external_node_fs_namespaceObject.rmSync)(note, { force: true });
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        },
+    };
+}
+/** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
+function tryLock(descriptor) {
+    const result = (0,external_node_child_process_namespaceObject.spawnSync)('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
+    if (result.error) {
+        throw new DeployFailure("The command 'flock' is not on this host.", {
+            remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine), which bring it.',
+            cause: result.error,
+        });
+    }
+    const complaint = result.stderr.toString().trim();
+    if (result.status !== 0 && complaint !== '')
+        throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
+    return result.status === 0;
+}
+function describeHolder(note) {
+    try {
+        const { run, since } = JSON.parse(readIfThere(note) ?? '');
+        return `${run.actor}, ${run.url}, since ${since}`;
+    }
+    catch {
+        return "another user's process, or one that left no name";
+    }
+}
+function pause(ms, cancel) {
+    return new Promise((resolve, reject) => {
+        const onAbort = () => {
+            clearTimeout(timer);
+            reject(cancel.reason);
+        };
+        const timer = setTimeout(() => {
+            cancel.removeEventListener('abort', onAbort);
+            resolve();
+        }, Math.max(ms, 0));
+        if (cancel.aborted)
+            onAbort();
+        else
+            cancel.addEventListener('abort', onAbort, { once: true });
+    });
+}
+
+;// CONCATENATED MODULE: ./host/journal.js
+
+
+/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
+function openJournal(state) {
+    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
+    // A line that a power cut tore has no end: the next one must not continue it.
+    let whole = (readIfThere(file) ?? '\n').endsWith('\n');
+    return {
+        write(entry) {
+            appendDurably(file, `${whole ? '' : '\n'}${JSON.stringify({ ...entry, at: new Date().toISOString() })}\n`);
+            whole = true;
+        },
+        entries: () => parseJournal(readIfThere(file) ?? ''),
+    };
+}
+function parseJournal(text) {
+    return text.split('\n').flatMap((line) => {
+        try {
+            return line === '' ? [] : [JSON.parse(line)];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** States in which PM2 or the live tree may be between two versions. */
+const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
+/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
+function unfinished(entries) {
+    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
+    return last !== undefined && OPEN.includes(last.state) ? last : null;
+}
+
+;// CONCATENATED MODULE: ./host/pm2/cli.js
+
+
+
+
+/** PM2's own, in milliseconds. */
+const LISTEN_TIMEOUT = 3_000;
+const KILL_TIMEOUT = 1_600;
+/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
+const MARGIN = 30_000;
+/** Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command line. */
+function startOrReload(options) {
+    const { pm2, node, apps, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+    // PM2 tells what a config is by a `.json` anywhere in its path.
+    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
+    const abort = new AbortController();
+    const go = async () => {
+        (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps }), { mode: 0o600, flag: 'wx' });
+        try {
+            return await run(node, [pm2.bin, 'startOrReload', config, '--no-color', ...(pm2Env === null ? [] : ['--env', pm2Env])], {
+                cwd,
+                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
+                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
+                timeLimit: reloadTimeLimit(apps, running, pm2.version),
+                cancel: abort.signal,
+                ...(holds === undefined ? {} : { holds }),
+                ...(onLine === undefined ? {} : { onLine }),
+            });
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+        }
+    };
+    return { done: go(), abort: () => abort.abort() };
+}
+/**
+ * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
+ * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
+ */
+function reloadTimeLimit(apps, running, pm2Version) {
+    return apps.reduce((sum, app) => {
+        const now = running.filter(({ name }) => name === app.name);
+        const count = Math.max(now.length, expectedInstances(app).count);
+        return sum + count * swapTimeLimit(app, now, pm2Version);
+    }, MARGIN);
+}
+/** How long PM2 may take to replace one instance of an app, in milliseconds. */
+function swapTimeLimit(app, running, pm2Version) {
+    const listen = milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+    // The old instances are killed by their own limit, the new ones' may differ.
+    const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
+    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
+    return waits * listen + kill;
+}
+function milliseconds(value, byDefault) {
+    const given = typeof value === 'string' ? Number(value) : value;
+    return typeof given === 'number' && given > 0 ? given : byDefault;
+}
+
+;// CONCATENATED MODULE: ./host/rollback.js
+
+
+
+
+
+
+
+
+
+
+/** Beyond what PM2's own limits add up to, in milliseconds. */
+const rollback_MARGIN = 10_000;
+/**
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails.
+ * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
+ */
+async function rollBack(context, transaction, stopped) {
+    const { pm2, places, clock } = context;
+    const { before, deployId } = transaction;
+    await swapOut(context, transaction);
+    const swapped = momentNow();
+    inform(context.log, 'The files of the old version are back.');
+    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+    await clock.book('pm2', () => removeAdded(context, transaction));
+    const runsAs = `${deployId}-rollback`;
+    await restoreApps(context, transaction, runsAs, swapped);
+    const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
+    if (transaction.save)
+        await clock.book('pm2', () => pm2.save([...names]));
+    const current = loadCurrent(places.state);
+    if (current !== null)
+        saveCurrent(places.state, { ...current, runsAs, since: swapped });
+    keepForDiagnosis(context, transaction);
+}
+async function waitUntilQuiet({ pm2 }, { before, config }, stopped) {
+    const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
+    const slowest = Math.max(0, ...limits);
+    await quiet(pm2, before.strays, stopped ? slowest : 0, slowest + rollback_MARGIN);
+}
+/** Apps that only the new version has are removed: this deploy started them. */
+async function removeAdded({ pm2 }, { before, config, deployId }) {
+    const had = before.apps.map(({ name }) => name);
+    const added = config.map(({ name }) => name).filter((name) => !had.includes(name));
+    const instances = await pm2.list();
+    await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
+}
+async function restoreApps(context, transaction, runsAs, swapped) {
+    const { pm2, clock } = context;
+    const { before } = transaction;
+    if (before.apps.length === 0)
+        return;
+    const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
+    // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
+    const command = runPm2(context, config, await pm2.list(), null);
+    const result = await clock.book('pm2', () => command.done);
+    if (result.code !== 0)
+        throw reloadFailure(result);
+    const expected = {
+        deployId: runsAs,
+        instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
+        ports: before.ports,
+        after: ticksOf(swapped),
+        knownStrays: before.strays,
+    };
+    // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
+    const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
+    if (wasWhole)
+        await clock.book('verify', () => verify(pm2, expected, transaction));
+}
+function keepForDiagnosis({ places, log }, { staging, deployId }) {
+    const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);
+    if (!exists(staging) || exists(broken))
+        return;
+    (0,external_node_fs_namespaceObject.renameSync)(staging, broken);
+    inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
+}
+
+;// CONCATENATED MODULE: ./host/reconcile.js
+
+
+
+
+
+
+
+
+/** Ends what an earlier deploy, killed in the middle, left open: what really runs decides which way. */
+async function reconcile(context) {
+    const entry = unfinished(context.journal.entries());
+    if (entry === null)
+        return;
+    const transaction = loadTransaction(context.places.state);
+    if (transaction === null || transaction.deployId !== entry.deploy) {
+        throw new DeployFailure(`Deploy ${entry.deploy} was interrupted in ${entry.state}, and its record is gone from ${context.places.state}.`, {
+            remedy: 'Make sure that the app runs as it should, remove that directory, and run the job again.',
+        });
+    }
+    inform(context.log, `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`);
+    if (entry.state === 'rollback-failed') {
+        // Its rollback was tried and did not become healthy: the files are made whole, and the new version is the way out.
+        await swapOut(context, transaction);
+        warn(context.log, 'Its rollback had failed; the files of the old version are in place, and this deploy goes on from there.');
+        return;
+    }
+    if (entry.state !== 'rolling-back' && (await commitIfHealthy(context, transaction)))
+        return;
+    context.journal.write({
+        deploy: entry.deploy,
+        state: 'rolling-back',
+        run: entry.run,
+        sha: entry.sha,
+        outcome: null,
+        reason: null,
+    });
+    await rollBack(context, transaction, true);
+    context.journal.write({
+        deploy: entry.deploy,
+        state: 'rolled-back',
+        run: entry.run,
+        sha: entry.sha,
+        outcome: 'rolled-back',
+        reason: 'interrupted',
+    });
+    inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
+}
+async function commitIfHealthy(context, transaction) {
+    if (transaction.swapped === null)
+        return false;
+    const expected = expectationOf(transaction);
+    try {
+        await context.clock.book('verify', () => verify(context.pm2, expected, { ...transaction, healthTimeout: 0 }));
+    }
+    catch (error) {
+        inform(context.log, `Its version is not healthy: ${error.message}`);
+        return false;
+    }
+    await commit(context, transaction, expected);
+    inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
+    return true;
+}
+
+;// CONCATENATED MODULE: ./host/redact.js
+/** Shorter values are too likely to be an ordinary word of a log. */
+const SHORTEST = 8;
+/** Variables that say where and how a process runs, not what it must keep secret. */
+const HARMLESS = new Set([
+    'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
+    'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
+    'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
+    'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
+]); // biome-ignore format: a list reads best packed
+const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
+/** Takes secret values out of text before it becomes an event. */
+function createRedactor() {
+    const secrets = new Set();
+    let longestFirst = [];
+    return {
+        hide(values) {
+            for (const value of values) {
+                // A value of several lines is printed line by line.
+                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
+                    const trimmed = part.trim();
+                    if (trimmed.length >= SHORTEST)
+                        secrets.add(trimmed);
+                }
+            }
+            longestFirst = [...secrets].sort((a, b) => b.length - a.length);
+        },
+        redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
+    };
+}
+/** The values of an environment that may be secret. */
+function secretsOfEnvironment(env) {
+    return Object.keys(env)
+        .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
+        .map((name) => env[name] ?? '')
+        .filter((value) => typeof value === 'string');
+}
+/** The values of a `.env` file, in the forms that dotenv takes. */
+function secretsOfEnvFile(text) {
+    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
+    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
+        const value = double ?? single ?? back ?? plain ?? '';
+        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
+        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
+        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
+    });
+}
+
+;// CONCATENATED MODULE: ./host/ecosystem-reader.js
+/**
+ * The program of the child process that evaluates an ecosystem file: a text, since it runs by `node -e` and must reach
+ * the host unchanged by any bundler. Arguments: the file, how to read it (`code`, `json`, `yaml`), PM2's directory, a mark.
+ * It prints the mark, the config (or what went wrong) as one line of JSON, and the mark again; all else is noise.
+ */
+const ECOSYSTEM_READER = `
+'use strict';
+const [file, form, pm2Root, mark] = process.argv.slice(1);
+const { createRequire } = require('module');
+const { pathToFileURL } = require('url');
+const { spawnSync } = require('child_process');
+const fs = require('fs');
+const vm = require('vm');
+// 'node -e' makes these global, where an ES module would find them.
+for (const name of ['module', 'exports', 'require', '__filename', '__dirname']) delete globalThis[name];
+
+async function evaluate() {
+  if (form === 'json') return vm.runInThisContext('(' + fs.readFileSync(file, 'utf8') + '\\n)', { filename: file });
+  if (form === 'yaml') {
+    const yaml = createRequire(pm2Root + '/package.json')('js-yaml');
+    return yaml.load(fs.readFileSync(file, 'utf8'), { filename: file });
+  }
+  let loaded;
+  try {
+    loaded = createRequire(file)(file);
+  } catch (error) {
+    if (!error || !['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes(error.code)) throw error;
+    loaded = await import(pathToFileURL(file).href);
+  }
+  const own = loaded && typeof loaded === 'object' ? loaded : {};
+  return own.apps === undefined && own.pm2 === undefined && own.default !== undefined ? await own.default : loaded;
+}
+
+function lineOf(error) {
+  if (error && error.mark && typeof error.mark.line === 'number') return error.mark.line + 1;
+  const line = lineIn(String((error && error.stack) || ''));
+  if (line !== null || form !== 'code' || !(error instanceof SyntaxError)) return line;
+  // An ES module's is known to Node's own report only.
+  return lineIn(String(spawnSync(process.execPath, ['--check', file], { timeout: 5000 }).stderr));
+}
+
+function lineIn(text) {
+  for (const name of [pathToFileURL(file).href, file]) {
+    const at = text.indexOf(name + ':');
+    const line = at < 0 ? NaN : parseInt(text.slice(at + name.length + 1), 10);
+    if (line > 0) return line;
+  }
+  return null;
+}
+
+function answer(value) {
+  const line = JSON.stringify(value);
+  process.stdout.write('\\n' + mark + line + mark + '\\n', () => process.exit(0));
+}
+
+evaluate()
+  .then((value) => {
+    if (typeof value === 'function') throw new TypeError('it exports a function, where PM2 takes an object with apps');
+    answer({ value });
+  })
+  .catch((error) => {
+    const message = error && error.message ? (error.name || 'Error') + ': ' + (error.reason || error.message) : String(error);
+    answer({ error: { message, line: lineOf(error) } });
+  });
+`;
+
+;// CONCATENATED MODULE: ./host/ecosystem.js
+
+
+
+
+
+
+const FORMS = {
+    '.js': 'code',
+    '.cjs': 'code',
+    '.mjs': 'code',
+    '.json': 'json',
+    '.yml': 'yaml',
+    '.yaml': 'yaml',
+};
+/** Where it is looked for, in this order: what `pm2 init` writes, what PM2 itself looks for, what people call it. */
+const ecosystem_NAMES = ['ecosystem', 'pm2', 'process', 'processes'].flatMap((name) => [
+    ...['.config.js', '.config.cjs', '.config.mjs', '.json', '.yml', '.yaml'].map((suffix) => `${name}${suffix}`),
+]);
+const READS_WITHIN = 30_000;
+/**
+ * The ecosystem file of an app: `given`, relative to the directory `dir`, or the first that is found in `dir`.
+ * Absolute. Throws a `DeployFailure` that says where it was looked for.
+ */
+function findEcosystem(dir, given) {
+    if (given === null) {
+        const found = ecosystem_NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile);
+        if (found !== undefined)
+            return found;
+        throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
+            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`. Looked for: ${ecosystem_NAMES.join(', ')}.`,
+        });
+    }
+    const file = (0,external_node_path_namespaceObject.resolve)(dir, given);
+    if (!FORMS[(0,external_node_path_namespaceObject.extname)(file)]) {
+        throw new DeployFailure(`The ecosystem file ${JSON.stringify(given)} is of no kind that PM2 reads: it takes ${Object.keys(FORMS).join(', ')}.`);
+    }
+    if (isFile(file))
+        return file;
+    throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'It is looked for from the working directory, in the commit that is deployed.' });
+}
+/**
+ * The apps of an ecosystem file (absolute path), evaluated in a child process, as the user wrote them: secret.
+ * Variables of a `deploy` section, which PM2 adds by `--env`, are found as `env_<name>` of every app.
+ * Throws a `DeployFailure` with the file, the message and the line where it cannot be evaluated or holds no apps.
+ */
+async function readEcosystem(file, options) {
+    const { node, env, cwd, pm2Root, timeLimit = READS_WITHIN } = options;
+    const form = FORMS[(0,external_node_path_namespaceObject.extname)(file)] ?? 'code';
+    const mark = `@${(0,external_node_crypto_namespaceObject.randomBytes)(12).toString('hex')}@`;
+    const result = await run(node, ['-e', ECOSYSTEM_READER, '--', file, form, pm2Root, mark], {
+        cwd,
+        env,
+        timeLimit,
+    });
+    const noise = result.tail.filter((line) => !line.includes(mark));
+    const answer = result.stdout.split(mark)[1];
+    if (answer === undefined) {
+        const how = result.stopped === 'time limit'
+            ? `it did not end within ${timeLimit / 1000} s`
+            : `it ended its own process (${result.signal ?? `code ${result.code}`})`;
+        throw new DeployFailure(`The ecosystem file ${(0,external_node_path_namespaceObject.basename)(file)} cannot be evaluated: ${how}.`, {
+            output: noise,
+        });
+    }
+    const { value, error } = JSON.parse(answer);
+    if (error) {
+        const line = error.line === null ? '' : ` (line ${error.line})`;
+        const commonJs = /(module|exports|require) is not defined in ES module scope/.test(error.message);
+        throw new DeployFailure(`The ecosystem file ${(0,external_node_path_namespaceObject.basename)(file)} cannot be evaluated: ${error.message}${line}.`, commonJs ? { remedy: 'With "type": "module", a file that uses module.exports must end in .cjs.' } : {});
+    }
+    return appsOf(value, (0,external_node_path_namespaceObject.basename)(file));
+}
+/** The forms that PM2 takes: an object with `apps` or `pm2`, a list of apps, or one app. */
+function appsOf(value, file) {
+    const holds = ecosystem_isRecord(value) ? (value.apps ?? value.pm2 ?? value) : value;
+    const apps = Array.isArray(holds) ? holds : [holds];
+    const odd = apps.findIndex((app) => !ecosystem_isRecord(app) || Object.keys(app).length === 0);
+    if (odd >= 0 || apps.length === 0) {
+        throw new DeployFailure(`The ecosystem file ${file} holds no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`, { remedy: 'It must export { apps: [{ name, script, … }] }.' });
+    }
+    const stages = ecosystem_isRecord(value) && ecosystem_isRecord(value.deploy) ? Object.entries(value.deploy) : [];
+    return apps.map((app) => {
+        const whole = { ...app };
+        for (const [stage, settings] of stages) {
+            if (!ecosystem_isRecord(settings) || !ecosystem_isRecord(settings.env))
+                continue;
+            const own = app[`env_${stage}`];
+            whole[`env_${stage}`] = { ...settings.env, ...(ecosystem_isRecord(own) ? own : {}) };
+        }
+        return whole;
+    });
+}
+function ecosystem_isRecord(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function isFile(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.statSync)(path).isFile();
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/apps.js
+
+
+
+/**
+ * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
+ * where it is, so that whatever it requires is of its own version.
+ */
+async function readApps({ plan, places, pm2 }, top, deployId) {
+    const workDir = (0,external_node_path_namespaceObject.join)(top, plan.workingDirectory);
+    const file = findEcosystem(workDir, plan.ecosystem);
+    const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
+    const apps = chooseApps(await readEcosystem(file, options), plan.apps);
+    return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+}
+
+;// CONCATENATED MODULE: ./host/package-managers.js
+const PACKAGE_MANAGERS = [
+    {
+        name: 'npm',
+        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
+        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
+    },
+    {
+        name: 'pnpm',
+        lockfiles: ['pnpm-lock.yaml'],
+        install: () => ['install', '--frozen-lockfile', '--prod=false'],
+    },
+    {
+        name: 'yarn',
+        lockfiles: ['yarn.lock'],
+        install: ({ berry }) => berry
+            ? ['install', '--immutable']
+            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
+    },
+    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
+];
+/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
+function choosePackageManager({ files, field, }) {
+    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
+    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
+    if (manager === undefined)
+        return null;
+    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
+    return { name: manager.name, install: manager.install({ berry }) };
+}
+
+;// CONCATENATED MODULE: ./host/build.js
+
+
+
+
+
+async function install(step, options) {
+    return build_carryOut('install', step.kind === 'default' ? defaultInstall(options) : custom('install', step, options), options);
+}
+async function build(step, options) {
+    return build_carryOut('build', step.kind === 'default' ? defaultBuild(options) : custom('build', step, options), options);
+}
+/** Resolves with a sentence for the log. */
+async function build_carryOut(name, step, options) {
+    if (step === null)
+        return `Nothing to ${name}.`;
+    const result = await run(step.file, step.args, {
+        cwd: step.cwd,
+        env: options.env,
+        timeLimit: options.timeLimit,
+        cancel: options.cancel,
+        onLine: options.onLine,
+        reap: true,
+    });
+    if (result.stopped === 'cancelled')
+        throw options.cancel.reason;
+    if (result.code !== 0)
+        throw stepFailure(name, step.shown, result, options);
+    return `${step.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`;
+}
+function stepFailure(name, shown, result, options) {
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(options.timeLimit / 1000)} s (command-timeout) and was stopped`
+        : result.code === null
+            ? `was ended by ${result.signal}`
+            : `ended with exit code ${result.code}`;
+    const memory = result.signal === 'SIGKILL' && result.stopped === null;
+    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
+        output: result.tail,
+        ...(memory
+            ? {
+                remedy: "Often the kernel ends a build that way when memory runs out: see 'dmesg | tail' on the server.",
+            }
+            : {}),
+    });
+}
+/** A user's command is a script of its own: its first failing line ends it. */
+function custom(name, step, { scratch, workDir, env }) {
+    if (step.kind !== 'command')
+        return null;
+    const script = (0,external_node_path_namespaceObject.join)(scratch, `${name}-command.sh`);
+    (0,external_node_fs_namespaceObject.rmSync)(script, { force: true });
+    (0,external_node_fs_namespaceObject.writeFileSync)(script, `${step.command}\n`, { mode: 0o600 });
+    return {
+        file: onPath('bash', env) ? 'bash' : 'sh',
+        args: ['-e', script],
+        cwd: workDir,
+        shown: firstLine(step.command),
+    };
+}
+function defaultInstall({ staging, workDir, env }) {
+    const chosen = packageManagerOf(staging, workDir);
+    if (chosen !== null)
+        return managed(chosen.name, chosen.install, chosen.directory, env);
+    const manifest = packageJson(workDir);
+    if (manifest === null ||
+        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
+        return null;
+    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
+        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
+    });
+}
+function defaultBuild({ staging, workDir, env }) {
+    if (packageJson(workDir)?.scripts?.build === undefined)
+        return null;
+    return managed(packageManagerOf(staging, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
+}
+/** In a monorepo the lockfile lies above the app. */
+function packageManagerOf(staging, workDir) {
+    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        const field = packageJson(directory)?.packageManager ?? null;
+        const chosen = choosePackageManager({ files: filesOf(directory), field });
+        if (chosen !== null)
+            return { ...chosen, directory };
+        if ((0,external_node_path_namespaceObject.relative)(staging, directory) === '')
+            return null;
+    }
+}
+/** Corepack stands in for a package manager that is not installed by itself. */
+function managed(name, args, cwd, env) {
+    const shown = [name, ...args].join(' ');
+    if (onPath(name, env))
+        return { file: name, args, cwd, shown };
+    if (name !== 'bun' && onPath('corepack', env))
+        return { file: 'corepack', args: [name, ...args], cwd, shown };
+    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
+        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
+    });
+}
+function onPath(name, env) {
+    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
+        try {
+            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
+            return directory !== '';
+        }
+        catch {
+            return false;
+        }
+    });
+}
+function filesOf(directory) {
+    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
+}
+function packageJson(directory) {
+    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return null;
+    try {
+        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    catch (error) {
+        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
+    }
+}
+function firstLine(command) {
+    const [first = '', ...rest] = command.trim().split('\n');
+    return rest.length > 0 ? `${first} …` : first;
+}
+
+;// CONCATENATED MODULE: ./host/staging.js
+
+
+
+/**
+ * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+async function checkOut(live, gitIn, staging, sha) {
+    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
+    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
+    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
+    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
+    const git = gitIn(staging);
+    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
+    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
+    for (const name of ['config', 'config.worktree', 'shallow']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
+        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
+    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
+        await git.attempt(['config', '--local', '--unset-all', key]);
+    }
+    // Large files that live has already are not downloaded again.
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
+        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
+    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
+    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
+    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, '.gitmodules'))) {
+        await git.text(['submodule', '--quiet', 'update', '--init', '--recursive'], 'Checking out the submodules');
+    }
+}
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+async function showEnvFiles(live, staging, liveGit, directories) {
+    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+    const shown = [];
+    for (const directory of new Set(directories)) {
+        const from = (0,external_node_path_namespaceObject.join)(live, directory);
+        for (const name of (0,external_node_fs_namespaceObject.existsSync)(from) ? (0,external_node_fs_namespaceObject.readdirSync)(from) : []) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            const wanted = name.startsWith('.env') && !tracked.has(path) && (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(live, path)).isFile();
+            if (!wanted || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, path)))
+                continue;
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { recursive: true });
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+            shown.push(path);
+        }
+    }
+    return shown;
+}
+/** Takes the copies away again, so that they are no part of what the build made. */
+function hideEnvFiles(staging, shown) {
+    for (const path of shown)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+}
+
+;// CONCATENATED MODULE: ./host/stage.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
+async function stage(context, sha) {
+    const { plan, places, clock, runner, env } = context;
+    discardLeftovers(context);
+    makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
+    const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
+    await checkOut(context.git, context.gitIn, workshop, sha);
+    const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
+    const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
+    for (const path of shown)
+        context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
+    const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(workDir)) {
+        throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
+    }
+    const options = {
+        staging: workshop,
+        workDir,
+        env,
+        timeLimit: plan.commandTimeout,
+        cancel: runner.cancelled,
+        scratch: context.runDir,
+    };
+    for (const [name, step, work] of [
+        ['install', plan.install, install],
+        ['build', plan.build, build],
+    ]) {
+        const onLine = (text) => context.log({ type: 'output', from: name, text });
+        inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
+    }
+    // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
+    const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
+    (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
+    const config = await readApps(context, staging, plan.deployId);
+    hideEnvFiles(staging, shown);
+    // Each names a directory of the staging clone that does not come along.
+    for (const path of submodules)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
+    const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
+    const record = saveRecord(places.state, plan.deployId, generated);
+    return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+/** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
+function discardLeftovers({ places }) {
+    const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
+    if (exists(workshop))
+        (0,external_node_fs_namespaceObject.renameSync)(workshop, (0,external_node_path_namespaceObject.join)(places.beside, `discarded-${Date.now()}`));
+}
+
+;// CONCATENATED MODULE: external "node:util"
+const external_node_util_namespaceObject = require("node:util");
+;// CONCATENATED MODULE: ./host/unchanged.js
+
+
+
+
+
+
+
+
+
+/**
+ * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
+ * instance of it is healthy now. Changes nothing.
+ */
+async function differsFrom(context, sha, head, current, generated) {
+    if (current === null)
+        return 'no deploy was ever verified here';
+    if (current.sha !== sha || head.sha !== sha)
+        return 'another commit is live';
+    if (current.fingerprint !== fingerprintOf(context))
+        return 'the settings of the deploy, an .env file, Node or PM2 changed';
+    const lost = (generated?.roots ?? []).find((path) => !exists((0,external_node_path_namespaceObject.join)(context.places.live, path)));
+    if (lost !== undefined)
+        return `${lost}, which the build made, is gone`;
+    const config = await readApps(context, context.places.live, current.deployId);
+    if (!(0,external_node_util_namespaceObject.isDeepStrictEqual)(config, current.config))
+        return 'what the ecosystem file says changed';
+    const expected = {
+        deployId: current.runsAs,
+        instances: expectedCounts(config),
+        ports: current.ports,
+        after: ticksOf(current.since),
+        knownStrays: straysOf(context.pm2, await context.pm2.list()),
+    };
+    const now = await observe(context.pm2, expected);
+    const verdict = judge(expected, now, now);
+    return verdict.kind === 'healthy' ? null : verdict.why;
+}
+
+;// CONCATENATED MODULE: ./host/deploy.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const APP_LOG_LINES = 30;
+/**
+ * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
+ * as it is; whatever fails from there on is rolled back.
+ */
+async function deploy(context, progress) {
+    const { plan, places, git, runner, journal } = context;
+    progress.enter('locked');
+    (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
+    makePrivate(places.state);
+    const note = (0,external_node_path_namespaceObject.join)(places.state, 'holder.json');
+    const waiting = {
+        timeLimit: plan.lockTimeout,
+        cancel: runner.cancelled,
+        onWait: (text) => inform(context.log, text),
+    };
+    context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
+    try {
+        await reconcile(context);
+        return await deployLocked(context, progress);
+    }
+    catch (error) {
+        const failure = failureOf(error, progress.state);
+        if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
+            journal.write({
+                deploy: plan.deployId,
+                state: progress.state,
+                run: plan.run,
+                sha: null,
+                outcome: 'failed',
+                reason: failure.message,
+            });
+        }
+        const { sha } = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? await readHead(git) : { sha: null };
+        return { outcome: 'failed', sha, previousSha: sha, failure };
+    }
+}
+async function deployLocked(context, progress) {
+    const { plan, places, git, pm2, runner } = context;
+    progress.enter('fetched');
+    if (!exists((0,external_node_path_namespaceObject.join)(places.live, '.git')))
+        await createRepository(git, plan.repository.url);
+    const head = await readHead(git);
+    const current = loadCurrent(places.state);
+    const generated = loadRecord(places.state, current?.record ?? null);
+    await checkLive(context, generated);
+    const sha = await fetchCommit(git, plan);
+    const difference = await differsFrom(context, sha, head, current, generated);
+    if (difference === null)
+        return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
+    inform(context.log, `Deploying ${sha}: ${difference}.`);
+    progress.enter('staged');
+    const staged = await stage(context, sha);
+    const names = staged.config.map(({ name }) => name);
+    checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
+    await settle(context, staged, await listSwap(context, staged, head, generated));
+    progress.enter('prepared');
+    await runner.go();
+    await checkLive(context, generated);
+    const previous = await readHead(git);
+    const ops = await listSwap(context, staged, previous, generated);
+    checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
+    const { instances, before } = await readBaseline(pm2, names);
+    checkApps(places.live, staged.config, instances);
+    for (const { env } of instances)
+        context.redactor.hide(secretsOfEnvironment(env));
+    const transaction = {
+        deployId: plan.deployId,
+        run: plan.run,
+        sha,
+        previous,
+        staging: staged.staging,
+        kept: staged.kept,
+        ops,
+        record: staged.record,
+        previousRecord: current?.record ?? null,
+        fingerprint: fingerprintOf(context),
+        before,
+        config: staged.config,
+        pm2Env: plan.pm2Env,
+        save: plan.save,
+        healthTimeout: plan.healthTimeout,
+        stableFor: plan.stableFor,
+        swapped: null,
+        restored: false,
+    };
+    saveTransaction(places.state, transaction);
+    runner.standAlone();
+    return goLive(context, progress, transaction, instances);
+}
+/** From the intent on: it ends with the new version verified, or with the old one back. */
+async function goLive(context, progress, transaction, instances) {
+    const { deployId, run, sha, previous } = transaction;
+    const enter = (state, outcome, reason) => {
+        progress.enter(state);
+        context.journal.write({
+            deploy: deployId,
+            state,
+            run,
+            sha,
+            outcome: outcome ?? null,
+            reason: reason ?? null,
+        });
+    };
+    const appLog = watchAppLog(context, transaction, instances);
+    try {
+        enter('activating');
+        await swapIn(context, transaction);
+        await reload(context, transaction, instances);
+        enter('verifying');
+        const expected = expectationOf(transaction);
+        await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+        progress.enter('committed');
+        await commit(context, transaction, expected);
+        return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
+    }
+    catch (error) {
+        const failure = failureOf(error, progress.state);
+        return await goBack(context, transaction, enter, failure, error instanceof ReloadStopped, appLog.read);
+    }
+    finally {
+        appLog.close();
+    }
+}
+async function goBack(context, transaction, enter, failure, stopped, readAppLog) {
+    const { sha } = transaction.previous;
+    try {
+        try {
+            enter('rolling-back', undefined, failure.message);
+        }
+        catch (error) {
+            // With a full disk the old version can be brought back all the same: that matters more than the journal.
+            warn(context.log, `The journal cannot be written: ${error.message}`);
+        }
+        warn(context.log, failure.message);
+        failure.appLog = await readAppLog();
+        await rollBack(context, transaction, stopped);
+        // PM2 hands on with some delay what an app printed as it died.
+        if (failure.appLog.length === 0)
+            failure.appLog = await readAppLog();
+        enter('rolled-back', 'rolled-back', failure.message);
+        return { outcome: 'rolled-back', sha, previousSha: sha, failure };
+    }
+    catch (error) {
+        const second = failureOf(error, 'rolling-back');
+        enter('rollback-failed', 'rollback-failed', second.message);
+        return {
+            outcome: 'rollback-failed',
+            sha,
+            previousSha: sha,
+            failure: bothFailures(failure, second, context),
+        };
+    }
+}
+/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
+function watchAppLog({ pm2 }, { config }, instances) {
+    const sizes = noteLogSizes(instances);
+    const stream = pm2.hearErrors(config.map(({ name }) => name));
+    return {
+        async read() {
+            const heard = stream.lines().slice(-APP_LOG_LINES);
+            return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
+        },
+        close: stream.close,
+    };
+}
+function failureOf(error, state) {
+    if (error instanceof DeployFailure) {
+        return { state, message: error.message, remedy: error.remedy, output: [...error.output], appLog: [] };
+    }
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const [message = 'unknown error', ...stack] = text.split('\n');
+    return { state, message, remedy: null, output: stack, appLog: [] };
+}
+function bothFailures(first, second, { places }) {
+    return {
+        ...first,
+        message: `${first.message} Then the rollback failed as well: ${second.message}`,
+        remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+        output: [...first.output, ...second.output],
+    };
+}
+
+;// CONCATENATED MODULE: ./host/events.js
+
+
+/** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
+const MOST_OUTPUT = 2_000_000;
+const events_LONGEST_LINE = 2_000;
+/** Writes events where followers read them, without secrets. Returns once the event is in the file. */
+function openEvents(runDir, redactor) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
+    let output = 0;
+    const write = (event) => {
+        (0,external_node_fs_namespaceObject.writeSync)(descriptor, `${JSON.stringify(event, (_, value) => clean(value, redactor))}\n`);
+    };
+    const log = (event) => {
+        if (event.type !== 'output') {
+            write(event);
+            return;
+        }
+        if (output > MOST_OUTPUT)
+            return;
+        output += event.text.length;
+        write(output > MOST_OUTPUT
+            ? { ...event, text: '(more output than the log takes; the rest is left out)' }
+            : event);
+    };
+    return Object.assign(log, { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
+}
+function clean(value, redactor) {
+    if (typeof value !== 'string')
+        return value;
+    const text = redactor.redact(value);
+    return text.length > events_LONGEST_LINE ? `${text.slice(0, events_LONGEST_LINE)} …` : text;
+}
+
+;// CONCATENATED MODULE: ./host/environment.js
+/** What an SSH session, and this deploy itself, put in the environment. */
+const SESSION = /^(SSH_|XDG_SESSION_|PM2_SSH_DEPLOY)|^XDG_(SEAT|VTNR)$|^MOTD_SHOWN$/;
+/** What may reach PM2, and through it the apps: who and where the user is, and where the user's tools are. */
+const FOR_PM2 = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PM2_HOME|NVM_DIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS)$/;
+/** The environment for git, install and build: the session's, without what tells of the session or of this deploy. */
+function sessionless(env) {
+    return environment_keep(env, (name) => !SESSION.test(name));
+}
+/** The environment for PM2. A daemon that it starts, and apps that it starts for the first time, keep it for good. */
+function pm2Environment(env) {
+    return environment_keep(env, (name) => FOR_PM2.test(name));
+}
+function environment_keep(env, wanted) {
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && wanted(name)));
+}
+
+;// CONCATENATED MODULE: ./host/pm2/amp.js
+var amp_classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
+    if (kind === "m") throw new TypeError("Private method is not writable");
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot write private member to an object whose class did not declare it");
+    return (kind === "a" ? f.call(receiver, value) : f ? f.value = value : state.set(receiver, value)), value;
+};
+var amp_classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || function (receiver, state, kind, f) {
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a getter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
+    return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
+};
+var _MessageReader_onMessage, _MessageReader_chunks, _MessageReader_have, _MessageReader_needed;
+/**
+ * The framing that PM2's daemon speaks on its sockets (AMP, version 1): a byte of version and argument count, then
+ * each argument behind its length in four bytes. An argument is text behind `s:`, JSON behind `j:`, or raw bytes.
+ */
+const VERSION = 1;
+/** One message as it goes on the wire. Strings travel as text, everything else as JSON; at most 15 arguments. */
+function encodeMessage(args) {
+    const parts = [Buffer.from([(VERSION << 4) | args.length])];
+    for (const arg of args) {
+        const body = Buffer.from(typeof arg === 'string' ? `s:${arg}` : `j:${JSON.stringify(arg ?? null)}`);
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(body.length);
+        parts.push(length, body);
+    }
+    return Buffer.concat(parts);
+}
+/** Gathers bytes and calls back with the arguments of each message that is complete. Throws on JSON that is none. */
+class MessageReader {
+    constructor(onMessage) {
+        _MessageReader_onMessage.set(this, void 0);
+        _MessageReader_chunks.set(this, []);
+        _MessageReader_have.set(this, 0);
+        /** Bytes below which another look is useless: a list of processes comes in many chunks. */
+        _MessageReader_needed.set(this, 1);
+        amp_classPrivateFieldSet(this, _MessageReader_onMessage, onMessage, "f");
+    }
+    write(chunk) {
+        amp_classPrivateFieldGet(this, _MessageReader_chunks, "f").push(chunk);
+        amp_classPrivateFieldSet(this, _MessageReader_have, amp_classPrivateFieldGet(this, _MessageReader_have, "f") + chunk.length, "f");
+        while (amp_classPrivateFieldGet(this, _MessageReader_have, "f") >= amp_classPrivateFieldGet(this, _MessageReader_needed, "f")) {
+            const bytes = Buffer.concat(amp_classPrivateFieldGet(this, _MessageReader_chunks, "f"), amp_classPrivateFieldGet(this, _MessageReader_have, "f"));
+            const found = split(bytes);
+            const rest = 'args' in found ? bytes.subarray(found.length) : bytes;
+            amp_classPrivateFieldSet(this, _MessageReader_chunks, [rest], "f");
+            amp_classPrivateFieldSet(this, _MessageReader_have, rest.length, "f");
+            amp_classPrivateFieldSet(this, _MessageReader_needed, 'args' in found ? 1 : found.needed, "f");
+            if ('args' in found)
+                amp_classPrivateFieldGet(this, _MessageReader_onMessage, "f").call(this, found.args.map(unpack));
+        }
+    }
+}
+_MessageReader_onMessage = new WeakMap(), _MessageReader_chunks = new WeakMap(), _MessageReader_have = new WeakMap(), _MessageReader_needed = new WeakMap();
+/** The first message in `bytes` and its length, or how many bytes it takes at least to say more. */
+function split(bytes) {
+    const count = (bytes[0] ?? 0) & 0xf;
+    const args = [];
+    let at = 1;
+    for (let i = 0; i < count; i++) {
+        if (bytes.length < at + 4)
+            return { needed: at + 4 };
+        const end = at + 4 + bytes.readUInt32BE(at);
+        if (bytes.length < end)
+            return { needed: end };
+        args.push(bytes.subarray(at + 4, end));
+        at = end;
+    }
+    return { args, length: at };
+}
+function unpack(arg) {
+    const kind = arg.toString('latin1', 0, 2);
+    if (kind === 's:')
+        return arg.toString('utf8', 2);
+    if (kind === 'j:')
+        return JSON.parse(arg.toString('utf8', 2));
+    return arg;
+}
+
+;// CONCATENATED MODULE: ./host/pm2/bus.js
+
+
+
+
+const MOST_LINES = 200;
+/** A daemon may only be about to start. */
+const bus_RETRY_EVERY = 50;
+/** Listens to the apps of these names until it is closed. Never fails: without a daemon there is nothing to hear. */
+function hearErrors(pm2Home, names) {
+    const heard = [];
+    let socket = null;
+    let retry = null;
+    let closed = false;
+    const take = ([topic, packet]) => {
+        if (topic !== 'log:err')
+            return;
+        const { data, process } = (packet ?? {});
+        if (typeof data !== 'string' || !names.includes(String(process?.name)))
+            return;
+        const splitter = new LineSplitter((line) => {
+            if (line.trim() !== '')
+                heard.push(line);
+        });
+        splitter.write(Buffer.from(data));
+        splitter.end();
+        heard.splice(0, heard.length - MOST_LINES);
+    };
+    const dial = () => {
+        const reader = new MessageReader(take);
+        socket = (0,external_node_net_namespaceObject.connect)((0,external_node_path_namespaceObject.join)(pm2Home, 'pub.sock'));
+        socket.on('data', (chunk) => {
+            try {
+                reader.write(chunk);
+            }
+            catch {
+                socket?.destroy();
+            }
+        });
+        socket.on('error', () => { });
+        socket.on('close', () => {
+            if (!closed)
+                retry = setTimeout(dial, bus_RETRY_EVERY);
+        });
+    };
+    dial();
+    return {
+        lines: () => [...heard],
+        close() {
+            closed = true;
+            if (retry !== null)
+                clearTimeout(retry);
+            socket?.destroy();
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./host/pm2/daemon.js
+
+
+
+/**
+ * The pid of the daemon that serves `pm2Home`, or null where none does. `pm2.pid` is only a hint, since it outlives
+ * a daemon that was killed: the process must hold the listening socket.
+ */
+function daemonPid(pm2Home) {
+    const inodes = listeningInodes((0,external_node_path_namespaceObject.join)(pm2Home, 'rpc.sock'));
+    if (inodes.size === 0)
+        return null;
+    const noted = Number(readText((0,external_node_path_namespaceObject.join)(pm2Home, 'pm2.pid')));
+    if (Number.isInteger(noted) && noted > 0 && holds(noted, inodes))
+        return noted;
+    return allPids().find((pid) => holds(pid, inodes)) ?? null;
+}
+/** The file that the daemon was started from (`…/pm2/lib/Daemon.js`), which tells its installation; or null. */
+async function daemonScript(rpc, timeLimit) {
+    // The report carries the daemon's environment as well: nothing else is taken from it.
+    const report = (await rpc.call('getReport', [{}], timeLimit));
+    const script = Array.isArray(report?.argv) ? report.argv[1] : null;
+    return typeof script === 'string' ? script : null;
+}
+/** Inodes of the sockets that listen at `path`, under whatever name they were bound. */
+function listeningInodes(path) {
+    const inodes = new Set();
+    const wanted = real(path);
+    for (const line of readText('/proc/net/unix').split('\n')) {
+        // Num RefCount Protocol Flags Type St Inode Path; the flag says that it accepts connections.
+        const match = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/.exec(line);
+        if (!match?.[1] || !match[2] || !match[3]?.endsWith('/rpc.sock'))
+            continue;
+        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && real(match[3]) === wanted)
+            inodes.add(match[2]);
+    }
+    return inodes;
+}
+function holds(pid, inodes) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).some((fd) => {
+            const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
+            return inode !== undefined && inodes.has(inode);
+        });
+    }
+    catch {
+        return false;
+    }
+}
+function linkOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readlinkSync)(path);
+    }
+    catch {
+        return '';
+    }
+}
+function real(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
+}
+function readText(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/dump.js
+
+
+
+/**
+ * Writes what the apps of these names are now into the dump that PM2 resurrects from at boot, and leaves every other
+ * app in it as it is: a name that PM2 runs no more leaves the dump. Atomic, and readable by its owner only, for it
+ * holds the apps' environments. To be called when all of them are healthy, since a dump keeps their state.
+ */
+async function saveApps(rpc, pm2Home, names, timeLimit) {
+    const live = entriesOf(await rpc.call('getMonitorData', [{}], timeLimit)).filter((entry) => names.includes(String(entry.name)) && entry.pmx_module !== true);
+    const path = realPathOf((0,external_node_path_namespaceObject.join)(pm2Home, 'dump.pm2'));
+    const dump = readDump(path);
+    const others = dump.filter((entry) => !names.includes(String(entry.name)));
+    const first = dump.findIndex((entry) => names.includes(String(entry.name)));
+    // PM2 starts them in this order: ours keep the place that they had.
+    const before = first < 0 ? others.length : first;
+    write(path, [...others.slice(0, before), ...live, ...others.slice(before)]);
+}
+/** What `pm2 save` keeps of each process: all of `pm2_env` but what the next start gives anew. */
+function entriesOf(list) {
+    const processes = Array.isArray(list) ? list : [];
+    return processes.flatMap(({ pm2_env }) => {
+        if (!pm2_env)
+            return [];
+        const { instances: _instances, pm_id: _id, prev_restart_delay: _delay, ...kept } = pm2_env;
+        return [kept];
+    });
+}
+function readDump(path) {
+    let text;
+    try {
+        text = (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return [];
+        throw unreadable(path, error);
+    }
+    try {
+        const dump = JSON.parse(text);
+        if (Array.isArray(dump))
+            return dump;
+    }
+    catch {
+        // An error of JSON.parse quotes the text, which is secret.
+    }
+    throw unreadable(path);
+}
+function unreadable(path, cause) {
+    return new DeployFailure(`PM2's dump ${path} cannot be read, so these apps were not saved for the next boot.`, { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause });
+}
+function write(path, entries) {
+    const aside = `${path}.pm2-ssh-deploy`;
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+    const file = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+    try {
+        const bytes = Buffer.from(JSON.stringify(entries, null, 2));
+        for (let at = 0; at < bytes.length;)
+            at += (0,external_node_fs_namespaceObject.writeSync)(file, bytes, at);
+        (0,external_node_fs_namespaceObject.fsyncSync)(file);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+    (0,external_node_fs_namespaceObject.renameSync)(aside, path);
+}
+function realPathOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/find.js
+
+
+
+/** Where a version manager or a package manager keeps global packages; `*` is any name, newest first. `~` is the home. */
+const GLOBAL_PACKAGES = [
+    '~/.nvm/versions/node/*/lib/node_modules',
+    '~/.local/share/fnm/node-versions/*/installation/lib/node_modules',
+    '~/.fnm/node-versions/*/installation/lib/node_modules',
+    '~/.volta/tools/image/packages/pm2/lib/node_modules',
+    '~/.asdf/installs/nodejs/*/lib/node_modules',
+    '~/.asdf/installs/nodejs/*/.npm/lib/node_modules',
+    '~/.local/share/mise/installs/node/*/lib/node_modules',
+    '~/.nodenv/versions/*/lib/node_modules',
+    '~/n/lib/node_modules',
+    '~/.npm-global/lib/node_modules',
+    '~/.npm-packages/lib/node_modules',
+    '~/.local/lib/node_modules',
+    '~/.local/share/pnpm/global/*/node_modules',
+    '~/.config/yarn/global/node_modules',
+    '~/.bun/install/global/node_modules',
+    '/usr/local/lib/node_modules',
+    '/usr/lib/node_modules',
+    '/opt/homebrew/lib/node_modules',
+    '/home/linuxbrew/.linuxbrew/lib/node_modules',
+    '/snap/node/current/lib/node_modules',
+];
+/**
+ * Finds PM2 and its version without running it. The daemon's own installation comes before what PATH has: a CLI of
+ * another version than the daemon's is what PM2 warns of. Throws a `DeployFailure` that lists what was tried.
+ */
+function findPm2(surroundings) {
+    const tried = [];
+    for (const candidate of candidates(surroundings)) {
+        const install = installAt(candidate);
+        if (install)
+            return install;
+        tried.push(candidate);
+    }
+    throw new DeployFailure('PM2 is not installed on this host, or not where it can be found.', {
+        remedy: 'Install it there for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
+        output: ['Looked at:', ...new Set(tried)],
+    });
+}
+function* candidates({ env, execPath, home, workDir, daemon }) {
+    if (env.PM2_BIN)
+        yield env.PM2_BIN;
+    if (daemon !== null)
+        yield daemon;
+    yield (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(execPath), 'pm2');
+    for (const dir of (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter))
+        if (dir !== '')
+            yield (0,external_node_path_namespaceObject.join)(dir, 'pm2');
+    yield (0,external_node_path_namespaceObject.join)(workDir, 'node_modules/.bin/pm2');
+    for (const prefix of npmPrefixes(env, home))
+        yield (0,external_node_path_namespaceObject.join)(prefix, 'lib/node_modules/pm2');
+    if (env.NVM_DIR)
+        yield* expand((0,external_node_path_namespaceObject.join)(env.NVM_DIR, 'versions/node/*/lib/node_modules/pm2'));
+    if (env.PNPM_HOME)
+        yield* expand((0,external_node_path_namespaceObject.join)(env.PNPM_HOME, 'global/*/node_modules/pm2'));
+    for (const pattern of GLOBAL_PACKAGES)
+        yield* expand((0,external_node_path_namespaceObject.join)(pattern.replace(/^~/, () => home), 'pm2'));
+}
+/** The installation that a path belongs to: PM2's directory, a file in it, a link to one, or a small script that calls one. */
+function installAt(path) {
+    try {
+        const real = (0,external_node_fs_namespaceObject.realpathSync)(path);
+        const install = packageAround(real);
+        if (install)
+            return install;
+        const called = calledBy(real);
+        return called === null ? null : packageAround((0,external_node_fs_namespaceObject.realpathSync)(called));
+    }
+    catch {
+        return null;
+    }
+}
+function packageAround(path) {
+    for (let root = path; root !== (0,external_node_path_namespaceObject.dirname)(root); root = (0,external_node_path_namespaceObject.dirname)(root)) {
+        const manifest = (0,external_node_path_namespaceObject.join)(root, 'package.json');
+        if (!(0,external_node_fs_namespaceObject.existsSync)(manifest))
+            continue;
+        const { name, version } = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(manifest, 'utf8'));
+        const bin = (0,external_node_path_namespaceObject.join)(root, 'bin/pm2');
+        return name === 'pm2' && version !== undefined && (0,external_node_fs_namespaceObject.existsSync)(bin) ? { bin, root, version } : null;
+    }
+    return null;
+}
+/** pnpm and others put a shell script on PATH, which names the real one relative to itself. */
+function calledBy(script) {
+    const stat = (0,external_node_fs_namespaceObject.statSync)(script);
+    if (!stat.isFile() || stat.size > 64 * 1024)
+        return null;
+    const match = /["'\s]([^"'\s]*node_modules\/pm2\/bin\/pm2)\b/.exec((0,external_node_fs_namespaceObject.readFileSync)(script, 'utf8'));
+    return match?.[1]?.replace(/^\$\{?\w+\}?/, () => (0,external_node_path_namespaceObject.dirname)(script)) ?? null;
+}
+function npmPrefixes(env, home) {
+    let config = '';
+    try {
+        config = (0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(home, '.npmrc'), 'utf8');
+    }
+    catch {
+        // Few have one.
+    }
+    const written = /^\s*prefix\s*=\s*["']?(.+?)["']?\s*$/m.exec(config)?.[1];
+    return [env.npm_config_prefix, env.NPM_CONFIG_PREFIX, written]
+        .filter((prefix) => prefix !== undefined && prefix !== '')
+        .map((prefix) => prefix.replace(/^~(?=\/)|\$\{HOME\}/, () => home));
+}
+/** The paths that a pattern stands for, the newest version first. A pattern that nothing matches stands for itself. */
+function expand(pattern) {
+    const [before, after] = pattern.split('/*/', 2);
+    if (before === undefined || after === undefined)
+        return [pattern];
+    try {
+        const newestFirst = (a, b) => b.localeCompare(a, 'en', { numeric: true });
+        return (0,external_node_fs_namespaceObject.readdirSync)(before)
+            .sort(newestFirst)
+            .map((name) => (0,external_node_path_namespaceObject.join)(before, name, after));
+    }
+    catch {
+        return [pattern];
+    }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/remove.js
+/** PM2's own, in milliseconds. */
+const remove_KILL_TIMEOUT = 1_600;
+const remove_MARGIN = 10_000;
+/**
+ * Stops these instances and takes them from PM2's list, all at once. By id and over the daemon's socket, since PM2's CLI
+ * reads a name as a namespace, a pattern or an id where no app has it. One that is gone already is no error.
+ */
+async function removeInstances(rpc, instances) {
+    const present = new Map(idsOf(await rpc.call('getMonitorData', [{}], remove_MARGIN)));
+    await Promise.all(instances
+        // PM2 gives ids anew once its list is empty.
+        .filter(({ pmId, name }) => present.get(pmId) === name)
+        .map(({ pmId, killTimeout }) => {
+        // After SIGINT PM2 waits for this, sends SIGKILL, and waits again.
+        return rpc.call('deleteProcessId', [pmId], 2 * (killTimeout ?? remove_KILL_TIMEOUT) + remove_MARGIN);
+    }));
+}
+function idsOf(list) {
+    const entries = Array.isArray(list) ? list : [];
+    return entries.map(({ pm_id, name }) => [Number(pm_id), String(name)]);
+}
+
+;// CONCATENATED MODULE: ./host/pm2/rpc.js
+
+
+
+
+/**
+ * Connects to the daemon of `pm2Home` (an absolute path) and asks its version. `timeLimit` is in milliseconds.
+ * Null where no daemon runs. Throws a `DeployFailure` where one runs that does not answer or that is not ours to use.
+ */
+async function openRpc(pm2Home, timeLimit) {
+    const socket = await dial((0,external_node_path_namespaceObject.join)(pm2Home, 'rpc.sock'), pm2Home, timeLimit);
+    if (!socket)
+        return null;
+    const rpc = converse(socket, pm2Home);
+    try {
+        const version = await rpc.call('getVersion', [{}], timeLimit);
+        return { ...rpc, version: String(version) };
+    }
+    catch (error) {
+        rpc.close();
+        throw error;
+    }
+}
+function dial(path, pm2Home, timeLimit) {
+    return new Promise((resolve, reject) => {
+        const socket = (0,external_node_net_namespaceObject.connect)(path);
+        const timer = setTimeout(() => {
+            socket.destroy();
+            reject(rpc_silent(pm2Home, timeLimit));
+        }, timeLimit);
+        socket.once('connect', () => {
+            clearTimeout(timer);
+            socket.removeAllListeners('error');
+            resolve(socket);
+        });
+        socket.once('error', (error) => {
+            clearTimeout(timer);
+            if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'ENOTDIR')
+                resolve(null);
+            // The queue of connections is full, since nobody has taken one for long.
+            else if (error.code === 'EAGAIN')
+                reject(rpc_silent(pm2Home, timeLimit));
+            else {
+                reject(new DeployFailure(`The PM2 daemon of ${pm2Home} cannot be reached: ${error.code ?? error.message}.`, error.code === 'EACCES'
+                    ? { remedy: 'Deploy as the user that runs PM2 on this host.', cause: error }
+                    : { cause: error }));
+            }
+        });
+    });
+}
+function converse(socket, pm2Home) {
+    const waiting = new Map();
+    let next = 0;
+    let ended = null;
+    const end = (failure) => {
+        ended ??= failure;
+        for (const { reject, timer } of waiting.values()) {
+            clearTimeout(timer);
+            reject(ended);
+        }
+        waiting.clear();
+        socket.destroy();
+    };
+    const reader = new MessageReader((message) => {
+        const id = message[message.length - 1];
+        const call = typeof id === 'string' ? waiting.get(id) : undefined;
+        // An answer that comes after its time limit has nobody left to hear it.
+        if (typeof id !== 'string' || !call)
+            return;
+        waiting.delete(id);
+        clearTimeout(call.timer);
+        const answer = message[0];
+        if (answer && typeof answer === 'object' && 'error' in answer) {
+            call.reject(new DeployFailure(`The PM2 daemon of ${pm2Home} refused: ${describe(answer.error)}`));
+        }
+        else
+            call.resolve(answer?.args?.[0]);
+    });
+    socket.on('data', (chunk) => {
+        try {
+            reader.write(chunk);
+        }
+        catch (error) {
+            end(new DeployFailure(`What the PM2 daemon of ${pm2Home} sent cannot be understood.`, { cause: error }));
+        }
+    });
+    socket.on('error', () => { });
+    socket.on('close', () => end(new DeployFailure(`The PM2 daemon of ${pm2Home} went away: it was killed, or restarted by someone else.`, {
+        remedy: 'Look at pm2.log there, see that PM2 runs your apps (pm2 resurrect), and deploy again.',
+    })));
+    return {
+        call(method, args, timeLimit) {
+            if (ended)
+                return Promise.reject(ended);
+            return new Promise((resolve, reject) => {
+                const id = `pm2-ssh-deploy:${next++}`;
+                const timer = setTimeout(() => {
+                    waiting.delete(id);
+                    reject(rpc_silent(pm2Home, timeLimit));
+                }, timeLimit);
+                waiting.set(id, { resolve, reject, timer });
+                socket.write(encodeMessage([{ type: 'call', method, args }, id]));
+            });
+        },
+        close() {
+            end(new DeployFailure(`The connection to the PM2 daemon of ${pm2Home} is closed.`));
+        },
+    };
+}
+function rpc_silent(pm2Home, timeLimit) {
+    return new DeployFailure(`The PM2 daemon of ${pm2Home} runs but has not answered for ${timeLimit / 1000} s.`, {
+        remedy: 'It hangs or is stopped (kill -CONT), or the host is overloaded. Look at it with `pm2 ls` there.',
+    });
+}
+/** PM2 sends an error as text, or as an object that may carry an app's whole environment: of that, the message only. */
+function describe(error) {
+    if (typeof error === 'string')
+        return error;
+    const message = error?.message ?? error?.msg;
+    return typeof message === 'string' ? message : 'no reason given';
+}
+
+;// CONCATENATED MODULE: ./host/pm2/session.js
+
+
+
+
+
+
+
+
+
+/** Milliseconds that the daemon has for an answer. */
+const ANSWERS_WITHIN = 10_000;
+/** Finds PM2 and its daemon, and starts nothing. */
+async function openPm2({ env, home, workDir, configDir, lock }) {
+    const pm2Home = env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
+    let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
+    const daemon = rpc === null ? null : await daemonScript(rpc, ANSWERS_WITHIN);
+    const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon });
+    // A daemon that PM2's own command started is there from then on.
+    const connection = async () => {
+        rpc ??= await openRpc(pm2Home, ANSWERS_WITHIN);
+        return rpc;
+    };
+    return {
+        install,
+        env,
+        otherDaemon: rpc !== null && rpc.version !== install.version ? rpc.version : null,
+        async list() {
+            const open = await connection();
+            if (open === null)
+                return [];
+            try {
+                return await listInstances(open, ANSWERS_WITHIN);
+            }
+            catch (error) {
+                // A connection that failed stays so; the daemon may be another one by the next call.
+                open.close();
+                rpc = null;
+                throw error;
+            }
+        },
+        daemonPid: () => daemonPid(pm2Home),
+        startOrReload(apps, running, pm2Env, onLine) {
+            const holds = lock();
+            return startOrReload({
+                pm2: install,
+                node: process.execPath,
+                apps,
+                pm2Env,
+                running,
+                pm2Home,
+                env,
+                dir: configDir,
+                cwd: home,
+                onLine,
+                ...(holds === undefined ? {} : { holds }),
+            });
+        },
+        hearErrors: (names) => hearErrors(pm2Home, names),
+        async remove(instances) {
+            const open = await connection();
+            if (open !== null)
+                await removeInstances(open, instances);
+        },
+        async save(names) {
+            const open = await connection();
+            if (open !== null)
+                await saveApps(open, pm2Home, names, ANSWERS_WITHIN);
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./host/preflight.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** Less free space than this, in KiB, fails every install. */
+const LEAST_SPACE = 64 * 1024;
+/** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
+async function preflight(start) {
+    const { plan, home, clock, runner } = start;
+    const live = resolvePath(plan.path, home);
+    const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
+    const env = sessionless(start.env);
+    // The lock is taken later, and git must be found before: each command asks for it when it starts.
+    const context = {};
+    const gitAt = (directory) => gitIn(directory, {
+        clock,
+        env,
+        timeLimit: plan.commandTimeout,
+        cancel: runner.cancelled,
+        lock: () => context.lock?.descriptor,
+    });
+    refuseUnusable(live, plan.path);
+    await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
+    const git = await requireGit(gitAt, live);
+    const pm2 = await clock.book('pm2', () => openPm2({
+        env: pm2Environment(start.env),
+        home,
+        workDir: places.workDir,
+        configDir: start.runDir,
+        lock: () => context.lock?.descriptor,
+    }));
+    for (const { env: secret } of await pm2.list())
+        start.redactor.hide(secretsOfEnvironment(secret));
+    inform(start.log, `Node ${process.version}, PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
+    return Object.assign(context, {
+        plan,
+        runDir: start.runDir,
+        places,
+        log: start.log,
+        redactor: start.redactor,
+        runner,
+        journal: openJournal(places.state),
+        pm2,
+        env,
+        gitIn: gitAt,
+        git,
+        clock,
+        lock: null,
+    });
+}
+function refuseUnusable(live, given) {
+    if (exists(live) && !(0,external_node_fs_namespaceObject.statSync)(live).isDirectory())
+        throw new DeployFailure(`path '${given}' is no directory: ${live}.`);
+    let parent = exists(live) ? live : (0,external_node_path_namespaceObject.dirname)(live);
+    while (!exists(parent))
+        parent = (0,external_node_path_namespaceObject.dirname)(parent);
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(parent, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+    }
+    catch {
+        throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
+            remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
+        });
+    }
+}
+async function requireGit(gitAt, live) {
+    try {
+        if (exists(live))
+            await inspectCheckout(live, gitAt(live));
+        else
+            await gitAt('/').attempt(['--version']);
+    }
+    catch (error) {
+        if (error.code !== 'ENOENT')
+            throw error;
+        throw new DeployFailure("The command 'git' is not on this host.", {
+            remedy: "Install it, for instance with 'apt-get install git'.",
+        });
+    }
+    return gitAt(live);
+}
+async function requireSpace(directory, env) {
+    let there = directory;
+    while (!exists(there))
+        there = (0,external_node_path_namespaceObject.dirname)(there);
+    const result = await run('df', ['-Pk', there], { cwd: '/', env, timeLimit: 10_000 });
+    const free = Number(result.stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+    // A df of another form says nothing: the install will, if there is anything to say.
+    if (Number.isFinite(free) && free < LEAST_SPACE) {
+        throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
+            remedy: 'Free some space and run the job again.',
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./host/follow.js
+
+
+
+
+
+/** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
+const follow_POLL_EVERY = 200;
+const LOG_LINES = 20;
+const LOG_TAIL = 16 * 1024;
+/**
+ * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
+ * is not heard of for `LEASE`. The program outlives this process. Prints lines of these forms:
+ * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
+ * and `<nonce> failed <json string>`.
+ */
+function follow(options) {
+    const events = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
+    (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(events, 'a', 0o600));
+    const print = printer(options.nonce);
+    const program = start(options, (reason) => print(`failed ${JSON.stringify(reason)}`, leave));
+    if (program === null)
+        return;
+    print(`started ${program.pid}`);
+    follow_listen(options.runDir, options.rest);
+    show(options.runDir, program, print);
+}
+/** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
+function printer(nonce) {
+    // A session that nobody reads any more has ended.
+    process.stdout.on('error', leave);
+    return (text, done) => {
+        process.stdout.write(`\n${nonce} ${text}\n`, done);
+    };
+}
+function leave() {
+    process.exit(0);
+}
+function start(options, onFailure) {
+    const log = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(options.runDir, 'stderr.log'), 'a', 0o600);
+    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, [options.programFile, 'run', options.runDir], {
+        cwd: (0,external_node_os_namespaceObject.homedir)(),
+        detached: true,
+        stdio: ['pipe', log, log],
+    });
+    (0,external_node_fs_namespaceObject.closeSync)(log);
+    child.once('error', (error) => onFailure(error.message));
+    const { pid } = child;
+    if (pid === undefined)
+        return null;
+    const program = { pid, startTime: startTime(pid) };
+    // A program that ended before it had read its plan is told of as gone.
+    child.stdin?.on('error', () => { });
+    child.stdin?.end(JSON.stringify(options.plan));
+    child.unref();
+    return program;
+}
+/** Hands on what the runner says, line by line; every byte of it renews the lease. */
+function follow_listen(runDir, rest) {
+    const control = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a', 0o600);
+    const toControl = byLine((line) => {
+        if (isJson(line))
+            (0,external_node_fs_namespaceObject.writeSync)(control, `${line}\n`);
+    });
+    const lease = setTimeout(leave, LEASE);
+    const take = (chunk) => {
+        lease.refresh();
+        toControl(chunk);
+    };
+    if (rest.length > 0)
+        take(rest);
+    process.stdin.on('data', take);
+    process.stdin.on('end', leave);
+    process.stdin.on('error', leave);
+    process.stdin.resume();
+}
+function show(runDir, program, print) {
+    let ended = false;
+    const events = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'r');
+    const onBytes = byLine((line, end) => {
+        if (ended)
+            return;
+        ended = isEnd(line);
+        print(`event ${end} ${line}`, ended ? leave : undefined);
+    });
+    const buffer = Buffer.alloc(64 * 1024);
+    const catchUp = () => {
+        for (let size = 1; size > 0;) {
+            size = (0,external_node_fs_namespaceObject.readSync)(events, buffer, 0, buffer.length, null);
+            onBytes(buffer.subarray(0, size));
+        }
+    };
+    const look = () => {
+        // Asked first: what it wrote before it ended is there to be read then.
+        const alive = follow_isAlive(program);
+        catchUp();
+        if (alive || ended)
+            return;
+        ended = true;
+        print(`gone ${JSON.stringify(lastLines((0,external_node_path_namespaceObject.join)(runDir, 'stderr.log')))}`, leave);
+    };
+    setInterval(look, follow_POLL_EVERY);
+    onChange((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), catchUp);
+    look();
+}
+/** Quick, and not to be relied upon: the kernel's watches may be used up, and some filesystems have none. */
+function onChange(file, listener) {
+    let watcher;
+    try {
+        watcher = (0,external_node_fs_namespaceObject.watch)(file, listener);
+    }
+    catch {
+        return;
+    }
+    watcher.on('error', () => watcher.close());
+}
+/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
+function follow_isAlive({ pid, startTime: known }) {
+    return known !== null && startTime(pid) === known;
+}
+/** When a running process was started, in the kernel's words; null where there is no such process. */
+function startTime(pid) {
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        // The command's name is in parentheses, and may hold anything. After it: field 3, the state; and field 22.
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+    }
+    catch {
+        return null;
+    }
+}
+/** Calls back with each whole line of a stream, and the offset in bytes at which it ends. */
+function byLine(onLine) {
+    let rest = [];
+    let offset = 0;
+    return (chunk) => {
+        let from = 0;
+        for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+            const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
+            rest = [];
+            from = at + 1;
+            onLine(line.toString('utf8'), offset + from);
+        }
+        // A copy: the caller may fill its buffer again.
+        if (from < chunk.length)
+            rest.push(Buffer.from(chunk.subarray(from)));
+        offset += chunk.length;
+    };
+}
+function isJson(line) {
+    try {
+        JSON.parse(line);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+function isEnd(line) {
+    try {
+        return JSON.parse(line)?.type === 'end';
+    }
+    catch {
+        return false;
+    }
+}
+function lastLines(file) {
+    try {
+        const text = (0,external_node_fs_namespaceObject.readFileSync)(file).subarray(-LOG_TAIL).toString('utf8');
+        return text
+            .split('\n')
+            .filter((line) => line !== '')
+            .slice(-LOG_LINES);
+    }
+    catch {
+        return [];
+    }
+}
+
+;// CONCATENATED MODULE: ./host/main.js
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
+ * the run directory and writes events there; it needs nobody to be there to end what it began.
+ */
+async function main(runDir) {
+    const started = performance.now();
+    const plan = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'));
+    const redactor = createRedactor();
+    const log = openEvents(runDir, redactor);
+    const runner = listen(runDir);
+    const progress = {
+        state: 'preflight',
+        enter(state) {
+            progress.state = state;
+            log({ type: 'state', state, atMs: Math.round(performance.now() - started) });
+        },
+    };
+    let context = null;
+    const clock = createClock();
+    let end;
+    try {
+        progress.enter('preflight');
+        if (plan.protocol !== PROTOCOL_VERSION)
+            throw new Error(`protocol ${plan.protocol} is not ${PROTOCOL_VERSION}`);
+        context = await preflight({
+            plan,
+            runDir,
+            log,
+            redactor,
+            runner,
+            clock,
+            env: process.env,
+            home: (0,external_node_os_namespaceObject.homedir)(),
+        });
+        end = await deploy(context, progress);
+    }
+    catch (error) {
+        end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
+    }
+    const result = {
+        ...end,
+        instances: context === null ? 0 : await onlineInstances(context),
+        durationMs: Math.round(performance.now() - started),
+        spent: clock.spent,
+        versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
+    };
+    log({ type: 'end', result });
+    runner.close();
+    if (context?.lock) {
+        await prune(context, plan.deployId);
+        context.lock.release();
+    }
+    log.close();
+    process.exit(0);
+}
+/** Instances of whatever runs from the app's directory. */
+async function onlineInstances({ pm2, places }) {
+    try {
+        return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, cwd))
+            .length;
+    }
+    catch {
+        // A daemon that does not answer any more has been reported already.
+        return 0;
+    }
+}
+// The bundle is also required as a module, by the follower.
+if (process.argv[2] === 'run' && process.argv[3] !== undefined) {
+    process.title = 'pm2-ssh-deploy';
+    void main(process.argv[3]);
+}
+
+module.exports = __webpack_exports__;
+/******/ })()
+;

@@ -1,0 +1,164 @@
+import { defaultRef } from './inputs/default-ref.ts';
+import { parseDuration } from './inputs/duration.ts';
+import { parseRef } from './inputs/git-ref.ts';
+import { type HostAddress, parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
+import { splitList } from './inputs/list.ts';
+import { DEFAULTS, type InputName, textOfInput } from './inputs/names.ts';
+import { parsePath, parseRelativePath } from './inputs/places.ts';
+import { readAll } from './inputs/problem.ts';
+import { parseRepository, urlOnServer } from './inputs/repository.ts';
+import { maskSecrets } from './inputs/secrets.ts';
+import {
+  oneOf,
+  parseAppName,
+  parsePm2Env,
+  parseShellText,
+  parseStableFor,
+  parseStep,
+} from './inputs/settings.ts';
+import {
+  checkPassphrase,
+  parseFingerprints,
+  parseHostKeyCheck,
+  parseKey,
+  parseKnownHosts,
+} from './inputs/trust.ts';
+import type { Plan } from './protocol.ts';
+import type { HostKeyPolicy } from './runner/host-key.ts';
+import type { Target } from './runner/ssh.ts';
+import type { Workflow } from './workflow.ts';
+
+type PlannedInput =
+  | 'path'
+  | 'ref'
+  | 'repository'
+  | 'workingDirectory'
+  | 'install'
+  | 'build'
+  | 'apps'
+  | 'ecosystem'
+  | 'pm2Env'
+  | 'save'
+  | 'commandTimeout'
+  | 'healthTimeout'
+  | 'stableFor'
+  | 'lockTimeout';
+
+/** All inputs, checked. What goes to the host has the names and shapes that it has in the plan. */
+export interface Inputs extends Pick<Plan, PlannedInput> {
+  target: Target;
+  /** Shell text that runs before every command. */
+  shellInit: string | null;
+}
+
+/**
+ * Reads and checks every input, once. `mask` is called for each secret before anything else is done.
+ * Throws one `InputsError` that names all bad inputs.
+ */
+export function readInputs(
+  env: NodeJS.ProcessEnv,
+  workflow: Workflow,
+  mask: (secret: string) => void,
+): Inputs {
+  maskSecrets(env, mask);
+  const text = (name: InputName): string => textOfInput(env, name) || DEFAULTS[name];
+  const duration = (name: InputName, least: string, most: string) => (): number =>
+    parseDuration(text(name), { least, most });
+
+  const read = readAll(env, {
+    host: () => parseHost(text('host')),
+    // A user before the host's "@" stands for it; one that is given is checked all the same.
+    username: () =>
+      text('username') === '' && text('host').includes('@') ? '' : parseUsername(text('username')),
+    port: () => parsePort(text('port')),
+    key: () => parseKey(text('key'), text('passphrase'), text('password')),
+    passphrase: () => checkPassphrase(text('passphrase'), text('key')),
+    password: () => text('password') || null,
+    'known-hosts': () => parseKnownHosts(text('known-hosts')),
+    fingerprint: () => parseFingerprints(text('fingerprint'), hostOrNull(text('host'))),
+    'host-key-check': () =>
+      parseHostKeyCheck(text('host-key-check'), text('known-hosts'), text('fingerprint')),
+    'connect-timeout': duration('connect-timeout', '100ms', '10m'),
+    path: () => parsePath(text('path')),
+    ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
+    repository: () => readRepository(text('repository'), workflow),
+    'working-directory': () =>
+      parseRelativePath(
+        text('working-directory'),
+        "the app's directory inside `path`, relative and without ..",
+      ),
+    'install-command': () => parseStep(text('install-command')),
+    'build-command': () => parseStep(text('build-command')),
+    'shell-init': () => parseShellText(text('shell-init')) || null,
+    'command-timeout': duration('command-timeout', '1s', '6h'),
+    app: () => splitList(text('app')).map(parseAppName),
+    ecosystem: () =>
+      parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
+    'pm2-env': () => parsePm2Env(text('pm2-env')),
+    save: () => oneOf(text('save').toLowerCase(), ['true', 'false']) === 'true',
+    'health-timeout': duration('health-timeout', '1s', '1h'),
+    'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
+    'lock-timeout': duration('lock-timeout', '0s', '6h'),
+  });
+
+  return {
+    target: {
+      label: read.host.label ?? 'host-1',
+      host: read.host.address,
+      port: read.host.port ?? read.port,
+      // GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through.
+      shownHost: text('host') === read.host.address ? read.host.address : null,
+      username: read.host.username ?? read.username,
+      key: read.key,
+      password: read.password,
+      hostKey: policyOf(read['host-key-check'], read['known-hosts'], read.fingerprint),
+      timeout: read['connect-timeout'],
+    },
+    shellInit: read['shell-init'],
+    path: read.path,
+    ref: read.ref,
+    repository: read.repository,
+    workingDirectory: read['working-directory'],
+    install: read['install-command'],
+    build: read['build-command'],
+    apps: read.app,
+    ecosystem: read.ecosystem,
+    pm2Env: read['pm2-env'],
+    save: read.save,
+    commandTimeout: read['command-timeout'],
+    healthTimeout: read['health-timeout'],
+    stableFor: read['stable-for'],
+    lockTimeout: read['lock-timeout'],
+  };
+}
+
+/** What to clone: as given, or this workflow's own repository. */
+function readRepository(given: string, workflow: Workflow): Plan['repository'] {
+  return given === ''
+    ? { url: urlOnServer(workflow.serverUrl, workflow.repository), given: false }
+    : { url: parseRepository(given, workflow.serverUrl), given: true };
+}
+
+function policyOf(
+  kind: HostKeyPolicy['kind'],
+  knownHosts: string | null,
+  fingerprints: string[],
+): HostKeyPolicy {
+  switch (kind) {
+    case 'known-hosts':
+      return { kind, text: knownHosts ?? '' };
+    case 'fingerprints':
+      return { kind, list: fingerprints };
+    default:
+      return { kind };
+  }
+}
+
+/** For those who need the host beside their own input; `host` itself reports what is wrong with it. */
+function hostOrNull(text: string): HostAddress | null {
+  try {
+    return parseHost(text);
+  } catch {
+    return null;
+  }
+}

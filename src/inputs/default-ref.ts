@@ -1,0 +1,55 @@
+import { readEvent, type Workflow } from '../workflow.ts';
+import { BadValue } from './bad-value.ts';
+import { isCommitId } from './git-ref.ts';
+
+const TAKES = 'a branch, a tag or a full commit id';
+
+/** The commit to deploy when `ref` is not given: the one that this workflow run is about, and was tested. */
+export function defaultRef(workflow: Workflow): string {
+  switch (workflow.eventName) {
+    case 'pull_request_target':
+      throw new BadValue(
+        'on pull_request_target the commit of the workflow is not the one of the pull request',
+        TAKES,
+        'Say which commit is meant; never one that a stranger can choose.',
+      );
+    case 'workflow_run':
+      return testedCommit(workflow);
+    default:
+      if (isCommitId(workflow.sha)) return workflow.sha.toLowerCase();
+      throw new BadValue('GITHUB_SHA names no commit', TAKES, 'Give `ref`.');
+  }
+}
+
+interface WorkflowRunEvent {
+  workflow_run?: {
+    conclusion?: unknown;
+    head_sha?: unknown;
+    head_repository?: { full_name?: unknown } | null;
+  };
+}
+
+/** On `workflow_run` GITHUB_SHA is the default branch's tip; the commit that was tested stands in the event. */
+function testedCommit(workflow: Workflow): string {
+  const run = (readEvent(workflow) as WorkflowRunEvent | null)?.workflow_run;
+  const sha = run?.head_sha;
+  if (typeof sha !== 'string' || !isCommitId(sha)) {
+    throw new BadValue('the workflow_run event does not say which commit was tested', TAKES, 'Give `ref`.');
+  }
+  if (run?.conclusion !== 'success') {
+    throw new BadValue(
+      `the run that was waited for did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`,
+      TAKES,
+      "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.",
+    );
+  }
+  const from = run.head_repository?.full_name;
+  if (typeof from !== 'string' || from.toLowerCase() !== workflow.repository.toLowerCase()) {
+    throw new BadValue(
+      `the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`,
+      TAKES,
+      "Deploy only runs of this repository's own branches, or give `ref`.",
+    );
+  }
+  return sha.toLowerCase();
+}

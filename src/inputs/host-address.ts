@@ -1,0 +1,109 @@
+import { isIPv6 } from 'node:net';
+import { BadValue } from './bad-value.ts';
+import { splitList } from './list.ts';
+
+/** One host as the `host` input names it; null is what the entry leaves open. */
+export interface HostAddress {
+  label: string | null;
+  username: string | null;
+  /** A name or an address, without brackets. */
+  address: string;
+  port: number | null;
+}
+
+const TAKES = 'one host as [label=][user@]host[:port], with an IPv6 address in brackets';
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?$/;
+const ENTRY =
+  /^(?:(?<label>[^=@]*)=)?(?:(?<username>.*)@)?(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::(?<port>[^:]*))?$/s;
+
+/** Reads the one host that this version takes. */
+export function parseHost(text: string): HostAddress {
+  const entries = splitList(text);
+  const [entry] = entries;
+  if (entry === undefined) {
+    throw new BadValue(
+      'a host is needed',
+      TAKES,
+      "Give the server's name or address, such as app.example.com.",
+    );
+  }
+  if (entries.length > 1) {
+    throw new BadValue(
+      `it names ${entries.length} hosts`,
+      `${TAKES}; this version deploys to one`,
+      'Deploy to each host in a job of its own, for example with a matrix.',
+    );
+  }
+  return parseEntry(entry);
+}
+
+function parseEntry(entry: string): HostAddress {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
+    throw new BadValue('it is a URL', TAKES, 'Leave out what stands before the host, up to and with "://".');
+  }
+  const found = ENTRY.exec(entry)?.groups;
+  if (!found) {
+    const manyColons = (entry.match(/:/g) ?? []).length > 1;
+    throw new BadValue(
+      manyColons ? 'it has several colons' : 'it cannot be read',
+      TAKES,
+      manyColons ? 'Write an IPv6 address in brackets, such as [2001:db8::1]:22.' : null,
+    );
+  }
+  const { label, username, bracketed, plain, port } = found;
+  if (label !== undefined && !LABEL.test(label)) {
+    throw new BadValue(
+      'its label cannot be used',
+      `${TAKES}; a label is letters, digits, ".", "_" and "-", at most 63`,
+    );
+  }
+  return {
+    label: label ?? null,
+    username: username === undefined ? null : parseUsername(username),
+    address: bracketed === undefined ? hostName(plain ?? '') : ipv6(bracketed),
+    port: port === undefined ? null : parsePort(port),
+  };
+}
+
+function hostName(text: string): string {
+  if (!HOST_NAME.test(text)) {
+    throw new BadValue(
+      text === '' ? 'it has no host' : 'its host is neither a name nor an address',
+      TAKES,
+      /[^\0-\x7f]/.test(text) ? 'Write a name with other than ASCII letters in its xn-- form.' : null,
+    );
+  }
+  return text;
+}
+
+function ipv6(text: string): string {
+  if (!isIPv6(text)) throw new BadValue('what stands in brackets is no IPv6 address', TAKES);
+  return text;
+}
+
+/** Reads a login name. */
+export function parseUsername(text: string): string {
+  const takes =
+    'the name to log in with: printable characters without a blank, ":" or "@", not beginning with a dash';
+  if (text === '')
+    throw new BadValue('a user is needed', takes, 'Name the user that PM2 runs as on the server.');
+  if (text.includes(':')) {
+    throw new BadValue(
+      'it holds a colon',
+      takes,
+      'A password has an input of its own, `password`; a key is better.',
+    );
+  }
+  if (text.startsWith('-') || /[\s@\p{C}]/u.test(text) || text.length > 256) {
+    throw new BadValue('it cannot be a login name', takes);
+  }
+  return text;
+}
+
+/** Reads a TCP port. */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new BadValue('it is not a port', 'a port number from 1 to 65535');
+  return port;
+}

@@ -1,0 +1,36 @@
+import { posix } from 'node:path';
+import { BadValue, hasUnprintable } from './bad-value.ts';
+
+/** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
+export function parsePath(text: string): string {
+  const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
+  if (text === '')
+    throw new BadValue('a path is needed', takes, 'Name the checkout that PM2 runs the app from.');
+  if (hasUnprintable(text)) throw new BadValue('it holds an invisible character', takes);
+  if (/^~[^/]/.test(text)) {
+    throw new BadValue(
+      "it begins with another user's home",
+      takes,
+      'Write that directory as an absolute path.',
+    );
+  }
+  const normal = posix.normalize(text);
+  if (normal === '/') throw new BadValue('it is the root directory', takes);
+  if (['.', './', '~', '~/'].includes(normal)) {
+    throw new BadValue(
+      'it is the home directory itself',
+      takes,
+      'Give the app a directory of its own, such as ~/app.',
+    );
+  }
+  return text;
+}
+
+/** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
+export function parseRelativePath(text: string, takes: string): string {
+  if (hasUnprintable(text)) throw new BadValue('it holds an invisible character', takes);
+  if (text.startsWith('/') || text.startsWith('~')) throw new BadValue('it is not relative', takes);
+  if (text.split('/').includes('..')) throw new BadValue('it holds ".."', takes);
+  const normal = posix.normalize(text).replace(/\/$/, '');
+  return normal === '.' ? '' : normal;
+}

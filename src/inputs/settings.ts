@@ -1,0 +1,67 @@
+import type { BuildStep } from '../protocol.ts';
+import { BadValue, hasUnprintable } from './bad-value.ts';
+import { parseDuration } from './duration.ts';
+
+/** Takes one of some words, exactly. */
+export function oneOf<const Word extends string>(text: string, words: readonly Word[]): Word {
+  const word = words.find((candidate) => candidate === text);
+  if (word === undefined)
+    throw new BadValue('it is none of these', words.map((each) => `\`${each}\``).join(' or '));
+  return word;
+}
+
+/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
+export function parseShellText(text: string): string {
+  if (text.includes('\0')) throw new BadValue('it holds a NUL character', 'shell commands');
+  return text;
+}
+
+/** Reads `install-command` and `build-command`. */
+export function parseStep(text: string): BuildStep {
+  if (text === '') return { kind: 'default' };
+  if (text === 'none') return { kind: 'none' };
+  return { kind: 'command', command: parseShellText(text) };
+}
+
+/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
+export function parseAppName(name: string): string {
+  const takes = 'names of apps as in the ecosystem file, separated by commas or line ends';
+  if (name.startsWith('-')) throw new BadValue('a name begins with a dash', takes);
+  if (hasUnprintable(name)) throw new BadValue('a name holds an invisible character', takes);
+  return name;
+}
+
+/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
+export function parsePm2Env(text: string): string | null {
+  if (text === '') return null;
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
+    throw new BadValue(
+      'it is no name of an environment',
+      'letters, digits, "_", "." and "-"',
+      'Write production to choose env_production of the ecosystem file.',
+    );
+  }
+  return text;
+}
+
+/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
+export function parseStableFor(text: string, healthTimeout: string): number {
+  const stableFor = parseDuration(text, { least: '0s', most: '1h' });
+  const limit = durationOrNull(healthTimeout);
+  if (limit !== null && stableFor > limit) {
+    throw new BadValue(
+      `it is longer than \`health-timeout\`, ${healthTimeout}`,
+      'a duration that fits into `health-timeout`',
+    );
+  }
+  return stableFor;
+}
+
+/** `health-timeout` itself reports what is wrong with it. */
+function durationOrNull(text: string): number | null {
+  try {
+    return parseDuration(text, { least: '0s', most: '24h' });
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,40 @@
+import { randomInt } from 'node:crypto';
+import type { Inputs } from './inputs.ts';
+import { type Plan, PROTOCOL_VERSION } from './protocol.ts';
+import { runUrl, type Workflow } from './workflow.ts';
+
+/** Makes the plan for the host from checked inputs and the workflow's context. */
+export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
+  return {
+    protocol: PROTOCOL_VERSION,
+    deployId: makeDeployId(workflow),
+    run: {
+      repository: workflow.repository,
+      id: workflow.runId,
+      attempt: workflow.runAttempt,
+      url: runUrl(workflow),
+      actor: workflow.actor,
+    },
+    path: inputs.path,
+    workingDirectory: inputs.workingDirectory,
+    repository: inputs.repository,
+    ref: inputs.ref,
+    install: inputs.install,
+    build: inputs.build,
+    apps: inputs.apps,
+    ecosystem: inputs.ecosystem,
+    pm2Env: inputs.pm2Env,
+    save: inputs.save,
+    commandTimeout: inputs.commandTimeout,
+    healthTimeout: inputs.healthTimeout,
+    stableFor: inputs.stableFor,
+    lockTimeout: inputs.lockTimeout,
+  };
+}
+
+/** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
+function makeDeployId(workflow: Workflow): string {
+  const run = `${workflow.runId}-${workflow.runAttempt}`.toLowerCase().replace(/[^a-z0-9-]/g, '');
+  const random = Array.from({ length: 10 }, () => randomInt(36).toString(36)).join('');
+  return `${run.slice(0, 48)}-${random}`.replace(/^-+/, '');
+}

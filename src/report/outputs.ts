@@ -1,0 +1,49 @@
+import type { HostResult, Outcome } from '../protocol.ts';
+import { hostSentence } from './hostile-text.ts';
+import { isSha } from './words.ts';
+
+/** What a deploy sets as outputs, by name; exactly the outputs that `action.yml` has. */
+export interface Outputs extends Readonly<Record<string, string>> {
+  outcome: Outcome;
+  sha: string;
+  'previous-sha': string;
+  hosts: string;
+  'duration-ms': string;
+}
+
+/** Outputs of a deploy that came to an end on its host. `durationMs` is the whole action's. */
+export function outputsOf(label: string, result: HostResult, durationMs: number): Outputs {
+  const { failure } = result;
+  const host = {
+    host: label,
+    outcome: result.outcome,
+    sha: commit(result.sha),
+    'previous-sha': commit(result.previousSha),
+    instances: result.instances,
+    'duration-ms': Math.round(result.durationMs),
+    failure: failure && { state: failure.state, message: hostSentence(failure.message) },
+  };
+  return {
+    outcome: result.outcome,
+    sha: host.sha ?? '',
+    'previous-sha': host['previous-sha'] ?? '',
+    hosts: JSON.stringify([host]),
+    'duration-ms': String(Math.round(durationMs)),
+  };
+}
+
+/** Outputs where no host came to an end: bad inputs, no connection, a lost host. */
+export function outputsWithoutResult(durationMs: number): Outputs {
+  return {
+    outcome: 'failed',
+    sha: '',
+    'previous-sha': '',
+    hosts: '[]',
+    'duration-ms': String(Math.round(durationMs)),
+  };
+}
+
+/** Null for what is no commit id: a host may say anything. */
+function commit(sha: string | null): string | null {
+  return sha !== null && isSha(sha) ? sha : null;
+}

@@ -1,0 +1,99 @@
+import type { HostResult } from '../protocol.ts';
+import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
+import { formatDuration, isSha, outcomeSentence, remedySentence, shortSha } from './words.ts';
+
+/** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
+const MOST_BYTES = 256 * 1024;
+
+export interface SummaryFacts {
+  label: string;
+  path: string;
+  /** Where commits can be looked at, ending in `/commit`; null where that is not known. */
+  commits: string | null;
+}
+
+/** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
+export function renderSummary(result: HostResult, facts: SummaryFacts): string {
+  const remedy = remedySentence(result.failure);
+  const parts = [
+    `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
+    remedy && `<p>${summaryCode(remedy)}</p>`,
+    table(result, facts),
+    `<p>Time went to: ${timeSpent(result)}.</p>`,
+    ...failureBlocks(result),
+  ];
+  return bounded(parts.filter(Boolean).join('\n\n'));
+}
+
+/** The summary where no host came to an end. */
+export function renderErrorSummary(
+  message: string,
+  remedy: string | null,
+  output: readonly string[],
+): string {
+  const [first = '', ...rest] = message.split('\n');
+  const parts = [
+    `<h3>Failed: ${summaryText(first, 1_200)}</h3>`,
+    rest.length > 0 && summaryBlock(rest),
+    remedy && `<p>${summaryCode(remedy)}</p>`,
+    output.length > 0 && summaryBlock(output),
+  ];
+  return bounded(parts.filter(Boolean).join('\n\n'));
+}
+
+function table(result: HostResult, facts: SummaryFacts): string {
+  const cells: [string, string][] = [
+    ['Host', summaryCode(facts.label)],
+    ['Path', summaryCode(facts.path)],
+    ['Runs now', commitCell(result.sha, facts.commits)],
+    ['Ran before', commitCell(result.previousSha, facts.commits)],
+    ['Instances', String(Number(result.instances))],
+    ['Duration', formatDuration(result.durationMs)],
+    ['Node', summaryCode(result.versions.node)],
+    ['PM2', summaryCode(result.versions.pm2)],
+  ];
+  const head = cells.map(([name]) => `<th>${name}</th>`).join('');
+  const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
+  return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
+}
+
+function commitCell(sha: string | null, commits: string | null): string {
+  if (sha === null || !isSha(sha)) return '–';
+  const short = `<code>${shortSha(sha)}</code>`;
+  return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
+}
+
+function timeSpent({ spent, durationMs }: HostResult): string {
+  const { lock, git, install, build, pm2, verify } = spent;
+  const own = Math.max(0, durationMs - (lock + git + install + build + pm2 + verify));
+  const entries = {
+    'waiting for the lock': lock,
+    git,
+    install,
+    build,
+    PM2: pm2,
+    verifying: verify,
+    'the rest': own,
+  };
+  return Object.entries(entries)
+    .filter(([, ms]) => ms >= 1)
+    .map(([name, ms]) => `${name} ${formatDuration(ms)}`)
+    .join(', ');
+}
+
+function failureBlocks({ failure }: HostResult): string[] {
+  if (!failure) return [];
+  const blocks: [string, readonly string[]][] = [
+    ['Last lines of what failed', failure.output],
+    ["Last lines of the app's error log", failure.appLog],
+  ];
+  return blocks.flatMap(([title, lines]) =>
+    lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : [],
+  );
+}
+
+function bounded(markdown: string): string {
+  const whole = `${markdown}\n\n`;
+  if (Buffer.byteLength(whole) <= MOST_BYTES) return whole;
+  return '<h3>This deploy said more than a summary takes; its log has it all.</h3>\n\n';
+}

@@ -1,0 +1,86 @@
+import { type Failure, type HostResult, STATES, type State } from '../protocol.ts';
+import { hostSentence } from './hostile-text.ts';
+
+/** What happens in each state, for a reader who has never seen the word. */
+export const STATE_WORDS: Readonly<Record<State, string>> = {
+  preflight: 'looking at the host: node, git, PM2, the app',
+  locked: 'no other deploy can touch this app now',
+  fetched: 'the commit is on the host',
+  staged: 'installing and building aside; the live app is not touched',
+  prepared: 'built; checking the live directory once more',
+  canary: 'trying one instance of the new version aside',
+  activating: 'swapping the files and reloading PM2',
+  verifying: 'watching the new version',
+  verified: 'the new version is healthy',
+  committed: 'done: the new version stays',
+  'rolling-back': 'bringing the old version back',
+  'rolled-back': 'done: the old version runs again',
+  'rollback-failed': 'the old version could not be brought back',
+};
+
+/** `4.2s`, `3m 05s`, `250ms`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)}ms`;
+  if (ms < 59_950) return `${(ms / 1_000).toFixed(1)}s`;
+  const seconds = Math.round(ms / 1_000);
+  return `${Math.floor(seconds / 60)}m ${String(seconds % 60).padStart(2, '0')}s`;
+}
+
+/** A commit id as people write it. What is none, since hosts may say anything, is left out. */
+export function shortSha(sha: string | null): string | null {
+  return sha !== null && isSha(sha) ? sha.slice(0, 7) : null;
+}
+
+/** Whether a host's text is a full commit id. */
+export function isSha(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+
+/** How the deploy ended, in one or two plain sentences. Harmless in a log line; not escaped for HTML. */
+export function outcomeSentence(result: HostResult): string {
+  const commit = shortSha(result.sha) ?? 'an unknown version';
+  const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+  switch (result.outcome) {
+    case 'deployed':
+      return `Deployed: ${commit} runs${on(result.instances)}, healthy.`;
+    case 'unchanged':
+      return `Unchanged: ${commit} runs already${on(result.instances)}, healthy.`;
+    case 'rolled-back':
+      return `Rolled back: ${reason} ${whatRuns(result)}`;
+    case 'rollback-failed':
+      return `Rollback failed: ${reason} Look at the host now: it may serve nothing.`;
+    case 'failed':
+      return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
+  }
+}
+
+/** What to do about a failure, or null. */
+export function remedySentence(failure: Failure | null): string | null {
+  return failure?.remedy ? asSentence(failure.remedy) : null;
+}
+
+function whatRuns(result: HostResult): string {
+  if (result.instances === 0) return 'Nothing ran here before, and nothing of this deploy runs now.';
+  const old = shortSha(result.sha);
+  return `The old version${old ? ` (${old})` : ''} runs${on(result.instances)}.`;
+}
+
+function on(instances: number): string {
+  return instances === 1 ? ' on its 1 instance' : ` on all ${Number(instances)} instances`;
+}
+
+function stateName({ state }: Failure): string {
+  return STATES.includes(state) ? state : 'an unknown state';
+}
+
+/** In `locked` what an earlier deploy left is put in order, and that may touch the app. */
+function untouched(failure: Failure | null): string {
+  const index = failure ? STATES.indexOf(failure.state) : -1;
+  const touches = index < 0 || failure?.state === 'locked' || index >= STATES.indexOf('activating');
+  return touches ? '' : ' The live app was not touched.';
+}
+
+function asSentence(text: string): string {
+  const sentence = hostSentence(text);
+  return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
+}

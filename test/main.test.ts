@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { runAction, startAction } from './rig/action.ts';
+
+const SHA = 'c0ffee0123456789c0ffee0123456789c0ffee01';
+const INPUTS = { host: '127.0.0.1:1', username: 'deploy', password: 'correct horse', path: '~/app' };
+
+test('bad inputs make the job red once, with all of them in one error', async () => {
+  const run = await runAction({
+    inputs: { ...INPUTS, host: '', path: '/', known_hosts: 'x' },
+    env: { GITHUB_SHA: SHA },
+  });
+  expect(run.code).toBe(1);
+  const errors = run.commands.filter(({ name }) => name === 'error');
+  expect(errors).toHaveLength(1);
+  expect(errors[0]?.data).toMatch(/^3 inputs cannot be used:\n/);
+  expect(run.outputs).toMatchObject({ outcome: 'failed', sha: '', 'previous-sha': '', hosts: '[]' });
+  expect(run.summary).toMatch(/^<h3>Failed: 3 inputs cannot be used:<\/h3>/);
+});
+
+test('secrets are masked before anything else is said', async () => {
+  const run = await runAction({ inputs: INPUTS, env: { GITHUB_SHA: SHA } });
+  expect(run.commands[0]).toMatchObject({ name: 'add-mask', data: 'correct horse' });
+  const rest = run.stdout.replace('::add-mask::correct horse', '');
+  expect(rest + run.stderr + run.summary + JSON.stringify(run.outputs)).not.toContain('correct horse');
+});
+
+test('a host that refuses the connection makes the job red once, and at once', async () => {
+  const run = await runAction({ inputs: INPUTS, env: { GITHUB_SHA: SHA } });
+  expect(run.code).toBe(1);
+  expect(run.commands.filter(({ name }) => name === 'error').map(({ data }) => data)).toEqual([
+    'host-1 refused the connection to port 1.\nCheck port, and that the SSH server runs there.',
+  ]);
+  expect(run.outputs).toMatchObject({ outcome: 'failed' });
+  expect(run.stdout).not.toMatch(/deployed|complete/i);
+});
+
+test('outside of a workflow, where no files are named, it ends just as red', async () => {
+  const run = await runAction({
+    inputs: INPUTS,
+    env: { GITHUB_SHA: SHA, GITHUB_OUTPUT: '', GITHUB_STEP_SUMMARY: '' },
+  });
+  expect(run.code).toBe(1);
+  expect(run.commands.filter(({ name }) => name === 'error')).toHaveLength(1);
+  expect(run.commands.at(-1)?.data).toContain('refused the connection');
+  expect(run.stderr).toBe('');
+});
+
+test('a signal while the report is being written changes nothing, and the report goes out whole', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'report-'));
+  const files = { outputs: path.join(directory, 'output'), summary: path.join(directory, 'summary') };
+  writeFileSync(files.outputs, '');
+  // Whoever writes to it waits for a reader: that holds the report up until we have sent the signal.
+  execFileSync('mkfifo', [files.summary]);
+  const action = startAction({
+    inputs: INPUTS,
+    env: { GITHUB_SHA: SHA, GITHUB_OUTPUT: files.outputs, GITHUB_STEP_SUMMARY: files.summary },
+  });
+  try {
+    await expect
+      .poll(() => readFileSync(files.outputs, 'utf8'), { timeout: 10_000 })
+      .toContain('duration-ms');
+    action.process.kill('SIGTERM');
+    const summary = await readFile(files.summary, 'utf8');
+    const run = await action.done;
+    expect(summary).toMatch(/^<h3>Failed: host-1 refused the connection/);
+    expect(run.code).toBe(1);
+    expect(readFileSync(files.outputs, 'utf8').match(/^outcome<</gm)).toHaveLength(1);
+    const errors = run.commands.filter(({ name }) => name === 'error');
+    expect(errors.map(({ data }) => data.split('\n')[0])).toEqual([
+      'host-1 refused the connection to port 1.',
+    ]);
+  } finally {
+    action.process.kill('SIGKILL');
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a host that never answers ends with connect-timeout, and nothing keeps the action alive', async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  try {
+    const address = silent.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const inputs = { ...INPUTS, host: `web=127.0.0.1:${port}`, 'connect-timeout': '300ms' };
+    const run = await runAction({ inputs, env: { GITHUB_SHA: SHA } });
+    expect(run.code).toBe(1);
+    expect(run.commands.at(-1)?.data).toContain('web took longer than 0.3 s (connect-timeout)');
+    expect(run.durationMs).toBeLessThan(5_000);
+  } finally {
+    silent.close();
+  }
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s ends it red once, and says what the host does',
+  async (signal) => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = silent.address();
+      const port = typeof address === 'object' ? address?.port : 0;
+      const action = startAction({
+        inputs: { ...INPUTS, host: `127.0.0.1:${port}` },
+        env: { GITHUB_SHA: SHA },
+      });
+      const connected = new Promise((resolve) => silent.once('connection', resolve));
+      await connected;
+      action.process.kill(signal);
+      const run = await action.done;
+      expect(run.code).toBe(1);
+      const errors = run.commands.filter(({ name }) => name === 'error');
+      expect(errors.map(({ data }) => data.split('\n')[0])).toEqual([
+        'The job was cancelled, and this action no longer follows the host.',
+      ]);
+      expect(run.outputs).toMatchObject({ outcome: 'failed' });
+    } finally {
+      silent.close();
+    }
+  },
+);

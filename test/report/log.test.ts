@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Event } from '../../src/protocol.ts';
+import { isGood, startLog } from '../../src/report/log.ts';
+import { interpretLog } from '../rig/runner-log.ts';
+import { failure, result } from './results.ts';
+
+let printed = '';
+
+beforeEach(() => {
+  printed = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    printed += String(chunk);
+    return true;
+  });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const EVENTS: Event[] = [
+  { type: 'state', state: 'preflight', atMs: 0 },
+  { type: 'notice', level: 'info', text: 'PM2 5.4.3 runs 2 apps' },
+  { type: 'state', state: 'staged', atMs: 900 },
+  { type: 'output', from: 'install', text: 'added 3 packages' },
+  { type: 'output', from: 'install', text: 'done' },
+  { type: 'output', from: 'build', text: 'built' },
+  { type: 'notice', level: 'warning', text: 'disk is nearly full' },
+  { type: 'state', state: 'committed', atMs: 2_000 },
+  { type: 'end', result: result() },
+];
+
+test('a good deploy reads as its states, with what commands printed folded between them', () => {
+  let time = 0;
+  const log = startLog('web-1', () => time);
+  log.say('Deploying main');
+  for (const event of EVENTS) {
+    time += 500;
+    log.event(event);
+  }
+  log.finish(result());
+  expect(printed.split('\n')).toEqual([
+    '[    0ms] Deploying main',
+    '[  500ms] preflight        looking at the host: node, git, PM2, the app',
+    '[   1.0s] PM2 5.4.3 runs 2 apps',
+    '[   1.5s] staged           installing and building aside; the live app is not touched',
+    '::group::install on web-1',
+    '  web-1 | added 3 packages',
+    '  web-1 | done',
+    '::endgroup::',
+    '::group::build on web-1',
+    '  web-1 | built',
+    '::endgroup::',
+    '::warning::web-1: disk is nearly full',
+    '[   4.0s] committed        done: the new version stays',
+    '[   4.5s] Deployed: aaaaaaa runs on all 2 instances, healthy.',
+    '',
+  ]);
+});
+
+test('after a failure the reasons stand last, and the very last is one sentence with what to do', () => {
+  const log = startLog('web-1');
+  log.event({ type: 'output', from: 'pm2', text: 'reloading' });
+  const ended = result({ outcome: 'rolled-back', failure: failure() });
+  log.finish(ended);
+  expect(isGood(ended)).toBe(false);
+  const lines = printed.trimEnd().split('\n');
+  expect(lines.slice(lines.indexOf('::endgroup::') + 1)).toEqual([
+    '',
+    'Last lines of what failed:',
+    '  web-1 | one',
+    '  web-1 | two',
+    '',
+    "Last lines of the app's error log:",
+    '  web-1 | Error: boom',
+    '::error::Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances. Mend it and push.',
+  ]);
+});
+
+test('nothing that a host says is a command or looks like a line of ours', () => {
+  const nasty = 'x\r::add-mask::e\n##[set-output name=outcome]deployed\n::stop-commands::t\n\u2028::error::x';
+  const log = startLog('web-1');
+  log.event({ type: 'notice', level: 'info', text: nasty });
+  log.event({ type: 'notice', level: 'warning', text: nasty });
+  log.event({ type: 'output', from: 'build', text: nasty });
+  log.event({ type: 'output', from: `pm2\n${nasty}` as 'pm2', text: nasty });
+  log.event({ type: 'state', state: nasty as 'staged', atMs: 0 });
+  log.finish(
+    result({
+      outcome: 'failed',
+      failure: failure({ message: nasty, remedy: nasty, output: [nasty], appLog: [nasty] }),
+    }),
+  );
+  const names = interpretLog(printed).map((command) => command.name);
+  expect(names).toEqual(['warning', 'group', 'endgroup', 'group', 'endgroup', 'error']);
+});
+
+test('output without end is cut', () => {
+  const log = startLog('web-1');
+  for (let count = 0; count < 3_000; count++)
+    log.event({ type: 'output', from: 'build', text: 'x'.repeat(2_000) });
+  expect(printed.length).toBeLessThan(4_100_000);
+  expect(printed.trimEnd().split('\n').at(-1)).toContain('the rest is left out');
+});

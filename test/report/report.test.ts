@@ -1,0 +1,156 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { HostResult } from '../../src/protocol.ts';
+import { startLog } from '../../src/report/log.ts';
+import { outputsOf, outputsWithoutResult } from '../../src/report/outputs.ts';
+import { reportResult, reportTrouble } from '../../src/report/report.ts';
+import { renderErrorSummary, renderSummary } from '../../src/report/summary.ts';
+import { interpretLog, parseFileCommand } from '../rig/runner-log.ts';
+import { failure, result } from './results.ts';
+
+const FACTS = { label: 'web-1', path: '~/shop', commits: null, durationMs: 45_000 };
+const TROUBLE = { message: 'No answer', remedy: 'Look there', output: ['more'] };
+
+// Core remembers where the summary is, so it is one place for all tests, as it is for all of a step.
+let directory = '';
+let outputs = '';
+let summary = '';
+let printed = '';
+let complaints = '';
+
+beforeAll(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'report-'));
+  outputs = path.join(directory, 'output');
+  summary = path.join(directory, 'summary');
+});
+
+beforeEach(() => {
+  for (const file of [outputs, summary]) {
+    rmSync(file, { recursive: true, force: true });
+    writeFileSync(file, '');
+  }
+  vi.stubEnv('GITHUB_OUTPUT', outputs);
+  vi.stubEnv('GITHUB_STEP_SUMMARY', summary);
+  printed = '';
+  complaints = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    printed += String(chunk);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    complaints += String(chunk);
+    return true;
+  });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const report = (ended: HostResult): Promise<number> => reportResult(ended, startLog('web-1'), FACTS);
+const lastLine = (): string | undefined => printed.trimEnd().split('\n').at(-1);
+const commands = (): string[] => interpretLog(printed).map(({ name }) => name);
+
+test('a good deploy is green, and is told in outputs, summary and log', async () => {
+  const ended = result();
+  expect(await report(ended)).toBe(0);
+  expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toEqual(outputsOf('web-1', ended, 45_000));
+  expect(readFileSync(summary, 'utf8')).toBe(renderSummary(ended, FACTS));
+  expect(lastLine()).toContain('Deployed: aaaaaaa');
+  expect(commands()).toEqual([]);
+  expect(complaints).toBe('');
+});
+
+test('a failed one sets outputs too, and is red by one annotation, which stands last', async () => {
+  const before = process.exitCode;
+  const ended = result({ outcome: 'rolled-back', failure: failure() });
+  expect(await report(ended)).toBe(1);
+  expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toMatchObject({ outcome: 'rolled-back' });
+  expect(commands()).toEqual(['error']);
+  expect(lastLine()).toMatch(/^::error::Rolled back: /);
+  // The exit code is the caller's to set.
+  expect(process.exitCode).toBe(before);
+});
+
+test('so does one that has no result', async () => {
+  expect(await reportTrouble(TROUBLE, 7)).toBe(1);
+  expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toEqual(outputsWithoutResult(7));
+  expect(readFileSync(summary, 'utf8')).toBe(renderErrorSummary('No answer', 'Look there', ['more']));
+  expect(commands()).toEqual(['endgroup', 'error']);
+  expect(lastLine()).toBe('::error::No answer%0ALook there');
+});
+
+test.each(['plain', 'two\nlines', '100 %, %0A', 'a: b, c=d'])(
+  '%j reaches the runner as it was meant',
+  async (message) => {
+    await reportTrouble({ message, remedy: null, output: [] }, 7);
+    expect(interpretLog(printed).at(-1)).toMatchObject({ name: 'error', properties: {}, data: message });
+  },
+);
+
+test('outputs reach the runner as they were meant, whatever is in them', async () => {
+  const message = '%0A a=b<<c "quotes" \\ ghadelimiter_ ::set-output name=outcome::deployed';
+  const ended = result({ outcome: 'failed', failure: failure({ message }) });
+  await report(ended);
+  const read = parseFileCommand(readFileSync(outputs, 'utf8'));
+  expect(read).toEqual(outputsOf('web-1', ended, 45_000));
+  expect(JSON.parse(read.hosts ?? '')[0].failure.message).toContain('%0A a=b<<c "quotes" \\ ghadelimiter_');
+});
+
+test('nothing that is told of a trouble is a command', async () => {
+  const nasty = 'x\r::add-mask::e\n##[set-output name=outcome]deployed\n::stop-commands::t';
+  await reportTrouble({ message: nasty, remedy: nasty, output: [nasty] }, 7);
+  expect(commands()).toEqual(['endgroup', 'error']);
+});
+
+test('a summary is added to what is there', async () => {
+  writeFileSync(summary, 'one\n');
+  await report(result());
+  await reportTrouble(TROUBLE, 7);
+  const added = [renderSummary(result(), FACTS), renderErrorSummary('No answer', 'Look there', ['more'])];
+  expect(readFileSync(summary, 'utf8')).toBe(`one\n${added.join('')}`);
+});
+
+test.each([undefined, ''])('outside of a workflow (%j) the log has it all', async (nowhere) => {
+  vi.stubEnv('GITHUB_OUTPUT', nowhere);
+  vi.stubEnv('GITHUB_STEP_SUMMARY', nowhere);
+  expect(await report(result())).toBe(0);
+  expect(lastLine()).toContain('Deployed: aaaaaaa');
+  expect(await reportTrouble(TROUBLE, 7)).toBe(1);
+  expect(lastLine()).toBe('::error::No answer%0ALook there');
+  expect(complaints).toBe('');
+});
+
+test('what cannot be written changes neither the verdict nor the last line, and is not written later', async () => {
+  const gone = path.join(directory, 'gone', '\n::add-mask::x');
+  vi.stubEnv('GITHUB_OUTPUT', gone);
+  rmSync(summary);
+  mkdirSync(summary);
+  expect(await report(result())).toBe(0);
+  expect(lastLine()).toContain('Deployed: aaaaaaa');
+  expect(await reportTrouble(TROUBLE, 7)).toBe(1);
+  expect(lastLine()).toBe('::error::No answer%0ALook there');
+  expect(complaints.match(/^The outputs could not be set: .*gone/gm)).toHaveLength(2);
+  expect(complaints.match(/^The summary could not be written: .*EISDIR/gm)).toHaveLength(2);
+  expect(interpretLog(complaints)).toEqual([]);
+
+  rmSync(summary, { recursive: true });
+  writeFileSync(summary, '');
+  await report(result());
+  expect(readFileSync(summary, 'utf8')).toBe(renderSummary(result(), FACTS));
+});
+
+test('a log that cannot be written is no reason to throw', async () => {
+  vi.mocked(process.stdout.write).mockImplementation(() => {
+    throw new Error('closed');
+  });
+  expect(await reportTrouble(TROUBLE, 7)).toBe(1);
+  expect(complaints).toContain('The log could not be written: Error: closed');
+});

@@ -1,0 +1,30 @@
+import type { Failure, HostResult } from '../../src/protocol.ts';
+
+export const SHA = 'a'.repeat(40);
+export const PREVIOUS = 'b'.repeat(40);
+
+/** A deploy that went well, but for what is given. */
+export function result(given: Partial<HostResult> = {}): HostResult {
+  return {
+    outcome: 'deployed',
+    sha: SHA,
+    previousSha: PREVIOUS,
+    instances: 2,
+    durationMs: 42_400,
+    spent: { lock: 0, git: 800, install: 12_000, build: 8_000, pm2: 3_200, verify: 10_000 },
+    versions: { node: 'v22.11.0', pm2: '5.4.3' },
+    failure: null,
+    ...given,
+  };
+}
+
+export function failure(given: Partial<Failure> = {}): Failure {
+  return {
+    state: 'verifying',
+    message: 'The new version crashed',
+    remedy: 'Mend it and push',
+    output: ['one', 'two'],
+    appLog: ['Error: boom'],
+    ...given,
+  };
+}

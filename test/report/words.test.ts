@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { formatDuration, outcomeSentence } from '../../src/report/words.ts';
+import { failure, result } from './results.ts';
+
+test.each([
+  [result(), 'Deployed: aaaaaaa runs on all 2 instances, healthy.'],
+  [result({ instances: 1 }), 'Deployed: aaaaaaa runs on its 1 instance, healthy.'],
+  [result({ outcome: 'unchanged' }), 'Unchanged: aaaaaaa runs already on all 2 instances, healthy.'],
+  [
+    result({ outcome: 'rolled-back', failure: failure() }),
+    'Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances.',
+  ],
+  [
+    result({ outcome: 'rolled-back', failure: failure(), sha: null, instances: 0 }),
+    'Rolled back: The new version crashed. Nothing ran here before, and nothing of this deploy runs now.',
+  ],
+  [
+    result({ outcome: 'rollback-failed', failure: failure() }),
+    'Rollback failed: The new version crashed. Look at the host now: it may serve nothing.',
+  ],
+  [
+    result({ outcome: 'failed', failure: failure({ state: 'staged', message: 'npm ci failed!' }) }),
+    'Failed in staged: npm ci failed! The live app was not touched.',
+  ],
+  [
+    result({ outcome: 'failed', failure: failure({ state: 'locked' }) }),
+    'Failed in locked: The new version crashed.',
+  ],
+  [result({ outcome: 'failed', failure: failure() }), 'Failed in verifying: The new version crashed.'],
+])('%#: %s', (ended, sentence) => {
+  expect(outcomeSentence(ended)).toBe(sentence);
+});
+
+test.each([
+  [0.4, '0ms'],
+  [999, '999ms'],
+  [1_000, '1.0s'],
+  [59_940, '59.9s'],
+  [59_960, '1m 00s'],
+  [185_000, '3m 05s'],
+])('%s ms reads %s', (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
+});
