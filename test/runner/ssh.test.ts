@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConnectError } from '../../src/runner/connect-error.ts';
 import { readPrivateKey } from '../../src/runner/keys.ts';
 import { type Channel, type Connection, connect, type Target } from '../../src/runner/ssh.ts';
+import { generateKeyPair } from '../rig/embedded-ssh.ts';
 import { type SshHost, startSshd } from '../rig/sshd.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'ssh-'));
@@ -18,7 +19,7 @@ const rsaHost = readFileSync(join(home, 'host_rsa.pub'), 'utf8').trim();
 const rsaFingerprint = execFileSync('ssh-keygen', ['-lf', join(home, 'host_rsa.pub')], {
   encoding: 'utf8',
 }).split(' ')[1];
-const stranger = ssh2.utils.generateKeyPairSync('ed25519');
+const stranger = generateKeyPair();
 const open: Connection[] = [];
 let sshd: SshHost;
 
@@ -267,7 +268,7 @@ describe('a password', () => {
   let methods: string[] = [];
 
   beforeAll(async () => {
-    const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+    const hostKey = generateKeyPair().private;
     server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
       client.on('error', () => {});
       client.on('authentication', (context) => {
