@@ -930,6 +930,11 @@ function scriptOf(app) {
     }
     return null;
 }
+/** The file that PM2 starts, absolute; null for a bare word, which is looked up on PATH, and for a command line. */
+function scriptFile(app) {
+    const script = scriptOf(app) ?? '';
+    return /^[^\s]*[/.][^\s]*$/.test(script) ? (0,external_node_path_namespaceObject.resolve)(app.cwd, script) : null;
+}
 function nameOf(app) {
     if (typeof app.name === 'string' && app.name !== '')
         return app.name;
@@ -1209,6 +1214,7 @@ function exists(path) {
         return false;
     }
 }
+/** With every link resolved, or as it is where there is nothing. */
 function realOrSame(path) {
     try {
         return (0,external_node_fs_namespaceObject.realpathSync)(path);
@@ -1580,7 +1586,6 @@ function sentence(text) {
 
 
 
-
 /** What PM2 runs of the apps of these names now, and how to bring it back. */
 async function readBaseline(pm2, names) {
     const all = await pm2.list();
@@ -1642,7 +1647,7 @@ function checkApps(live, config, instances) {
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
 function refuseForeign(live, instances) {
     for (const { name, cwd } of instances) {
-        if (!isWithin(live, cwd)) {
+        if (!isWithin(live, realOrSame(cwd))) {
             throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
                 remedy: `Give this app another name in the ecosystem file, or delete the other one on the server: 'pm2 delete ${name}'.`,
             });
@@ -1657,13 +1662,12 @@ function refuseUnapplied(config, instances) {
         if (first === undefined)
             continue;
         const { count, mode } = expectedInstances(app);
-        const script = scriptOf(app) ?? '';
+        const script = scriptFile(app);
         const differences = [
             running.length === count ? null : `instances (${running.length} run, the file says ${count})`,
             first.execMode === mode ? null : `exec_mode (${first.execMode} runs, the file says ${mode})`,
-            first.cwd === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
-            // A bare word such as npm is looked up on PATH, and a command line is split: only a file can be compared.
-            !/^[^\s]*[/.][^\s]*$/.test(script) || first.script === (0,external_node_path_namespaceObject.resolve)(app.cwd, script)
+            realOrSame(first.cwd) === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
+            script === null || realOrSame(first.script) === realOrSame(script)
                 ? null
                 : `script (${first.script} runs, the file says ${script})`,
         ].filter((difference) => difference !== null);
@@ -3874,6 +3878,7 @@ function hideEnvFiles(staging, shown) {
 
 
 
+
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 async function stage(context, sha) {
     const { plan, places, clock, runner, env } = context;
@@ -3908,6 +3913,8 @@ async function stage(context, sha) {
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
     const config = await readApps(context, staging, plan.deployId);
+    for (const app of config)
+        requireScript(app, places.live, staging);
     hideEnvFiles(staging, shown);
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
@@ -3915,6 +3922,15 @@ async function stage(context, sha) {
     const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
     const record = saveRecord(places.state, plan.deployId, generated);
     return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
+function requireScript(app, live, staging) {
+    const file = scriptFile(app);
+    if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
+        return;
+    throw new DeployFailure(`The finished build has no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
+        remedy: 'See that build-command makes it, and that script in the ecosystem file names it from the directory of the app.',
+    });
 }
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
 function discardLeftovers({ places }) {
@@ -5208,8 +5224,7 @@ async function main(runDir) {
 /** Instances of whatever runs from the app's directory. */
 async function onlineInstances({ pm2, places }) {
     try {
-        return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, cwd))
-            .length;
+        return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd))).length;
     }
     catch {
         // A daemon that does not answer any more has been reported already.

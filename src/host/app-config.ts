@@ -51,6 +51,12 @@ export function scriptOf(app: AppConfig): string | null {
   return null;
 }
 
+/** The file that PM2 starts, absolute; null for a bare word, which is looked up on PATH, and for a command line. */
+export function scriptFile(app: DeployApp): string | null {
+  const script = scriptOf(app) ?? '';
+  return /^[^\s]*[/.][^\s]*$/.test(script) ? resolve(app.cwd, script) : null;
+}
+
 function nameOf(app: AppConfig): string {
   if (typeof app.name === 'string' && app.name !== '') return app.name;
   const script = scriptOf(app);

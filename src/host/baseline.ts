@@ -1,8 +1,7 @@
-import { resolve } from 'node:path';
-import { type DeployApp, expectedInstances, scriptOf } from './app-config.ts';
+import { type DeployApp, expectedInstances, scriptFile } from './app-config.ts';
 import { DeployFailure } from './failure.ts';
 import { listeningPorts } from './listening.ts';
-import { isWithin } from './places.ts';
+import { isWithin, realOrSame } from './places.ts';
 import { baselineConfig } from './pm2/baseline.ts';
 import type { Instance, Json } from './pm2/list.ts';
 import type { Pm2 } from './pm2/session.ts';
@@ -80,7 +79,7 @@ export function checkApps(live: string, config: readonly DeployApp[], instances:
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
 function refuseForeign(live: string, instances: readonly Instance[]): void {
   for (const { name, cwd } of instances) {
-    if (!isWithin(live, cwd)) {
+    if (!isWithin(live, realOrSame(cwd))) {
       throw new DeployFailure(
         `PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`,
         {
@@ -98,13 +97,12 @@ function refuseUnapplied(config: readonly DeployApp[], instances: readonly Insta
     const [first] = running;
     if (first === undefined) continue;
     const { count, mode } = expectedInstances(app);
-    const script = scriptOf(app) ?? '';
+    const script = scriptFile(app);
     const differences = [
       running.length === count ? null : `instances (${running.length} run, the file says ${count})`,
       first.execMode === mode ? null : `exec_mode (${first.execMode} runs, the file says ${mode})`,
-      first.cwd === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
-      // A bare word such as npm is looked up on PATH, and a command line is split: only a file can be compared.
-      !/^[^\s]*[/.][^\s]*$/.test(script) || first.script === resolve(app.cwd, script)
+      realOrSame(first.cwd) === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
+      script === null || realOrSame(first.script) === realOrSame(script)
         ? null
         : `script (${first.script} runs, the file says ${script})`,
     ].filter((difference) => difference !== null);

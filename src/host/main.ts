@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { listen } from './control.ts';
 import { deploy, type End, failureOf, type Progress } from './deploy.ts';
 import { openEvents } from './events.ts';
-import { isWithin } from './places.ts';
+import { isWithin, realOrSame } from './places.ts';
 import { preflight } from './preflight.ts';
 import { createRedactor } from './redact.ts';
 
@@ -72,8 +72,9 @@ async function main(runDir: string): Promise<void> {
 /** Instances of whatever runs from the app's directory. */
 async function onlineInstances({ pm2, places }: Context): Promise<number> {
   try {
-    return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, cwd))
-      .length;
+    return (await pm2.list()).filter(
+      ({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd)),
+    ).length;
   } catch {
     // A daemon that does not answer any more has been reported already.
     return 0;

@@ -84,7 +84,8 @@ export function exists(path: string): boolean {
   }
 }
 
-function realOrSame(path: string): string {
+/** With every link resolved, or as it is where there is nothing. */
+export function realOrSame(path: string): string {
   try {
     return realpathSync(path);
   } catch {

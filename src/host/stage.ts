@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import type { DeployApp } from './app-config.ts';
+import { join, relative } from 'node:path';
+import { type DeployApp, scriptFile } from './app-config.ts';
 import { readApps } from './apps.ts';
 import { build, install } from './build.ts';
 import { submodulePaths, trackedFiles } from './checkout.ts';
 import { type Context, inform } from './context.ts';
 import { DeployFailure } from './failure.ts';
-import { exists, makePrivate } from './places.ts';
+import { exists, isWithin, makePrivate } from './places.ts';
 import { saveRecord } from './record.ts';
 import { secretsOfEnvFile } from './redact.ts';
 import { checkOut, hideEnvFiles, showEnvFiles } from './staging.ts';
@@ -60,12 +60,26 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   const staging = join(places.beside, plan.deployId, 'version');
   renameSync(workshop, staging);
   const config = await readApps(context, staging, plan.deployId);
+  for (const app of config) requireScript(app, places.live, staging);
   hideEnvFiles(staging, shown);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
   const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
   const record = saveRecord(places.state, plan.deployId, generated);
   return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+
+/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
+function requireScript(app: DeployApp, live: string, staging: string): void {
+  const file = scriptFile(app);
+  if (file === null || !isWithin(live, file) || existsSync(join(staging, relative(live, file)))) return;
+  throw new DeployFailure(
+    `The finished build has no ${relative(live, file)}, which is the script of '${app.name}'.`,
+    {
+      remedy:
+        'See that build-command makes it, and that script in the ecosystem file names it from the directory of the app.',
+    },
+  );
 }
 
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
