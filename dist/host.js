@@ -3454,6 +3454,33 @@ function secretsOfEnvFile(text) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/advice.js
+
+
+/** What of an app's settings may cost its users something in a deploy, each with the line to change. */
+function adviseOn(app) {
+    const { count, mode } = expectedInstances(app);
+    const serves = app.env.PORT !== undefined;
+    const advice = [
+        app.watch === true || Array.isArray(app.watch)
+            ? 'watch is on, so that PM2 restarts it by itself while its files are swapped: set "watch: false"'
+            : null,
+        app.autorestart === false
+            ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
+            : null,
+        ['npm', 'npx', 'yarn', 'pnpm'].includes((0,external_node_path_namespaceObject.basename)(scriptOf(app) ?? ''))
+            ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
+            : null,
+        serves && mode === 'fork'
+            ? 'in fork mode PM2 restarts instead of reloading, and connections are refused meanwhile: set "exec_mode: \'cluster\', instances: 2"'
+            : null,
+        serves && mode === 'cluster' && count === 1
+            ? 'with one instance a slow start can cost requests: set "instances: 2"'
+            : null,
+    ];
+    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+
 ;// CONCATENATED MODULE: ./host/ecosystem-reader.js
 /**
  * The program of the child process that evaluates an ecosystem file: a text, since it runs by `node -e` and must reach
@@ -3879,6 +3906,7 @@ function hideEnvFiles(staging, shown) {
 
 
 
+
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 async function stage(context, sha) {
     const { plan, places, clock, runner, env } = context;
@@ -3915,6 +3943,8 @@ async function stage(context, sha) {
     const config = await readApps(context, staging, plan.deployId);
     for (const app of config)
         requireScript(app, places.live, staging);
+    for (const text of config.flatMap(adviseOn))
+        warn(context.log, text);
     hideEnvFiles(staging, shown);
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
@@ -4238,6 +4268,54 @@ function pm2Environment(env) {
 }
 function environment_keep(env, wanted) {
     return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && wanted(name)));
+}
+
+;// CONCATENATED MODULE: ./host/logind.js
+
+
+
+
+/**
+ * Whether this process, and a PM2 that it starts, would be killed with the SSH session. The defaults are logind.conf's:
+ * KillUserProcesses=no in most distributions, and root is excluded.
+ */
+function diesWithSession({ cgroup, user, lingers, settings }) {
+    if (lingers || !/\/session-[^/\s]+\.scope/.test(cgroup))
+        return false;
+    const value = (name) => (new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
+    if (value('KillUserProcesses')[0] !== 'yes')
+        return false;
+    const only = value('KillOnlyUsers');
+    if (only.length > 0 && !only.includes(user))
+        return false;
+    const excluded = value('KillExcludeUsers');
+    return !(excluded.length > 0 ? excluded : ['root']).includes(user);
+}
+/** Refuses a host that would kill the deploy, and a PM2 that it starts, at logout: green, then down. */
+async function requireSurvival(env) {
+    const cgroup = (0,external_node_fs_namespaceObject.existsSync)('/proc/self/cgroup') ? (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/cgroup', 'utf8') : '';
+    const { username: name } = (0,external_node_os_namespaceObject.userInfo)();
+    const lingers = (0,external_node_fs_namespaceObject.existsSync)(`/var/lib/systemd/linger/${name}`);
+    const login = { cgroup, user: name, lingers, settings: 'KillUserProcesses=yes' };
+    // Most sessions are settled by what the files say: logind is asked only where it matters.
+    if (!diesWithSession(login))
+        return;
+    const settings = await askLogind(env);
+    if (!diesWithSession({ ...login, settings }))
+        return;
+    throw new DeployFailure(`systemd on this host kills what ${name} left running when the session ends (KillUserProcesses=yes).`, {
+        remedy: `Run 'sudo loginctl enable-linger ${name}' once on the server, and run the job again.`,
+    });
+}
+async function askLogind(env) {
+    try {
+        return (await run('loginctl', ['show-session', '--no-pager'], { cwd: '/', env, timeLimit: 5_000 }))
+            .stdout;
+    }
+    catch {
+        // Without loginctl there is no logind that could kill.
+        return '';
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/amp.js
@@ -4882,6 +4960,7 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
 
 
 
+
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
 /** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
@@ -4900,6 +4979,7 @@ async function preflight(start) {
         lock: () => context.lock?.descriptor,
     });
     refuseUnusable(live, plan.path);
+    await requireSurvival(env);
     await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
     const git = await requireGit(gitAt, live);
     const pm2 = await clock.book('pm2', () => openPm2({

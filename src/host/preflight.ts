@@ -11,6 +11,7 @@ import type { EventLog } from './events.ts';
 import { DeployFailure } from './failure.ts';
 import { type Git, gitIn } from './git.ts';
 import { openJournal } from './journal.ts';
+import { requireSurvival } from './logind.ts';
 import { exists, placesOf, resolvePath, stateRoot } from './places.ts';
 import { openPm2 } from './pm2/session.ts';
 import { type Redactor, secretsOfEnvironment } from './redact.ts';
@@ -47,6 +48,7 @@ export async function preflight(start: Start): Promise<Context> {
     });
 
   refuseUnusable(live, plan.path);
+  await requireSurvival(env);
   await requireSpace(existsSync(live) ? live : dirname(live), env);
   const git = await requireGit(gitAt, live);
   const pm2 = await clock.book('pm2', () =>

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { adviseOn } from './advice.ts';
 import { type DeployApp, scriptFile } from './app-config.ts';
 import { readApps } from './apps.ts';
 import { build, install } from './build.ts';
 import { submodulePaths, trackedFiles } from './checkout.ts';
-import { type Context, inform } from './context.ts';
+import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import { exists, isWithin, makePrivate } from './places.ts';
 import { saveRecord } from './record.ts';
@@ -61,6 +62,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   renameSync(workshop, staging);
   const config = await readApps(context, staging, plan.deployId);
   for (const app of config) requireScript(app, places.live, staging);
+  for (const text of config.flatMap(adviseOn)) warn(context.log, text);
   hideEnvFiles(staging, shown);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
