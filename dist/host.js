@@ -54,7 +54,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -1270,91 +1270,6 @@ function appOf(same) {
     };
 }
 
-;// CONCATENATED MODULE: external "node:timers/promises"
-const external_node_timers_promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./host/health.js
-const HEALTHY = { kind: 'healthy' };
-/**
- * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
- * process may be replaced and no restart counter may move.
- */
-function judge(expected, now, since) {
-    const broken = firstOf(now.instances, failed) ?? firstOf(now.instances, (one) => changed(one, since));
-    if (broken !== null)
-        return { kind: 'broken', why: broken };
-    const pending = miscounted(expected, now) ??
-        firstOf(now.instances, (one) => notReady(one, now)) ??
-        firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
-        strays(expected, now) ??
-        silent(expected, now);
-    return pending === null ? HEALTHY : { kind: 'pending', why: pending };
-}
-/**
- * The first sign, while PM2 still reloads, that the new version fails; null while there is none.
- * `before` are the instances as they were when the reload began.
- */
-function troubleInReload(deployId, now, before) {
-    return firstOf(now.filter((one) => one.deployId === deployId), (one) => {
-        // PM2 counts the reload itself as one restart.
-        const allowed = (before.find(({ pmId }) => pmId === one.pmId)?.restartTime ?? -1) + 1;
-        return failed(one) ?? (one.restartTime > allowed ? `${health_nameOf(one)} crashed and was restarted` : null);
-    });
-}
-function failed(one) {
-    return ['errored', 'stopped', 'stopping', 'waiting restart'].includes(one.status)
-        ? `${health_nameOf(one)} is ${one.status}`
-        : null;
-}
-function changed(one, since) {
-    const then = since.instances.find(({ pmId }) => pmId === one.pmId);
-    if (then === undefined)
-        return null;
-    if (one.restartTime > then.restartTime)
-        return `${health_nameOf(one)} crashed and was restarted (restart ${one.restartTime})`;
-    return one.pid !== then.pid ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;
-}
-function miscounted(expected, now) {
-    for (const [name, count] of Object.entries(expected.instances)) {
-        const found = now.instances.filter((one) => one.name === name).length;
-        if (found !== count)
-            return `'${name}' has ${found} instances instead of ${count}`;
-    }
-    return null;
-}
-function notReady(one, now) {
-    if (one.status !== 'online')
-        return `${health_nameOf(one)} is ${one.status}`;
-    return one.pid > 0 && now.startTicks.has(one.pid) ? null : `${health_nameOf(one)} has no living process`;
-}
-function otherVersion(one, expected, now) {
-    if (one.deployId !== expected.deployId)
-        return `${health_nameOf(one)} still runs another version`;
-    const started = now.startTicks.get(one.pid) ?? 0;
-    const tooOld = expected.after !== null && started <= expected.after;
-    return tooOld ? `${health_nameOf(one)} was started before this version's files were in place` : null;
-}
-function strays(expected, now) {
-    const found = now.strays.filter((pid) => !expected.knownStrays.includes(pid));
-    return found.length > 0
-        ? `PM2's daemon has processes that it does not list: pid ${found.join(', ')}`
-        : null;
-}
-function silent(expected, now) {
-    const missing = expected.ports.filter((port) => !now.accepting.has(port));
-    return missing.length > 0 ? `nothing accepts connections on port ${missing.join(', ')}` : null;
-}
-function health_nameOf(one) {
-    return `'${one.name}' (pm2 id ${one.pmId})`;
-}
-function firstOf(items, find) {
-    for (const item of items) {
-        const found = find(item);
-        if (found !== null)
-            return found;
-    }
-    return null;
-}
-
 ;// CONCATENATED MODULE: ./host/processes.js
 
 
@@ -1456,7 +1371,236 @@ function statOf(pid) {
     }
 }
 
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./host/health.js
+const HEALTHY = { kind: 'healthy' };
+/**
+ * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
+ * process may be replaced and no restart counter may move.
+ */
+function judge(expected, now, since) {
+    const broken = firstOf(now.instances, failed) ?? firstOf(now.instances, (one) => changed(one, since));
+    if (broken !== null)
+        return { kind: 'broken', why: broken };
+    const pending = miscounted(expected, now) ??
+        firstOf(now.instances, (one) => notReady(one, now)) ??
+        firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
+        strays(expected, now) ??
+        silent(expected, now) ??
+        now.complaint;
+    return pending === null ? HEALTHY : { kind: 'pending', why: pending };
+}
+/**
+ * The first sign, while PM2 still reloads, that the new version fails; null while there is none.
+ * `before` are the instances as they were when the reload began.
+ */
+function troubleInReload(deployId, now, before) {
+    return firstOf(now.filter((one) => one.deployId === deployId), (one) => {
+        // PM2 counts the reload itself as one restart.
+        const allowed = (before.find(({ pmId }) => pmId === one.pmId)?.restartTime ?? -1) + 1;
+        return failed(one) ?? (one.restartTime > allowed ? `${health_nameOf(one)} crashed and was restarted` : null);
+    });
+}
+function failed(one) {
+    return ['errored', 'stopped', 'stopping', 'waiting restart'].includes(one.status)
+        ? `${health_nameOf(one)} is ${one.status}`
+        : null;
+}
+function changed(one, since) {
+    const then = since.instances.find(({ pmId }) => pmId === one.pmId);
+    if (then === undefined)
+        return null;
+    if (one.restartTime > then.restartTime)
+        return `${health_nameOf(one)} crashed and was restarted (restart ${one.restartTime})`;
+    return one.pid !== then.pid ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;
+}
+function miscounted(expected, now) {
+    for (const [name, count] of Object.entries(expected.instances)) {
+        const found = now.instances.filter((one) => one.name === name).length;
+        if (found !== count)
+            return `'${name}' has ${found} instances instead of ${count}`;
+    }
+    return null;
+}
+function notReady(one, now) {
+    if (one.status !== 'online')
+        return `${health_nameOf(one)} is ${one.status}`;
+    return one.pid > 0 && now.startTicks.has(one.pid) ? null : `${health_nameOf(one)} has no living process`;
+}
+function otherVersion(one, expected, now) {
+    if (one.deployId !== expected.deployId)
+        return `${health_nameOf(one)} still runs another version`;
+    const started = now.startTicks.get(one.pid) ?? 0;
+    const tooOld = expected.after !== null && started <= expected.after;
+    return tooOld ? `${health_nameOf(one)} was started before this version's files were in place` : null;
+}
+function strays(expected, now) {
+    const found = now.strays.filter((pid) => !expected.knownStrays.includes(pid));
+    return found.length > 0
+        ? `PM2's daemon has processes that it does not list: pid ${found.join(', ')}`
+        : null;
+}
+function silent(expected, now) {
+    const missing = expected.ports.filter((port) => !now.accepting.has(port));
+    return missing.length > 0 ? `nothing accepts connections on port ${missing.join(', ')}` : null;
+}
+function health_nameOf(one) {
+    return `'${one.name}' (pm2 id ${one.pmId})`;
+}
+function firstOf(items, find) {
+    for (const item of items) {
+        const found = find(item);
+        if (found !== null)
+            return found;
+    }
+    return null;
+}
+
+;// CONCATENATED MODULE: external "node:http"
+const external_node_http_namespaceObject = require("node:http");
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = require("node:https");
+;// CONCATENATED MODULE: ./host/health-url.js
+
+
+/** An answer that takes longer is none. Milliseconds. */
+const ANSWERS_WITHIN = 5_000;
+/** Bytes of a body that are read: a health check that goes on for longer has said enough. */
+const READ = 64 * 1024;
+/** Characters of a body that are told; secrets are taken out later, so that the cut is made between words. */
+const TOLD = 1_000;
+/**
+ * Makes `health-url` absolute: a path stands for the app's own port on this host. Of the ports on which the app is
+ * expected it is the one that its PORT says, else the only one. Null where that is not one port.
+ */
+function absoluteUrl(given, expected, declared) {
+    if (!given.startsWith('/'))
+        return given;
+    const own = expected.filter((port) => declared.includes(port));
+    const [port, ...others] = own.length > 0 ? own : expected;
+    return port === undefined || others.length > 0 ? null : `http://localhost:${port}${given}`;
+}
+/**
+ * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null where the answer is
+ * whole and 2xx, else with what is wrong, as a sentence without its full stop; parts of it are the app's own words.
+ */
+async function complaintAbout(url, options = {}) {
+    const { hostname } = new URL(url);
+    // Not every Node tries both, and an app may listen on either one.
+    const addresses = hostname === 'localhost' ? ['127.0.0.1', '::1'] : [null];
+    let absent = null;
+    for (const address of addresses) {
+        const complaint = await request(url, address, options);
+        if (complaint === null || !NOBODY_THERE.has(complaint.code))
+            return sentence(url, complaint);
+        absent ??= complaint;
+    }
+    return sentence(url, absent);
+}
+const NOBODY_THERE = new Set([
+    'ECONNREFUSED',
+    'EADDRNOTAVAIL',
+    'EAFNOSUPPORT',
+    'ENETUNREACH',
+    'EHOSTUNREACH',
+]);
+function sentence(url, complaint) {
+    return complaint === null ? null : `${shown(url)} ${complaint.why}`;
+}
+function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel }) {
+    return new Promise((resolve) => {
+        let response = null;
+        const body = [];
+        const settle = (complaint) => {
+            clearTimeout(timer);
+            resolve(complaint);
+            asked.destroy();
+        };
+        const judge = (ending) => {
+            const status = response?.statusCode ?? 0;
+            const good = response === null || (status >= 200 && status < 300);
+            settle(good ? ending : { why: aboutStatus(status, response?.headers.location, body), code: '' });
+        };
+        const late = () => judge({
+            why: `${response === null ? 'gave no answer' : 'did not end its answer'} within ${timeLimit / 1000} s`,
+            code: '',
+        });
+        const options = {
+            agent: false,
+            headers: { 'User-Agent': 'pm2-ssh-deploy', Accept: '*/*' },
+        };
+        if (address !== null)
+            options.lookup = lookupOf(address);
+        if (cancel !== undefined)
+            options.signal = cancel;
+        const asked = (url.startsWith('https:') ? external_node_https_namespaceObject.get : external_node_http_namespaceObject.get)(url, options);
+        // What came while this process was busy is read first.
+        const timer = setTimeout(() => setImmediate(late), timeLimit);
+        asked.on('error', (error) => {
+            const code = error.code ?? error.message;
+            judge({ why: response === null ? aboutError(code) : `broke off its answer (${code})`, code });
+        });
+        asked.on('response', (answer) => {
+            response = answer;
+            let size = 0;
+            answer.on('data', (chunk) => {
+                body.push(chunk);
+                size += chunk.length;
+                if (size >= READ)
+                    judge(null);
+            });
+            answer.on('end', () => judge(null));
+            answer.on('error', () => { });
+            answer.on('close', () => judge({ why: 'broke off its answer', code: '' }));
+        });
+    });
+}
+/** Whatever is to be resolved, it is this address. Newer Nodes ask for a list. */
+function lookupOf(address) {
+    const family = address.includes(':') ? 6 : 4;
+    return (_host, { all }, done) => (all ? done(null, [{ address, family }]) : done(null, address, family));
+}
+/** A query may hold a key. */
+function shown(url) {
+    const { origin, pathname, search } = new URL(url);
+    return `${origin}${pathname}${search === '' ? '' : '?…'}`;
+}
+function aboutStatus(status, location, body) {
+    if (status >= 300 && status < 400) {
+        const to = location === undefined ? '' : ` to ${location.slice(0, 200)}`;
+        return `answers ${status}, a redirect${to}; only 2xx is healthy, and redirects are not followed`;
+    }
+    const text = Buffer.concat(body).toString('utf8').replace(/\s+/g, ' ').trim();
+    const told = text.length > TOLD ? text.slice(0, TOLD).replace(/ [^ ]*$/, ' …') : text;
+    return `answers ${status}${told === '' ? ' with an empty body' : `: ${told}`}`;
+}
+function aboutError(code) {
+    switch (code) {
+        case 'ECONNREFUSED':
+            return `refuses connections (${code})`;
+        case 'ECONNRESET':
+        case 'EPIPE':
+            return `closed the connection without an answer (${code})`;
+        case 'ENOTFOUND':
+        case 'EAI_AGAIN':
+            return `has a name that cannot be resolved on the server itself (${code})`;
+        case 'ERR_TLS_CERT_ALTNAME_INVALID':
+            return `has a certificate for another name (${code}): write the name that the certificate is for, or ask the app itself over http`;
+        case 'CERT_HAS_EXPIRED':
+            return `has a certificate that has expired (${code})`;
+        case 'EPROTO':
+        case 'ERR_SSL_WRONG_VERSION_NUMBER':
+        case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+            return `does not speak TLS (${code}): write http:// for it`;
+    }
+    if (/CERT|SIGNATURE/.test(code))
+        return `has a certificate that this server does not trust (${code}): ask the app itself over http, or export NODE_EXTRA_CA_CERTS with the file of its authority in \`shell-init\``;
+    return code.startsWith('HPE_') ? `does not answer in HTTP (${code})` : `cannot be asked (${code})`;
+}
+
 ;// CONCATENATED MODULE: ./host/verify.js
+
 
 
 
@@ -1468,8 +1612,9 @@ const ACCEPTS_WITHIN = 2_000;
 const POLL_RELOAD_EVERY = 100;
 const QUIET_POLLS = 3;
 /** Looks at everything that health depends on, once. */
-async function observe(pm2, expected) {
-    const [all, accepting] = await Promise.all([pm2.list(), acceptingPorts(expected.ports)]);
+async function observe(pm2, { instances, ports, healthUrl }) {
+    const asked = healthUrl ? complaintAbout(healthUrl) : null;
+    const [all, accepting, complaint] = await Promise.all([pm2.list(), acceptingPorts(ports), asked]);
     const started = new Map();
     for (const { pid } of all) {
         const ticks = pid > 0 ? startTicks(pid) : null;
@@ -1477,10 +1622,11 @@ async function observe(pm2, expected) {
             started.set(pid, ticks);
     }
     return {
-        instances: all.filter((one) => expected.instances[one.name] !== undefined),
+        instances: all.filter((one) => instances[one.name] !== undefined),
         startTicks: started,
         strays: straysOf(pm2, all),
         accepting,
+        complaint,
     };
 }
 /** Of these ports, those that take a connection at an address of this host. */
@@ -1520,7 +1666,7 @@ async function verify(pm2, expected, limits) {
         else {
             healthySince = null;
             if (verdict.kind === 'broken')
-                throw new DeployFailure(`${sentence(verdict.why)}.`);
+                throw new DeployFailure(`${verify_sentence(verdict.why)}.`);
             if (at >= deadline) {
                 const limit = Math.round(limits.healthTimeout / 1000);
                 throw new DeployFailure(`Not healthy within ${limit} s (health-timeout): ${verdict.why}.`);
@@ -1575,11 +1721,12 @@ async function quiet(pm2, knownStrays, atLeast, atMost) {
             return;
     }
 }
-function sentence(text) {
+function verify_sentence(text) {
     return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 ;// CONCATENATED MODULE: ./host/baseline.js
+
 
 
 
@@ -1601,13 +1748,15 @@ async function readBaseline(pm2, names) {
         counts,
         ports: [...accepting].sort((a, b) => a - b),
         strays: straysOf(pm2, all),
+        healthUrl: null,
     };
     return { instances, before };
 }
 /** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
 function portsOf(pm2, instances, all) {
     const daemon = pm2.daemonPid();
-    const listeners = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+    const processes = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+    const listeners = processes.flatMap((pid) => [pid, ...descendantsOf(pid)]);
     if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster'))
         listeners.push(daemon);
     const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
@@ -1619,13 +1768,20 @@ function portIn(env) {
     const port = Number(env.PORT);
     return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
 }
+/** Ports that the environments of these apps name as PORT. */
+function declaredPorts(apps, pm2Env) {
+    return apps.flatMap((app) => declaredPort(app, pm2Env) ?? []);
+}
+function declaredPort(app, pm2Env) {
+    return portIn({ ...app.env, ...app[`env_${pm2Env}`] });
+}
 /** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
 function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
     const ports = new Set(accepted);
     for (const app of config) {
         const old = apps.find(({ name }) => name === app.name);
         const oldPort = old === undefined ? null : portIn(old.env);
-        const port = portIn({ ...app.env, ...app[`env_${pm2Env}`] });
+        const port = declaredPort(app, pm2Env);
         // An app that never listened where its PORT says is a worker that shares an environment with others.
         if (port === null || (oldPort !== null && !accepted.includes(oldPort)))
             continue;
@@ -2415,7 +2571,7 @@ function runPm2({ pm2, log }, config, running, pm2Env) {
 }
 /** What the new version must show to count as healthy. */
 function expectationOf(transaction) {
-    const { swapped, before, deployId, config, pm2Env } = transaction;
+    const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
     if (swapped === null)
         throw new Error('a version that was not swapped in cannot be judged');
     return {
@@ -2424,6 +2580,7 @@ function expectationOf(transaction) {
         ports: expectedPorts(config, pm2Env, before),
         after: ticksOf(swapped),
         knownStrays: before.strays,
+        healthUrl,
     };
 }
 
@@ -2431,7 +2588,7 @@ function expectationOf(transaction) {
 
 
 /** Bytes that are read of one file, at most: its end. */
-const READ = 256 * 1024;
+const error_log_READ = 256 * 1024;
 /** Notes where the error logs of these instances end now. */
 function noteLogSizes(instances) {
     const notes = {};
@@ -2479,7 +2636,7 @@ function linesAdded(path, note) {
     try {
         const { size, ino } = (0,external_node_fs_namespaceObject.fstatSync)(file);
         const from = note && note.inode === ino && note.size <= size ? note.size : 0;
-        const start = Math.max(from, size - READ);
+        const start = Math.max(from, size - error_log_READ);
         const bytes = Buffer.alloc(size - start);
         const read = (0,external_node_fs_namespaceObject.readSync)(file, bytes, 0, bytes.length, start);
         const lines = [];
@@ -3088,6 +3245,35 @@ function fingerprintOf({ plan, places, pm2 }) {
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
 }
 
+;// CONCATENATED MODULE: ./host/health-target.js
+
+
+
+
+/** Looks at the health URL before anything is changed. Throws a `DeployFailure` where its port is not known. */
+async function healthTargets({ plan, log }, config, before) {
+    if (plan.healthUrl === null)
+        return { now: null, before: null };
+    const now = healthTarget(plan.healthUrl, config, plan.pm2Env, expectedPorts(config, plan.pm2Env, before));
+    const old = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
+    if (old === null || before.apps.length === 0)
+        return { now, before: null };
+    const complaint = await complaintAbout(old);
+    if (complaint === null)
+        return { now, before: old };
+    inform(log, `Before the deploy, ${complaint}. A rollback is not held to more than that.`);
+    return { now, before: null };
+}
+/** The absolute form of `health-url` for apps that accept connections on these ports. */
+function healthTarget(given, apps, pm2Env, ports) {
+    const url = absoluteUrl(given, ports, declaredPorts(apps, pm2Env));
+    if (url !== null)
+        return url;
+    throw new DeployFailure(`\`health-url\` is the path ${given}, and the app's port is not known: ${ports.length === 0
+        ? 'its environment has no PORT, and it listened nowhere'
+        : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` });
+}
+
 ;// CONCATENATED MODULE: ./host/lock.js
 
 
@@ -3168,6 +3354,70 @@ function pause(ms, cancel) {
         else
             cancel.addEventListener('abort', onAbort, { once: true });
     });
+}
+
+;// CONCATENATED MODULE: external "node:events"
+const external_node_events_namespaceObject = require("node:events");
+;// CONCATENATED MODULE: ./host/probe.js
+
+
+/** Milliseconds. */
+const EVERY = 100;
+/** A site that hangs is not to be buried under requests. */
+const MOST_AT_ONCE = 10;
+/**
+ * Requests the app's health URL again and again until it is stopped, each time over a new connection, as a visitor
+ * would. With two URLs, since the app's port changes with this deploy, a good answer of either one counts; without any,
+ * nothing is done.
+ */
+function startProbe(urls) {
+    if (urls.length === 0)
+        return { stop: () => null };
+    const asked = [];
+    const abort = new AbortController();
+    (0,external_node_events_namespaceObject.setMaxListeners)(0, abort.signal);
+    let underWay = 0;
+    let counted = null;
+    const ask = async () => {
+        if (underWay >= MOST_AT_ONCE)
+            return;
+        underWay += 1;
+        const at = performance.now();
+        const complaints = await Promise.all(urls.map((url) => complaintAbout(url, { cancel: abort.signal }).catch(String)));
+        underWay -= 1;
+        if (counted === null)
+            asked.push({ at, good: complaints.includes(null) });
+    };
+    const timer = setInterval(() => void ask(), EVERY);
+    timer.unref();
+    void ask();
+    return {
+        stop() {
+            if (counted !== null)
+                return counted;
+            clearInterval(timer);
+            counted = countRequests(asked, performance.now());
+            abort.abort();
+            return counted;
+        },
+    };
+}
+/** Each stretch of failures counts from its first request to the next good one, or to the `end`; by when they were sent. */
+function countRequests(asked, end) {
+    let downtime = 0;
+    let downSince = null;
+    for (const { at, good } of [...asked].sort((a, b) => a.at - b.at)) {
+        if (!good)
+            downSince ??= at;
+        else if (downSince !== null) {
+            downtime += at - downSince;
+            downSince = null;
+        }
+    }
+    if (downSince !== null)
+        downtime += end - downSince;
+    const failed = asked.filter(({ good }) => !good).length;
+    return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
 }
 
 ;// CONCATENATED MODULE: ./host/journal.js
@@ -3328,6 +3578,7 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         ports: before.ports,
         after: ticksOf(swapped),
         knownStrays: before.strays,
+        healthUrl: before.healthUrl,
     };
     // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
     const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
@@ -3981,6 +4232,7 @@ const external_node_util_namespaceObject = require("node:util");
 
 
 
+
 /**
  * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
  * instance of it is healthy now. Changes nothing.
@@ -3998,12 +4250,14 @@ async function differsFrom(context, sha, head, current, generated) {
     const config = await readApps(context, context.places.live, current.deployId);
     if (!(0,external_node_util_namespaceObject.isDeepStrictEqual)(config, current.config))
         return 'what the ecosystem file says changed';
+    const { healthUrl, pm2Env } = context.plan;
     const expected = {
         deployId: current.runsAs,
         instances: expectedCounts(config),
         ports: current.ports,
         after: ticksOf(current.since),
         knownStrays: straysOf(context.pm2, await context.pm2.list()),
+        healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, current.ports),
     };
     const now = await observe(context.pm2, expected);
     const verdict = judge(expected, now, now);
@@ -4011,6 +4265,8 @@ async function differsFrom(context, sha, head, current, generated) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy.js
+
+
 
 
 
@@ -4102,6 +4358,7 @@ async function deployLocked(context, progress) {
     checkApps(places.live, staged.config, instances);
     for (const { env } of instances)
         context.redactor.hide(secretsOfEnvironment(env));
+    const health = await healthTargets(context, staged.config, before);
     const transaction = {
         deployId: plan.deployId,
         run: plan.run,
@@ -4113,18 +4370,26 @@ async function deployLocked(context, progress) {
         record: staged.record,
         previousRecord: current?.record ?? null,
         fingerprint: fingerprintOf(context),
-        before,
+        before: { ...before, healthUrl: health.before },
         config: staged.config,
         pm2Env: plan.pm2Env,
         save: plan.save,
         healthTimeout: plan.healthTimeout,
         stableFor: plan.stableFor,
+        healthUrl: health.now,
         swapped: null,
         restored: false,
     };
     saveTransaction(places.state, transaction);
     runner.standAlone();
-    return goLive(context, progress, transaction, instances);
+    const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
+    try {
+        const end = await goLive(context, progress, transaction, instances);
+        return { ...end, requests: probe.stop() };
+    }
+    finally {
+        probe.stop();
+    }
 }
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 async function goLive(context, progress, transaction, instances) {
@@ -4886,16 +5151,16 @@ function describe(error) {
 
 
 /** Milliseconds that the daemon has for an answer. */
-const ANSWERS_WITHIN = 10_000;
+const session_ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
 async function openPm2({ env, home, workDir, configDir, lock }) {
     const pm2Home = env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
-    let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
-    const daemon = rpc === null ? null : await daemonScript(rpc, ANSWERS_WITHIN);
+    let rpc = await openRpc(pm2Home, session_ANSWERS_WITHIN);
+    const daemon = rpc === null ? null : await daemonScript(rpc, session_ANSWERS_WITHIN);
     const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon });
     // A daemon that PM2's own command started is there from then on.
     const connection = async () => {
-        rpc ??= await openRpc(pm2Home, ANSWERS_WITHIN);
+        rpc ??= await openRpc(pm2Home, session_ANSWERS_WITHIN);
         return rpc;
     };
     return {
@@ -4907,7 +5172,7 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
             if (open === null)
                 return [];
             try {
-                return await listInstances(open, ANSWERS_WITHIN);
+                return await listInstances(open, session_ANSWERS_WITHIN);
             }
             catch (error) {
                 // A connection that failed stays so; the daemon may be another one by the next call.
@@ -4942,7 +5207,7 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
         async save(names) {
             const open = await connection();
             if (open !== null)
-                await saveApps(open, pm2Home, names, ANSWERS_WITHIN);
+                await saveApps(open, pm2Home, names, session_ANSWERS_WITHIN);
         },
     };
 }
@@ -4992,6 +5257,9 @@ async function preflight(start) {
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));
     inform(start.log, `Node ${process.version}, PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
+    if (pm2.otherDaemon !== null) {
+        warn(start.log, `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`);
+    }
     return Object.assign(context, {
         plan,
         runDir: start.runDir,
@@ -5286,6 +5554,7 @@ async function main(runDir) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
     }
     const result = {
+        requests: null,
         ...end,
         instances: context === null ? 0 : await onlineInstances(context),
         durationMs: Math.round(performance.now() - started),

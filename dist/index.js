@@ -57476,6 +57476,7 @@ const DEFAULTS = {
     ecosystem: '',
     'pm2-env': '',
     save: 'true',
+    'health-url': '',
     'health-timeout': '60s',
     'stable-for': '10s',
     'lock-timeout': '15m',
@@ -57741,6 +57742,46 @@ function parseDuration(text, limits) {
 function toMilliseconds(text) {
     const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
     return digits === undefined ? null : Number(digits) * UNITS[unit];
+}
+
+;// CONCATENATED MODULE: ./inputs/health-url.js
+
+const health_url_TAKES = 'an http:// or https:// URL that is requested from the server itself, such as http://127.0.0.1:3000/health; a port of it, :3000/health; or a path, /health';
+/**
+ * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
+ * Null where none is given.
+ */
+function parseHealthUrl(text) {
+    if (text === '')
+        return null;
+    if (/\s/.test(text) || hasUnprintable(text))
+        throw new BadValue('it holds a blank or an invisible character', health_url_TAKES);
+    if (text.startsWith('/'))
+        return pathOf(text);
+    if (/^:\d+(?:\/|$)/.test(text))
+        return absolute(`http://localhost${text}`);
+    if (/^https?:\/\//i.test(text))
+        return absolute(text);
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+        throw new BadValue('it begins with neither http:// nor https://', health_url_TAKES);
+    throw new BadValue('it has no http:// before its host, and no slash or colon at its beginning', health_url_TAKES, 'Write http://127.0.0.1:3000/health in full, with the port that the app listens on.');
+}
+/** `//host/path` and `/\host` are URLs of another host to whoever resolves them. */
+function pathOf(text) {
+    const url = URL.canParse(text, 'http://localhost') ? new URL(text, 'http://localhost') : null;
+    if (url?.host !== 'localhost')
+        throw new BadValue('it names a host without http:// or https://', health_url_TAKES);
+    return url.pathname.replace(/^\/+/, '/') + url.search;
+}
+function absolute(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || url.port === '0')
+        throw new BadValue('it is no URL', health_url_TAKES);
+    if (url.username !== '' || url.password !== '') {
+        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer there without one, on a path or port that only the server itself can reach.');
+    }
+    url.hash = '';
+    return url.href;
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -58401,6 +58442,7 @@ function parseHostKeyCheck(check, knownHosts, fingerprints) {
 
 
 
+
 /**
  * Reads and checks every input, once. `mask` is called for each secret before anything else is done.
  * Throws one `InputsError` that names all bad inputs.
@@ -58433,6 +58475,7 @@ function readInputs(env, workflow, mask) {
         ecosystem: () => parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
         'pm2-env': () => parsePm2Env(text('pm2-env')),
         save: () => oneOf(text('save').toLowerCase(), ['true', 'false']) === 'true',
+        'health-url': () => parseHealthUrl(text('health-url')),
         'health-timeout': duration('health-timeout', '1s', '1h'),
         'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
         'lock-timeout': duration('lock-timeout', '0s', '6h'),
@@ -58465,6 +58508,7 @@ function readInputs(env, workflow, mask) {
         healthTimeout: read['health-timeout'],
         stableFor: read['stable-for'],
         lockTimeout: read['lock-timeout'],
+        healthUrl: read['health-url'],
     };
 }
 /** What to clone: as given, or this workflow's own repository. */
@@ -58501,7 +58545,7 @@ function hostOrNull(text) {
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -58553,6 +58597,7 @@ function makePlan(inputs, workflow) {
         healthTimeout: inputs.healthTimeout,
         stableFor: inputs.stableFor,
         lockTimeout: inputs.lockTimeout,
+        healthUrl: inputs.healthUrl,
     };
 }
 /** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
@@ -58666,8 +58711,8 @@ function escapeHtml(text) {
 /** What happens in each state, for a reader who has never seen the word. */
 const STATE_WORDS = {
     preflight: 'looking at the host: node, git, PM2, the app',
-    locked: 'no other deploy can touch this app now',
-    fetched: 'the commit is on the host',
+    locked: 'taking the lock: one deploy of this app at a time',
+    fetched: 'getting the commit onto the host',
     staged: 'installing and building aside; the live app is not touched',
     prepared: 'built; checking the live directory once more',
     canary: 'trying one instance of the new version aside',
@@ -58676,7 +58721,7 @@ const STATE_WORDS = {
     verified: 'the new version is healthy',
     committed: 'done: the new version stays',
     'rolling-back': 'bringing the old version back',
-    'rolled-back': 'done: the old version runs again',
+    'rolled-back': 'done: all is as it was before',
     'rollback-failed': 'the old version could not be brought back',
 };
 /** `4.2s`, `3m 05s`, `250ms`. */
@@ -58713,14 +58758,25 @@ function outcomeSentence(result) {
             return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
     }
 }
+/** What became of the requests to the health URL while the app was replaced; null where none were sent. */
+function requestsSentence({ requests }) {
+    if (!requests)
+        return null;
+    const [sent, failed, downtime] = [requests.sent, requests.failed, requests.downtimeMs].map(Number);
+    const lost = failed === 0 ? '' : `, ${formatDuration(downtime ?? 0)} without a good answer`;
+    return `${failed} of ${sent} requests to the health URL failed${lost}.`;
+}
 /** What to do about a failure, or null. */
 function remedySentence(failure) {
     return failure?.remedy ? asSentence(failure.remedy) : null;
 }
 function whatRuns(result) {
-    if (result.instances === 0)
-        return 'Nothing ran here before, and nothing of this deploy runs now.';
     const old = shortSha(result.sha);
+    if (result.instances === 0) {
+        return old === null
+            ? 'Nothing ran here before, and nothing of this deploy runs now.'
+            : `The files of the old version (${old}) are back. No instance is online now.`;
+    }
     return `The old version${old ? ` (${old})` : ''} runs${on(result.instances)}.`;
 }
 function on(instances) {
@@ -58803,6 +58859,9 @@ function startLog(label, now = () => performance.now()) {
             closeGroup();
             const { failure } = result;
             const remedy = remedySentence(failure);
+            const requests = requestsSentence(result);
+            if (requests !== null)
+                say(requests);
             printTail('Last lines of what failed', failure?.output ?? [], prefix);
             printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
             const sentence = outcomeSentence(result);
@@ -58840,6 +58899,8 @@ function outputsOf(label, result, durationMs) {
         'previous-sha': commit(result.previousSha),
         instances: result.instances,
         'duration-ms': Math.round(result.durationMs),
+        'failed-requests': count(result.requests?.failed),
+        'downtime-ms': count(result.requests?.downtimeMs),
         failure: failure && { state: failure.state, message: hostSentence(failure.message) },
     };
     return {
@@ -58847,6 +58908,8 @@ function outputsOf(label, result, durationMs) {
         sha: host.sha ?? '',
         'previous-sha': host['previous-sha'] ?? '',
         hosts: JSON.stringify([host]),
+        'failed-requests': String(host['failed-requests'] ?? ''),
+        'downtime-ms': String(host['downtime-ms'] ?? ''),
         'duration-ms': String(Math.round(durationMs)),
     };
 }
@@ -58857,8 +58920,14 @@ function outputsWithoutResult(durationMs) {
         sha: '',
         'previous-sha': '',
         hosts: '[]',
+        'failed-requests': '',
+        'downtime-ms': '',
         'duration-ms': String(Math.round(durationMs)),
     };
+}
+/** Null for what is no number: nothing was counted, or a host says anything. */
+function count(value) {
+    return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
 }
 /** Null for what is no commit id: a host may say anything. */
 function commit(sha) {
@@ -58873,10 +58942,12 @@ const MOST_BYTES = 256 * 1024;
 /** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
 function renderSummary(result, facts) {
     const remedy = remedySentence(result.failure);
+    const requests = requestsSentence(result);
     const parts = [
         `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
         remedy && `<p>${summaryCode(remedy)}</p>`,
         table(result, facts),
+        requests && `<p>While the app was replaced, ${requests}</p>`,
         `<p>Time went to: ${timeSpent(result)}.</p>`,
         ...failureBlocks(result),
     ];

@@ -1,6 +1,7 @@
 import { defaultRef } from './inputs/default-ref.ts';
 import { parseDuration } from './inputs/duration.ts';
 import { parseRef } from './inputs/git-ref.ts';
+import { parseHealthUrl } from './inputs/health-url.ts';
 import { type HostAddress, parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
 import { splitList } from './inputs/list.ts';
 import { DEFAULTS, type InputName, textOfInput } from './inputs/names.ts';
@@ -42,7 +43,8 @@ type PlannedInput =
   | 'commandTimeout'
   | 'healthTimeout'
   | 'stableFor'
-  | 'lockTimeout';
+  | 'lockTimeout'
+  | 'healthUrl';
 
 /** All inputs, checked. What goes to the host has the names and shapes that it has in the plan. */
 export interface Inputs extends Pick<Plan, PlannedInput> {
@@ -96,6 +98,7 @@ export function readInputs(
       parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
     'pm2-env': () => parsePm2Env(text('pm2-env')),
     save: () => oneOf(text('save').toLowerCase(), ['true', 'false']) === 'true',
+    'health-url': () => parseHealthUrl(text('health-url')),
     'health-timeout': duration('health-timeout', '1s', '1h'),
     'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
     'lock-timeout': duration('lock-timeout', '0s', '6h'),
@@ -129,6 +132,7 @@ export function readInputs(
     healthTimeout: read['health-timeout'],
     stableFor: read['stable-for'],
     lockTimeout: read['lock-timeout'],
+    healthUrl: read['health-url'],
   };
 }
 

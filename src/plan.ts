@@ -29,6 +29,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     healthTimeout: inputs.healthTimeout,
     stableFor: inputs.stableFor,
     lockTimeout: inputs.lockTimeout,
+    healthUrl: inputs.healthUrl,
   };
 }
 

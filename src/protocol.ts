@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -61,6 +61,8 @@ export interface Plan {
   healthTimeout: number;
   stableFor: number;
   lockTimeout: number;
+  /** Requested from the host itself: an absolute URL, or a path on the app's own port; null where there is none. */
+  healthUrl: string | null;
 }
 
 /** Why a deploy did not end as `deployed` or `unchanged`. All text in it comes from the host: hostile until rendered. */
@@ -89,6 +91,12 @@ export interface HostResult {
   spent: { lock: number; git: number; install: number; build: number; pm2: number; verify: number };
   /** Versions in use, for the report: `node` runs the deploy and the app's commands. */
   versions: { node: string; pm2: string };
+  /**
+   * Requests to the health URL from just before the swap to the end of the verification, or of the rollback; null without
+   * a health URL, and where nothing was swapped in. `failed` had no whole 2xx answer within 5 s. `downtimeMs` adds up
+   * stretches of failures, each from its first request to the next good one, by when they were sent.
+   */
+  requests: { sent: number; failed: number; downtimeMs: number } | null;
   failure: Failure | null;
 }
 
@@ -114,3 +122,13 @@ export type Control = { type: 'heartbeat' } | { type: 'go' } | { type: 'cancel';
 export const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
 export const LEASE = 120_000;
+
+/** What the runner sends in place of an `Opening`, to follow a deploy that it has begun in an earlier session. */
+export interface Rejoining {
+  /** The deploy's id. */
+  follow: string;
+  /** Bytes of its events that the runner has already. */
+  offset: number;
+  /** Why nothing may begin under that id later, where nothing has begun yet. */
+  refusal: string;
+}

@@ -84,6 +84,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     healthTimeout: 60_000,
     stableFor: 10_000,
     lockTimeout: 900_000,
+    healthUrl: null,
   });
 });
 
@@ -352,6 +353,44 @@ describe('durations', () => {
     for (const name of INPUT_NAMES.filter((each) => /timeout|stable-for/.test(each))) {
       expect(messageOf({ [name]: '25h' })).toContain(`\`${name}\` is "25h"`);
     }
+  });
+
+  test.each([
+    ['http://127.0.0.1:3000/health', 'http://127.0.0.1:3000/health'],
+    ['HTTPS://shop.example.com', 'https://shop.example.com/'],
+    ['http://[::1]:80/a b'.replace(' ', '%20'), 'http://[::1]/a%20b'],
+    ['http://localhost:3000/health?key=1#top', 'http://localhost:3000/health?key=1'],
+    [':3000/health', 'http://localhost:3000/health'],
+    [':3000', 'http://localhost:3000/'],
+    ['/health?deep=1', '/health?deep=1'],
+    ['/', '/'],
+    ['/.//evil.example', '/evil.example'],
+  ])('health-url %s is asked as %s', (given, asked) => {
+    expect(read({ 'health-url': given }).healthUrl).toBe(asked);
+  });
+
+  test.each([
+    ['127.0.0.1:3000/health', 'it has no http://'],
+    ['localhost:3000/health', 'it has no http://'],
+    ['health', 'it has no http://'],
+    ['ftp://h/health', 'neither http:// nor https://'],
+    ['file:///etc/passwd', 'neither http:// nor https://'],
+    ['//evil.example/health', 'it names a host without'],
+    ['/\\\\evil.example/health', 'it names a host without'],
+    ['http://', 'it is no URL'],
+    ['http://h:99999/', 'it is no URL'],
+    [':99999/', 'it is no URL'],
+    [':0/health', 'it is no URL'],
+    ['http://h/a b', 'a blank or an invisible character'],
+    ['http://h/\r\nHost: x', 'a blank or an invisible character'],
+    ['http://h/\u200b', 'a blank or an invisible character'],
+    ['http://me:hunter2@h/health', 'it holds a login'],
+    ['http://hunter2@h/health', 'it holds a login'],
+  ])('health-url %j is refused: %s', (given, why) => {
+    const message = messageOf({ 'health-url': given });
+    expect(message).toMatch(/^One input.*\n- `health-url` is /);
+    expect(message).toContain(why);
+    expect(message).not.toContain('hunter2');
   });
 
   test('stable-for has to fit into health-timeout', () => {

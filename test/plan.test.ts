@@ -10,6 +10,7 @@ const ENV = {
   INPUT_PATH: '~/app',
   INPUT_REF: 'main',
   INPUT_APP: 'web',
+  'INPUT_HEALTH-URL': ':3000/health',
   'INPUT_SHELL-INIT': 'export TOKEN=not-for-a-file',
   GITHUB_REPOSITORY: 'acme/shop',
   GITHUB_RUN_ID: '1234567',
@@ -38,6 +39,7 @@ test('the plan says who deploys what, and carries no secret', () => {
     path: '~/app',
     ref: 'main',
     apps: ['web'],
+    healthUrl: 'http://localhost:3000/health',
   });
   expect(JSON.stringify(plan)).not.toContain('not-for');
 });

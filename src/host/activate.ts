@@ -114,7 +114,7 @@ export function runPm2(
 
 /** What the new version must show to count as healthy. */
 export function expectationOf(transaction: Transaction): Expected {
-  const { swapped, before, deployId, config, pm2Env } = transaction;
+  const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
   if (swapped === null) throw new Error('a version that was not swapped in cannot be judged');
   return {
     deployId,
@@ -122,5 +122,6 @@ export function expectationOf(transaction: Transaction): Expected {
     ports: expectedPorts(config, pm2Env, before),
     after: ticksOf(swapped),
     knownStrays: before.strays,
+    healthUrl,
   };
 }

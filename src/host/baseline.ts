@@ -5,6 +5,7 @@ import { isWithin, realOrSame } from './places.ts';
 import { baselineConfig } from './pm2/baseline.ts';
 import type { Instance, Json } from './pm2/list.ts';
 import type { Pm2 } from './pm2/session.ts';
+import { descendantsOf } from './processes.ts';
 import type { Before } from './transaction.ts';
 import { acceptingPorts, straysOf } from './verify.ts';
 
@@ -26,6 +27,7 @@ export async function readBaseline(
     counts,
     ports: [...accepting].sort((a, b) => a - b),
     strays: straysOf(pm2, all),
+    healthUrl: null,
   };
   return { instances, before };
 }
@@ -33,7 +35,8 @@ export async function readBaseline(
 /** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
 function portsOf(pm2: Pm2, instances: readonly Instance[], all: readonly Instance[]): number[] {
   const daemon = pm2.daemonPid();
-  const listeners = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+  const processes = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+  const listeners = processes.flatMap((pid) => [pid, ...descendantsOf(pid)]);
   if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster')) listeners.push(daemon);
   const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
   const own = instances.flatMap(({ env }) => portIn(env) ?? []);
@@ -46,6 +49,15 @@ function portIn(env: Readonly<Record<string, Json>>): number | null {
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
 }
 
+/** Ports that the environments of these apps name as PORT. */
+export function declaredPorts(apps: readonly DeployApp[], pm2Env: string | null): number[] {
+  return apps.flatMap((app) => declaredPort(app, pm2Env) ?? []);
+}
+
+function declaredPort(app: DeployApp, pm2Env: string | null): number | null {
+  return portIn({ ...app.env, ...(app[`env_${pm2Env}`] as Record<string, Json> | undefined) });
+}
+
 /** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
 export function expectedPorts(
   config: readonly DeployApp[],
@@ -56,7 +68,7 @@ export function expectedPorts(
   for (const app of config) {
     const old = apps.find(({ name }) => name === app.name);
     const oldPort = old === undefined ? null : portIn(old.env);
-    const port = portIn({ ...app.env, ...(app[`env_${pm2Env}`] as Record<string, Json> | undefined) });
+    const port = declaredPort(app, pm2Env);
     // An app that never listened where its PORT says is a worker that shares an environment with others.
     if (port === null || (oldPort !== null && !accepted.includes(oldPort))) continue;
     if (oldPort !== null) ports.delete(oldPort);

@@ -12,9 +12,11 @@ import { checkLive, listSwap, settle } from './exchange.ts';
 import { DeployFailure } from './failure.ts';
 import { createRepository, fetchCommit } from './fetch.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { healthTargets } from './health-target.ts';
 import { takeLock } from './lock.ts';
 import { exists, makePrivate } from './places.ts';
 import type { Instance } from './pm2/list.ts';
+import { startProbe } from './probe.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRecord } from './record.ts';
 import { secretsOfEnvironment } from './redact.ts';
@@ -26,7 +28,8 @@ import { differsFrom } from './unchanged.ts';
 import { verify } from './verify.ts';
 
 /** How a deploy ended on this host, but for what its caller knows. */
-export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'>;
+export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'> &
+  Partial<Pick<HostResult, 'requests'>>;
 
 /** Tells everybody who follows which state the deploy is in. */
 export interface Progress {
@@ -102,6 +105,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const { instances, before } = await readBaseline(pm2, names);
   checkApps(places.live, staged.config, instances);
   for (const { env } of instances) context.redactor.hide(secretsOfEnvironment(env));
+  const health = await healthTargets(context, staged.config, before);
   const transaction: Transaction = {
     deployId: plan.deployId,
     run: plan.run,
@@ -113,18 +117,25 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
     record: staged.record,
     previousRecord: current?.record ?? null,
     fingerprint: fingerprintOf(context),
-    before,
+    before: { ...before, healthUrl: health.before },
     config: staged.config,
     pm2Env: plan.pm2Env,
     save: plan.save,
     healthTimeout: plan.healthTimeout,
     stableFor: plan.stableFor,
+    healthUrl: health.now,
     swapped: null,
     restored: false,
   };
   saveTransaction(places.state, transaction);
   runner.standAlone();
-  return goLive(context, progress, transaction, instances);
+  const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
+  try {
+    const end = await goLive(context, progress, transaction, instances);
+    return { ...end, requests: probe.stop() };
+  } finally {
+    probe.stop();
+  }
 }
 
 type Enter = (state: State, outcome?: Outcome, reason?: string) => void;

@@ -96,7 +96,7 @@ const CAUSES: readonly [RegExp, string][] = [
   ],
 ];
 
-export function gitFailure(result: CommandResult, what: string, options: GitOptions): Error {
+function gitFailure(result: CommandResult, what: string, options: GitOptions): Error {
   if (result.stopped === 'cancelled' && options.cancel) return options.cancel.reason as Error;
   const output = result.tail.filter((line) => line.trim() !== '');
   const how =

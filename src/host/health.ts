@@ -12,6 +12,8 @@ export interface Expected {
   after: number | null;
   /** Children of PM2's daemon that it did not list before the deploy either. */
   knownStrays: readonly number[];
+  /** What must answer 2xx, absolute; null where nothing is requested. */
+  healthUrl: string | null;
 }
 
 /** What was seen at one moment. */
@@ -24,6 +26,8 @@ export interface Snapshot {
   strays: readonly number[];
   /** Of the expected ports, those that accepted a connection. */
   accepting: ReadonlySet<number>;
+  /** What is wrong with the health URL's answer; null where it was good, or none was asked for. */
+  complaint: string | null;
 }
 
 /** `pending` may still become healthy; `broken` will not, and a rollback need not wait. */
@@ -46,7 +50,8 @@ export function judge(expected: Expected, now: Snapshot, since: Snapshot): Verdi
     firstOf(now.instances, (one) => notReady(one, now)) ??
     firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
     strays(expected, now) ??
-    silent(expected, now);
+    silent(expected, now) ??
+    now.complaint;
   return pending === null ? HEALTHY : { kind: 'pending', why: pending };
 }
 

@@ -53,6 +53,7 @@ async function main(runDir: string): Promise<void> {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
   }
   const result: HostResult = {
+    requests: null,
     ...end,
     instances: context === null ? 0 : await onlineInstances(context),
     durationMs: Math.round(performance.now() - started),

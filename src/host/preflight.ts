@@ -4,7 +4,7 @@ import type { Plan } from '../protocol.ts';
 import { inspectCheckout } from './checkout.ts';
 import type { Clock } from './clock.ts';
 import { run } from './command.ts';
-import { type Context, inform } from './context.ts';
+import { type Context, inform, warn } from './context.ts';
 import type { RunnerLine } from './control.ts';
 import { pm2Environment, sessionless } from './environment.ts';
 import type { EventLog } from './events.ts';
@@ -65,6 +65,12 @@ export async function preflight(start: Start): Promise<Context> {
     start.log,
     `Node ${process.version}, PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
   );
+  if (pm2.otherDaemon !== null) {
+    warn(
+      start.log,
+      `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`,
+    );
+  }
   return Object.assign(context, {
     plan,
     runDir: start.runDir,

@@ -74,6 +74,7 @@ async function restoreApps(
     ports: before.ports,
     after: ticksOf(swapped),
     knownStrays: before.strays,
+    healthUrl: before.healthUrl,
   };
   // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
   const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);

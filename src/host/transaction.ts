@@ -29,6 +29,8 @@ export interface Transaction {
   save: boolean;
   healthTimeout: number;
   stableFor: number;
+  /** What the new version must answer; absolute, or null. */
+  healthUrl: string | null;
   /** What PM2 is given. */
   config: DeployApp[];
   pm2Env: string | null;
@@ -47,6 +49,8 @@ export interface Before {
   /** Ports on which the old version accepted connections. */
   ports: number[];
   strays: number[];
+  /** What the old version answered with 2xx, absolute; null where it did not, or nothing was asked. */
+  healthUrl: string | null;
 }
 
 const file = (state: string): string => join(state, 'transaction.json');

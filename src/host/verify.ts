@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandResult } from './command.ts';
 import { DeployFailure } from './failure.ts';
 import { type Expected, judge, type Snapshot, troubleInReload, type Verdict } from './health.ts';
+import { complaintAbout } from './health-url.ts';
 import { accepts, listeningAddresses } from './listening.ts';
 import type { Reload } from './pm2/cli.ts';
 import type { Instance } from './pm2/list.ts';
@@ -16,18 +17,23 @@ const POLL_RELOAD_EVERY = 100;
 const QUIET_POLLS = 3;
 
 /** Looks at everything that health depends on, once. */
-export async function observe(pm2: Pm2, expected: Pick<Expected, 'instances' | 'ports'>): Promise<Snapshot> {
-  const [all, accepting] = await Promise.all([pm2.list(), acceptingPorts(expected.ports)]);
+export async function observe(
+  pm2: Pm2,
+  { instances, ports, healthUrl }: Pick<Expected, 'instances' | 'ports' | 'healthUrl'>,
+): Promise<Snapshot> {
+  const asked = healthUrl ? complaintAbout(healthUrl) : null;
+  const [all, accepting, complaint] = await Promise.all([pm2.list(), acceptingPorts(ports), asked]);
   const started = new Map<number, number>();
   for (const { pid } of all) {
     const ticks = pid > 0 ? startTicks(pid) : null;
     if (ticks !== null) started.set(pid, ticks);
   }
   return {
-    instances: all.filter((one) => expected.instances[one.name] !== undefined),
+    instances: all.filter((one) => instances[one.name] !== undefined),
     startTicks: started,
     strays: straysOf(pm2, all),
     accepting,
+    complaint,
   };
 }
 

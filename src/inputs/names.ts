@@ -22,6 +22,7 @@ export const DEFAULTS = {
   ecosystem: '',
   'pm2-env': '',
   save: 'true',
+  'health-url': '',
   'health-timeout': '60s',
   'stable-for': '10s',
   'lock-timeout': '15m',

@@ -1,7 +1,7 @@
 import * as core from '@actions/core';
 import type { Event, HostResult } from '../protocol.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
-import { formatDuration, outcomeSentence, remedySentence, STATE_WORDS } from './words.ts';
+import { formatDuration, outcomeSentence, remedySentence, requestsSentence, STATE_WORDS } from './words.ts';
 
 /** Characters that the log takes from the commands of one host, all together. */
 const MOST_OUTPUT = 4_000_000;
@@ -72,6 +72,8 @@ export function startLog(label: string, now: () => number = () => performance.no
       closeGroup();
       const { failure } = result;
       const remedy = remedySentence(failure);
+      const requests = requestsSentence(result);
+      if (requests !== null) say(requests);
       printTail('Last lines of what failed', failure?.output ?? [], prefix);
       printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
       const sentence = outcomeSentence(result);

@@ -8,6 +8,8 @@ export interface Outputs extends Readonly<Record<string, string>> {
   sha: string;
   'previous-sha': string;
   hosts: string;
+  'failed-requests': string;
+  'downtime-ms': string;
   'duration-ms': string;
 }
 
@@ -21,6 +23,8 @@ export function outputsOf(label: string, result: HostResult, durationMs: number)
     'previous-sha': commit(result.previousSha),
     instances: result.instances,
     'duration-ms': Math.round(result.durationMs),
+    'failed-requests': count(result.requests?.failed),
+    'downtime-ms': count(result.requests?.downtimeMs),
     failure: failure && { state: failure.state, message: hostSentence(failure.message) },
   };
   return {
@@ -28,6 +32,8 @@ export function outputsOf(label: string, result: HostResult, durationMs: number)
     sha: host.sha ?? '',
     'previous-sha': host['previous-sha'] ?? '',
     hosts: JSON.stringify([host]),
+    'failed-requests': String(host['failed-requests'] ?? ''),
+    'downtime-ms': String(host['downtime-ms'] ?? ''),
     'duration-ms': String(Math.round(durationMs)),
   };
 }
@@ -39,8 +45,15 @@ export function outputsWithoutResult(durationMs: number): Outputs {
     sha: '',
     'previous-sha': '',
     hosts: '[]',
+    'failed-requests': '',
+    'downtime-ms': '',
     'duration-ms': String(Math.round(durationMs)),
   };
+}
+
+/** Null for what is no number: nothing was counted, or a host says anything. */
+function count(value: number | undefined): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
 }
 
 /** Null for what is no commit id: a host may say anything. */

@@ -1,6 +1,13 @@
 import type { HostResult } from '../protocol.ts';
 import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
-import { formatDuration, isSha, outcomeSentence, remedySentence, shortSha } from './words.ts';
+import {
+  formatDuration,
+  isSha,
+  outcomeSentence,
+  remedySentence,
+  requestsSentence,
+  shortSha,
+} from './words.ts';
 
 /** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
 const MOST_BYTES = 256 * 1024;
@@ -15,10 +22,12 @@ export interface SummaryFacts {
 /** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
 export function renderSummary(result: HostResult, facts: SummaryFacts): string {
   const remedy = remedySentence(result.failure);
+  const requests = requestsSentence(result);
   const parts = [
     `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
     remedy && `<p>${summaryCode(remedy)}</p>`,
     table(result, facts),
+    requests && `<p>While the app was replaced, ${requests}</p>`,
     `<p>Time went to: ${timeSpent(result)}.</p>`,
     ...failureBlocks(result),
   ];

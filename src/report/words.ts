@@ -4,8 +4,8 @@ import { hostSentence } from './hostile-text.ts';
 /** What happens in each state, for a reader who has never seen the word. */
 export const STATE_WORDS: Readonly<Record<State, string>> = {
   preflight: 'looking at the host: node, git, PM2, the app',
-  locked: 'no other deploy can touch this app now',
-  fetched: 'the commit is on the host',
+  locked: 'taking the lock: one deploy of this app at a time',
+  fetched: 'getting the commit onto the host',
   staged: 'installing and building aside; the live app is not touched',
   prepared: 'built; checking the live directory once more',
   canary: 'trying one instance of the new version aside',
@@ -14,7 +14,7 @@ export const STATE_WORDS: Readonly<Record<State, string>> = {
   verified: 'the new version is healthy',
   committed: 'done: the new version stays',
   'rolling-back': 'bringing the old version back',
-  'rolled-back': 'done: the old version runs again',
+  'rolled-back': 'done: all is as it was before',
   'rollback-failed': 'the old version could not be brought back',
 };
 
@@ -54,14 +54,26 @@ export function outcomeSentence(result: HostResult): string {
   }
 }
 
+/** What became of the requests to the health URL while the app was replaced; null where none were sent. */
+export function requestsSentence({ requests }: HostResult): string | null {
+  if (!requests) return null;
+  const [sent, failed, downtime] = [requests.sent, requests.failed, requests.downtimeMs].map(Number);
+  const lost = failed === 0 ? '' : `, ${formatDuration(downtime ?? 0)} without a good answer`;
+  return `${failed} of ${sent} requests to the health URL failed${lost}.`;
+}
+
 /** What to do about a failure, or null. */
 export function remedySentence(failure: Failure | null): string | null {
   return failure?.remedy ? asSentence(failure.remedy) : null;
 }
 
 function whatRuns(result: HostResult): string {
-  if (result.instances === 0) return 'Nothing ran here before, and nothing of this deploy runs now.';
   const old = shortSha(result.sha);
+  if (result.instances === 0) {
+    return old === null
+      ? 'Nothing ran here before, and nothing of this deploy runs now.'
+      : `The files of the old version (${old}) are back. No instance is online now.`;
+  }
   return `The old version${old ? ` (${old})` : ''} runs${on(result.instances)}.`;
 }
 

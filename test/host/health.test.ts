@@ -8,6 +8,7 @@ const expected: Expected = {
   ports: [3000],
   after: 500,
   knownStrays: [77],
+  healthUrl: 'http://localhost:3000/health',
 };
 
 function instance(pmId: number, change: Partial<Instance> = {}): Instance {
@@ -24,6 +25,7 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
     ]),
     strays: [77],
     accepting: new Set([3000]),
+    complaint: null,
     ...change,
   };
 }
@@ -63,6 +65,11 @@ describe('judge', () => {
       "was started before this version's files were in place",
     ],
     ['an old worker lives on, unlisted', { strays: [77, 88] }, 'does not list: pid 88'],
+    [
+      'its health URL answers badly',
+      { complaint: 'http://localhost:3000/health answers 500: the database is out of reach' },
+      'answers 500: the database is out of reach',
+    ],
     ['nothing listens', { accepting: new Set() }, 'nothing accepts connections on port 3000'],
     [
       'one is errored',
@@ -100,6 +107,7 @@ describe('judge', () => {
     const crashed = snapshot({ instances: [instance(0, { restartTime: 2 }), instance(1)] });
     expect(judge(expected, crashed, snapshot()).kind).toBe('broken');
     expect(judge(expected, snapshot({ accepting: new Set() }), snapshot()).kind).toBe('pending');
+    expect(judge(expected, snapshot({ complaint: 'answers 503' }), snapshot()).kind).toBe('pending');
   });
 
   it('asks for no start time after the host was booted again', () => {

@@ -20,7 +20,7 @@ export function writePlainJs(program: string): { file: string; directory: string
       .replace(/^import \{([^}]*)\} from '([^']+)'/gm, (_, names: string, from: string) => {
         const isOurs = from.startsWith('.');
         if (isOurs) write(resolve(dirname(file), from));
-        return `const {${names}} = require('${isOurs ? `./${plainName(from)}` : from}')`;
+        return `const {${names.replace(/ as /g, ': ')}} = require('${isOurs ? `./${plainName(from)}` : from}')`;
       })
       .replace(
         /^export ((?:async function|function|class|const) (\w+))/gm,

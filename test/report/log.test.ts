@@ -38,7 +38,7 @@ test('a good deploy reads as its states, with what commands printed folded betwe
     time += 500;
     log.event(event);
   }
-  log.finish(result());
+  log.finish(result({ requests: { sent: 132, failed: 0, downtimeMs: 0 } }));
   expect(printed.split('\n')).toEqual([
     '[    0ms] Deploying main',
     '[  500ms] preflight        looking at the host: node, git, PM2, the app',
@@ -53,6 +53,7 @@ test('a good deploy reads as its states, with what commands printed folded betwe
     '::endgroup::',
     '::warning::web-1: disk is nearly full',
     '[   4.0s] committed        done: the new version stays',
+    '[   4.5s] 0 of 132 requests to the health URL failed.',
     '[   4.5s] Deployed: aaaaaaa runs on all 2 instances, healthy.',
     '',
   ]);

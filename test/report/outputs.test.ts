@@ -6,7 +6,14 @@ import { failure, PREVIOUS, result, SHA } from './results.ts';
 
 test('a deploy sets every output', () => {
   const { hosts, ...rest } = outputsOf('web-1', result(), 45_000.4);
-  expect(rest).toEqual({ outcome: 'deployed', sha: SHA, 'previous-sha': PREVIOUS, 'duration-ms': '45000' });
+  expect(rest).toEqual({
+    outcome: 'deployed',
+    sha: SHA,
+    'previous-sha': PREVIOUS,
+    'failed-requests': '',
+    'downtime-ms': '',
+    'duration-ms': '45000',
+  });
   expect(JSON.parse(hosts)).toEqual([
     {
       host: 'web-1',
@@ -15,6 +22,8 @@ test('a deploy sets every output', () => {
       'previous-sha': PREVIOUS,
       instances: 2,
       'duration-ms': 42_400,
+      'failed-requests': null,
+      'downtime-ms': null,
       failure: null,
     },
   ]);
@@ -29,6 +38,19 @@ test('so does a failure, without what the host printed', () => {
     failure: { state: 'verifying', message: 'a : :add-mask: :b' },
   });
   expect(outputs.hosts).not.toContain('boom');
+});
+
+test.each([
+  [{ sent: 132, failed: 0, downtimeMs: 0 }, '0', '0'],
+  [{ sent: 132, failed: 5, downtimeMs: 512 }, '5', '512'],
+  [{ sent: 1, failed: '$(id)' as unknown as number, downtimeMs: Number.NaN }, '', ''],
+])('what became of the requests to the health URL (%#)', (requests, failed, downtime) => {
+  const outputs = outputsOf('h', result({ requests }), 1);
+  expect(outputs).toMatchObject({ 'failed-requests': failed, 'downtime-ms': downtime });
+  expect(JSON.parse(outputs.hosts)[0]).toMatchObject({
+    'failed-requests': failed === '' ? null : Number(failed),
+    'downtime-ms': downtime === '' ? null : Number(downtime),
+  });
 });
 
 test('a host cannot put other text where a commit belongs', () => {

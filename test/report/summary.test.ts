@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { HostResult } from '../../src/protocol.ts';
 import { renderErrorSummary, renderSummary } from '../../src/report/summary.ts';
 import { failure, PREVIOUS, result, SHA } from './results.ts';
 
@@ -28,6 +29,14 @@ test('the first line says how it ended, and the table what runs', () => {
   );
 });
 
+test('it says what became of the requests to the health URL', () => {
+  const requests = { sent: 132, failed: 0, downtimeMs: 0 };
+  expect(renderSummary(result({ requests }), FACTS)).toContain(
+    '<p>While the app was replaced, 0 of 132 requests to the health URL failed.</p>',
+  );
+  expect(renderSummary(result(), FACTS)).not.toContain('health URL');
+});
+
 test('a failure shows what to do and the last lines', () => {
   const summary = renderSummary(result({ outcome: 'rolled-back', failure: failure() }), FACTS);
   expect(summary).toContain('<h3>Rolled back: The new version crashed. The old version (aaaaaaa) runs on');
@@ -51,6 +60,7 @@ test('nothing that a host says changes the form of the summary', () => {
       previousSha: `${SHA}\n<b>`,
       instances: '<b>' as unknown as number,
       durationMs: '<b>' as unknown as number,
+      requests: { sent: '<b>', failed: '</p>', downtimeMs: '<b>' } as unknown as HostResult['requests'],
       versions: { node: text, pm2: text },
       failure: failure({ message: text, remedy: text, output: NASTY, appLog: NASTY }),
     }),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatDuration, outcomeSentence } from '../../src/report/words.ts';
+import { formatDuration, outcomeSentence, requestsSentence } from '../../src/report/words.ts';
 import { failure, result } from './results.ts';
 
 test.each([
@@ -13,6 +13,10 @@ test.each([
   [
     result({ outcome: 'rolled-back', failure: failure(), sha: null, instances: 0 }),
     'Rolled back: The new version crashed. Nothing ran here before, and nothing of this deploy runs now.',
+  ],
+  [
+    result({ outcome: 'rolled-back', failure: failure(), instances: 0 }),
+    'Rolled back: The new version crashed. The files of the old version (aaaaaaa) are back. No instance is online now.',
   ],
   [
     result({ outcome: 'rollback-failed', failure: failure() }),
@@ -29,6 +33,17 @@ test.each([
   [result({ outcome: 'failed', failure: failure() }), 'Failed in verifying: The new version crashed.'],
 ])('%#: %s', (ended, sentence) => {
   expect(outcomeSentence(ended)).toBe(sentence);
+});
+
+test.each([
+  [null, null],
+  [{ sent: 132, failed: 0, downtimeMs: 0 }, '0 of 132 requests to the health URL failed.'],
+  [
+    { sent: 132, failed: 5, downtimeMs: 1_234 },
+    '5 of 132 requests to the health URL failed, 1.2s without a good answer.',
+  ],
+])('%j: %s', (requests, sentence) => {
+  expect(requestsSentence(result({ requests }))).toBe(sentence);
 });
 
 test.each([

@@ -1,5 +1,11 @@
 /** What is wrong with a version of the app, if anything. */
-export type Flaw = 'throws at boot' | 'crashes after 3 s' | 'never listens' | 'build fails';
+export type Flaw =
+  | 'throws at boot'
+  | 'crashes after 3 s'
+  | 'never listens'
+  | 'build fails'
+  | 'answers 500 on /health'
+  | 'turns bad after 5 s';
 
 export interface FixtureOptions {
   /** What `/version` answers once this version was built. */
@@ -87,16 +93,25 @@ setInterval(() => {}, 1000);
   const crash = `setTimeout(() => {
   throw new Error('version ${version} crashes after three seconds');
 }, 3000);`;
+  const badWhen =
+    flaw === 'answers 500 on /health'
+      ? 'true'
+      : flaw === 'turns bad after 5 s'
+        ? 'process.uptime() > 5'
+        : 'false';
   return `const http = require('http');
 const { version } = require('./version.json');
 
 ${print}
 let leaving = false;
+const isBad = () => ${badWhen};
 const server = http.createServer((request, response) => {
   // Each client is told to take a new connection before this process takes no more.
   if (leaving) response.setHeader('Connection', 'close');
   if (request.url === '/version') return response.end(version);
-  if (request.url === '/health') return response.end('ok');
+  if (request.url === '/health' && !isBad()) return response.end('ok');
+  if (request.url === '/health') response.statusCode = 500;
+  if (request.url === '/health') return response.end('version ${version} cannot reach its database\\n');
   response.statusCode = 404;
   response.end('not found');
 });

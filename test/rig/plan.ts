@@ -27,6 +27,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     healthTimeout: 60_000,
     stableFor: 1_000,
     lockTimeout: 60_000,
+    healthUrl: null,
     ...changes,
   };
 }

@@ -6,6 +6,7 @@ import { BUILD_FAILURE, ROOT } from './places.ts';
 const NEEDED: Record<string, string> = {
   git: 'git',
   sshd: 'openssh-server',
+  openssl: 'openssl',
   zsh: 'zsh',
   fish: 'fish',
   tcsh: 'tcsh',
