@@ -516,6 +516,117 @@ async function pruneRefs(git, keep) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/journal.js
+
+
+/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
+function openJournal(state) {
+    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
+    // A line that a power cut tore has no end: the next one must not continue it.
+    let whole = (readIfThere(file) ?? '\n').endsWith('\n');
+    return {
+        write(entry) {
+            appendDurably(file, `${whole ? '' : '\n'}${JSON.stringify({ ...entry, at: new Date().toISOString() })}\n`);
+            whole = true;
+        },
+        entries: () => parseJournal(readIfThere(file) ?? ''),
+    };
+}
+function parseJournal(text) {
+    return text.split('\n').flatMap((line) => {
+        try {
+            return line === '' ? [] : [JSON.parse(line)];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** States in which PM2 or the live tree may be between two versions. */
+const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
+/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
+function unfinished(entries) {
+    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
+    return last !== undefined && OPEN.includes(last.state) ? last : null;
+}
+
+;// CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = require("node:crypto");
+;// CONCATENATED MODULE: ./host/places.js
+
+
+
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+function resolvePath(given, home) {
+    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    if (path === '/' || path === realOrSame(home)) {
+        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
+            remedy: "Give the app a directory of its own, such as '~/app'.",
+        });
+    }
+    return realOrSame(path);
+}
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+function stateRoot(env, home) {
+    const given = env.XDG_STATE_HOME;
+    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+/** Names the places of the app at `live` without making or changing any. */
+function placesOf(live, workingDirectory, root) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
+    return {
+        live,
+        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
+        beside: placeBeside(live),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
+    };
+}
+function placeBeside(live) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
+    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
+}
+function writableOnSameFilesystem(sibling, live) {
+    const parent = (0,external_node_path_namespaceObject.dirname)(live);
+    try {
+        const existing = exists(sibling) ? sibling : parent;
+        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
+    }
+    catch {
+        return false;
+    }
+}
+/** Makes the directories that only the deploying user may read. */
+function makePrivate(...directories) {
+    for (const directory of directories)
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+}
+/** Whether `path` is `directory` or lies in it; both absolute. */
+function isWithin(directory, path) {
+    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
+}
+/** Whether something is there, a dangling link included. */
+function exists(path) {
+    try {
+        (0,external_node_fs_namespaceObject.lstatSync)(path);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+/** With every link resolved, or as it is where there is nothing. */
+function realOrSame(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/record.js
 
 
@@ -534,6 +645,8 @@ function loadRecord(state, name) {
 }
 
 ;// CONCATENATED MODULE: ./host/commit.js
+
+
 
 
 
@@ -574,8 +687,13 @@ async function commit(context, transaction, expected) {
         warn(context.log, `PM2's dump could not be updated, so that a reboot may start the old settings: ${error.message}`);
     }
 }
-/** Removes what no deploy needs any more: all but what the current version replaced and the last version that failed. */
-async function prune({ places, git, runDir }, deployId) {
+/**
+ * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
+ * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
+ */
+async function prune({ places, git, runDir, journal }, deployId) {
+    if (unfinished(journal.entries()) !== null)
+        return;
     const current = loadCurrent(places.state);
     await pruneRefs(git, [current?.sha ?? null]);
     const keep = new Set([
@@ -583,15 +701,18 @@ async function prune({ places, git, runDir }, deployId) {
         'holder.json',
         ...(current === null ? [] : [current.deployId]),
     ]);
-    const beside = (0,external_node_fs_namespaceObject.readdirSync)(places.beside).filter((name) => !keep.has(name));
-    const records = (0,external_node_fs_namespaceObject.readdirSync)(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
-    const runs = (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
+    const beside = namesIn(places.beside).filter((name) => !keep.has(name));
+    const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
+    const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
     const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
     await Promise.all([
         ...beside.map((name) => remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
         ...records.map((name) => remove((0,external_node_path_namespaceObject.join)(places.state, name))),
         ...[...runs.filter(isOld), ...replaced].map(remove),
     ]);
+}
+function namesIn(directory) {
+    return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
 }
 /** Other apps' deploys have their run directories beside this one's, and may be running. */
 function isOld(run) {
@@ -1147,83 +1268,6 @@ function textOf(path) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:crypto"
-const external_node_crypto_namespaceObject = require("node:crypto");
-;// CONCATENATED MODULE: ./host/places.js
-
-
-
-
-/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
-function resolvePath(given, home) {
-    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
-    if (path === '/' || path === realOrSame(home)) {
-        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
-            remedy: "Give the app a directory of its own, such as '~/app'.",
-        });
-    }
-    return realOrSame(path);
-}
-/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
-function stateRoot(env, home) {
-    const given = env.XDG_STATE_HOME;
-    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
-}
-/** Names the places of the app at `live` without making or changing any. */
-function placesOf(live, workingDirectory, root) {
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
-    return {
-        live,
-        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
-        beside: placeBeside(live),
-        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
-    };
-}
-function placeBeside(live) {
-    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
-    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
-}
-function writableOnSameFilesystem(sibling, live) {
-    const parent = (0,external_node_path_namespaceObject.dirname)(live);
-    try {
-        const existing = exists(sibling) ? sibling : parent;
-        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
-    }
-    catch {
-        return false;
-    }
-}
-/** Makes the directories that only the deploying user may read. */
-function makePrivate(...directories) {
-    for (const directory of directories)
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
-}
-/** Whether `path` is `directory` or lies in it; both absolute. */
-function isWithin(directory, path) {
-    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
-    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
-}
-/** Whether something is there, a dangling link included. */
-function exists(path) {
-    try {
-        (0,external_node_fs_namespaceObject.lstatSync)(path);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-/** With every link resolved, or as it is where there is nothing. */
-function realOrSame(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return path;
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/pm2/baseline.js
 /**
  * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
@@ -1412,7 +1456,7 @@ function changed(one, since) {
     if (then === undefined)
         return null;
     if (one.restartTime > then.restartTime)
-        return `${health_nameOf(one)} crashed and was restarted (restart ${one.restartTime})`;
+        return `${health_nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
     return one.pid !== then.pid ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;
 }
 function miscounted(expected, now) {
@@ -1830,7 +1874,7 @@ function refuseUnapplied(config, instances) {
         if (differences.length === 0)
             continue;
         throw new DeployFailure(`PM2's reload would not apply these settings of '${app.name}': ${differences.join('; ')}.`, {
-            remedy: `Nothing was changed. Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
+            remedy: `Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
         });
     }
 }
@@ -1888,9 +1932,10 @@ async function localChanges(live, git, { rewritten, deleted }) {
 function refuseLocalChanges(live, changes) {
     if (changes.length === 0)
         return;
-    const shown = changes.slice(0, 20).join(', ');
-    const more = changes.length > 20 ? ` and ${changes.length - 20} more` : '';
+    const shown = changes.slice(0, 3).join(', ');
+    const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
     throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
+        output: changes,
         remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
     });
 }
@@ -3190,8 +3235,11 @@ async function listSwap(context, staged, head, generatedOld) {
         ignored: (paths) => ignoredPaths(git, paths),
     });
     if (collisions.length > 0) {
-        throw new DeployFailure(`The new version would replace what no deploy put there:\n${collisions.slice(0, 20).map(describeCollision).join('\n')}`, {
-            remedy: 'Nothing was changed. Move these away on the server, or keep the build from making them, and run the job again.',
+        const [first] = collisions;
+        const more = collisions.length > 1 ? ` So would ${collisions.length - 1} more, listed above.` : '';
+        throw new DeployFailure(`The new version would replace what is not a deploy's: ${first === undefined ? '' : describeCollision(first)}${more}`, {
+            output: collisions.map(describeCollision),
+            remedy: 'Move it away on the server, or keep the new version from bringing its own, and run the job again.',
         });
     }
     if (adopted.length > 0)
@@ -3336,7 +3384,7 @@ function describeHolder(note) {
         return `${run.actor}, ${run.url}, since ${since}`;
     }
     catch {
-        return "another user's process, or one that left no name";
+        return "another user's process, or one that left no name ('lslocks' on the server shows it)";
     }
 }
 function pause(ms, cancel) {
@@ -3418,40 +3466,6 @@ function countRequests(asked, end) {
         downtime += end - downSince;
     const failed = asked.filter(({ good }) => !good).length;
     return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
-}
-
-;// CONCATENATED MODULE: ./host/journal.js
-
-
-/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
-function openJournal(state) {
-    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
-    // A line that a power cut tore has no end: the next one must not continue it.
-    let whole = (readIfThere(file) ?? '\n').endsWith('\n');
-    return {
-        write(entry) {
-            appendDurably(file, `${whole ? '' : '\n'}${JSON.stringify({ ...entry, at: new Date().toISOString() })}\n`);
-            whole = true;
-        },
-        entries: () => parseJournal(readIfThere(file) ?? ''),
-    };
-}
-function parseJournal(text) {
-    return text.split('\n').flatMap((line) => {
-        try {
-            return line === '' ? [] : [JSON.parse(line)];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-/** States in which PM2 or the live tree may be between two versions. */
-const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
-/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
-function unfinished(entries) {
-    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
-    return last !== undefined && OPEN.includes(last.state) ? last : null;
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/cli.js
@@ -3549,9 +3563,11 @@ async function rollBack(context, transaction, stopped) {
         saveCurrent(places.state, { ...current, runsAs, since: swapped });
     keepForDiagnosis(context, transaction);
 }
-async function waitUntilQuiet({ pm2 }, { before, config }, stopped) {
+async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
     const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
     const slowest = Math.max(0, ...limits);
+    if (stopped)
+        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
     await quiet(pm2, before.strays, stopped ? slowest : 0, slowest + rollback_MARGIN);
 }
 /** Apps that only the new version has are removed: this deploy started them. */
@@ -4167,12 +4183,12 @@ async function stage(context, sha) {
     await checkOut(context.git, context.gitIn, workshop, sha);
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
     const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
-    for (const path of shown)
-        context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
     const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
     if (!(0,external_node_fs_namespaceObject.existsSync)(workDir)) {
         throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
     }
+    for (const directory of [workshop, workDir])
+        hideEnvValues(context, directory);
     const options = {
         staging: workshop,
         workDir,
@@ -4192,8 +4208,10 @@ async function stage(context, sha) {
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
     const config = await readApps(context, staging, plan.deployId);
-    for (const app of config)
+    for (const app of config) {
+        context.redactor.hide(environmentsOf(app).flatMap(secretsOfEnvironment));
         requireScript(app, places.live, staging);
+    }
     for (const text of config.flatMap(adviseOn))
         warn(context.log, text);
     hideEnvFiles(staging, shown);
@@ -4203,6 +4221,19 @@ async function stage(context, sha) {
     const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
     const record = saveRecord(places.state, plan.deployId, generated);
     return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
+function hideEnvValues({ redactor }, directory) {
+    for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory, { withFileTypes: true })) {
+        if (!entry.name.startsWith('.env') || !entry.isFile())
+            continue;
+        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, entry.name), 'utf8')));
+    }
+}
+/** An app's `env` and every `env_<name>`. */
+function environmentsOf(app) {
+    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
+    return found.map(([, env]) => Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])));
 }
 /** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
 function requireScript(app, live, staging) {
@@ -4911,7 +4942,11 @@ function findPm2(surroundings) {
     }
     throw new DeployFailure('PM2 is not installed on this host, or not where it can be found.', {
         remedy: 'Install it there for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
-        output: ['Looked at:', ...new Set(tried)],
+        output: [
+            `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
+            ...[...new Set(tried)].slice(0, 8),
+            'and where version managers keep global packages.',
+        ],
     });
 }
 function* candidates({ env, execPath, home, workDir, daemon }) {

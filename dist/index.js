@@ -58226,12 +58226,12 @@ function againstKnownHosts(text, endpoint, key) {
 function unpinned(endpoint, key, why) {
     return {
         message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If it is the same, set known-hosts to: ${pinLine(endpoint, key)}`,
+        remedy: `${compare(endpoint, key)} If it is the same, set known-hosts to this line${endpoint.shownHost === null ? ', with your host for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
     };
 }
 function compare(endpoint, key) {
     const name = key.type.startsWith('ecdsa') ? 'ecdsa' : key.type.replace('ssh-', '');
-    return `On ${endpoint.label} itself, compare the fingerprint with what this prints: ssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub`;
+    return `On ${endpoint.label} itself, compare the fingerprint with what this prints:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
 }
 function pinLine(endpoint, key) {
     const name = endpoint.shownHost ?? 'ADDRESS';

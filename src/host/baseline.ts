@@ -122,7 +122,7 @@ function refuseUnapplied(config: readonly DeployApp[], instances: readonly Insta
     throw new DeployFailure(
       `PM2's reload would not apply these settings of '${app.name}': ${differences.join('; ')}.`,
       {
-        remedy: `Nothing was changed. Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
+        remedy: `Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
       },
     );
   }

@@ -79,11 +79,12 @@ export async function localChanges(
 
 export function refuseLocalChanges(live: string, changes: readonly string[]): void {
   if (changes.length === 0) return;
-  const shown = changes.slice(0, 20).join(', ');
-  const more = changes.length > 20 ? ` and ${changes.length - 20} more` : '';
+  const shown = changes.slice(0, 3).join(', ');
+  const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
   throw new DeployFailure(
     `Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`,
     {
+      output: changes,
       remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
     },
   );

@@ -5,6 +5,8 @@ import { type Context, warn } from './context.ts';
 import { loadCurrent, saveCurrent } from './current.ts';
 import { pruneRefs } from './fetch.ts';
 import type { Expected } from './health.ts';
+import { unfinished } from './journal.ts';
+import { exists } from './places.ts';
 import { RECORD_PREFIX } from './record.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -42,8 +44,12 @@ export async function commit(context: Context, transaction: Transaction, expecte
   }
 }
 
-/** Removes what no deploy needs any more: all but what the current version replaced and the last version that failed. */
-export async function prune({ places, git, runDir }: Context, deployId: string): Promise<void> {
+/**
+ * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
+ * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
+ */
+export async function prune({ places, git, runDir, journal }: Context, deployId: string): Promise<void> {
+  if (unfinished(journal.entries()) !== null) return;
   const current = loadCurrent(places.state);
   await pruneRefs(git, [current?.sha ?? null]);
   const keep = new Set([
@@ -51,17 +57,21 @@ export async function prune({ places, git, runDir }: Context, deployId: string):
     'holder.json',
     ...(current === null ? [] : [current.deployId]),
   ]);
-  const beside = readdirSync(places.beside).filter((name) => !keep.has(name));
-  const records = readdirSync(places.state).filter(
+  const beside = namesIn(places.beside).filter((name) => !keep.has(name));
+  const records = namesIn(places.state).filter(
     (name) => name.startsWith(RECORD_PREFIX) && name !== current?.record,
   );
-  const runs = readdirSync(dirname(runDir)).map((name) => join(dirname(runDir), name));
+  const runs = namesIn(dirname(runDir)).map((name) => join(dirname(runDir), name));
   const replaced = current === null ? [] : [join(places.beside, current.deployId, 'version')];
   await Promise.all([
     ...beside.map((name) => remove(join(places.beside, name))),
     ...records.map((name) => remove(join(places.state, name))),
     ...[...runs.filter(isOld), ...replaced].map(remove),
   ]);
+}
+
+function namesIn(directory: string): string[] {
+  return exists(directory) ? readdirSync(directory) : [];
 }
 
 /** Other apps' deploys have their run directories beside this one's, and may be running. */

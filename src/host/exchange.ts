@@ -84,11 +84,14 @@ export async function listSwap(
     ignored: (paths) => ignoredPaths(git, paths),
   });
   if (collisions.length > 0) {
+    const [first] = collisions;
+    const more = collisions.length > 1 ? ` So would ${collisions.length - 1} more, listed above.` : '';
     throw new DeployFailure(
-      `The new version would replace what no deploy put there:\n${collisions.slice(0, 20).map(describeCollision).join('\n')}`,
+      `The new version would replace what is not a deploy's: ${first === undefined ? '' : describeCollision(first)}${more}`,
       {
+        output: collisions.map(describeCollision),
         remedy:
-          'Nothing was changed. Move these away on the server, or keep the build from making them, and run the job again.',
+          'Move it away on the server, or keep the new version from bringing its own, and run the job again.',
       },
     );
   }

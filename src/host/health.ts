@@ -84,7 +84,7 @@ function changed(one: Instance, since: Snapshot): string | null {
   const then = since.instances.find(({ pmId }) => pmId === one.pmId);
   if (then === undefined) return null;
   if (one.restartTime > then.restartTime)
-    return `${nameOf(one)} crashed and was restarted (restart ${one.restartTime})`;
+    return `${nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
   return one.pid !== then.pid ? `${nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;
 }
 

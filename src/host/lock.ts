@@ -81,7 +81,7 @@ function describeHolder(note: string): string {
     const { run, since } = JSON.parse(readIfThere(note) ?? '') as Holder;
     return `${run.actor}, ${run.url}, since ${since}`;
   } catch {
-    return "another user's process, or one that left no name";
+    return "another user's process, or one that left no name ('lslocks' on the server shows it)";
   }
 }
 

@@ -37,12 +37,17 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
 }
 
 async function waitUntilQuiet(
-  { pm2 }: Context,
+  { pm2, log }: Context,
   { before, config }: Transaction,
   stopped: boolean,
 ): Promise<void> {
   const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
   const slowest = Math.max(0, ...limits);
+  if (stopped)
+    inform(
+      log,
+      `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`,
+    );
   await quiet(pm2, before.strays, stopped ? slowest : 0, slowest + MARGIN);
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { adviseOn } from './advice.ts';
 import { type DeployApp, scriptFile } from './app-config.ts';
@@ -9,7 +9,7 @@ import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import { exists, isWithin, makePrivate } from './places.ts';
 import { saveRecord } from './record.ts';
-import { secretsOfEnvFile } from './redact.ts';
+import { secretsOfEnvFile, secretsOfEnvironment } from './redact.ts';
 import { checkOut, hideEnvFiles, showEnvFiles } from './staging.ts';
 import { type Generated, recordGenerated } from './tree.ts';
 
@@ -34,13 +34,11 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   await checkOut(context.git, context.gitIn, workshop, sha);
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
   const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
-  for (const path of shown)
-    context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
-
   const workDir = join(workshop, plan.workingDirectory);
   if (!existsSync(workDir)) {
     throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
   }
+  for (const directory of [workshop, workDir]) hideEnvValues(context, directory);
   const options = {
     staging: workshop,
     workDir,
@@ -61,7 +59,10 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   const staging = join(places.beside, plan.deployId, 'version');
   renameSync(workshop, staging);
   const config = await readApps(context, staging, plan.deployId);
-  for (const app of config) requireScript(app, places.live, staging);
+  for (const app of config) {
+    context.redactor.hide(environmentsOf(app).flatMap(secretsOfEnvironment));
+    requireScript(app, places.live, staging);
+  }
   for (const text of config.flatMap(adviseOn)) warn(context.log, text);
   hideEnvFiles(staging, shown);
   // Each names a directory of the staging clone that does not come along.
@@ -69,6 +70,22 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
   const record = saveRecord(places.state, plan.deployId, generated);
   return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+
+/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
+function hideEnvValues({ redactor }: Context, directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (!entry.name.startsWith('.env') || !entry.isFile()) continue;
+    redactor.hide(secretsOfEnvFile(readFileSync(join(directory, entry.name), 'utf8')));
+  }
+}
+
+/** An app's `env` and every `env_<name>`. */
+function environmentsOf(app: DeployApp): Record<string, string>[] {
+  const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
+  return found.map(([, env]) =>
+    Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])),
+  );
 }
 
 /** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */

@@ -150,6 +150,15 @@ test('nothing secret shows in a log, an argument list, an output, a summary or a
   );
   const good = fixtureApp({ version: 'good', port });
   good['ecosystem.config.js'] = files['ecosystem.config.js'];
+  // PM2 runs nothing yet: what the app may print is known from its own files alone.
+  const broken = await deploy({
+    ref: repository.commit({ ...files, '.env.production': `KEY=${secrets.env}\n` }),
+  });
+  expect(broken, broken.stdout).toMatchObject({ outputs: { outcome: 'rolled-back' } });
+  expect(broken.stdout).toContain('connecting to *** with ***');
+  expect(shown(broken)).not.toContain(secrets.config);
+  expect(shown(broken)).not.toContain(secrets.env);
+
   const first = await deploy({ ref: repository.commit(good) });
   expect(first, first.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
   writeFileSync(path.join(host.directory, 'shop', '.env'), `STRIPE_KEY=${secrets.env}\n`, { mode: 0o600 });

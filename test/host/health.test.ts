@@ -84,7 +84,7 @@ describe('judge', () => {
     [
       'one crashed and came back',
       { instances: [instance(0, { restartTime: 2 }), instance(1)] },
-      'crashed and was restarted (restart 2)',
+      'crashed and was restarted (PM2 counts 2 restarts of it)',
     ],
     [
       'one has another pid',

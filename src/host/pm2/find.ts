@@ -59,7 +59,11 @@ export function findPm2(surroundings: Surroundings): Pm2Install {
   throw new DeployFailure('PM2 is not installed on this host, or not where it can be found.', {
     remedy:
       'Install it there for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
-    output: ['Looked at:', ...new Set(tried)],
+    output: [
+      `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
+      ...[...new Set(tried)].slice(0, 8),
+      'and where version managers keep global packages.',
+    ],
   });
 }
 

@@ -95,7 +95,7 @@ test('where there is none, it says where it looked and what to do', () => {
       expect.arrayContaining([
         join(root, 'node/bin/pm2'),
         join(root, 'bin/pm2'),
-        '/usr/lib/node_modules/pm2',
+        'and where version managers keep global packages.',
       ]),
     );
   }
