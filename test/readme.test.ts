@@ -24,8 +24,16 @@ test('its workflows are valid, and give no input that there is not', () => {
 });
 
 test('its links lead to something', () => {
-  for (const [, file] of README.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-    expect(() => readFileSync(file ?? ''), file).not.toThrow();
+  const links = [...README.matchAll(/\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)/g)];
+  expect(links.length).toBeGreaterThan(3);
+  for (const [, file = '', anchor] of links) {
+    const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    if (anchor !== undefined) expect(headings).toContain(anchor);
   }
 });
 
