@@ -164,9 +164,13 @@ function readIfThere(file) {
 ;// CONCATENATED MODULE: ./host/current.js
 
 
+
 const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
 function saveCurrent(state, current) {
     writeDurably(file(state), JSON.stringify(current));
+}
+function removeCurrent(state) {
+    (0,external_node_fs_namespaceObject.rmSync)(file(state), { force: true });
 }
 /** Null where no deploy of ours was ever committed. */
 function loadCurrent(state) {
@@ -2552,11 +2556,11 @@ function keptIndex({ kept }) {
 /** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
 async function swapIn(context, transaction) {
     const { places, git } = context;
-    const { previous, previousRecord, sha, kept, ops } = transaction;
+    const { previous, current, sha, kept, ops } = transaction;
     tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
     if (previous.sha !== null) {
         const tracked = await trackedFiles(git, previous.sha);
-        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, previousRecord) }, ops));
+        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, current?.record ?? null) }, ops));
     }
     await moveHead(git, previous, sha, keptIndex(transaction));
     transaction.swapped = momentNow();
@@ -3558,8 +3562,10 @@ async function rollBack(context, transaction, stopped) {
     const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
     if (transaction.save)
         await clock.book('pm2', () => pm2.save([...names]));
-    const current = loadCurrent(places.state);
-    if (current !== null)
+    const { current } = transaction;
+    if (current === null)
+        removeCurrent(places.state);
+    else
         saveCurrent(places.state, { ...current, runsAs, since: swapped });
     keepForDiagnosis(context, transaction);
 }
@@ -3630,31 +3636,21 @@ async function reconcile(context) {
         });
     }
     inform(context.log, `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`);
+    const note = (state, outcome, reason) => {
+        context.journal.write({ deploy: entry.deploy, state, run: entry.run, sha: entry.sha, outcome, reason });
+    };
     if (entry.state === 'rollback-failed') {
         // Its rollback was tried and did not become healthy: the files are made whole, and the new version is the way out.
         await swapOut(context, transaction);
+        note('rolled-back', 'rollback-failed', 'the files are back; what PM2 ran did not become healthy');
         warn(context.log, 'Its rollback had failed; the files of the old version are in place, and this deploy goes on from there.');
         return;
     }
     if (entry.state !== 'rolling-back' && (await commitIfHealthy(context, transaction)))
         return;
-    context.journal.write({
-        deploy: entry.deploy,
-        state: 'rolling-back',
-        run: entry.run,
-        sha: entry.sha,
-        outcome: null,
-        reason: null,
-    });
+    note('rolling-back', null, null);
     await rollBack(context, transaction, true);
-    context.journal.write({
-        deploy: entry.deploy,
-        state: 'rolled-back',
-        run: entry.run,
-        sha: entry.sha,
-        outcome: 'rolled-back',
-        reason: 'interrupted',
-    });
+    note('rolled-back', 'rolled-back', 'interrupted');
     inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
 }
 async function commitIfHealthy(context, transaction) {
@@ -4399,7 +4395,7 @@ async function deployLocked(context, progress) {
         kept: staged.kept,
         ops,
         record: staged.record,
-        previousRecord: current?.record ?? null,
+        current,
         fingerprint: fingerprintOf(context),
         before: { ...before, healthUrl: health.before },
         config: staged.config,
@@ -5599,7 +5595,8 @@ async function main(runDir) {
     log({ type: 'end', result });
     runner.close();
     if (context?.lock) {
-        await prune(context, plan.deployId);
+        // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
+        await prune(context, plan.deployId).catch((error) => console.error(error));
         context.lock.release();
     }
     log.close();

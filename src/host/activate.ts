@@ -27,13 +27,18 @@ function keptIndex({ kept }: Transaction): string {
 /** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
 export async function swapIn(context: Context, transaction: Transaction): Promise<void> {
   const { places, git } = context;
-  const { previous, previousRecord, sha, kept, ops } = transaction;
+  const { previous, current, sha, kept, ops } = transaction;
   tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
   if (previous.sha !== null) {
     const tracked = await trackedFiles(git, previous.sha as string);
     tellStrays(
       context,
-      bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, previousRecord) }, ops),
+      bringBack(
+        kept,
+        places.live,
+        { tracked, generated: loadRecord(places.state, current?.record ?? null) },
+        ops,
+      ),
     );
   }
   await moveHead(git, previous, sha, keptIndex(transaction));

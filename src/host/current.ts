@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeployApp } from './app-config.ts';
 import { readIfThere, writeDurably } from './durable.ts';
@@ -23,6 +24,10 @@ const file = (state: string): string => join(state, 'current.json');
 
 export function saveCurrent(state: string, current: Current): void {
   writeDurably(file(state), JSON.stringify(current));
+}
+
+export function removeCurrent(state: string): void {
+  rmSync(file(state), { force: true });
 }
 
 /** Null where no deploy of ours was ever committed. */

@@ -115,7 +115,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
     kept: staged.kept,
     ops,
     record: staged.record,
-    previousRecord: current?.record ?? null,
+    current,
     fingerprint: fingerprintOf(context),
     before: { ...before, healthUrl: health.before },
     config: staged.config,

@@ -63,7 +63,8 @@ async function main(runDir: string): Promise<void> {
   log({ type: 'end', result });
   runner.close();
   if (context?.lock) {
-    await prune(context, plan.deployId);
+    // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
+    await prune(context, plan.deployId).catch((error: unknown) => console.error(error));
     context.lock.release();
   }
   log.close();

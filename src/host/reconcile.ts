@@ -1,3 +1,4 @@
+import type { Outcome, State } from '../protocol.ts';
 import { expectationOf, swapOut } from './activate.ts';
 import { commit } from './commit.ts';
 import { type Context, inform, warn } from './context.ts';
@@ -24,9 +25,13 @@ export async function reconcile(context: Context): Promise<void> {
     context.log,
     `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`,
   );
+  const note = (state: State, outcome: Outcome | null, reason: string | null): void => {
+    context.journal.write({ deploy: entry.deploy, state, run: entry.run, sha: entry.sha, outcome, reason });
+  };
   if (entry.state === 'rollback-failed') {
     // Its rollback was tried and did not become healthy: the files are made whole, and the new version is the way out.
     await swapOut(context, transaction);
+    note('rolled-back', 'rollback-failed', 'the files are back; what PM2 ran did not become healthy');
     warn(
       context.log,
       'Its rollback had failed; the files of the old version are in place, and this deploy goes on from there.',
@@ -34,23 +39,9 @@ export async function reconcile(context: Context): Promise<void> {
     return;
   }
   if (entry.state !== 'rolling-back' && (await commitIfHealthy(context, transaction))) return;
-  context.journal.write({
-    deploy: entry.deploy,
-    state: 'rolling-back',
-    run: entry.run,
-    sha: entry.sha,
-    outcome: null,
-    reason: null,
-  });
+  note('rolling-back', null, null);
   await rollBack(context, transaction, true);
-  context.journal.write({
-    deploy: entry.deploy,
-    state: 'rolled-back',
-    run: entry.run,
-    sha: entry.sha,
-    outcome: 'rolled-back',
-    reason: 'interrupted',
-  });
+  note('rolled-back', 'rolled-back', 'interrupted');
   inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runPm2, swapOut } from './activate.ts';
 import type { DeployApp } from './app-config.ts';
 import { type Context, inform } from './context.ts';
-import { loadCurrent, saveCurrent } from './current.ts';
+import { removeCurrent, saveCurrent } from './current.ts';
 import { exists } from './places.ts';
 import { swapTimeLimit } from './pm2/cli.ts';
 import { DEPLOY_ID } from './pm2/list.ts';
@@ -31,8 +31,9 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
   await restoreApps(context, transaction, runsAs, swapped);
   const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
   if (transaction.save) await clock.book('pm2', () => pm2.save([...names]));
-  const current = loadCurrent(places.state);
-  if (current !== null) saveCurrent(places.state, { ...current, runsAs, since: swapped });
+  const { current } = transaction;
+  if (current === null) removeCurrent(places.state);
+  else saveCurrent(places.state, { ...current, runsAs, since: swapped });
   keepForDiagnosis(context, transaction);
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Plan } from '../protocol.ts';
 import type { DeployApp } from './app-config.ts';
 import type { Head } from './checkout.ts';
+import type { Current } from './current.ts';
 import { readIfThere, writeDurably } from './durable.ts';
 import type { Moment } from './processes.ts';
 import type { SwapOp } from './swap-list.ts';
@@ -20,9 +21,10 @@ export interface Transaction {
   staging: string;
   kept: string;
   ops: SwapOp[];
-  /** File in the state directory that says what the build made; the old version's too, where a deploy of ours made it. */
+  /** File in the state directory that says what the build made. */
   record: string;
-  previousRecord: string | null;
+  /** The version that was verified last, which a rollback goes back to; null where none was by a deploy of ours. */
+  current: Current | null;
   fingerprint: string;
   /** PM2 as it was. */
   before: Before;

@@ -1,0 +1,55 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { runAction } from '../rig/action.ts';
+import { fixtureApp } from '../rig/fixture-app.ts';
+import { freePort } from '../rig/free-port.ts';
+import { createHost } from '../rig/host.ts';
+import { createRepository } from '../rig/repository.ts';
+
+test('a rollback that fails says so, keeps everything, and the next deploy is the way out', async () => {
+  await using host = await createHost();
+  const repository = createRepository();
+  const port = await freePort();
+  const live = path.join(host.directory, 'shop');
+  // The old version needs a file that somebody takes away from it while the new one is tried.
+  const needy = fixtureApp({ version: '1', port });
+  needy['src/server.js'] = `require('fs').readFileSync(__dirname + '/../needed');\n${needy['src/server.js']}`;
+  const deploy = (files: Record<string, string>): ReturnType<typeof runAction> =>
+    runAction({
+      inputs: {
+        ...host.access,
+        path: 'shop',
+        repository: repository.url,
+        ref: repository.commit(files),
+        'install-command': 'none',
+        'build-command': 'node build.js',
+        'stable-for': '500ms',
+        'health-timeout': '5s',
+      },
+    });
+  const good = await deploy(fixtureApp({ version: '0', port }));
+  expect(good, good.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
+  writeFileSync(path.join(live, 'needed'), '');
+  const first = await deploy(needy);
+  expect(first, first.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
+  const sum = host.checksum(live, { except: ['.git', 'needed'] });
+
+  const broken = fixtureApp({ version: '2', port, flaw: 'throws at boot' });
+  broken['src/server.js'] =
+    `require('fs').rmSync(__dirname + '/../needed', { force: true });\n${broken['src/server.js']}`;
+  const failed = await deploy(broken);
+  expect(failed, failed.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rollback-failed' } });
+  expect(failed.stdout).toContain('Then the rollback failed as well');
+  expect(host.checksum(live, { except: ['.git', 'needed'] })).toBe(sum);
+  expect(readdirSync(path.join(host.directory, '.shop.pm2-ssh-deploy')).length).toBeGreaterThan(0);
+
+  const sha = fixtureApp({ version: '3', port });
+  const next = await deploy(sha);
+  expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(next.stdout).toContain('Its rollback had failed');
+  expect(await (await fetch(`http://127.0.0.1:${port}/version`)).text()).toBe('3');
+  const again = await deploy(sha);
+  expect(again.stdout).not.toContain('Its rollback had failed');
+  repository.remove();
+});
