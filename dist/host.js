@@ -39,7 +39,8 @@ __nccwpck_require__.r(__webpack_exports__);
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  follow: () => (/* reexport */ follow)
+  follow: () => (/* reexport */ follow),
+  rejoin: () => (/* reexport */ rejoin)
 });
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -695,11 +696,11 @@ async function commit(context, transaction, expected) {
  * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
-async function prune({ places, git, runDir, journal }, deployId) {
+async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
     if (unfinished(journal.entries()) !== null)
         return;
     const current = loadCurrent(places.state);
-    await pruneRefs(git, [current?.sha ?? null]);
+    await pruneRefs(gitAfterwards, [current?.sha ?? null]);
     const keep = new Set([
         `broken-${deployId}`,
         'holder.json',
@@ -794,6 +795,9 @@ function listen(runDir) {
             abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
         }),
         standAlone() {
+            read();
+            if (abort.signal.aborted)
+                throw abort.signal.reason;
             alone = true;
         },
         close() {
@@ -4325,7 +4329,7 @@ const APP_LOG_LINES = 30;
  * as it is; whatever fails from there on is rolled back.
  */
 async function deploy(context, progress) {
-    const { plan, places, git, runner, journal } = context;
+    const { plan, places, runner, journal } = context;
     progress.enter('locked');
     (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
     makePrivate(places.state);
@@ -4352,7 +4356,7 @@ async function deploy(context, progress) {
                 reason: failure.message,
             });
         }
-        const { sha } = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? await readHead(git) : { sha: null };
+        const { sha } = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? await readHead(context.gitAfterwards) : { sha: null };
         return { outcome: 'failed', sha, previousSha: sha, failure };
     }
 }
@@ -5267,11 +5271,11 @@ async function preflight(start) {
     const env = sessionless(start.env);
     // The lock is taken later, and git must be found before: each command asks for it when it starts.
     const context = {};
-    const gitAt = (directory) => gitIn(directory, {
+    const gitAt = (directory, cancel = runner.cancelled) => gitIn(directory, {
         clock,
         env,
         timeLimit: plan.commandTimeout,
-        cancel: runner.cancelled,
+        ...(cancel !== null && { cancel }),
         lock: () => context.lock?.descriptor,
     });
     refuseUnusable(live, plan.path);
@@ -5301,8 +5305,9 @@ async function preflight(start) {
         journal: openJournal(places.state),
         pm2,
         env,
-        gitIn: gitAt,
+        gitIn: (directory) => gitAt(directory),
         git,
+        gitAfterwards: gitAt(live, null),
         clock,
         lock: null,
     });
@@ -5352,7 +5357,32 @@ async function requireSpace(directory, env) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/program.js
+
+
+
+/** Names the process that was just started; it may have ended already. */
+function programOf(pid) {
+    return { pid, ticks: startTicks(pid), boot: bootId() };
+}
+/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
+function stillRuns({ pid, ticks, boot }) {
+    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
+}
+/** Where it is there, something was started. */
+const FILE = 'program.json';
+/** Leaves word of the program for those who follow it later. */
+function saveProgram(runDir, program) {
+    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
+    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
+    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
+}
+function loadProgram(runDir) {
+    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
+}
+
 ;// CONCATENATED MODULE: ./host/follow.js
+
 
 
 
@@ -5377,7 +5407,19 @@ function follow(options) {
         return;
     print(`started ${program.pid}`);
     follow_listen(options.runDir, options.rest);
-    show(options.runDir, program, print);
+    show(options.runDir, program, print, 0);
+}
+/**
+ * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
+ * `follow` prints, with `joined` for `started`.
+ */
+function rejoin({ nonce, runDir, offset, rest }) {
+    const print = printer(nonce);
+    const program = loadProgram(runDir);
+    // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
+    follow_listen(runDir, rest);
+    print(`joined ${program.pid}`);
+    show(runDir, program, print, offset);
 }
 /** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
 function printer(nonce) {
@@ -5402,7 +5444,9 @@ function start(options, onFailure) {
     const { pid } = child;
     if (pid === undefined)
         return null;
-    const program = { pid, startTime: startTime(pid) };
+    const program = programOf(pid);
+    // Before it is given its plan: without this word nobody could follow it later, so nothing is to begin.
+    saveProgram(options.runDir, program);
     // A program that ended before it had read its plan is told of as gone.
     child.stdin?.on('error', () => { });
     child.stdin?.end(JSON.stringify(options.plan));
@@ -5428,7 +5472,7 @@ function follow_listen(runDir, rest) {
     process.stdin.on('error', leave);
     process.stdin.resume();
 }
-function show(runDir, program, print) {
+function show(runDir, program, print, from) {
     let ended = false;
     const events = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'r');
     const onBytes = byLine((line, end) => {
@@ -5436,17 +5480,18 @@ function show(runDir, program, print) {
             return;
         ended = isEnd(line);
         print(`event ${end} ${line}`, ended ? leave : undefined);
-    });
+    }, from);
+    let position = from;
     const buffer = Buffer.alloc(64 * 1024);
     const catchUp = () => {
-        for (let size = 1; size > 0;) {
-            size = (0,external_node_fs_namespaceObject.readSync)(events, buffer, 0, buffer.length, null);
+        for (let size = 1; size > 0; position += size) {
+            size = (0,external_node_fs_namespaceObject.readSync)(events, buffer, 0, buffer.length, position);
             onBytes(buffer.subarray(0, size));
         }
     };
     const look = () => {
         // Asked first: what it wrote before it ended is there to be read then.
-        const alive = follow_isAlive(program);
+        const alive = stillRuns(program);
         catchUp();
         if (alive || ended)
             return;
@@ -5468,38 +5513,22 @@ function onChange(file, listener) {
     }
     watcher.on('error', () => watcher.close());
 }
-/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
-function follow_isAlive({ pid, startTime: known }) {
-    return known !== null && startTime(pid) === known;
-}
-/** When a running process was started, in the kernel's words; null where there is no such process. */
-function startTime(pid) {
-    try {
-        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
-        // The command's name is in parentheses, and may hold anything. After it: field 3, the state; and field 22.
-        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
-    }
-    catch {
-        return null;
-    }
-}
-/** Calls back with each whole line of a stream, and the offset in bytes at which it ends. */
-function byLine(onLine) {
+/** Calls back with each whole line of a stream that begins at `offset`, and the offset in bytes at which it ends. */
+function byLine(onLine, offset = 0) {
     let rest = [];
-    let offset = 0;
+    let start = offset;
     return (chunk) => {
         let from = 0;
         for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
             const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
             rest = [];
             from = at + 1;
-            onLine(line.toString('utf8'), offset + from);
+            onLine(line.toString('utf8'), start + from);
         }
         // A copy: the caller may fill its buffer again.
         if (from < chunk.length)
             rest.push(Buffer.from(chunk.subarray(from)));
-        offset += chunk.length;
+        start += chunk.length;
     };
 }
 function isJson(line) {

@@ -57398,9 +57398,9 @@ function group(name, fn) {
 function saveState(name, value) {
     const filePath = process.env['GITHUB_STATE'] || '';
     if (filePath) {
-        return issueFileCommand('STATE', prepareKeyValueMessage(name, value));
+        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
     }
-    issueCommand('save-state', { name }, toCommandValue(value));
+    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
 }
 /**
  * Gets the value of an state set by this action's main execution.
@@ -57408,7 +57408,7 @@ function saveState(name, value) {
  * @param     name     name of the state to get
  * @returns   string
  */
-function getState(name) {
+function core_getState(name) {
     return process.env[`STATE_${name}`] || '';
 }
 function getIDToken(aud) {
@@ -57433,179 +57433,6 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
-;// CONCATENATED MODULE: ./inputs/bad-value.js
-/** Why an input cannot be used. The reader of the inputs adds its name and, unless it is secret, what was given. */
-class BadValue extends Error {
-    /** `why` is the end of the sentence "`name` is "what was given": …". */
-    constructor(why, takes, remedy = null) {
-        super(why);
-        this.name = 'BadValue';
-        this.takes = takes;
-        this.remedy = remedy;
-    }
-}
-/** Control characters, and the invisible ones that make one text look like another. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
-/** Whether text holds a character that a person cannot see. */
-function hasUnprintable(text) {
-    return UNPRINTABLE.test(text);
-}
-
-;// CONCATENATED MODULE: ./inputs/names.js
-/** Every input with its default, exactly as `action.yml` has them; a test holds the two together. */
-const DEFAULTS = {
-    host: '',
-    username: '',
-    port: '22',
-    key: '',
-    passphrase: '',
-    password: '',
-    'known-hosts': '',
-    fingerprint: '',
-    'host-key-check': 'strict',
-    'connect-timeout': '30s',
-    path: '',
-    ref: '',
-    repository: '',
-    'working-directory': '.',
-    'install-command': '',
-    'build-command': '',
-    'shell-init': '',
-    'command-timeout': '15m',
-    app: '',
-    ecosystem: '',
-    'pm2-env': '',
-    save: 'true',
-    'health-url': '',
-    'health-timeout': '60s',
-    'stable-for': '10s',
-    'lock-timeout': '15m',
-};
-const INPUT_NAMES = Object.keys(DEFAULTS);
-/** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
-const PREFIX = 'INPUT_';
-/** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
-const NOT_AN_INPUT = 'INPUT_METHOD';
-/** What was given for an input, without blanks around it; empty where nothing was. */
-function textOfInput(env, name) {
-    return (env[PREFIX + name.toUpperCase()] ?? '').trim();
-}
-/**
- * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
- * mistyped `known_hosts` would be lost. A variable of that form from elsewhere cannot be told apart, and counts.
- */
-function unknownInputs(env) {
-    const known = new Set(INPUT_NAMES);
-    return Object.keys(env)
-        .filter((variable) => variable.startsWith(PREFIX) && variable !== NOT_AN_INPUT)
-        .map((variable) => variable.slice(PREFIX.length).toLowerCase())
-        .filter((name) => !known.has(name))
-        .sort();
-}
-/** The input that a name is most likely meant to be, or null where none is near. */
-function nearestInput(name) {
-    const plain = name.replace(/[_ ]/g, '-');
-    const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
-    const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best));
-    return nearest.distance <= Math.max(1, Math.floor(nearest.known.length / 3)) ? nearest.known : null;
-}
-/** Levenshtein's distance: how many letters to add, drop or change. */
-function editDistance(a, b) {
-    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-    for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        for (let j = 1; j <= b.length; j++) {
-            const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-            next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-        }
-        row = next;
-    }
-    return row[b.length] ?? 0;
-}
-
-;// CONCATENATED MODULE: ./inputs/secrets.js
-/** Inputs whose value no log or error ever shows. */
-const SECRET_INPUTS = ['key', 'passphrase', 'password'];
-/**
- * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
- * a masked text. Lines of a key are longer, but for its last.
- */
-const SHORTEST_SECRET = 4;
-const SHORTEST_LINE = 8;
-/**
- * Tells `mask` each secret. Of one with several lines it is the lines, since a log is masked line by line, and without
- * those that every key has.
- */
-function maskSecrets(env, mask) {
-    const masked = new Set();
-    for (const name of SECRET_INPUTS) {
-        const given = env[`INPUT_${name.toUpperCase()}`] ?? '';
-        const lines = given.trim().split(/\r\n|\r|\n/);
-        if (lines.length === 1 && given.trim().length >= SHORTEST_SECRET)
-            masked.add(given.trim());
-        // A key on one line may have its line ends written as `\n`; a part of it is as secret as a line.
-        for (const part of lines.flatMap((line) => line.split('\\n'))) {
-            const line = part.trim();
-            const useful = line.length >= SHORTEST_LINE && !line.startsWith('-----');
-            if (useful)
-                masked.add(line);
-        }
-    }
-    for (const secret of masked)
-        mask(secret);
-}
-
-;// CONCATENATED MODULE: ./inputs/problem.js
-
-
-
-/** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
-class InputsError extends Error {
-    constructor(problems) {
-        const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
-        super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
-        this.name = 'InputsError';
-    }
-}
-/** Runs every reader and returns what they return, or throws one `InputsError` with all that went wrong. */
-function readAll(env, readers) {
-    const problems = unknownInputs(env).map(describeUnknown);
-    const values = {};
-    for (const name of INPUT_NAMES) {
-        try {
-            values[name] = readers[name]();
-        }
-        catch (error) {
-            if (!(error instanceof BadValue))
-                throw error;
-            problems.push(describe(name, textOfInput(env, name), error));
-        }
-    }
-    if (problems.length > 0)
-        throw new InputsError(problems);
-    return values;
-}
-function describe(name, given, { message, takes, remedy }) {
-    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
-    return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
-}
-function describeUnknown(name) {
-    const nearest = nearestInput(name);
-    const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
-    return `${quote(name)} is no input of this action. ${advice}`;
-}
-/** A password before an "@" is in the wrong place, and not for the log either. */
-function withoutLogin(given) {
-    return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
-}
-/** Text as it was given, on one line, with what cannot be seen written out. */
-function quote(given) {
-    if (given === '')
-        return 'not given';
-    const short = given.length > 120 ? `${given.slice(0, 120)}…` : given;
-    return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
-}
-
 ;// CONCATENATED MODULE: ./workflow.js
 
 /** Reads the GITHUB_* variables; never throws. */
@@ -57641,6 +57468,24 @@ function commitPages({ serverUrl }, repositoryUrl) {
     const [, host, ownerAndName] = /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repositoryUrl) ??
         [];
     return server !== '' && host === server ? `${serverUrl}/${ownerAndName}/commit` : null;
+}
+
+;// CONCATENATED MODULE: ./inputs/bad-value.js
+/** Why an input cannot be used. The reader of the inputs adds its name and, unless it is secret, what was given. */
+class BadValue extends Error {
+    /** `why` is the end of the sentence "`name` is "what was given": …". */
+    constructor(why, takes, remedy = null) {
+        super(why);
+        this.name = 'BadValue';
+        this.takes = takes;
+        this.remedy = remedy;
+    }
+}
+/** Control characters, and the invisible ones that make one text look like another. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+/** Whether text holds a character that a person cannot see. */
+function hasUnprintable(text) {
+    return UNPRINTABLE.test(text);
 }
 
 ;// CONCATENATED MODULE: ./inputs/git-ref.js
@@ -57867,6 +57712,78 @@ function parsePort(text) {
     return port;
 }
 
+;// CONCATENATED MODULE: ./inputs/names.js
+/** Every input with its default, exactly as `action.yml` has them; a test holds the two together. */
+const DEFAULTS = {
+    host: '',
+    username: '',
+    port: '22',
+    key: '',
+    passphrase: '',
+    password: '',
+    'known-hosts': '',
+    fingerprint: '',
+    'host-key-check': 'strict',
+    'connect-timeout': '30s',
+    path: '',
+    ref: '',
+    repository: '',
+    'working-directory': '.',
+    'install-command': '',
+    'build-command': '',
+    'shell-init': '',
+    'command-timeout': '15m',
+    app: '',
+    ecosystem: '',
+    'pm2-env': '',
+    save: 'true',
+    'health-url': '',
+    'health-timeout': '60s',
+    'stable-for': '10s',
+    'lock-timeout': '15m',
+};
+const INPUT_NAMES = Object.keys(DEFAULTS);
+/** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
+const PREFIX = 'INPUT_';
+/** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
+const NOT_AN_INPUT = 'INPUT_METHOD';
+/** What was given for an input, without blanks around it; empty where nothing was. */
+function textOfInput(env, name) {
+    return (env[PREFIX + name.toUpperCase()] ?? '').trim();
+}
+/**
+ * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
+ * mistyped `known_hosts` would be lost. A variable of that form from elsewhere cannot be told apart, and counts.
+ */
+function unknownInputs(env) {
+    const known = new Set(INPUT_NAMES);
+    return Object.keys(env)
+        .filter((variable) => variable.startsWith(PREFIX) && variable !== NOT_AN_INPUT)
+        .map((variable) => variable.slice(PREFIX.length).toLowerCase())
+        .filter((name) => !known.has(name))
+        .sort();
+}
+/** The input that a name is most likely meant to be, or null where none is near. */
+function nearestInput(name) {
+    const plain = name.replace(/[_ ]/g, '-');
+    const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
+    const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best));
+    return nearest.distance <= Math.max(1, Math.floor(nearest.known.length / 3)) ? nearest.known : null;
+}
+/** Levenshtein's distance: how many letters to add, drop or change. */
+function editDistance(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+    for (let i = 1; i <= a.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+            next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}
+
 ;// CONCATENATED MODULE: ./inputs/places.js
 
 
@@ -57898,6 +57815,89 @@ function parseRelativePath(text, takes) {
         throw new BadValue('it holds ".."', takes);
     const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
     return normal === '.' ? '' : normal;
+}
+
+;// CONCATENATED MODULE: ./inputs/secrets.js
+/** Inputs whose value no log or error ever shows. */
+const SECRET_INPUTS = ['key', 'passphrase', 'password'];
+/**
+ * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
+ * a masked text. Lines of a key are longer, but for its last.
+ */
+const SHORTEST_SECRET = 4;
+const SHORTEST_LINE = 8;
+/**
+ * Tells `mask` each secret. Of one with several lines it is the lines, since a log is masked line by line, and without
+ * those that every key has.
+ */
+function maskSecrets(env, mask) {
+    const masked = new Set();
+    for (const name of SECRET_INPUTS) {
+        const given = env[`INPUT_${name.toUpperCase()}`] ?? '';
+        const lines = given.trim().split(/\r\n|\r|\n/);
+        if (lines.length === 1 && given.trim().length >= SHORTEST_SECRET)
+            masked.add(given.trim());
+        // A key on one line may have its line ends written as `\n`; a part of it is as secret as a line.
+        for (const part of lines.flatMap((line) => line.split('\\n'))) {
+            const line = part.trim();
+            const useful = line.length >= SHORTEST_LINE && !line.startsWith('-----');
+            if (useful)
+                masked.add(line);
+        }
+    }
+    for (const secret of masked)
+        mask(secret);
+}
+
+;// CONCATENATED MODULE: ./inputs/problem.js
+
+
+
+/** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
+class InputsError extends Error {
+    constructor(problems) {
+        const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
+        super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
+        this.name = 'InputsError';
+    }
+}
+/** Runs every reader and returns what they return, or throws one `InputsError` with all that went wrong. */
+function readAll(env, readers) {
+    const problems = unknownInputs(env).map(describeUnknown);
+    const values = {};
+    for (const name of INPUT_NAMES) {
+        try {
+            values[name] = readers[name]();
+        }
+        catch (error) {
+            if (!(error instanceof BadValue))
+                throw error;
+            problems.push(describe(name, textOfInput(env, name), error));
+        }
+    }
+    if (problems.length > 0)
+        throw new InputsError(problems);
+    return values;
+}
+function describe(name, given, { message, takes, remedy }) {
+    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
+    return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
+}
+function describeUnknown(name) {
+    const nearest = nearestInput(name);
+    const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
+    return `${quote(name)} is no input of this action. ${advice}`;
+}
+/** A password before an "@" is in the wrong place, and not for the log either. */
+function withoutLogin(given) {
+    return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+}
+/** Text as it was given, on one line, with what cannot be seen written out. */
+function quote(given) {
+    if (given === '')
+        return 'not given';
+    const short = given.length > 120 ? `${given.slice(0, 120)}…` : given;
+    return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
 }
 
 ;// CONCATENATED MODULE: ./inputs/repository.js
@@ -58607,6 +58607,35 @@ function makeDeployId(workflow) {
     return `${run.slice(0, 48)}-${random}`.replace(/^-+/, '');
 }
 
+;// CONCATENATED MODULE: ./report/handover.js
+
+/** What the action's `main` leaves for its `post`: no secret, since a runner keeps it in a file. */
+const DEPLOY = 'deploy-id';
+const SETTLED = 'settled';
+/** Before anything is sent: from here on `post` sees to it that this deploy ends. */
+function noteDeploy(deployId) {
+    save(DEPLOY, deployId);
+}
+/** How the deploy ended is known and reported: `post` has nothing to do. */
+function noteSettled() {
+    save(SETTLED, 'true');
+}
+/** The id of the deploy of which `main` did not report the end; null where there is none. */
+function unsettledDeploy() {
+    return getState(SETTLED) === 'true' ? null : getState(DEPLOY) || null;
+}
+function save(name, value) {
+    // Outside of a workflow there is no `post` either, and core would print the state.
+    if (!process.env.GITHUB_STATE)
+        return;
+    try {
+        saveState(name, value);
+    }
+    catch (error) {
+        process.stderr.write(`The state for the post step could not be saved: ${String(error)}\n`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./report/hostile-text.js
 const LONGEST_LINE = 2_000;
 const MOST = 1_000_000;
@@ -59031,14 +59060,22 @@ function bounded(markdown) {
 async function reportResult(result, log, facts) {
     // What became of the deploy does not hang on whether the runner can be told: the log says it in any case.
     await attempt('The outputs could not be set', () => setOutputs(outputsOf(facts.label, result, facts.durationMs)));
+    return reportLateResult(result, log, facts);
+}
+/** As `reportResult`, from the `post` step, in which outputs cannot be set any more. */
+async function reportLateResult(result, log, facts) {
     await attempt('The summary could not be written', () => appendSummary(renderSummary(result, facts)));
     // Last, so that GitHub's view of a failed log opens at the reason.
     log.finish(result);
     return isGood(result) ? 0 : 1;
 }
 /** Reports that no host came to an end; returns the action's exit code. Never rejects: nobody is left to catch it. */
-async function reportTrouble({ message, remedy, output }, durationMs) {
+async function reportTrouble(trouble, durationMs) {
     await attempt('The outputs could not be set', () => setOutputs(outputsWithoutResult(durationMs)));
+    return reportLateTrouble(trouble);
+}
+/** As `reportTrouble`, from the `post` step, in which outputs cannot be set any more. */
+async function reportLateTrouble({ message, remedy, output }) {
     await attempt('The summary could not be written', () => appendSummary(renderErrorSummary(message, remedy, output)));
     await attempt('The log could not be written', () => {
         endGroup();
@@ -59109,12 +59146,13 @@ function showable(line) {
 
 ;// CONCATENATED MODULE: ./runner/session-error.js
 /** Why a deploy cannot be followed, or could not begin. */
-class SessionError extends Error {
-    constructor(message, remedy, output = []) {
+class session_error_SessionError extends Error {
+    constructor(message, remedy, output = [], goesOn = false) {
         super(message);
         this.name = 'SessionError';
         this.remedy = remedy;
         this.output = output;
+        this.goesOn = goesOn;
     }
 }
 
@@ -59197,12 +59235,12 @@ async function firstOf(answered, channel, timeout) {
 }
 function noAnswer(label, outcome, timeout, before) {
     if (outcome !== 'late' && outcome.lost !== null) {
-        return new SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
+        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
     }
     const how = outcome === 'late'
         ? `did not answer within ${timeout / 1000} s`
         : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-    return new SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, swallowed it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
+    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, swallowed it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
 }
 function keepFirst(lines, line) {
     const text = lines.length < SHOWN_LINES ? showable(line) : '';
@@ -59222,7 +59260,9 @@ function keepLast(lines, line) {
 const OLDEST_NODE = 16;
 /**
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
- * over to it. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
+ * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
+ * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 const LOADER = String.raw `
 (function () {
@@ -59234,16 +59274,41 @@ const LOADER = String.raw `
     var text = JSON.stringify(String((error && error.message) || error));
     process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
   }
+  function make(directory) {
+    try {
+      fs.mkdirSync(directory, { mode: 448 });
+      return true;
+    } catch (error) {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    }
+  }
+  function rejoin(runDir, opening, rest, until) {
+    var isNew = make(runDir);
+    if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
+      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, offset: opening.offset, rest: rest });
+    } else if (!isNew && Date.now() < until) {
+      setTimeout(function () {
+        try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
+      }, 50);
+    } else {
+      var cancel = JSON.stringify({ type: "cancel", reason: opening.refusal });
+      fs.appendFileSync(path.join(runDir, "control.ndjson"), cancel + "\n", { mode: 384 });
+      process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
+    }
+  }
   function begin(opening, rest) {
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
-    var id = String(opening.plan.deployId);
+    var id = String(opening.follow || opening.plan.deployId);
     if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
     var runs = path.join(state, "pm2-ssh-deploy", "runs");
     var runDir = path.join(runs, id);
     var programFile = path.join(runDir, "host.js");
     fs.mkdirSync(runs, { recursive: true, mode: 448 });
-    fs.mkdirSync(runDir, { mode: 448 });
+    // What another session is just starting under that id is waited for.
+    if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
+    if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
     fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
     require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
   }
@@ -59413,39 +59478,69 @@ exit 1
 
 
 
+
 /** How long the host may take to find its Node and start the program, in milliseconds. */
 const START_TIMEOUT = 120_000;
 const FINISHES_ALONE = 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
 /** What the host's answer `word` means, where it is neither `started` nor `event`. */
-function notStarted(label, word, rest, state, complaints) {
+function notStarted({ label, word, rest, state, complaints, rejoins }) {
     const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
     switch (word) {
         case 'no-node':
-            return new SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints);
+            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
         case 'old-node': {
             const found = /^(.*) (v\S+)$/.exec(rest);
-            return new SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints);
+            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
         }
         case 'init-ended':
-            return new SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints);
+            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
         case 'failed':
-            return new SessionError(`The host program could not be started on ${label}: ${showable(String(parseText(rest)))}`, null, complaints);
+            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${showable(String(parseText(rest)))}`, null, complaints, rejoins);
         case 'gone': {
             const lines = parseText(rest);
-            return new SessionError(`The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
         }
         default:
-            return new SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints);
+            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
     }
 }
 function neverStarted(label, complaints) {
-    return new SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints);
+    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
 }
-function lost(label, end, state, complaints) {
-    const how = end.lost === null
+/** How a session ended that was lost, as a sentence. */
+function howLost(label, end, state) {
+    return end.lost === null
         ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
         : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
-    return new SessionError(`${how} ${FINISHES_ALONE}`, 'Run the job again: it waits for what still runs, looks at how it ended, and goes on from there.', complaints);
+}
+/** The deploy cannot be followed any more; `how` is a sentence. */
+function lost(how, deployId, complaints) {
+    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
+}
+/** The host has not begun the deploy, and never will. */
+function neverBegan(label) {
+    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`, 'Run the job again.');
+}
+/** Cancelled before the host knew of the deploy. */
+function cancelledBefore(label) {
+    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
+}
+/** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
+function cancelledUnanswered(label, deployId, state, seconds) {
+    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
+}
+/** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
+function session_failures_stillAtWork(label, deployId, state, seconds) {
+    return new SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, look(deployId), [], true);
+}
+/** Where a host stands that is left to itself. */
+function standing(label, state) {
+    if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
+        return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
+    return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
+}
+function look(deployId) {
+    return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
 }
 function since(state) {
     return state === null ? 'before its first step' : `after it had entered ${state}`;
@@ -59460,94 +59555,31 @@ function parseText(json) {
 }
 /** A line that carries the nonce, and is not as it was sent. */
 function damaged(label, text) {
-    return new SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)]);
+    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
 }
 
-;// CONCATENATED MODULE: ./runner/session.js
-
-
+;// CONCATENATED MODULE: ./runner/event-lines.js
 
 
 /**
- * Carries out one deploy on one host, and follows it to its end.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end.
+ * Reads what stands behind `event` in a host's line, `<end offset> <json>`, where `known` bytes of events were read
+ * before. Returns null in place of an event of a type that is not known here. Throws a `SessionError` where the line
+ * does not follow on the one before.
  */
-async function deployOnHost(options) {
-    const { connection, program, plan } = options;
-    const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-    const say = (message) => shell.send(`${JSON.stringify(message)}\n`);
-    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
-    try {
-        const followed = follow(shell, connection.label, (event) => {
-            options.onEvent(event);
-            if (event.type === 'state' && event.state === 'prepared')
-                say({ type: 'go' });
-        });
-        const opening = { program, plan };
-        // All at once: nothing in it waits for an answer.
-        shell.send(`${script(shell.nonce, options.shellInit)}${JSON.stringify(opening)}\n`);
-        return await followed;
-    }
-    finally {
-        clearInterval(heartbeat);
-        shell.finish();
-    }
-}
-/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
-function script(nonce, shellInit) {
-    const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
-    return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
-}
-function follow(shell, label, onEvent) {
-    return new Promise((resolve, reject) => {
-        let state = null;
-        const fail = (error) => {
-            clearTimeout(starting);
-            shell.listen(() => { });
-            reject(error);
-        };
-        const starting = setTimeout(() => fail(neverStarted(label, shell.complaints())), START_TIMEOUT);
-        const position = { offset: 0 };
-        const prefix = `${shell.nonce} `;
-        shell.listen((line) => {
-            if (!line.startsWith(prefix))
-                return;
-            try {
-                const [word, rest] = split(line.slice(prefix.length));
-                clearTimeout(starting);
-                if (word === 'started')
-                    return;
-                if (word !== 'event')
-                    throw notStarted(label, word, rest, state, shell.complaints());
-                const event = session_readEvent(rest, position, label);
-                if (event === null)
-                    return;
-                if (event.type === 'state')
-                    state = event.state;
-                onEvent(event);
-                if (event.type === 'end') {
-                    shell.listen(() => { });
-                    resolve(event.result);
-                }
-            }
-            catch (error) {
-                fail(error);
-            }
-        });
-        void shell.ended.then((end) => fail(lost(label, end, state, shell.complaints())));
-    });
-}
-/** Reads `<end offset> <json>`; null for an event of a type that is not known here. */
-function session_readEvent(text, position, label) {
-    const [offset, json] = split(text);
+function event_lines_readEvent(text, known, label) {
+    const [offset, json] = splitWord(text);
     const end = Number(offset);
     // Events lie behind one another in a file: where an offset does not fit, one of them did not get through.
-    const whole = Number.isSafeInteger(end) && end === position.offset + Buffer.byteLength(json) + 1;
-    const event = whole ? session_parse(json) : null;
+    const whole = Number.isSafeInteger(end) && end === known + Buffer.byteLength(json) + 1;
+    const event = whole ? event_lines_parse(json) : null;
     if (event === null)
         throw damaged(label, text);
-    position.offset = end;
-    return isEvent(event) ? event : null;
+    return { event: isEvent(event) ? event : null, end };
+}
+/** Cuts a text at its first blank. */
+function splitWord(text) {
+    const at = text.indexOf(' ');
+    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 function isEvent(event) {
     switch (event.type) {
@@ -59564,7 +59596,7 @@ function isEvent(event) {
             return false;
     }
 }
-function session_parse(json) {
+function event_lines_parse(json) {
     try {
         const value = JSON.parse(json);
         return typeof value === 'object' && value !== null ? value : null;
@@ -59573,9 +59605,311 @@ function session_parse(json) {
         return null;
     }
 }
-function split(text) {
-    const at = text.indexOf(' ');
-    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+
+;// CONCATENATED MODULE: ./runner/following.js
+
+
+
+
+/**
+ * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
+ * Throws a `SessionError` where the host says that it cannot go on.
+ */
+async function follow(shell, opening, course) {
+    const say = (message) => shell.send(`${JSON.stringify(message)}\n`);
+    const sayCancel = () => say({ type: 'cancel', reason: String(course.cancelled.reason) });
+    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+    try {
+        const followed = readLines(shell, course, 'follow' in opening, (event) => {
+            if (event.type === 'state' && event.state === 'prepared' && !course.cancelled.aborted)
+                say({ type: 'go' });
+        });
+        course.begun = true;
+        // All at once: nothing in it waits for an answer.
+        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n${caughtUp(opening, course)}`);
+        course.cancelled.addEventListener('abort', sayCancel);
+        return await followed;
+    }
+    finally {
+        clearInterval(heartbeat);
+        course.cancelled.removeEventListener('abort', sayCancel);
+        shell.finish();
+    }
+}
+/** What was said in an earlier session, and may not have arrived there. Each may be heard twice. */
+function caughtUp(opening, { cancelled, state }) {
+    if (!('follow' in opening))
+        return '';
+    const again = [{ type: 'heartbeat' }];
+    if (cancelled.aborted)
+        again.unshift({ type: 'cancel', reason: String(cancelled.reason) });
+    else if (state === 'prepared')
+        again.push({ type: 'go' });
+    return again.map((message) => `${JSON.stringify(message)}\n`).join('');
+}
+/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
+function script(nonce, shellInit) {
+    const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
+    return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
+}
+function readLines(shell, course, rejoins, onEvent) {
+    const { label } = course;
+    return new Promise((resolve, reject) => {
+        const settle = (how) => {
+            clearTimeout(starting);
+            shell.listen(() => { });
+            how();
+        };
+        const starting = setTimeout(() => settle(() => reject(neverStarted(label, shell.complaints()))), START_TIMEOUT);
+        const prefix = `${shell.nonce} `;
+        const take = (line) => {
+            const [word, rest] = splitWord(line);
+            clearTimeout(starting);
+            if (word === 'started' || word === 'joined')
+                return;
+            if (word === 'absent') {
+                settle(() => resolve({ kind: 'absent' }));
+                return;
+            }
+            if (word !== 'event')
+                throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
+            const { event, end } = event_lines_readEvent(rest, course.offset, label);
+            course.offset = end;
+            if (event === null)
+                return;
+            if (event.type === 'state')
+                course.state = event.state;
+            course.onEvent(event);
+            onEvent(event);
+            if (event.type === 'end')
+                settle(() => resolve({ kind: 'result', result: event.result }));
+        };
+        shell.listen((line) => {
+            if (!line.startsWith(prefix))
+                return;
+            try {
+                take(line.slice(prefix.length));
+            }
+            catch (error) {
+                settle(() => reject(error));
+            }
+        });
+        void shell.ended.then((end) => settle(() => resolve({ kind: 'lost', end, complaints: shell.complaints() })));
+    });
+}
+
+;// CONCATENATED MODULE: external "node:timers/promises"
+const promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./runner/reconnect.js
+
+
+
+
+
+
+const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
+const WITHIN = 75_000;
+/** What another try does not change. */
+const FINAL = ['host-key', 'authentication', 'algorithms', 'key', 'passphrase'];
+/**
+ * Takes up a deploy that was begun in an earlier session, and follows it to its end through as many sessions as that
+ * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null where the host has not begun
+ * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
+ * waits for the answer, and every connection is closed.
+ */
+async function reconnect_takeUp(course, options, loss, left) {
+    let how = loss;
+    let patience = startPatience(options.link, how !== null);
+    for (;;) {
+        if (how !== null)
+            options.say?.(`${how} Connecting again.`);
+        const known = course.offset;
+        const { connection, shell } = await reach(course, options, how, patience, left);
+        const close = () => void connection.close();
+        left.addEventListener('abort', close);
+        try {
+            if (left.aborted)
+                throw new Error('nobody waits for it');
+            const rejoining = {
+                follow: course.deployId,
+                offset: known,
+                refusal: course.cancelled.aborted
+                    ? String(course.cancelled.reason)
+                    : 'the connection was lost as it began',
+            };
+            const end = await follow(shell, rejoining, course);
+            if (end.kind === 'result')
+                return end.result;
+            if (end.kind === 'absent')
+                return null;
+            how = howLost(course.label, end.end, course.state);
+            // A connection that is lost each time before anything came is tried as often as one that does not come about.
+            if (course.offset > known)
+                patience = startPatience(options.link, true);
+        }
+        finally {
+            left.removeEventListener('abort', close);
+            close();
+        }
+    }
+}
+/** Connects and has the bootstrap answer, in as many tries as `patience` has. Throws a `SessionError`. */
+async function reach(course, options, loss, patience, left) {
+    let last = '';
+    for (;;) {
+        const timeout = await patience.next(course.cancelled, left);
+        if (timeout === null) {
+            const tries = `${patience.tries()} more ${patience.tries() === 1 ? 'try' : 'tries'} to connect did not help: ${last}`;
+            throw lost(loss === null ? last : `${loss} ${tries}`, course.deployId, []);
+        }
+        let connection = null;
+        try {
+            connection = await options.link.connect(timeout);
+            const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+            return { connection, shell };
+        }
+        catch (error) {
+            void connection?.close();
+            if (!(error instanceof ConnectError || error instanceof session_error_SessionError))
+                throw error;
+            last = error.message;
+            if (error instanceof ConnectError && FINAL.includes(error.kind))
+                patience.end();
+        }
+    }
+}
+/** `pauses` says whether there is one before the first try too. */
+function startPatience({ pauses = PAUSES, within = WITHIN }, pausesFirst) {
+    const deadline = performance.now() + within;
+    const ahead = pausesFirst ? [...pauses] : [0, ...pauses.slice(1)];
+    let tries = 0;
+    return {
+        tries: () => tries,
+        end: () => void ahead.splice(0),
+        async next(cancelled, left) {
+            const most = ahead.shift();
+            if (most === undefined)
+                return null;
+            await rest(most * (0.5 + Math.random() / 2), cancelled, left);
+            const time = Math.floor(deadline - performance.now());
+            if (time <= 0)
+                return null;
+            tries += 1;
+            return time;
+        },
+    };
+}
+/** A cancel that comes meanwhile ends it, since it has to get there soon. */
+async function rest(ms, cancelled, left) {
+    const signal = cancelled.aborted ? left : AbortSignal.any([left, cancelled]);
+    await (0,promises_namespaceObject.setTimeout)(ms, undefined, { signal }).catch(() => { });
+    left.throwIfAborted();
+}
+
+;// CONCATENATED MODULE: ./runner/session.js
+
+
+
+
+/**
+ * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
+ * the end of the connection, which may take a second, and the report.
+ */
+const CANCEL_WAIT = 4_500;
+/**
+ * Carries out one deploy on one host, and follows it to its end, also through lost connections.
+ * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * opens no session for it. `connection` stays the caller's to close.
+ */
+async function deployOnHost(options) {
+    const { connection, program, plan, link } = options;
+    const { label } = connection;
+    const { deployId } = plan;
+    const cancelled = options.cancelled ?? new AbortController().signal;
+    const course = startCourse(options, { label, deployId, cancelled, begun: false });
+    const opening = { program, plan };
+    const carryOut = async (left) => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        if (cancelled.aborted)
+            throw cancelledBefore(label);
+        const end = await follow(shell, opening, course);
+        if (end.kind === 'result')
+            return end.result;
+        if (end.kind === 'absent')
+            throw neverBegan(label);
+        const how = howLost(label, end.end, course.state);
+        if (link === undefined)
+            throw lost(how, deployId, end.complaints);
+        void connection.close();
+        const taken = await reconnect_takeUp(course, { ...options, link }, how, left);
+        if (taken === null)
+            throw neverBegan(label);
+        return taken;
+    };
+    return unless(carryOut, (stop) => {
+        const onCancel = () => {
+            if (!course.begun) {
+                stop(cancelledBefore(label));
+                return undefined;
+            }
+            options.say?.(`Cancelled: telling ${label} to give the deploy up.`);
+            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
+        };
+        return whenAborted(cancelled, onCancel);
+    });
+}
+/**
+ * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
+ * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
+ */
+async function followUp(options) {
+    const { label, deployId, within } = options;
+    const cancelled = AbortSignal.abort(options.reason);
+    const course = startCourse(options, { label, deployId, cancelled, begun: true });
+    return unless((left) => takeUp(course, options, null, left), (stop) => {
+        const timer = setTimeout(() => stop(stillAtWork(label, deployId, course.state, within / 1000)), within);
+        return () => clearTimeout(timer);
+    });
+}
+/** Waits for a connection, unless the deploy is cancelled before there is one. Throws what `connecting` does, or a `SessionError`. */
+function unlessCancelled(connecting, label, cancelled) {
+    return unless((left) => {
+        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
+        return connecting;
+    }, (stop) => whenAborted(cancelled, () => {
+        stop(cancelledBefore(label));
+        return undefined;
+    }));
+}
+function startCourse({ shellInit, onEvent }, known) {
+    return { ...known, shellInit, onEvent, offset: 0, state: null };
+}
+/** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
+function unless(work, watch) {
+    const stopped = new AbortController();
+    let unwatch = () => { };
+    return new Promise((resolve, reject) => {
+        unwatch = watch((error) => {
+            reject(error);
+            stopped.abort();
+        });
+        work(stopped.signal).then(resolve, reject);
+    }).finally(() => unwatch());
+}
+/** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
+function whenAborted(signal, start) {
+    let timer;
+    const onAbort = () => {
+        timer = start();
+    };
+    if (signal.aborted)
+        onAbort();
+    else
+        signal.addEventListener('abort', onAbort, { once: true });
+    return () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+    };
 }
 
 // EXTERNAL MODULE: ../../../../work/main/node_modules/is-stream/index.js
@@ -60719,6 +61053,32 @@ function channelOf(channel, lost) {
     };
 }
 
+;// CONCATENATED MODULE: ./trouble.js
+
+
+
+/** What there is to report of an error, whatever was thrown. */
+function troubleOf(error) {
+    if (error instanceof InputsError)
+        return { message: error.message, remedy: null, output: [] };
+    if (error instanceof ConnectError)
+        return { message: error.message, remedy: error.remedy, output: [] };
+    if (error instanceof session_error_SessionError)
+        return { message: error.message, remedy: error.remedy, output: error.output };
+    // Anything else is a fault of this action, and whoever mends it needs to know where.
+    return {
+        message: `This should not happen: ${error instanceof Error ? error.message : String(error)}`,
+        remedy: null,
+        output: error instanceof Error ? (error.stack ?? '').split('\n') : [],
+    };
+}
+/** Whether nothing is left to be found out about the deploy: it did not begin, or the host is known to have ended it. */
+function isOver(error) {
+    if (error instanceof session_error_SessionError)
+        return !error.goesOn;
+    return error instanceof InputsError || error instanceof ConnectError;
+}
+
 ;// CONCATENATED MODULE: ./main.js
 
 
@@ -60732,8 +61092,8 @@ function channelOf(channel, lost) {
 
 
 
-
 const started = performance.now();
+const cancelled = new AbortController();
 // Red until the opposite is known.
 process.exitCode = 1;
 async function main() {
@@ -60741,6 +61101,7 @@ async function main() {
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = makePlan(inputs, workflow);
     const log = startLog(inputs.target.label);
+    noteDeploy(plan.deployId);
     const result = await deploy(inputs, plan, log);
     return () => reportResult(result, log, {
         label: inputs.target.label,
@@ -60753,38 +61114,35 @@ async function deploy(inputs, plan, log) {
     const { target, shellInit } = inputs;
     log.say(`Deploying ${plan.ref} to ${target.label}, ${plan.path}`);
     const program = (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8');
-    const connection = await connect(target);
+    const connection = await unlessCancelled(connect(target), target.label, cancelled.signal);
     try {
-        return await deployOnHost({ connection, program, plan, shellInit, onEvent: log.event });
+        return await deployOnHost({
+            connection,
+            program,
+            plan,
+            shellInit,
+            onEvent: log.event,
+            say: log.say,
+            cancelled: cancelled.signal,
+            link: { connect: (time) => connect({ ...target, timeout: Math.min(target.timeout, time) }) },
+        });
     }
     finally {
         await connection.close();
     }
 }
-function troubleOf(error) {
-    if (error instanceof InputsError)
-        return { message: error.message, remedy: null, output: [] };
-    if (error instanceof ConnectError)
-        return { message: error.message, remedy: error.remedy, output: [] };
-    if (error instanceof SessionError)
-        return { message: error.message, remedy: error.remedy, output: error.output };
-    // Anything else is a fault of this action, and whoever mends it needs to know where.
-    return {
-        message: `This should not happen: ${error instanceof Error ? error.message : String(error)}`,
-        remedy: null,
-        output: error instanceof Error ? (error.stack ?? '').split('\n') : [],
-    };
-}
 let ended = false;
 /**
  * Ends the action, once: what comes after it, such as a late error of a closed connection or a signal, changes nothing
- * any more, also while the report is being written.
+ * any more, also while the report is being written. `settled` says that nothing is left for the post step.
  */
-async function end(report) {
+async function end(report, settled) {
     if (ended)
         return;
     ended = true;
     process.exitCode = await report().catch(reportError);
+    if (settled)
+        noteSettled();
     // Whatever is still open has nothing more to say; what was printed goes out first.
     process.stdout.write('', () => process.exit());
 }
@@ -60792,22 +61150,18 @@ async function reportError(error) {
     return reportTrouble(troubleOf(error), performance.now() - started);
 }
 function endInTrouble(error) {
-    return end(() => reportError(error));
+    return end(() => reportError(error), isOver(error));
 }
-function endCancelled() {
-    return end(() => reportTrouble({
-        message: 'The job was cancelled, and this action no longer follows the host.',
-        remedy: 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.',
-        output: [],
-    }, performance.now() - started));
+function cancel() {
+    cancelled.abort('the job was cancelled');
 }
 process.on('uncaughtException', endInTrouble);
 process.on('unhandledRejection', endInTrouble);
-process.on('SIGINT', endCancelled);
-process.on('SIGTERM', endCancelled);
+process.on('SIGINT', cancel);
+process.on('SIGTERM', cancel);
 // A runner that went away reads nothing any more, which must not end the deploy.
 process.stdout.on('error', () => { });
-main().then(end, endInTrouble);
+main().then((report) => end(report, true), endInTrouble);
 
 })();
 

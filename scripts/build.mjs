@@ -1,4 +1,4 @@
-// Builds the two programs of the action, index.js and host.js, into dist/ or into the directory that is given.
+// Builds the programs of the action, index.js, post.js and host.js, into dist/ or into the directory that is given.
 // `--if-changed` builds only when the sources or the output differ from what the last build saw and made.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -20,7 +20,7 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const DIST = path.join(ROOT, 'dist');
 const LIB = path.join(ROOT, 'lib');
 const STAMP = path.join(LIB, 'last-build.json');
-const OUTPUTS = ['index.js', 'host.js', 'licenses.txt'];
+const OUTPUTS = ['index.js', 'post.js', 'host.js', 'licenses.txt'];
 const INPUTS = ['src', 'scripts/build.mjs', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 /** What ncc emits beside the bundle and nothing that runs on Linux or macOS ever opens: Pageant is of Windows. */
 const LEFT_OUT = ['pagent.exe'];
@@ -51,11 +51,14 @@ function build() {
       ROOT,
     );
     const action = bundle(work, 'main.js', NEVER_SHIPPED);
+    // It uses what main does, or less: the licenses of that one are its own too.
+    const post = bundle(work, 'post.js', NEVER_SHIPPED);
     // The host program has no dependency, so its license is the project's own and no text is to be merged.
     const host = bundle(work, 'host/main.js', /[\\/]node_modules[\\/]/);
     place([
       [action, 'index.js', 'index.js'],
       [action, 'licenses.txt', 'licenses.txt'],
+      [post, 'index.js', 'post.js'],
       [host, 'index.js', 'host.js'],
     ]);
   } finally {

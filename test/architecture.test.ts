@@ -16,7 +16,7 @@ const filesBelow = (directory: string, extension: string): string[] =>
 const manifest = parse(read('action.yml')) as {
   inputs: Record<string, { default?: unknown; description?: string }>;
   outputs: Record<string, { description?: string }>;
-  runs: { using: string; main: string };
+  runs: { using: string; main: string; post: string };
 };
 
 test('the sources keep the rules of their layout', () => {
@@ -109,14 +109,14 @@ test('a name on one side alone is a difference', () => {
 });
 
 test('action.yml runs the committed bundle, and describes all that it offers', () => {
-  expect(manifest.runs).toMatchObject({ using: 'node24', main: 'dist/index.js' });
+  expect(manifest.runs).toMatchObject({ using: 'node24', main: 'dist/index.js', post: 'dist/post.js' });
   const offered = [...Object.entries(manifest.inputs), ...Object.entries(manifest.outputs)];
   expect(offered.filter(([, { description }]) => !description).map(([name]) => name)).toEqual([]);
 });
 
 test("nothing of PM2's code is in what is shipped", () => {
   const pm2 = filesBelow('node_modules/pm2/lib', '.js').map(read).join('\n');
-  for (const program of ['dist/index.js', 'dist/host.js'])
+  for (const program of ['dist/index.js', 'dist/post.js', 'dist/host.js'])
     expect(sharedLines(read(program), pm2)).toEqual([]);
   expect(read('dist/licenses.txt')).not.toMatch(/^@?pm2(?:\/|$)|AFFERO|AGPL/im);
   const part = read('node_modules/pm2/lib/God/Reload.js');

@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { runAction, startAction } from './rig/action.ts';
+import { startEmbeddedSsh } from './rig/embedded-ssh.ts';
+import { ROOT } from './rig/places.ts';
 
 const SHA = 'c0ffee0123456789c0ffee0123456789c0ffee01';
 const INPUTS = { host: '127.0.0.1:1', username: 'deploy', password: 'correct horse', path: '~/app' };
@@ -98,7 +100,7 @@ test('a host that never answers ends with connect-timeout, and nothing keeps the
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s ends it red once, and says what the host does',
+  '%s before the host knows of the deploy ends it red once, and leaves nothing to the post step',
   async (signal) => {
     const silent = createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
@@ -116,11 +118,74 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       expect(run.code).toBe(1);
       const errors = run.commands.filter(({ name }) => name === 'error');
       expect(errors.map(({ data }) => data.split('\n')[0])).toEqual([
-        'The job was cancelled, and this action no longer follows the host.',
+        'The job was cancelled before anything was sent to host-1. Nothing was changed there.',
       ]);
       expect(run.outputs).toMatchObject({ outcome: 'failed' });
+      expect(run.exported.state).toMatchObject({ settled: 'true' });
+      expect(run.durationMs).toBeLessThan(3_000);
     } finally {
       silent.close();
     }
   },
 );
+
+describe('the post step', () => {
+  const script = path.join(ROOT, 'dist/post.js');
+
+  test('has nothing to do where the action came to its end: it connects nowhere, and takes no time', async () => {
+    const main = await runAction({ inputs: INPUTS, env: { GITHUB_SHA: SHA } });
+    const { state } = main.exported;
+    expect(Object.keys(state).sort()).toEqual(['deploy-id', 'settled']);
+    expect(state['deploy-id']).toMatch(/^4711-1-[a-z0-9]{10}$/);
+    let connections = 0;
+    const server = createServer(() => {
+      connections += 1;
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const inputs = { ...INPUTS, host: `127.0.0.1:${port}` };
+      for (const env of [stateVariables(state), {}]) {
+        const post = await runAction({ script, inputs, env: { GITHUB_SHA: SHA, ...env } });
+        expect(post).toMatchObject({ code: 0, stdout: '', stderr: '', summary: '', outputs: {} });
+        expect(post.durationMs).toBeLessThan(1_500);
+      }
+      expect(connections).toBe(0);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('cannot find out how it ended where the host is not the one that is pinned: red once, with where to look', async () => {
+    const home = mkdtempSync(path.join(tmpdir(), 'post-'));
+    let ran = '';
+    const ssh = await startEmbeddedSsh(home, { PATH: process.env.PATH ?? '' }, (chunk) => {
+      ran += chunk.toString('utf8');
+    });
+    try {
+      const inputs = {
+        ...INPUTS,
+        host: `127.0.0.1:${ssh.access.port}`,
+        fingerprint: `SHA256:${'A'.repeat(43)}`,
+      };
+      const env = { GITHUB_SHA: SHA, 'STATE_deploy-id': 'deploy-4711' };
+      const post = await runAction({ script, inputs, env });
+      expect(post, post.stdout).toMatchObject({ code: 1, outputs: {}, stderr: '' });
+      const errors = post.commands.filter(({ name }) => name === 'error');
+      expect(errors).toHaveLength(1);
+      expect(errors[0]?.data).toContain(ssh.fingerprint);
+      expect(errors[0]?.data).toContain('deploy-4711/events.ndjson');
+      expect(post.summary).toContain('Failed');
+      expect(post.commands[0]).toMatchObject({ name: 'add-mask', data: 'correct horse' });
+      expect(ssh.traffic().execs).toBe(0);
+      expect(ran).toBe('');
+    } finally {
+      await ssh.stop();
+      rmSync(home, { recursive: true });
+    }
+  });
+});
+
+function stateVariables(state: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(state).map(([name, value]) => [`STATE_${name}`, value]));
+}

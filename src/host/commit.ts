@@ -48,10 +48,13 @@ export async function commit(context: Context, transaction: Transaction, expecte
  * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
-export async function prune({ places, git, runDir, journal }: Context, deployId: string): Promise<void> {
+export async function prune(
+  { places, gitAfterwards, runDir, journal }: Context,
+  deployId: string,
+): Promise<void> {
   if (unfinished(journal.entries()) !== null) return;
   const current = loadCurrent(places.state);
-  await pruneRefs(git, [current?.sha ?? null]);
+  await pruneRefs(gitAfterwards, [current?.sha ?? null]);
   const keep = new Set([
     `broken-${deployId}`,
     'holder.json',

@@ -24,6 +24,8 @@ export interface Context {
   /** Git in any directory, and in the live checkout. */
   gitIn: (directory: string) => Git;
   git: Git;
+  /** In the live checkout too, for what is still to be done when the deploy was cancelled. */
+  gitAfterwards: Git;
   clock: Clock;
   /** Null until the deploy is `locked`; children that must not outlive the lock are given its descriptor. */
   lock: Lock | null;

@@ -9,7 +9,7 @@ export interface RunnerLine {
   readonly cancelled: AbortSignal;
   /** Resolves with the runner's `go`; rejects as `cancelled` does. */
   go(): Promise<void>;
-  /** From here on the deploy goes on without the runner. */
+  /** From here on the deploy goes on without the runner. Throws the `DeployFailure` of a cancel that came before. */
   standAlone(): void;
   close(): void;
 }
@@ -79,6 +79,8 @@ export function listen(runDir: string): RunnerLine {
         abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
       }),
     standAlone() {
+      read();
+      if (abort.signal.aborted) throw abort.signal.reason;
       alone = true;
     },
     close() {

@@ -44,7 +44,7 @@ const APP_LOG_LINES = 30;
  * as it is; whatever fails from there on is rolled back.
  */
 export async function deploy(context: Context, progress: Progress): Promise<End> {
-  const { plan, places, git, runner, journal } = context;
+  const { plan, places, runner, journal } = context;
 
   progress.enter('locked');
   mkdirSync(places.live, { recursive: true });
@@ -71,7 +71,7 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
         reason: failure.message,
       });
     }
-    const { sha } = exists(join(places.live, '.git')) ? await readHead(git) : { sha: null };
+    const { sha } = exists(join(places.live, '.git')) ? await readHead(context.gitAfterwards) : { sha: null };
     return { outcome: 'failed', sha, previousSha: sha, failure };
   }
 }

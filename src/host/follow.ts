@@ -3,6 +3,7 @@ import { closeSync, type FSWatcher, openSync, readFileSync, readSync, watch, wri
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LEASE } from '../protocol.ts';
+import { loadProgram, type Program, programOf, saveProgram, stillRuns } from './program.ts';
 
 export interface FollowOptions {
   /** Begins every line that is printed here, so that the runner knows it from what else is printed. */
@@ -16,10 +17,9 @@ export interface FollowOptions {
   rest: Buffer;
 }
 
-/** A process, known for sure: a pid alone may be another's by now. */
-interface Program {
-  pid: number;
-  startTime: string | null;
+export interface RejoinOptions extends Pick<FollowOptions, 'nonce' | 'runDir' | 'rest'> {
+  /** Bytes of the events that the runner has already. */
+  offset: number;
 }
 
 /** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
@@ -41,7 +41,20 @@ export function follow(options: FollowOptions): void {
   if (program === null) return;
   print(`started ${program.pid}`);
   listen(options.runDir, options.rest);
-  show(options.runDir, program, print);
+  show(options.runDir, program, print, 0);
+}
+
+/**
+ * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
+ * `follow` prints, with `joined` for `started`.
+ */
+export function rejoin({ nonce, runDir, offset, rest }: RejoinOptions): void {
+  const print = printer(nonce);
+  const program = loadProgram(runDir);
+  // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
+  listen(runDir, rest);
+  print(`joined ${program.pid}`);
+  show(runDir, program, print, offset);
 }
 
 /** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
@@ -68,7 +81,9 @@ function start(options: FollowOptions, onFailure: (reason: string) => void): Pro
   child.once('error', (error) => onFailure(error.message));
   const { pid } = child;
   if (pid === undefined) return null;
-  const program = { pid, startTime: startTime(pid) };
+  const program = programOf(pid);
+  // Before it is given its plan: without this word nobody could follow it later, so nothing is to begin.
+  saveProgram(options.runDir, program);
   // A program that ended before it had read its plan is told of as gone.
   child.stdin?.on('error', () => {});
   child.stdin?.end(JSON.stringify(options.plan));
@@ -94,24 +109,25 @@ function listen(runDir: string, rest: Buffer): void {
   process.stdin.resume();
 }
 
-function show(runDir: string, program: Program, print: ReturnType<typeof printer>): void {
+function show(runDir: string, program: Program, print: ReturnType<typeof printer>, from: number): void {
   let ended = false;
   const events = openSync(join(runDir, 'events.ndjson'), 'r');
   const onBytes = byLine((line, end) => {
     if (ended) return;
     ended = isEnd(line);
     print(`event ${end} ${line}`, ended ? leave : undefined);
-  });
+  }, from);
+  let position = from;
   const buffer = Buffer.alloc(64 * 1024);
   const catchUp = (): void => {
-    for (let size = 1; size > 0; ) {
-      size = readSync(events, buffer, 0, buffer.length, null);
+    for (let size = 1; size > 0; position += size) {
+      size = readSync(events, buffer, 0, buffer.length, position);
       onBytes(buffer.subarray(0, size));
     }
   };
   const look = (): void => {
     // Asked first: what it wrote before it ended is there to be read then.
-    const alive = isAlive(program);
+    const alive = stillRuns(program);
     catchUp();
     if (alive || ended) return;
     ended = true;
@@ -133,38 +149,21 @@ function onChange(file: string, listener: () => void): void {
   watcher.on('error', () => watcher.close());
 }
 
-/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
-function isAlive({ pid, startTime: known }: Program): boolean {
-  return known !== null && startTime(pid) === known;
-}
-
-/** When a running process was started, in the kernel's words; null where there is no such process. */
-function startTime(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command's name is in parentheses, and may hold anything. After it: field 3, the state; and field 22.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
-  } catch {
-    return null;
-  }
-}
-
-/** Calls back with each whole line of a stream, and the offset in bytes at which it ends. */
-function byLine(onLine: (line: string, end: number) => void): (chunk: Buffer) => void {
+/** Calls back with each whole line of a stream that begins at `offset`, and the offset in bytes at which it ends. */
+function byLine(onLine: (line: string, end: number) => void, offset = 0): (chunk: Buffer) => void {
   let rest: Buffer[] = [];
-  let offset = 0;
+  let start = offset;
   return (chunk) => {
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
       const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
       rest = [];
       from = at + 1;
-      onLine(line.toString('utf8'), offset + from);
+      onLine(line.toString('utf8'), start + from);
     }
     // A copy: the caller may fill its buffer again.
     if (from < chunk.length) rest.push(Buffer.from(chunk.subarray(from)));
-    offset += chunk.length;
+    start += chunk.length;
   };
 }
 

@@ -11,7 +11,7 @@ import { isWithin, realOrSame } from './places.ts';
 import { preflight } from './preflight.ts';
 import { createRedactor } from './redact.ts';
 
-export { follow } from './follow.ts';
+export { follow, rejoin } from './follow.ts';
 
 /**
  * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from

@@ -38,12 +38,12 @@ export async function preflight(start: Start): Promise<Context> {
   const env = sessionless(start.env);
   // The lock is taken later, and git must be found before: each command asks for it when it starts.
   const context = {} as { lock: Context['lock'] };
-  const gitAt = (directory: string): Git =>
+  const gitAt = (directory: string, cancel: AbortSignal | null = runner.cancelled): Git =>
     gitIn(directory, {
       clock,
       env,
       timeLimit: plan.commandTimeout,
-      cancel: runner.cancelled,
+      ...(cancel !== null && { cancel }),
       lock: () => context.lock?.descriptor,
     });
 
@@ -81,8 +81,9 @@ export async function preflight(start: Start): Promise<Context> {
     journal: openJournal(places.state),
     pm2,
     env,
-    gitIn: gitAt,
+    gitIn: (directory: string) => gitAt(directory),
     git,
+    gitAfterwards: gitAt(live, null),
     clock,
     lock: null,
   });

@@ -31,6 +31,15 @@ export async function reportResult(result: HostResult, log: LiveLog, facts: Repo
   await attempt('The outputs could not be set', () =>
     setOutputs(outputsOf(facts.label, result, facts.durationMs)),
   );
+  return reportLateResult(result, log, facts);
+}
+
+/** As `reportResult`, from the `post` step, in which outputs cannot be set any more. */
+export async function reportLateResult(
+  result: HostResult,
+  log: LiveLog,
+  facts: ReportFacts,
+): Promise<number> {
   await attempt('The summary could not be written', () => appendSummary(renderSummary(result, facts)));
   // Last, so that GitHub's view of a failed log opens at the reason.
   log.finish(result);
@@ -38,11 +47,13 @@ export async function reportResult(result: HostResult, log: LiveLog, facts: Repo
 }
 
 /** Reports that no host came to an end; returns the action's exit code. Never rejects: nobody is left to catch it. */
-export async function reportTrouble(
-  { message, remedy, output }: Trouble,
-  durationMs: number,
-): Promise<number> {
+export async function reportTrouble(trouble: Trouble, durationMs: number): Promise<number> {
   await attempt('The outputs could not be set', () => setOutputs(outputsWithoutResult(durationMs)));
+  return reportLateTrouble(trouble);
+}
+
+/** As `reportTrouble`, from the `post` step, in which outputs cannot be set any more. */
+export async function reportLateTrouble({ message, remedy, output }: Trouble): Promise<number> {
   await attempt('The summary could not be written', () =>
     appendSummary(renderErrorSummary(message, remedy, output)),
   );

@@ -3,7 +3,9 @@ export const OLDEST_NODE = 16;
 
 /**
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
- * over to it. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
+ * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
+ * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 export const LOADER = String.raw`
 (function () {
@@ -15,16 +17,41 @@ export const LOADER = String.raw`
     var text = JSON.stringify(String((error && error.message) || error));
     process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
   }
+  function make(directory) {
+    try {
+      fs.mkdirSync(directory, { mode: 448 });
+      return true;
+    } catch (error) {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    }
+  }
+  function rejoin(runDir, opening, rest, until) {
+    var isNew = make(runDir);
+    if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
+      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, offset: opening.offset, rest: rest });
+    } else if (!isNew && Date.now() < until) {
+      setTimeout(function () {
+        try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
+      }, 50);
+    } else {
+      var cancel = JSON.stringify({ type: "cancel", reason: opening.refusal });
+      fs.appendFileSync(path.join(runDir, "control.ndjson"), cancel + "\n", { mode: 384 });
+      process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
+    }
+  }
   function begin(opening, rest) {
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
-    var id = String(opening.plan.deployId);
+    var id = String(opening.follow || opening.plan.deployId);
     if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
     var runs = path.join(state, "pm2-ssh-deploy", "runs");
     var runDir = path.join(runs, id);
     var programFile = path.join(runDir, "host.js");
     fs.mkdirSync(runs, { recursive: true, mode: 448 });
-    fs.mkdirSync(runDir, { mode: 448 });
+    // What another session is just starting under that id is waited for.
+    if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
+    if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
     fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
     require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
   }

@@ -1,4 +1,4 @@
-import type { State } from '../protocol.ts';
+import { STATES, type State } from '../protocol.ts';
 import { OLDEST_NODE } from './find-node.ts';
 import { showable } from './lines.ts';
 import { SessionError } from './session-error.ts';
@@ -10,14 +10,18 @@ export const START_TIMEOUT = 120_000;
 const FINISHES_ALONE =
   'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
 
+export interface Answer {
+  label: string;
+  word: string;
+  rest: string;
+  state: State | null;
+  complaints: string[];
+  /** Whether it answers to a session that was to take up a deploy, which may go on then whatever is wrong here. */
+  rejoins: boolean;
+}
+
 /** What the host's answer `word` means, where it is neither `started` nor `event`. */
-export function notStarted(
-  label: string,
-  word: string,
-  rest: string,
-  state: State | null,
-  complaints: string[],
-): SessionError {
+export function notStarted({ label, word, rest, state, complaints, rejoins }: Answer): SessionError {
   const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
   switch (word) {
     case 'no-node':
@@ -25,6 +29,7 @@ export function notStarted(
         `No Node was found on ${label}. Looked in: ${showable(rest)}.`,
         remedy,
         complaints,
+        rejoins,
       );
     case 'old-node': {
       const found = /^(.*) (v\S+)$/.exec(rest);
@@ -32,6 +37,7 @@ export function notStarted(
         `Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`,
         remedy,
         complaints,
+        rejoins,
       );
     }
     case 'init-ended':
@@ -39,12 +45,14 @@ export function notStarted(
         `shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`,
         'Take exit out of shell-init, and what only bash knows. Its messages are shown below.',
         complaints,
+        rejoins,
       );
     case 'failed':
       return new SessionError(
-        `The host program could not be started on ${label}: ${showable(String(parseText(rest)))}`,
+        `The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${showable(String(parseText(rest)))}`,
         null,
         complaints,
+        rejoins,
       );
     case 'gone': {
       const lines = parseText(rest);
@@ -59,6 +67,7 @@ export function notStarted(
         `${label} answered with something unknown: ${showable(word)}`,
         null,
         complaints,
+        true,
       );
   }
 }
@@ -68,24 +77,82 @@ export function neverStarted(label: string, complaints: string[]): SessionError 
     `${label} did not find its Node within ${START_TIMEOUT / 1000} s.`,
     'Check that shell-init ends by itself, and that the disk of the host answers.',
     complaints,
+    true,
   );
 }
 
-export function lost(
-  label: string,
-  end: ChannelEnd,
-  state: State | null,
-  complaints: string[],
-): SessionError {
-  const how =
-    end.lost === null
-      ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
-      : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
+/** How a session ended that was lost, as a sentence. */
+export function howLost(label: string, end: ChannelEnd, state: State | null): string {
+  return end.lost === null
+    ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
+    : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
+}
+
+/** The deploy cannot be followed any more; `how` is a sentence. */
+export function lost(how: string, deployId: string, complaints: string[]): SessionError {
   return new SessionError(
     `${how} ${FINISHES_ALONE}`,
-    'Run the job again: it waits for what still runs, looks at how it ended, and goes on from there.',
+    `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`,
     complaints,
+    true,
   );
+}
+
+/** The host has not begun the deploy, and never will. */
+export function neverBegan(label: string): SessionError {
+  return new SessionError(
+    `The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`,
+    'Run the job again.',
+  );
+}
+
+/** Cancelled before the host knew of the deploy. */
+export function cancelledBefore(label: string): SessionError {
+  return new SessionError(
+    `The job was cancelled before anything was sent to ${label}. Nothing was changed there.`,
+    null,
+  );
+}
+
+/** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
+export function cancelledUnanswered(
+  label: string,
+  deployId: string,
+  state: State | null,
+  seconds: number,
+): SessionError {
+  return new SessionError(
+    `The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`,
+    `The post step of this action reports how it ends. ${look(deployId)}`,
+    [],
+    true,
+  );
+}
+
+/** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
+export function stillAtWork(
+  label: string,
+  deployId: string,
+  state: State | null,
+  seconds: number,
+): SessionError {
+  return new SessionError(
+    `${label} did not come to an end within ${seconds} s. ${standing(label, state)}`,
+    look(deployId),
+    [],
+    true,
+  );
+}
+
+/** Where a host stands that is left to itself. */
+function standing(label: string, state: State | null): string {
+  if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
+    return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
+  return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
+}
+
+function look(deployId: string): string {
+  return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
 }
 
 function since(state: State | null): string {
@@ -106,5 +173,6 @@ export function damaged(label: string, text: string): SessionError {
     `What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`,
     'Look for a background job in the start-up files of the login shell, and silence it.',
     [showable(text)],
+    true,
   );
 }

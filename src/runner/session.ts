@@ -1,132 +1,165 @@
+import type { Event, HostResult, Opening, Plan } from '../protocol.ts';
+import { BOOTSTRAP_TIMEOUT, openShell } from './bootstrap.ts';
+import { type Course, follow } from './following.ts';
+import { type Link, takeUp } from './reconnect.ts';
 import {
-  type Control,
-  type Event,
-  HEARTBEAT_EVERY,
-  type HostResult,
-  type Opening,
-  type Plan,
-  STATES,
-  type State,
-} from '../protocol.ts';
-import { BOOTSTRAP_TIMEOUT, type HostShell, openShell } from './bootstrap.ts';
-import { FIND_NODE } from './find-node.ts';
-import { damaged, lost, neverStarted, notStarted, START_TIMEOUT } from './session-failures.ts';
+  cancelledBefore,
+  cancelledUnanswered,
+  howLost,
+  lost,
+  neverBegan,
+  stillAtWork,
+} from './session-failures.ts';
 import type { Connection } from './ssh.ts';
 
-export interface SessionOptions {
-  connection: Connection;
-  /** Source text of the host program. */
-  program: string;
-  plan: Plan;
+interface FollowedDeploy {
   /** Shell commands of the user's that make Node findable. */
   shellInit: string | null;
   /** Milliseconds that the host may take to answer the bootstrap. */
   bootstrapTimeout?: number;
   onEvent(event: Event): void;
+  /** Says a line of ours about the connection. */
+  say?(text: string): void;
+}
+
+export interface SessionOptions extends FollowedDeploy {
+  connection: Connection;
+  /** Source text of the host program. */
+  program: string;
+  plan: Plan;
+  /** How to connect again; without it a lost connection cannot be helped. */
+  link?: Link;
+  /** Aborted where the deploy is to be given up; its reason is a text. */
+  cancelled?: AbortSignal;
+}
+
+export interface FollowUpOptions extends FollowedDeploy {
+  label: string;
+  deployId: string;
+  link: Link;
+  /** Why it is cancelled. */
+  reason: string;
+  /** Milliseconds in all. */
+  within: number;
 }
 
 /**
- * Carries out one deploy on one host, and follows it to its end.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end.
+ * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
+ * the end of the connection, which may take a second, and the report.
+ */
+const CANCEL_WAIT = 4_500;
+
+/**
+ * Carries out one deploy on one host, and follows it to its end, also through lost connections.
+ * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * opens no session for it. `connection` stays the caller's to close.
  */
 export async function deployOnHost(options: SessionOptions): Promise<HostResult> {
-  const { connection, program, plan } = options;
-  const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-  const say = (message: Control): void => shell.send(`${JSON.stringify(message)}\n`);
-  const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
-  try {
-    const followed = follow(shell, connection.label, (event) => {
-      options.onEvent(event);
-      if (event.type === 'state' && event.state === 'prepared') say({ type: 'go' });
-    });
-    const opening: Opening = { program, plan };
-    // All at once: nothing in it waits for an answer.
-    shell.send(`${script(shell.nonce, options.shellInit)}${JSON.stringify(opening)}\n`);
-    return await followed;
-  } finally {
-    clearInterval(heartbeat);
-    shell.finish();
-  }
-}
+  const { connection, program, plan, link } = options;
+  const { label } = connection;
+  const { deployId } = plan;
+  const cancelled = options.cancelled ?? new AbortController().signal;
+  const course = startCourse(options, { label, deployId, cancelled, begun: false });
+  const opening: Opening = { program, plan };
 
-/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
-function script(nonce: string, shellInit: string | null): string {
-  const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
-  return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
-}
-
-function follow(shell: HostShell, label: string, onEvent: (event: Event) => void): Promise<HostResult> {
-  return new Promise((resolve, reject) => {
-    let state: State | null = null;
-    const fail = (error: unknown): void => {
-      clearTimeout(starting);
-      shell.listen(() => {});
-      reject(error);
-    };
-    const starting = setTimeout(() => fail(neverStarted(label, shell.complaints())), START_TIMEOUT);
-    const position = { offset: 0 };
-    const prefix = `${shell.nonce} `;
-    shell.listen((line) => {
-      if (!line.startsWith(prefix)) return;
-      try {
-        const [word, rest] = split(line.slice(prefix.length));
-        clearTimeout(starting);
-        if (word === 'started') return;
-        if (word !== 'event') throw notStarted(label, word, rest, state, shell.complaints());
-        const event = readEvent(rest, position, label);
-        if (event === null) return;
-        if (event.type === 'state') state = event.state;
-        onEvent(event);
-        if (event.type === 'end') {
-          shell.listen(() => {});
-          resolve(event.result);
-        }
-      } catch (error) {
-        fail(error);
+  const carryOut = async (left: AbortSignal): Promise<HostResult> => {
+    const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+    if (cancelled.aborted) throw cancelledBefore(label);
+    const end = await follow(shell, opening, course);
+    if (end.kind === 'result') return end.result;
+    if (end.kind === 'absent') throw neverBegan(label);
+    const how = howLost(label, end.end, course.state);
+    if (link === undefined) throw lost(how, deployId, end.complaints);
+    void connection.close();
+    const taken = await takeUp(course, { ...options, link }, how, left);
+    if (taken === null) throw neverBegan(label);
+    return taken;
+  };
+  return unless(carryOut, (stop) => {
+    const onCancel = (): NodeJS.Timeout | undefined => {
+      if (!course.begun) {
+        stop(cancelledBefore(label));
+        return undefined;
       }
-    });
-    void shell.ended.then((end) => fail(lost(label, end, state, shell.complaints())));
+      options.say?.(`Cancelled: telling ${label} to give the deploy up.`);
+      return setTimeout(
+        () => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)),
+        CANCEL_WAIT,
+      );
+    };
+    return whenAborted(cancelled, onCancel);
   });
 }
 
-/** Reads `<end offset> <json>`; null for an event of a type that is not known here. */
-function readEvent(text: string, position: { offset: number }, label: string): Event | null {
-  const [offset, json] = split(text);
-  const end = Number(offset);
-  // Events lie behind one another in a file: where an offset does not fit, one of them did not get through.
-  const whole = Number.isSafeInteger(end) && end === position.offset + Buffer.byteLength(json) + 1;
-  const event = whole ? parse(json) : null;
-  if (event === null) throw damaged(label, text);
-  position.offset = end;
-  return isEvent(event) ? event : null;
+/**
+ * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
+ * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
+ */
+export async function followUp(options: FollowUpOptions): Promise<HostResult | null> {
+  const { label, deployId, within } = options;
+  const cancelled = AbortSignal.abort(options.reason);
+  const course = startCourse(options, { label, deployId, cancelled, begun: true });
+  return unless(
+    (left) => takeUp(course, options, null, left),
+    (stop) => {
+      const timer = setTimeout(() => stop(stillAtWork(label, deployId, course.state, within / 1000)), within);
+      return () => clearTimeout(timer);
+    },
+  );
 }
 
-function isEvent(event: Record<string, unknown>): event is Event & Record<string, unknown> {
-  switch (event.type) {
-    case 'state':
-      return STATES.includes(event.state as State);
-    case 'notice':
-    case 'output':
-      return typeof event.text === 'string';
-    case 'end': {
-      const result = event.result as Partial<HostResult> | null | undefined;
-      return typeof result === 'object' && result !== null && typeof result.outcome === 'string';
-    }
-    default:
-      return false;
-  }
+/** Waits for a connection, unless the deploy is cancelled before there is one. Throws what `connecting` does, or a `SessionError`. */
+export function unlessCancelled(
+  connecting: Promise<Connection>,
+  label: string,
+  cancelled: AbortSignal,
+): Promise<Connection> {
+  return unless(
+    (left) => {
+      left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => {}));
+      return connecting;
+    },
+    (stop) =>
+      whenAborted(cancelled, () => {
+        stop(cancelledBefore(label));
+        return undefined;
+      }),
+  );
 }
 
-function parse(json: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
+function startCourse(
+  { shellInit, onEvent }: FollowedDeploy,
+  known: Pick<Course, 'label' | 'deployId' | 'cancelled' | 'begun'>,
+): Course {
+  return { ...known, shellInit, onEvent, offset: 0, state: null };
 }
 
-function split(text: string): [first: string, rest: string] {
-  const at = text.indexOf(' ');
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+/** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
+function unless<T>(
+  work: (stopped: AbortSignal) => Promise<T>,
+  watch: (stop: (error: Error) => void) => () => void,
+): Promise<T> {
+  const stopped = new AbortController();
+  let unwatch = (): void => {};
+  return new Promise<T>((resolve, reject) => {
+    unwatch = watch((error) => {
+      reject(error);
+      stopped.abort();
+    });
+    work(stopped.signal).then(resolve, reject);
+  }).finally(() => unwatch());
+}
+
+/** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
+function whenAborted(signal: AbortSignal, start: () => NodeJS.Timeout | undefined): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    timer = start();
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  };
 }

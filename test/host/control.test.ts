@@ -46,3 +46,18 @@ it('puts a message together that arrives in pieces', async () => {
   appendFileSync(join(runDir, 'control.ndjson'), '"go"}\n');
   await waiting;
 });
+
+it('does not go on alone after a cancel that it has not heard yet', () => {
+  say({ type: 'go' });
+  say({ type: 'cancel', reason: 'the job was cancelled' });
+  expect(() => line.standAlone()).toThrow('Cancelled before anything was changed: the job was cancelled.');
+});
+
+it('hears a cancel that was there before it', async () => {
+  const early = mkdtempSync(join(tmpdir(), 'control-'));
+  appendFileSync(join(early, 'control.ndjson'), '{"type":"cancel","reason":"too early"}\n');
+  const other = listen(early);
+  expect(other.cancelled.aborted).toBe(true);
+  await expect(other.go()).rejects.toThrow('too early');
+  other.close();
+});

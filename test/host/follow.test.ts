@@ -42,9 +42,28 @@ async function startFollower(
   const programFile = join(runDir, 'host.js');
   const program = await hostProgram(run);
   writeFileSync(programFile, options.change?.(program) ?? program, { mode: 0o600 });
-  const settings = JSON.stringify({ nonce: NONCE, runDir, programFile, plan: options.plan ?? {} });
-  const call = `require(${JSON.stringify(programFile)}).follow({ ...${settings}, rest: Buffer.from(${JSON.stringify(options.rest ?? '')}) })`;
-  const child = spawn(options.node ?? process.execPath, ['-e', call], {
+  const settings = { nonce: NONCE, runDir, programFile, plan: options.plan ?? {} };
+  return call('follow', runDir, settings, options);
+}
+
+/** Has another follower take up what one has started, from `offset` on. */
+function rejoin(
+  { runDir }: Follower,
+  offset: number,
+  options: { node?: string; rest?: string } = {},
+): Follower {
+  return call('rejoin', runDir, { nonce: NONCE, runDir, offset }, options);
+}
+
+function call(
+  name: 'follow' | 'rejoin',
+  runDir: string,
+  settings: object,
+  options: { node?: string; rest?: string },
+): Follower {
+  const program = JSON.stringify(join(runDir, 'host.js'));
+  const script = `require(${program}).${name}({ ...${JSON.stringify(settings)}, rest: Buffer.from(${JSON.stringify(options.rest ?? '')}) })`;
+  const child = spawn(options.node ?? process.execPath, ['-e', script], {
     cwd: home,
     env: { HOME: home, PATH: process.env.PATH ?? '' },
     detached: true,
@@ -98,6 +117,8 @@ const WHOLE_RUN = `
   emit({ type: 'end', result: result('deployed') });
 `;
 
+const END = `emit({ type: 'end', result: result('deployed') });`;
+
 describe.each([
   ['this Node', process.execPath],
   ['the oldest Node', OLDEST],
@@ -144,6 +165,51 @@ describe.each([
     expect(lines).toEqual(Array.from({ length: 20 }, (__, index) => `line ${index + 10}`));
     expect(before[0]).toMatch(/^event .*preflight/);
   });
+
+  it('takes up a program that another one has started, and hands on first what it was given', async () => {
+    const first = await startFollower(
+      `emit({ type: 'notice', level: 'info', text: 'żółć' }); emit({ type: 'state', state: 'prepared', atMs: 1 });
+       await heard('go'); ${END}`,
+      { node },
+    );
+    await soon(() => first.lines().find((line) => line.includes('prepared')));
+    first.process.kill('SIGKILL');
+    await first.ended;
+    const [known = ''] = events(first);
+    const second = rejoin(first, Buffer.byteLength(known) + 1, { node, rest: '{"type":"go"}\n' });
+    expect(await second.ended).toBe(0);
+    const [joined, ...shown] = second.lines();
+    expect(joined).toMatch(/^joined \d+$/);
+    expect(shown.map((line) => line.replace(/^event \d+ /, ''))).toEqual(events(first).slice(1));
+    const size = statSync(join(first.runDir, 'events.ndjson')).size;
+    expect(shown.at(-1)).toMatch(new RegExp(`^event ${size} `));
+  });
+
+  it('tells of a program that has ended in the meantime, with a result and without', async () => {
+    for (const [run, last] of [
+      [END, /^event \d+ \{"type":"end"/],
+      [`console.error('last words'); process.exit(1);`, /^gone \["last words"\]$/],
+    ] as const) {
+      const first = await startFollower(run, { node });
+      await first.ended;
+      const second = rejoin(first, 0, { node, rest: '{"type":"cancel","reason":"late"}\n' });
+      expect(await second.ended).toBe(0);
+      expect(second.lines().at(-1)).toMatch(last);
+      expect(readFileSync(join(first.runDir, 'control.ndjson'), 'utf8')).toContain('"cancel"');
+    }
+  });
+});
+
+it('leaves as the runner does, also where it has taken up a program', async () => {
+  const first = await startFollower(
+    `emit({ type: 'state', state: 'staged', atMs: 0 }); await heard('never');`,
+  );
+  await first.line('event');
+  const second = rejoin(first, 0);
+  await second.line('event');
+  second.process.stdin.end();
+  expect(await second.ended).toBe(0);
+  expect(first.process.exitCode).toBeNull();
 });
 
 it('leaves the program to itself when the runner is gone', async () => {

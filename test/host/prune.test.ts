@@ -32,7 +32,7 @@ beforeEach(() => {
   });
   context = {
     places,
-    git,
+    gitAfterwards: git,
     runDir: join(scratch, 'runs/run-now'),
     journal: openJournal(places.state),
   } as unknown as Context;

@@ -1,0 +1,62 @@
+import { setSecret } from '@actions/core';
+import { readInputs } from './inputs.ts';
+import { unsettledDeploy } from './report/handover.ts';
+import { startLog } from './report/log.ts';
+import { reportLateResult, reportLateTrouble } from './report/report.ts';
+import { followUp } from './runner/session.ts';
+import { connect } from './runner/ssh.ts';
+import { troubleOf } from './trouble.ts';
+import { commitPages, readWorkflow } from './workflow.ts';
+
+/** For connecting and following together, in milliseconds. */
+const WITHIN = 60_000;
+
+const started = performance.now();
+
+/** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. Returns the exit code. */
+async function post(deployId: string): Promise<number> {
+  const workflow = readWorkflow(process.env);
+  const { target, shellInit, path, repository } = readInputs(process.env, workflow, setSecret);
+  const { label } = target;
+  const log = startLog(label);
+  log.say(`How the deploy on ${label} ended is not known yet: it is cancelled where nothing was changed.`);
+  const result = await followUp({
+    label,
+    deployId,
+    shellInit,
+    reason: 'the job was cancelled, or its runner is gone',
+    within: WITHIN,
+    link: {
+      connect: (time) => connect({ ...target, timeout: Math.min(target.timeout, time) }),
+      within: WITHIN,
+    },
+    // What its commands printed is in the log of the step itself, or lost with it.
+    onEvent: (event) => {
+      if (event.type === 'state') log.event(event);
+    },
+    say: log.say,
+  });
+  if (result === null) {
+    log.say(`The deploy never began on ${label}, and begins no more. Nothing was changed.`);
+    return 0;
+  }
+  const commits = commitPages(workflow, repository.url);
+  return reportLateResult(result, log, { label, path, commits, durationMs: performance.now() - started });
+}
+
+/** Whatever is still open has nothing more to say; what was printed goes out first. */
+function end(code: number): void {
+  process.exitCode = code;
+  process.stdout.write('', () => process.exit());
+}
+
+function endInTrouble(error: unknown): void {
+  reportLateTrouble(troubleOf(error)).then(end);
+}
+
+const deployId = unsettledDeploy();
+if (deployId !== null) {
+  process.on('uncaughtException', endInTrouble);
+  process.on('unhandledRejection', endInTrouble);
+  post(deployId).then(end, endInTrouble);
+}

@@ -1,0 +1,227 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type ActionRun, runAction, type StartedAction, startAction } from '../rig/action.ts';
+import { type FixtureOptions, fixtureApp } from '../rig/fixture-app.ts';
+import { freePort } from '../rig/free-port.ts';
+import { createHost, type Host } from '../rig/host.ts';
+import { processesOf } from '../rig/leftovers.ts';
+import { ROOT } from '../rig/places.ts';
+import { startRelay } from '../rig/relay.ts';
+import { createRepository, type Repository } from '../rig/repository.ts';
+
+/** A build of three processes, none of which a SIGTERM ends; it is in the log once all of them run. */
+const STUBBORN =
+  "(trap '' TERM; while :; do sleep 0.1; done) & (trap '' TERM; sleep 600) & trap '' TERM; echo all run; sleep 600";
+
+let host: Host;
+let repository: Repository;
+let port: number;
+let live: string;
+let first: string;
+let sum: string;
+let pids: number[];
+
+beforeEach(async () => {
+  host = await createHost();
+  repository = createRepository();
+  port = await freePort();
+  live = path.join(host.directory, 'shop');
+  first = commit({ version: '1' });
+  const run = await runAction({ inputs: inputs(first) });
+  expect(run, run.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
+  sum = host.checksum(live, { except: ['.git'] });
+  pids = await host.pids('shop');
+});
+afterEach(async () => {
+  await host?.stop();
+  repository?.remove();
+});
+
+function commit(options: Omit<FixtureOptions, 'port'>): string {
+  return repository.commit(fixtureApp({ ...options, port }));
+}
+function inputs(ref: string, changes: Record<string, string> = {}): Record<string, string> {
+  return {
+    ...host.access,
+    path: 'shop',
+    repository: repository.url,
+    ref,
+    'install-command': 'none',
+    'build-command': 'node build.js',
+    'stable-for': '1s',
+    'health-timeout': '20s',
+    ...changes,
+  };
+}
+const reached = (action: StartedAction, what: RegExp): Promise<void> =>
+  expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(what);
+const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
+
+/** The step's `post`, as GitHub's runner starts it after the step. */
+function runPost(main: ActionRun, given: Record<string, string>): Promise<ActionRun> {
+  const state = Object.entries(main.exported.state).map(([name, value]) => [`STATE_${name}`, value]);
+  return runAction({
+    script: path.join(ROOT, 'dist/post.js'),
+    inputs: given,
+    env: Object.fromEntries(state) as Record<string, string>,
+  });
+}
+const errorsOf = (run: ActionRun): string[] =>
+  run.commands.filter(({ name }) => name === 'error').map(({ data }) => data);
+
+/** What still runs of the builds. */
+function buildProcesses(): string[] {
+  return processesOf(host.directory)
+    .map(commandOf)
+    .filter((command) => /sleep|build-command/.test(command));
+}
+const hostPrograms = (): string[] =>
+  processesOf(host.directory)
+    .map(commandOf)
+    .filter((command) => command.startsWith('pm2-ssh-deploy'));
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
+async function expectUntouched(): Promise<void> {
+  await expect.poll(hostPrograms, { timeout: 5_000 }).toEqual([]);
+  // Staging is discarded; what the live version replaced is kept for a rollback.
+  const beside = path.join(host.directory, '.shop.pm2-ssh-deploy');
+  expect(readdirSync(beside)).toHaveLength(1);
+  expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
+  expect(await host.pids('shop')).toEqual(pids);
+  const next = await runAction({ inputs: inputs(first) });
+  expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
+}
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s while it builds: the build is dead with all its processes, nothing was changed, and the job says so in time',
+  async (signal) => {
+    const given = inputs(commit({ version: '2' }), { 'build-command': STUBBORN });
+    const action = startAction({ inputs: given });
+    await reached(action, /all run/);
+    expect(buildProcesses().length).toBeGreaterThanOrEqual(3);
+    const sent = performance.now();
+    action.process.kill(signal);
+    const run = await action.done;
+    expect(performance.now() - sent).toBeLessThan(7_000);
+    expect(buildProcesses()).toEqual([]);
+    expect(run, run.stdout).toMatchObject({
+      code: 1,
+      outputs: { outcome: 'failed', sha: first, 'previous-sha': first },
+      exported: { state: { settled: 'true' } },
+    });
+    expect(errorsOf(run)).toEqual([
+      'Failed in staged: Cancelled before anything was changed: the job was cancelled. The live app was not touched.',
+    ]);
+    expect(run.summary).toContain('Cancelled before anything was changed');
+    const post = await runPost(run, given);
+    expect(post).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    await expectUntouched();
+  },
+);
+
+test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in time, and post how it ended', async () => {
+  const second = commit({ version: '2' });
+  const given = inputs(second, { 'stable-for': '9s' });
+  const action = startAction({ inputs: given });
+  await reached(action, /\] verifying/);
+  const sent = performance.now();
+  action.process.kill('SIGINT');
+  await reached(action, /Cancelled: telling host-1/);
+  action.process.kill('SIGTERM');
+  const run = await action.done;
+  expect(performance.now() - sent).toBeLessThan(7_000);
+  expect(run).toMatchObject({ code: 1, outputs: { outcome: 'failed', hosts: '[]' } });
+  expect(run.exported.state.settled).toBeUndefined();
+  expect(errorsOf(run)).toEqual([
+    expect.stringMatching(
+      /^The job was cancelled, .* It had entered verifying: from activating on host-1 goes/,
+    ),
+  ]);
+  const post = await runPost(run, given);
+  expect(post, post.stdout).toMatchObject({ code: 0, outputs: {} });
+  expect(post.stdout).toMatch(/\] committed/);
+  expect(post.summary).toMatch(/^<h3>Deployed: /);
+  expect(await served()).toBe('2');
+});
+
+test('SIGINT after the link has died: the job ends in time all the same, and post gives the deploy up', async () => {
+  const relay = await startRelay(host.ssh.port);
+  const given = inputs(commit({ version: '2' }), { 'build-command': STUBBORN });
+  const knownHosts = host.ssh.knownHosts.replace(`:${host.ssh.port} `, `:${relay.port} `);
+  try {
+    const action = startAction({
+      inputs: { ...given, port: String(relay.port), 'known-hosts': knownHosts },
+    });
+    await reached(action, /all run/);
+    relay.swallow();
+    const sent = performance.now();
+    action.process.kill('SIGINT');
+    const run = await action.done;
+    expect(performance.now() - sent).toBeLessThan(7_000);
+    expect(run).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+    expect(errorsOf(run)).toEqual([
+      expect.stringMatching(/entered staged, nothing was changed\. The host gives/),
+    ]);
+    expect(buildProcesses()).not.toEqual([]);
+    const post = await runPost(run, given);
+    expect(post, post.stdout).toMatchObject({ code: 1 });
+    expect(buildProcesses()).toEqual([]);
+    await expectUntouched();
+  } finally {
+    await relay.stop();
+  }
+});
+
+test('a killed runner, in staged: post gives the deploy up and reports it', async () => {
+  const given = inputs(commit({ version: '2' }), { 'build-command': STUBBORN });
+  const action = startAction({ inputs: given });
+  await reached(action, /all run/);
+  action.process.kill('SIGKILL');
+  const run = await action.done;
+  expect(Object.keys(run.exported.state)).toEqual(['deploy-id']);
+  const post = await runPost(run, given);
+  expect(post, post.stdout).toMatchObject({ code: 1, outputs: {} });
+  expect(post.durationMs).toBeLessThan(15_000);
+  expect(errorsOf(post)).toEqual([
+    expect.stringMatching(
+      /^Failed in staged: Cancelled before anything was changed: the job was cancelled, or/,
+    ),
+  ]);
+  expect(post.summary).toContain('Cancelled before anything was changed');
+  expect(buildProcesses()).toEqual([]);
+  await expectUntouched();
+});
+
+test('a killed runner, with a broken version in activating: post follows the rollback and reports it', async () => {
+  const given = inputs(commit({ version: 'bad', flaw: 'throws at boot' }));
+  const action = startAction({ inputs: given });
+  await reached(action, /\] activating/);
+  action.process.kill('SIGKILL');
+  const post = await runPost(await action.done, given);
+  expect(post, post.stdout).toMatchObject({ code: 1 });
+  expect(errorsOf(post)).toEqual([expect.stringMatching(/^Rolled back: /)]);
+  expect(post.stdout).toMatch(/\] rolled-back/);
+  expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
+  expect(await served()).toBe('1');
+});
+
+test('post with nothing begun on the host: says so, and refuses the deploy that comes late', async () => {
+  const post = await runAction({
+    script: path.join(ROOT, 'dist/post.js'),
+    inputs: inputs(first),
+    env: { 'STATE_deploy-id': 'late-deploy-1' },
+  });
+  expect(post, post.stdout).toMatchObject({ code: 0 });
+  expect(post.stdout).toContain('The deploy never began on host-1, and begins no more.');
+  const run = path.join(host.directory, '.local/state/pm2-ssh-deploy/runs/late-deploy-1');
+  expect(readFileSync(path.join(run, 'control.ndjson'), 'utf8')).toMatch(/^\{"type":"cancel",/);
+  await expectUntouched();
+});
