@@ -353,10 +353,12 @@ const ALWAYS = [
     ['advice.detachedHead', 'false'],
     ['protocol.ext.allow', 'never'],
 ].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
 function gitIn(directory, options) {
     const attempt = (args, extra = {}) => {
         const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
-        const holds = options.lock();
+        // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
+        const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
         const { timeLimit, cancel } = options;
         const runOptions = {
             ...extra,
@@ -570,7 +572,11 @@ function resolvePath(given, home) {
             remedy: "Give the app a directory of its own, such as '~/app'.",
         });
     }
-    return realOrSame(path);
+    return realAncestor(path);
+}
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path) {
+    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
 }
 /** Directories of all deploys on this host, of every app: run directories and the apps' states. */
 function stateRoot(env, home) {
@@ -706,7 +712,7 @@ async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
         'holder.json',
         ...(current === null ? [] : [current.deployId]),
     ]);
-    const beside = namesIn(places.beside).filter((name) => !keep.has(name));
+    const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
     const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
     const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
     const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
@@ -715,6 +721,11 @@ async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
         ...records.map((name) => remove((0,external_node_path_namespaceObject.join)(places.state, name))),
         ...[...runs.filter(isOld), ...replaced].map(remove),
     ]);
+}
+/** What an app wrote while it was replaced, and nobody has looked at yet. */
+function holdsReappeared(directory) {
+    return ((0,external_node_fs_namespaceObject.statSync)(directory).isDirectory() &&
+        (0,external_node_fs_namespaceObject.readdirSync)(directory).some((name) => name.startsWith('kept.reappeared')));
 }
 function namesIn(directory) {
     return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
@@ -739,13 +750,16 @@ function listen(runDir) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a+', 0o600);
     const abort = new AbortController();
     let alone = false;
+    let late = null;
     let went = false;
     let announceGo = () => { };
     let rest = '';
     let position = 0;
     let heard = performance.now();
     const cancel = (failure) => {
-        if (!alone)
+        if (alone)
+            late ??= failure;
+        else
             abort.abort(failure);
     };
     const read = () => {
@@ -799,6 +813,17 @@ function listen(runDir) {
             if (abort.signal.aborted)
                 throw abort.signal.reason;
             alone = true;
+        },
+        async undisturbed(work) {
+            alone = true;
+            try {
+                await work();
+            }
+            finally {
+                alone = false;
+                if (late !== null)
+                    cancel(late);
+            }
         },
         close() {
             clearInterval(timer);
@@ -969,7 +994,8 @@ function instanceOf(entry) {
         logPath: list_text(pm2.pm_log_path),
         pidPath: list_text(pm2.pm_pid_path),
         version: list_text(pm2.version) === 'N/A' ? null : list_text(pm2.version),
-        deployId: list_text(pm2[DEPLOY_ID]) ?? list_text(env[DEPLOY_ID]),
+        // In `env` it stands as soon as PM2 is asked to restart the app, while the old process is still to be stopped.
+        deployId: list_text(pm2[DEPLOY_ID]),
         module: pm2.pmx_module === true,
         settings,
     };
@@ -1432,7 +1458,9 @@ const HEALTHY = { kind: 'healthy' };
  * process may be replaced and no restart counter may move.
  */
 function judge(expected, now, since) {
-    const broken = firstOf(now.instances, failed) ?? firstOf(now.instances, (one) => changed(one, since));
+    // What still runs another version may crash as it likes: its turn has not come.
+    const ours = now.instances.filter(({ deployId }) => deployId === expected.deployId);
+    const broken = firstOf(ours, failed) ?? firstOf(ours, (one) => changed(one, since));
     if (broken !== null)
         return { kind: 'broken', why: broken };
     const pending = miscounted(expected, now) ??
@@ -1445,7 +1473,7 @@ function judge(expected, now, since) {
 }
 /**
  * The first sign, while PM2 still reloads, that the new version fails; null while there is none.
- * `before` are the instances as they were when the reload began.
+ * `before` are the instances as they were when they last ran another version.
  */
 function troubleInReload(deployId, now, before) {
     return firstOf(now.filter((one) => one.deployId === deployId), (one) => {
@@ -1461,7 +1489,7 @@ function failed(one) {
 }
 function changed(one, since) {
     const then = since.instances.find(({ pmId }) => pmId === one.pmId);
-    if (then === undefined)
+    if (then === undefined || then.deployId !== one.deployId)
         return null;
     if (one.restartTime > then.restartTime)
         return `${health_nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
@@ -1737,11 +1765,26 @@ async function watchReload(pm2, reload, deployId, before) {
     const ended = reload.done.finally(() => {
         running = false;
     });
+    // It may fail while the list is asked for, and nobody waits for it then.
+    ended.catch(() => { });
     let trouble = null;
-    while (running && trouble === null) {
-        trouble = troubleInReload(deployId, await pm2.list(), before);
-        if (trouble === null)
-            await Promise.race([ended, (0,external_node_timers_promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
+    // An old version that crashes until its turn comes is no fault of the new one.
+    const lastOther = new Map(before.map((one) => [one.pmId, one]));
+    try {
+        while (running && trouble === null) {
+            const now = await pm2.list();
+            for (const one of now)
+                if (one.deployId !== deployId)
+                    lastOther.set(one.pmId, one);
+            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+            if (trouble === null)
+                await Promise.race([ended, (0,external_node_timers_promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
     }
     if (trouble !== null)
         reload.abort();
@@ -1852,6 +1895,19 @@ function checkApps(live, config, instances) {
     refuseForeign(live, instances);
     refuseUnapplied(config, instances);
 }
+/**
+ * An app of the last deploy that the file no longer has, and that runs: it would go on serving the old version.
+ * `last` are the names of the last deploy, where this one takes the whole file.
+ */
+function refuseLeftOut(live, last, config, all) {
+    const left = last.filter((name) => !config.some((app) => app.name === name));
+    const running = left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
+    if (running.length === 0)
+        return;
+    throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
+        remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
+    });
+}
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
 function refuseForeign(live, instances) {
     for (const { name, cwd } of instances) {
@@ -1936,6 +1992,18 @@ async function localChanges(live, git, { rewritten, deleted }) {
         .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
         .map((entry) => entry.slice(3))
         .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
+}
+/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+async function refuseGitLocks(git) {
+    for (const name of ['index.lock', 'HEAD.lock']) {
+        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+        const file = (0,external_node_path_namespaceObject.resolve)(git.directory, path);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+            continue;
+        throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
+            remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
+        });
+    }
 }
 function refuseLocalChanges(live, changes) {
     if (changes.length === 0)
@@ -2288,6 +2356,16 @@ function addName(file, name) {
 
 
 
+/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+function moveBack(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
+        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
+    }
+    catch {
+        return false;
+    }
+}
 /**
  * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
  * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
@@ -2306,9 +2384,7 @@ function bringBack(from, live, version, ops) {
             if (there?.kind === 'directory' && entry.isDirectory())
                 visit(path, there);
             else if (there === undefined && entry.name !== '.git') {
-                (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(`${live}/${path}`), { recursive: true });
-                const free = rename_statOf(`${live}/${path}`) === null;
-                const moved = free && renameIfFree(`${from}/${path}`, `${live}/${path}`, () => { });
+                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
                 strays[moved ? 'brought' : 'left'].push(path);
             }
         }
@@ -2602,16 +2678,13 @@ function tellStrays({ log }, { brought, left }) {
     if (left.length > 0)
         warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
 }
-/** PM2's command was stopped in the middle: the daemon may still be busy with what it began. */
-class ReloadStopped extends DeployFailure {
-}
 /** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 async function reload(context, transaction, running) {
     const { config, pm2Env, deployId } = transaction;
     const command = runPm2(context, config, running, pm2Env);
     const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
     if (trouble !== null)
-        throw new ReloadStopped(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+        throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
     inform(context.log, "PM2's command has ended. What really runs is looked at now.");
 }
 /** Starts PM2's command, and shows what it prints. */
@@ -3197,6 +3270,7 @@ function describeCollision({ path, why, at, brings }) {
 /** The live checkout must be as its commit and our deploys left it. */
 async function checkLive(context, generatedOld) {
     const { places, git } = context;
+    await refuseGitLocks(git);
     const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
     for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
         const within = await localChanges((0,external_node_path_namespaceObject.join)(places.live, path), context.gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), NO_TRACES);
@@ -3275,6 +3349,73 @@ async function settle(context, staged, ops) {
     await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
 }
 
+;// CONCATENATED MODULE: ./host/staging.js
+
+
+
+/**
+ * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+async function checkOut(live, gitIn, staging, sha) {
+    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
+    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
+    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
+    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
+    const git = gitIn(staging);
+    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
+    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
+    for (const name of ['config', 'config.worktree', 'shallow']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
+        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
+    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
+        await git.attempt(['config', '--local', '--unset-all', key]);
+    }
+    // Large files that live has already are not downloaded again.
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
+        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
+    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
+    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
+    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, '.gitmodules'))) {
+        await git.text(['submodule', '--quiet', 'update', '--init', '--recursive'], 'Checking out the submodules');
+    }
+}
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+async function showEnvFiles(live, staging, liveGit, directories) {
+    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+    const shown = [];
+    for (const directory of new Set(directories)) {
+        for (const name of envFilesIn((0,external_node_path_namespaceObject.join)(live, directory))) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            if (tracked.has(path) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, path)))
+                continue;
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { recursive: true });
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+            shown.push(path);
+        }
+    }
+    return shown;
+}
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+function envFilesIn(directory) {
+    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+/** Takes the copies away again, so that they are no part of what the build made. */
+function hideEnvFiles(staging, shown) {
+    for (const path of shown)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+}
+
 ;// CONCATENATED MODULE: ./host/fingerprint.js
 
 
@@ -3283,10 +3424,7 @@ async function settle(context, staged, ops) {
 /** Changes when anything but the commit changes what a deploy does. */
 function fingerprintOf({ plan, places, pm2 }) {
     const { workingDirectory, install, build, apps, ecosystem, pm2Env } = plan;
-    const envFiles = [places.live, places.workDir].flatMap((directory) => ((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [])
-        .filter((name) => name.startsWith('.env'))
-        .sort()
-        .map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
+    const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
     const all = [
         workingDirectory,
         install,
@@ -3564,14 +3702,27 @@ async function rollBack(context, transaction, stopped) {
     const runsAs = `${deployId}-rollback`;
     await restoreApps(context, transaction, runsAs, swapped);
     const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
-    if (transaction.save)
-        await clock.book('pm2', () => pm2.save([...names]));
-    const { current } = transaction;
-    if (current === null)
-        removeCurrent(places.state);
-    else
-        saveCurrent(places.state, { ...current, runsAs, since: swapped });
-    keepForDiagnosis(context, transaction);
+    // The old version runs and is verified: nothing that follows can make that a failure.
+    await rollback_attempt(context, async () => {
+        if (transaction.save)
+            await clock.book('pm2', () => pm2.save([...names]));
+    });
+    await rollback_attempt(context, async () => {
+        const { current } = transaction;
+        if (current === null)
+            removeCurrent(places.state);
+        else
+            saveCurrent(places.state, { ...current, runsAs, since: swapped });
+    });
+    await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
+}
+async function rollback_attempt({ log }, work) {
+    try {
+        await work();
+    }
+    catch (error) {
+        warn(log, `After the rollback: ${error.message}`);
+    }
 }
 async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
     const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
@@ -4096,69 +4247,6 @@ function firstLine(command) {
     return rest.length > 0 ? `${first} …` : first;
 }
 
-;// CONCATENATED MODULE: ./host/staging.js
-
-
-
-/**
- * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
- * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
- * and it has the tags, so that `git describe` answers as it would in live.
- */
-async function checkOut(live, gitIn, staging, sha) {
-    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
-    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
-    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
-    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
-    const git = gitIn(staging);
-    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
-    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
-    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
-    for (const name of ['config', 'config.worktree', 'shallow']) {
-        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
-            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
-    }
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
-        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
-    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
-        await git.attempt(['config', '--local', '--unset-all', key]);
-    }
-    // Large files that live has already are not downloaded again.
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
-        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
-    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
-    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
-    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
-    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, '.gitmodules'))) {
-        await git.text(['submodule', '--quiet', 'update', '--init', '--recursive'], 'Checking out the submodules');
-    }
-}
-/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
-async function showEnvFiles(live, staging, liveGit, directories) {
-    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
-    const shown = [];
-    for (const directory of new Set(directories)) {
-        const from = (0,external_node_path_namespaceObject.join)(live, directory);
-        for (const name of (0,external_node_fs_namespaceObject.existsSync)(from) ? (0,external_node_fs_namespaceObject.readdirSync)(from) : []) {
-            const path = directory === '' ? name : `${directory}/${name}`;
-            const wanted = name.startsWith('.env') && !tracked.has(path) && (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(live, path)).isFile();
-            if (!wanted || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, path)))
-                continue;
-            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { recursive: true });
-            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
-            shown.push(path);
-        }
-    }
-    return shown;
-}
-/** Takes the copies away again, so that they are no part of what the build made. */
-function hideEnvFiles(staging, shown) {
-    for (const path of shown)
-        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
-}
-
 ;// CONCATENATED MODULE: ./host/stage.js
 
 
@@ -4224,10 +4312,8 @@ async function stage(context, sha) {
 }
 /** What the files named `.env*` hold, tracked ones too, is shown in no event. */
 function hideEnvValues({ redactor }, directory) {
-    for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory, { withFileTypes: true })) {
-        if (!entry.name.startsWith('.env') || !entry.isFile())
-            continue;
-        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, entry.name), 'utf8')));
+    for (const name of envFilesIn(directory)) {
+        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, name), 'utf8')));
     }
 }
 /** An app's `env` and every `env_<name>`. */
@@ -4323,7 +4409,11 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
+
 const APP_LOG_LINES = 30;
+/** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
+const RESERVE = 512 * 1024;
+const reserveOf = ({ runDir }) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
  * as it is; whatever fails from there on is rolled back.
@@ -4341,7 +4431,7 @@ async function deploy(context, progress) {
     };
     context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
     try {
-        await reconcile(context);
+        await runner.undisturbed(() => reconcile(context));
         return await deployLocked(context, progress);
     }
     catch (error) {
@@ -4378,6 +4468,8 @@ async function deployLocked(context, progress) {
     const staged = await stage(context, sha);
     const names = staged.config.map(({ name }) => name);
     checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
+    const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
+    refuseLeftOut(places.live, last, staged.config, await pm2.list());
     await settle(context, staged, await listSwap(context, staged, head, generated));
     progress.enter('prepared');
     await runner.go();
@@ -4411,8 +4503,10 @@ async function deployLocked(context, progress) {
         swapped: null,
         restored: false,
     };
-    saveTransaction(places.state, transaction);
+    (0,external_node_fs_namespaceObject.writeFileSync)(reserveOf(context), (0,external_node_crypto_namespaceObject.randomBytes)(RESERVE), { mode: 0o600 });
+    // From here on no cancel counts; one that has come already does.
     runner.standAlone();
+    saveTransaction(places.state, transaction);
     const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
     try {
         const end = await goLive(context, progress, transaction, instances);
@@ -4450,14 +4544,18 @@ async function goLive(context, progress, transaction, instances) {
     }
     catch (error) {
         const failure = failureOf(error, progress.state);
-        return await goBack(context, transaction, enter, failure, error instanceof ReloadStopped, appLog.read);
+        // However PM2's command ended, the daemon may still be busy with what it began.
+        const stopped = progress.state === 'activating' && transaction.swapped !== null;
+        return await goBack(context, transaction, enter, failure, stopped, appLog.read);
     }
     finally {
         appLog.close();
+        (0,external_node_fs_namespaceObject.rmSync)(reserveOf(context), { force: true });
     }
 }
 async function goBack(context, transaction, enter, failure, stopped, readAppLog) {
     const { sha } = transaction.previous;
+    (0,external_node_fs_namespaceObject.rmSync)(reserveOf(context), { force: true });
     try {
         try {
             enter('rolling-back', undefined, failure.message);
@@ -4467,11 +4565,12 @@ async function goBack(context, transaction, enter, failure, stopped, readAppLog)
             warn(context.log, `The journal cannot be written: ${error.message}`);
         }
         warn(context.log, failure.message);
-        failure.appLog = await readAppLog();
+        await swapOut(context, transaction);
+        failure.appLog = await readAppLog().catch(() => []);
         await rollBack(context, transaction, stopped);
         // PM2 hands on with some delay what an app printed as it died.
         if (failure.appLog.length === 0)
-            failure.appLog = await readAppLog();
+            failure.appLog = await readAppLog().catch(() => []);
         enter('rolled-back', 'rolled-back', failure.message);
         return { outcome: 'rolled-back', sha, previousSha: sha, failure };
     }
@@ -4526,7 +4625,12 @@ function openEvents(runDir, redactor) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
     let output = 0;
     const write = (event) => {
-        (0,external_node_fs_namespaceObject.writeSync)(descriptor, `${JSON.stringify(event, (_, value) => clean(value, redactor))}\n`);
+        try {
+            (0,external_node_fs_namespaceObject.writeSync)(descriptor, `${JSON.stringify(event, (key, value) => clean(key, value, redactor))}\n`);
+        }
+        catch {
+            // A full disk must stop the telling only, never a rollback.
+        }
     };
     const log = (event) => {
         if (event.type !== 'output') {
@@ -4542,8 +4646,10 @@ function openEvents(runDir, redactor) {
     };
     return Object.assign(log, { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
 }
-function clean(value, redactor) {
-    if (typeof value !== 'string')
+/** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
+const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
+function clean(key, value, redactor) {
+    if (typeof value !== 'string' || events_OURS.has(key))
         return value;
     const text = redactor.redact(value);
     return text.length > events_LONGEST_LINE ? `${text.slice(0, events_LONGEST_LINE)} …` : text;

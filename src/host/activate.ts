@@ -88,9 +88,6 @@ function tellStrays({ log }: Context, { brought, left }: Strays): void {
     );
 }
 
-/** PM2's command was stopped in the middle: the daemon may still be busy with what it began. */
-export class ReloadStopped extends DeployFailure {}
-
 /** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 export async function reload(
   context: Context,
@@ -100,7 +97,7 @@ export async function reload(
   const { config, pm2Env, deployId } = transaction;
   const command = runPm2(context, config, running, pm2Env);
   const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
-  if (trouble !== null) throw new ReloadStopped(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+  if (trouble !== null) throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
   inform(context.log, "PM2's command has ended. What really runs is looked at now.");
 }
 

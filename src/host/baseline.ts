@@ -88,6 +88,29 @@ export function checkApps(live: string, config: readonly DeployApp[], instances:
   refuseUnapplied(config, instances);
 }
 
+/**
+ * An app of the last deploy that the file no longer has, and that runs: it would go on serving the old version.
+ * `last` are the names of the last deploy, where this one takes the whole file.
+ */
+export function refuseLeftOut(
+  live: string,
+  last: readonly string[],
+  config: readonly DeployApp[],
+  all: readonly Instance[],
+): void {
+  const left = last.filter((name) => !config.some((app) => app.name === name));
+  const running = left.filter((name) =>
+    all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))),
+  );
+  if (running.length === 0) return;
+  throw new DeployFailure(
+    `The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`,
+    {
+      remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
+    },
+  );
+}
+
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
 function refuseForeign(live: string, instances: readonly Instance[]): void {
   for (const { name, cwd } of instances) {

@@ -77,6 +77,21 @@ export async function localChanges(
     .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf(join(live, path)));
 }
 
+/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+export async function refuseGitLocks(git: Git): Promise<void> {
+  for (const name of ['index.lock', 'HEAD.lock']) {
+    const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+    const file = resolve(git.directory, path);
+    if (!existsSync(file)) continue;
+    throw new DeployFailure(
+      `${file} is there: another git command runs in the checkout, or one was killed.`,
+      {
+        remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
+      },
+    );
+  }
+}
+
 export function refuseLocalChanges(live: string, changes: readonly string[]): void {
   if (changes.length === 0) return;
   const shown = changes.slice(0, 3).join(', ');

@@ -60,7 +60,9 @@ export async function prune(
     'holder.json',
     ...(current === null ? [] : [current.deployId]),
   ]);
-  const beside = namesIn(places.beside).filter((name) => !keep.has(name));
+  const beside = namesIn(places.beside).filter(
+    (name) => !keep.has(name) && !holdsReappeared(join(places.beside, name)),
+  );
   const records = namesIn(places.state).filter(
     (name) => name.startsWith(RECORD_PREFIX) && name !== current?.record,
   );
@@ -71,6 +73,14 @@ export async function prune(
     ...records.map((name) => remove(join(places.state, name))),
     ...[...runs.filter(isOld), ...replaced].map(remove),
   ]);
+}
+
+/** What an app wrote while it was replaced, and nobody has looked at yet. */
+function holdsReappeared(directory: string): boolean {
+  return (
+    statSync(directory).isDirectory() &&
+    readdirSync(directory).some((name) => name.startsWith('kept.reappeared'))
+  );
 }
 
 function namesIn(directory: string): string[] {

@@ -9,6 +9,8 @@ export interface RunnerLine {
   readonly cancelled: AbortSignal;
   /** Resolves with the runner's `go`; rejects as `cancelled` does. */
   go(): Promise<void>;
+  /** Carries out what must not be left half-way: a cancel that comes meanwhile counts when it has ended. */
+  undisturbed(work: () => Promise<void>): Promise<void>;
   /** From here on the deploy goes on without the runner. Throws the `DeployFailure` of a cancel that came before. */
   standAlone(): void;
   close(): void;
@@ -21,6 +23,7 @@ export function listen(runDir: string): RunnerLine {
   const descriptor = openSync(join(runDir, 'control.ndjson'), 'a+', 0o600);
   const abort = new AbortController();
   let alone = false;
+  let late: DeployFailure | null = null;
   let went = false;
   let announceGo = (): void => {};
   let rest = '';
@@ -28,7 +31,8 @@ export function listen(runDir: string): RunnerLine {
   let heard = performance.now();
 
   const cancel = (failure: DeployFailure): void => {
-    if (!alone) abort.abort(failure);
+    if (alone) late ??= failure;
+    else abort.abort(failure);
   };
   const read = (): void => {
     const buffer = Buffer.alloc(4096);
@@ -82,6 +86,15 @@ export function listen(runDir: string): RunnerLine {
       read();
       if (abort.signal.aborted) throw abort.signal.reason;
       alone = true;
+    },
+    async undisturbed(work) {
+      alone = true;
+      try {
+        await work();
+      } finally {
+        alone = false;
+        if (late !== null) cancel(late);
+      }
     },
     close() {
       clearInterval(timer);

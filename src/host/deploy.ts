@@ -1,8 +1,9 @@
-import { mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
-import { expectationOf, ReloadStopped, reload, swapIn } from './activate.ts';
-import { checkApps, readBaseline } from './baseline.ts';
+import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
+import { checkApps, readBaseline, refuseLeftOut } from './baseline.ts';
 import { readHead } from './checkout.ts';
 import { commit } from './commit.ts';
 import { type Context, inform, warn } from './context.ts';
@@ -38,6 +39,9 @@ export interface Progress {
 }
 
 const APP_LOG_LINES = 30;
+/** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
+const RESERVE = 512 * 1024;
+const reserveOf = ({ runDir }: Context): string => join(runDir, 'reserve');
 
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
@@ -57,7 +61,7 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
   };
   context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
   try {
-    await reconcile(context);
+    await runner.undisturbed(() => reconcile(context));
     return await deployLocked(context, progress);
   } catch (error) {
     const failure = failureOf(error, progress.state);
@@ -94,6 +98,8 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const staged = await stage(context, sha);
   const names = staged.config.map(({ name }) => name);
   checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
+  const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
+  refuseLeftOut(places.live, last, staged.config, await pm2.list());
   await settle(context, staged, await listSwap(context, staged, head, generated));
 
   progress.enter('prepared');
@@ -127,8 +133,10 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
     swapped: null,
     restored: false,
   };
-  saveTransaction(places.state, transaction);
+  writeFileSync(reserveOf(context), randomBytes(RESERVE), { mode: 0o600 });
+  // From here on no cancel counts; one that has come already does.
   runner.standAlone();
+  saveTransaction(places.state, transaction);
   const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
   try {
     const end = await goLive(context, progress, transaction, instances);
@@ -172,9 +180,12 @@ async function goLive(
     return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
   } catch (error) {
     const failure = failureOf(error, progress.state);
-    return await goBack(context, transaction, enter, failure, error instanceof ReloadStopped, appLog.read);
+    // However PM2's command ended, the daemon may still be busy with what it began.
+    const stopped = progress.state === 'activating' && transaction.swapped !== null;
+    return await goBack(context, transaction, enter, failure, stopped, appLog.read);
   } finally {
     appLog.close();
+    rmSync(reserveOf(context), { force: true });
   }
 }
 
@@ -187,6 +198,7 @@ async function goBack(
   readAppLog: () => Promise<string[]>,
 ): Promise<End> {
   const { sha } = transaction.previous;
+  rmSync(reserveOf(context), { force: true });
   try {
     try {
       enter('rolling-back', undefined, failure.message);
@@ -195,10 +207,11 @@ async function goBack(
       warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
     }
     warn(context.log, failure.message);
-    failure.appLog = await readAppLog();
+    await swapOut(context, transaction);
+    failure.appLog = await readAppLog().catch(() => []);
     await rollBack(context, transaction, stopped);
     // PM2 hands on with some delay what an app printed as it died.
-    if (failure.appLog.length === 0) failure.appLog = await readAppLog();
+    if (failure.appLog.length === 0) failure.appLog = await readAppLog().catch(() => []);
     enter('rolled-back', 'rolled-back', failure.message);
     return { outcome: 'rolled-back', sha, previousSha: sha, failure };
   } catch (error) {

@@ -14,7 +14,11 @@ export function openEvents(runDir: string, redactor: Redactor): EventLog & { clo
   const descriptor = openSync(join(runDir, 'events.ndjson'), 'a', 0o600);
   let output = 0;
   const write = (event: Event): void => {
-    writeSync(descriptor, `${JSON.stringify(event, (_, value) => clean(value, redactor))}\n`);
+    try {
+      writeSync(descriptor, `${JSON.stringify(event, (key, value) => clean(key, value, redactor))}\n`);
+    } catch {
+      // A full disk must stop the telling only, never a rollback.
+    }
   };
   const log = (event: Event): void => {
     if (event.type !== 'output') {
@@ -32,8 +36,11 @@ export function openEvents(runDir: string, redactor: Redactor): EventLog & { clo
   return Object.assign(log, { close: () => closeSync(descriptor) });
 }
 
-function clean(value: unknown, redactor: Redactor): unknown {
-  if (typeof value !== 'string') return value;
+/** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
+const OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
+
+function clean(key: string, value: unknown, redactor: Redactor): unknown {
+  if (typeof value !== 'string' || OURS.has(key)) return value;
   const text = redactor.redact(value);
   return text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)} …` : text;
 }

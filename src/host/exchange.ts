@@ -6,6 +6,7 @@ import {
   ignoredPaths,
   localChanges,
   readHead,
+  refuseGitLocks,
   refuseLocalChanges,
   submodulePaths,
   trackedFiles,
@@ -23,6 +24,7 @@ import type { Generated } from './tree.ts';
 /** The live checkout must be as its commit and our deploys left it. */
 export async function checkLive(context: Context, generatedOld: Generated | null): Promise<void> {
   const { places, git } = context;
+  await refuseGitLocks(git);
   const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
   for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
     const within = await localChanges(

@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from './context.ts';
 import { readIfThere } from './durable.ts';
+import { envFilesIn } from './staging.ts';
 
 /** Changes when anything but the commit changes what a deploy does. */
 export function fingerprintOf({ plan, places, pm2 }: Context): string {
   const { workingDirectory, install, build, apps, ecosystem, pm2Env } = plan;
   const envFiles = [places.live, places.workDir].flatMap((directory) =>
-    (existsSync(directory) ? readdirSync(directory) : [])
-      .filter((name) => name.startsWith('.env'))
-      .sort()
-      .map((name) => [directory, name, readIfThere(join(directory, name))]),
+    envFilesIn(directory).map((name) => [directory, name, readIfThere(join(directory, name))]),
   );
   const all = [
     workingDirectory,

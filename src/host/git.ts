@@ -33,10 +33,13 @@ const ALWAYS = [
   ['protocol.ext.allow', 'never'],
 ].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 
+const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
+
 export function gitIn(directory: string, options: GitOptions): Git {
   const attempt: Git['attempt'] = (args, extra = {}) => {
     const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
-    const holds = options.lock();
+    // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
+    const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
     const { timeLimit, cancel } = options;
     const runOptions = {
       ...extra,

@@ -43,7 +43,9 @@ const HEALTHY: Verdict = { kind: 'healthy' };
  * process may be replaced and no restart counter may move.
  */
 export function judge(expected: Expected, now: Snapshot, since: Snapshot): Verdict {
-  const broken = firstOf(now.instances, failed) ?? firstOf(now.instances, (one) => changed(one, since));
+  // What still runs another version may crash as it likes: its turn has not come.
+  const ours = now.instances.filter(({ deployId }) => deployId === expected.deployId);
+  const broken = firstOf(ours, failed) ?? firstOf(ours, (one) => changed(one, since));
   if (broken !== null) return { kind: 'broken', why: broken };
   const pending =
     miscounted(expected, now) ??
@@ -57,7 +59,7 @@ export function judge(expected: Expected, now: Snapshot, since: Snapshot): Verdi
 
 /**
  * The first sign, while PM2 still reloads, that the new version fails; null while there is none.
- * `before` are the instances as they were when the reload began.
+ * `before` are the instances as they were when they last ran another version.
  */
 export function troubleInReload(
   deployId: string,
@@ -82,7 +84,7 @@ function failed(one: Instance): string | null {
 
 function changed(one: Instance, since: Snapshot): string | null {
   const then = since.instances.find(({ pmId }) => pmId === one.pmId);
-  if (then === undefined) return null;
+  if (then === undefined || then.deployId !== one.deployId) return null;
   if (one.restartTime > then.restartTime)
     return `${nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
   return one.pid !== then.pid ? `${nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;

@@ -27,7 +27,12 @@ export function resolvePath(given: string, home: string): string {
       },
     );
   }
-  return realOrSame(path);
+  return realAncestor(path);
+}
+
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path: string): string {
+  return exists(path) ? realOrSame(path) : join(realAncestor(dirname(path)), basename(path));
 }
 
 /** Directories of all deploys on this host, of every app: run directories and the apps' states. */

@@ -2,7 +2,7 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { runPm2, swapOut } from './activate.ts';
 import type { DeployApp } from './app-config.ts';
-import { type Context, inform } from './context.ts';
+import { type Context, inform, warn } from './context.ts';
 import { removeCurrent, saveCurrent } from './current.ts';
 import { exists } from './places.ts';
 import { swapTimeLimit } from './pm2/cli.ts';
@@ -30,11 +30,24 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
   const runsAs = `${deployId}-rollback`;
   await restoreApps(context, transaction, runsAs, swapped);
   const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
-  if (transaction.save) await clock.book('pm2', () => pm2.save([...names]));
-  const { current } = transaction;
-  if (current === null) removeCurrent(places.state);
-  else saveCurrent(places.state, { ...current, runsAs, since: swapped });
-  keepForDiagnosis(context, transaction);
+  // The old version runs and is verified: nothing that follows can make that a failure.
+  await attempt(context, async () => {
+    if (transaction.save) await clock.book('pm2', () => pm2.save([...names]));
+  });
+  await attempt(context, async () => {
+    const { current } = transaction;
+    if (current === null) removeCurrent(places.state);
+    else saveCurrent(places.state, { ...current, runsAs, since: swapped });
+  });
+  await attempt(context, async () => keepForDiagnosis(context, transaction));
+}
+
+async function attempt({ log }: Context, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    warn(log, `After the rollback: ${(error as Error).message}`);
+  }
 }
 
 async function waitUntilQuiet(

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { adviseOn } from './advice.ts';
 import { type DeployApp, scriptFile } from './app-config.ts';
@@ -10,7 +10,7 @@ import { DeployFailure } from './failure.ts';
 import { exists, isWithin, makePrivate } from './places.ts';
 import { saveRecord } from './record.ts';
 import { secretsOfEnvFile, secretsOfEnvironment } from './redact.ts';
-import { checkOut, hideEnvFiles, showEnvFiles } from './staging.ts';
+import { checkOut, envFilesIn, hideEnvFiles, showEnvFiles } from './staging.ts';
 import { type Generated, recordGenerated } from './tree.ts';
 
 /** A version that was built aside and could be swapped in. */
@@ -74,9 +74,8 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
 
 /** What the files named `.env*` hold, tracked ones too, is shown in no event. */
 function hideEnvValues({ redactor }: Context, directory: string): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    if (!entry.name.startsWith('.env') || !entry.isFile()) continue;
-    redactor.hide(secretsOfEnvFile(readFileSync(join(directory, entry.name), 'utf8')));
+  for (const name of envFilesIn(directory)) {
+    redactor.hide(secretsOfEnvFile(readFileSync(join(directory, name), 'utf8')));
   }
 }
 

@@ -69,17 +69,23 @@ export async function showEnvFiles(
   const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
   const shown: string[] = [];
   for (const directory of new Set(directories)) {
-    const from = join(live, directory);
-    for (const name of existsSync(from) ? readdirSync(from) : []) {
+    for (const name of envFilesIn(join(live, directory))) {
       const path = directory === '' ? name : `${directory}/${name}`;
-      const wanted = name.startsWith('.env') && !tracked.has(path) && statSync(join(live, path)).isFile();
-      if (!wanted || existsSync(join(staging, path))) continue;
+      if (tracked.has(path) || existsSync(join(staging, path))) continue;
       mkdirSync(join(staging, directory), { recursive: true });
       copyFileSync(join(live, path), join(staging, path));
       shown.push(path);
     }
   }
   return shown;
+}
+
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+export function envFilesIn(directory: string): string[] {
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const isFile = (name: string): boolean =>
+    statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+  return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
 }
 
 /** Takes the copies away again, so that they are no part of what the build made. */

@@ -13,6 +13,16 @@ export interface Strays {
   left: string[];
 }
 
+/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+function moveBack(from: string, to: string): boolean {
+  try {
+    mkdirSync(dirname(to), { recursive: true });
+    return statOf(to) === null && renameIfFree(from, to, () => {});
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
  * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
@@ -34,9 +44,7 @@ export function bringBack(
       const there = old.entries.get(entry.name);
       if (there?.kind === 'directory' && entry.isDirectory()) visit(path, there);
       else if (there === undefined && entry.name !== '.git') {
-        mkdirSync(dirname(`${live}/${path}`), { recursive: true });
-        const free = statOf(`${live}/${path}`) === null;
-        const moved = free && renameIfFree(`${from}/${path}`, `${live}/${path}`, () => {});
+        const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
         strays[moved ? 'brought' : 'left'].push(path);
       }
     }

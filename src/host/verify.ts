@@ -105,10 +105,22 @@ export async function watchReload(
   const ended = reload.done.finally(() => {
     running = false;
   });
+  // It may fail while the list is asked for, and nobody waits for it then.
+  ended.catch(() => {});
   let trouble: string | null = null;
-  while (running && trouble === null) {
-    trouble = troubleInReload(deployId, await pm2.list(), before);
-    if (trouble === null) await Promise.race([ended, sleep(POLL_RELOAD_EVERY)]);
+  // An old version that crashes until its turn comes is no fault of the new one.
+  const lastOther = new Map(before.map((one) => [one.pmId, one]));
+  try {
+    while (running && trouble === null) {
+      const now = await pm2.list();
+      for (const one of now) if (one.deployId !== deployId) lastOther.set(one.pmId, one);
+      trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+      if (trouble === null) await Promise.race([ended, sleep(POLL_RELOAD_EVERY)]);
+    }
+  } catch (error) {
+    reload.abort();
+    await ended.catch(() => {});
+    throw error;
   }
   if (trouble !== null) reload.abort();
   const result = await ended;

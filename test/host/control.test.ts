@@ -40,6 +40,20 @@ it('hears no cancel once it stands alone', async () => {
   expect(line.cancelled.aborted).toBe(false);
 });
 
+it('counts a cancel only when what must not be left half-way has ended', async () => {
+  let during = true;
+  await line.undisturbed(async () => {
+    const told = line.go();
+    say({ type: 'cancel', reason: 'the job was cancelled' });
+    say({ type: 'go' });
+    await told;
+    during = line.cancelled.aborted;
+  });
+  expect(during).toBe(false);
+  expect(line.cancelled.aborted).toBe(true);
+  expect(() => line.standAlone()).toThrow('the job was cancelled');
+});
+
 it('puts a message together that arrives in pieces', async () => {
   appendFileSync(join(runDir, 'control.ndjson'), '{"type":');
   const waiting = line.go();

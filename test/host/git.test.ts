@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,13 +17,14 @@ import {
   localChanges,
   moveHead,
   readHead,
+  refuseGitLocks,
   restoreHead,
   trackedFiles,
 } from '../../src/host/checkout.ts';
 import { createClock } from '../../src/host/clock.ts';
 import { fetchCommit, createRepository as initRepository, pruneRefs } from '../../src/host/fetch.ts';
 import { type Git, gitIn } from '../../src/host/git.ts';
-import { checkOut, hideEnvFiles, showEnvFiles } from '../../src/host/staging.ts';
+import { checkOut, envFilesIn, hideEnvFiles, showEnvFiles } from '../../src/host/staging.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 
 let remote: Repository;
@@ -158,6 +168,17 @@ describe('localChanges', () => {
   });
 });
 
+describe('refuseGitLocks', () => {
+  it.each(['index.lock', 'HEAD.lock'])(
+    'names %s, which would stop the bookkeeping after the swap',
+    async (name) => {
+      await refuseGitLocks(git);
+      writeFileSync(join(live, '.git', name), '');
+      await expect(refuseGitLocks(git)).rejects.toThrow(join(live, '.git', name));
+    },
+  );
+});
+
 describe('moveHead and restoreHead', () => {
   const kept = (): string => join(scratch, 'index');
 
@@ -253,6 +274,13 @@ describe('checkOut', () => {
 });
 
 describe('showEnvFiles', () => {
+  it('passes over a directory and a dangling link of such a name', () => {
+    mkdirSync(join(live, '.envs'));
+    symlinkSync('nowhere', join(live, '.env.local'));
+    writeFileSync(join(live, '.env'), 'A=1');
+    expect(envFilesIn(live)).toEqual(['.env']);
+  });
+
   it("shows the build copies of untracked .env files, and takes them away again without touching live's", async () => {
     writeFileSync(join(live, '.env'), 'SECRET=live', { mode: 0o600 });
     const staging = join(scratch, 'staging');

@@ -110,6 +110,16 @@ describe('judge', () => {
     expect(judge(expected, snapshot({ complaint: 'answers 503' }), snapshot()).kind).toBe('pending');
   });
 
+  it('lets what still runs another version crash until its turn has come', () => {
+    const old = { deployId: 'old', restartTime: 3 };
+    const before = snapshot({ instances: [instance(0), instance(1, old)] });
+    const crashed = snapshot({
+      instances: [instance(0), instance(1, { ...old, restartTime: 4, pid: 300, status: 'waiting restart' })],
+    });
+    expect(judge(expected, crashed, before).kind).toBe('pending');
+    expect(judge(expected, snapshot(), before)).toEqual({ kind: 'healthy' });
+  });
+
   it('asks for no start time after the host was booted again', () => {
     const young = snapshot({
       startTicks: new Map([

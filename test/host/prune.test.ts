@@ -60,6 +60,7 @@ test.each<[State, Outcome | null]>([
 
 test('of what is finished, what the current version replaced and the last broken version stay', async () => {
   for (const path of [
+    'deploy-0/kept.reappeared',
     'deploy-a/kept',
     'deploy-b/kept',
     'deploy-b/version',
@@ -80,7 +81,9 @@ test('of what is finished, what the current version replaced and the last broken
   enter('deploy-c', 'rolled-back', 'rolled-back');
   await prune(context, 'deploy-c');
   const left = (path: string): boolean => existsSync(beside(path));
-  expect(['deploy-b/kept', 'broken-deploy-c'].filter((path) => !left(path))).toEqual([]);
+  expect(
+    ['deploy-b/kept', 'broken-deploy-c', 'deploy-0/kept.reappeared'].filter((path) => !left(path)),
+  ).toEqual([]);
   expect(['deploy-a', 'deploy-b/version', 'broken-deploy-a', 'discarded-1'].filter(left)).toEqual([]);
   expect(existsSync(join(context.places.state, 'built-deploy-a.json'))).toBe(false);
   expect(existsSync(join(context.places.state, 'built-deploy-b.json'))).toBe(true);

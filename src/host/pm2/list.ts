@@ -102,7 +102,8 @@ function instanceOf(entry: Fields): Instance {
     logPath: text(pm2.pm_log_path),
     pidPath: text(pm2.pm_pid_path),
     version: text(pm2.version) === 'N/A' ? null : text(pm2.version),
-    deployId: text(pm2[DEPLOY_ID]) ?? text(env[DEPLOY_ID]),
+    // In `env` it stands as soon as PM2 is asked to restart the app, while the old process is still to be stopped.
+    deployId: text(pm2[DEPLOY_ID]),
     module: pm2.pmx_module === true,
     settings,
   };

@@ -86,7 +86,7 @@ test('takes what other versions leave out', () => {
     {
       name: 'old',
       pm_id: '1',
-      pm2_env: { status: 'stopped', env: { PM2_SSH_DEPLOY_ID: 'deploy-2' }, args: 'a b' },
+      pm2_env: { status: 'stopped', PM2_SSH_DEPLOY_ID: 'deploy-2', env: {}, args: 'a b' },
     },
     { name: 'bare', pm_id: 2 },
     { name: 'pm2-logrotate', pm_id: 0, pid: 7, pm2_env: { pmx_module: true } },

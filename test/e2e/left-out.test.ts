@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { runAction } from '../rig/action.ts';
+import { fixtureApp } from '../rig/fixture-app.ts';
+import { freePort } from '../rig/free-port.ts';
+import { createHost } from '../rig/host.ts';
+import { createRepository } from '../rig/repository.ts';
+
+test('an app that left the ecosystem file and still runs is refused: it would go on serving the old version', async () => {
+  await using host = await createHost();
+  const repository = createRepository();
+  const port = await freePort();
+  const deploy = (files: Record<string, string>): ReturnType<typeof runAction> =>
+    runAction({
+      inputs: {
+        ...host.access,
+        path: 'shop',
+        repository: repository.url,
+        ref: repository.commit(files),
+        'install-command': 'none',
+        'build-command': 'node build.js',
+        'stable-for': '500ms',
+      },
+    });
+  const first = await deploy(fixtureApp({ version: '1', port, name: 'shop' }));
+  expect(first, first.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
+  const renamed = fixtureApp({ version: '2', port, name: 'store' });
+  const refused = await deploy(renamed);
+  expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(refused.stdout).toContain("no longer has 'shop'");
+  expect(await host.instances('store')).toEqual([]);
+  await host.pm2(['delete', 'shop']);
+  const done = await deploy(renamed);
+  expect(done, done.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
+  repository.remove();
+});
