@@ -707,11 +707,7 @@ async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
         return;
     const current = loadCurrent(places.state);
     await pruneRefs(gitAfterwards, [current?.sha ?? null]);
-    const keep = new Set([
-        `broken-${deployId}`,
-        'holder.json',
-        ...(current === null ? [] : [current.deployId]),
-    ]);
+    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
     const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
     const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
     const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));

@@ -55,11 +55,7 @@ export async function prune(
   if (unfinished(journal.entries()) !== null) return;
   const current = loadCurrent(places.state);
   await pruneRefs(gitAfterwards, [current?.sha ?? null]);
-  const keep = new Set([
-    `broken-${deployId}`,
-    'holder.json',
-    ...(current === null ? [] : [current.deployId]),
-  ]);
+  const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
   const beside = namesIn(places.beside).filter(
     (name) => !keep.has(name) && !holdsReappeared(join(places.beside, name)),
   );
