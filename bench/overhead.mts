@@ -96,6 +96,7 @@ async function measureDeploys(count: number): Promise<{ full: Measured[]; bare: 
         path: path.join(home.directory, 'shop'),
         repository: repository.url,
         'stable-for': `${STABLE_FOR}ms`,
+        canary: 'off',
         ...inputs,
       },
       env: { GITHUB_SHA: sha },

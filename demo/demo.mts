@@ -52,7 +52,7 @@ const ACTS: Act[] = [
     version: { version: 'v3', flaw: 'throws at boot' },
     promises: (run, load) => ({
       'the job is red': run.code === 1,
-      'the outcome is rolled-back': run.outputs.outcome === 'rolled-back',
+      'the outcome is failed: no live instance was touched': run.outputs.outcome === 'failed',
       'no request was lost': load.failed === 0,
       'v2 alone served, all the time': Object.keys(load.versions).join() === 'v2',
       'the summary says why': run.summary.includes('version v3 cannot boot'),

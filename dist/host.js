@@ -55,7 +55,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 2;
+const PROTOCOL_VERSION = 3;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -79,7 +79,7 @@ const LEASE = 120_000;
 
 ;// CONCATENATED MODULE: ./host/clock.js
 function createClock(now = () => performance.now()) {
-    const spent = { lock: 0, git: 0, install: 0, build: 0, pm2: 0, verify: 0 };
+    const spent = { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 };
     const active = new Map();
     return {
         spent,
@@ -187,6 +187,7 @@ class DeployFailure extends Error {
         this.name = 'DeployFailure';
         this.remedy = details.remedy ?? null;
         this.output = details.output ?? [];
+        this.appLog = details.appLog ?? [];
     }
 }
 
@@ -1344,6 +1345,13 @@ function appOf(same) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/port.js
+/** The PORT of an environment, or null where it has none that is a TCP port. */
+function portIn(env) {
+    const port = Number(env.PORT);
+    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+}
+
 ;// CONCATENATED MODULE: ./host/processes.js
 
 
@@ -1540,6 +1548,7 @@ const external_node_https_namespaceObject = require("node:https");
 ;// CONCATENATED MODULE: ./host/health-url.js
 
 
+
 /** An answer that takes longer is none. Milliseconds. */
 const ANSWERS_WITHIN = 5_000;
 /** Bytes of a body that are read: a health check that goes on for longer has said enough. */
@@ -1564,7 +1573,8 @@ function absoluteUrl(given, expected, declared) {
 async function complaintAbout(url, options = {}) {
     const { hostname } = new URL(url);
     // Not every Node tries both, and an app may listen on either one.
-    const addresses = hostname === 'localhost' ? ['127.0.0.1', '::1'] : [null];
+    const both = hostname === 'localhost' && options.at === undefined;
+    const addresses = both ? ['127.0.0.1', '::1'] : [null];
     let absent = null;
     for (const address of addresses) {
         const complaint = await request(url, address, options);
@@ -1584,7 +1594,7 @@ const NOBODY_THERE = new Set([
 function sentence(url, complaint) {
     return complaint === null ? null : `${shown(url)} ${complaint.why}`;
 }
-function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel }) {
+function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at }) {
     return new Promise((resolve) => {
         let response = null;
         const body = [];
@@ -1604,8 +1614,14 @@ function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel }) {
         });
         const options = {
             agent: false,
-            headers: { 'User-Agent': 'pm2-ssh-deploy', Accept: '*/*' },
+            headers: { 'User-Agent': 'pm2-ssh-deploy', Accept: '*/*', Host: new URL(url).host },
         };
+        if (at !== undefined) {
+            const { hostname } = new URL(url);
+            Object.assign(options, { hostname: '127.0.0.1', port: at });
+            if (!hostname.startsWith('[') && (0,external_node_net_namespaceObject.isIP)(hostname) === 0)
+                options.servername = hostname;
+        }
         if (address !== null)
             options.lookup = lookupOf(address);
         if (cancel !== undefined)
@@ -1687,6 +1703,8 @@ const verify_POLL_EVERY = 200;
 const ACCEPTS_WITHIN = 2_000;
 const POLL_RELOAD_EVERY = 100;
 const QUIET_POLLS = 3;
+/** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
+const STAYS_BAD = 5_000;
 /** Looks at everything that health depends on, once. */
 async function observe(pm2, { instances, ports, healthUrl }) {
     const asked = healthUrl ? complaintAbout(healthUrl) : null;
@@ -1723,33 +1741,47 @@ function straysOf(pm2, all) {
     return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
 }
 /**
- * Resolves once everything expected held for `stableFor` milliseconds without a break.
- * Rejects with a `DeployFailure` at the first thing that cannot heal, or when `healthTimeout` milliseconds pass
- * before such a time begins.
+ * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
  */
 async function verify(pm2, expected, limits) {
     const since = await observe(pm2, expected);
-    const deadline = performance.now() + limits.healthTimeout;
+    await untilStable(async () => judge(expected, await observe(pm2, expected), since), limits);
+}
+/**
+ * Resolves once `look` said `healthy` for `stableFor` milliseconds without a break. Rejects with a `DeployFailure` at the
+ * first thing that cannot heal, where health was there and stays away, when `healthTimeout` milliseconds pass before such
+ * a time begins, and with its reason when `cancelled`.
+ */
+async function untilStable(look, { healthTimeout, stableFor }, cancelled = null) {
+    const deadline = performance.now() + healthTimeout;
     let healthySince = null;
-    for (let now = since;; now = await observe(pm2, expected)) {
-        const verdict = judge(expected, now, since);
+    let turnedBad = null;
+    for (;;) {
+        const verdict = await look();
+        if (cancelled?.aborted)
+            throw cancelled.reason;
         const at = performance.now();
         if (verdict.kind === 'healthy') {
+            turnedBad = null;
             healthySince ??= at;
-            if (at - healthySince >= limits.stableFor)
-                return now;
+            if (at - healthySince >= stableFor)
+                return;
         }
         else {
-            healthySince = null;
             if (verdict.kind === 'broken')
                 throw new DeployFailure(`${verify_sentence(verdict.why)}.`);
+            if (healthySince !== null)
+                turnedBad ??= at;
+            healthySince = null;
+            if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
+                throw new DeployFailure(`It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`);
+            }
             if (at >= deadline) {
-                const limit = Math.round(limits.healthTimeout / 1000);
-                throw new DeployFailure(`Not healthy within ${limit} s (health-timeout): ${verdict.why}.`);
+                throw new DeployFailure(`Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`);
             }
         }
-        const left = healthySince === null ? verify_POLL_EVERY : limits.stableFor - (at - healthySince);
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(Math.min(verify_POLL_EVERY, left));
+        const left = healthySince === null ? verify_POLL_EVERY : stableFor - (at - healthySince);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(Math.min(verify_POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
     }
 }
 /**
@@ -1824,6 +1856,7 @@ function verify_sentence(text) {
 
 
 
+
 /** What PM2 runs of the apps of these names now, and how to bring it back. */
 async function readBaseline(pm2, names) {
     const all = await pm2.list();
@@ -1854,10 +1887,6 @@ function portsOf(pm2, instances, all) {
     const own = instances.flatMap(({ env }) => portIn(env) ?? []);
     const found = listeningPorts(listeners).map(({ port }) => port);
     return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
-}
-function portIn(env) {
-    const port = Number(env.PORT);
-    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
 }
 /** Ports that the environments of these apps name as PORT. */
 function declaredPorts(apps, pm2Env) {
@@ -1937,6 +1966,97 @@ function refuseUnapplied(config, instances) {
             remedy: `Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
         });
     }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/cli.js
+
+
+
+
+/** PM2's own, in milliseconds. */
+const LISTEN_TIMEOUT = 3_000;
+const KILL_TIMEOUT = 1_600;
+/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
+const MARGIN = 30_000;
+/** Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command line. */
+function startOrReload(options) {
+    const { pm2, node, apps, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+    // PM2 tells what a config is by a `.json` anywhere in its path.
+    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
+    const abort = new AbortController();
+    const go = async () => {
+        (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps }), { mode: 0o600, flag: 'wx' });
+        try {
+            return await run(node, [pm2.bin, 'startOrReload', config, '--no-color', ...(pm2Env === null ? [] : ['--env', pm2Env])], {
+                cwd,
+                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
+                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
+                timeLimit: reloadTimeLimit(apps, running, pm2.version),
+                cancel: abort.signal,
+                ...(holds === undefined ? {} : { holds }),
+                ...(onLine === undefined ? {} : { onLine }),
+            });
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+        }
+    };
+    return { done: go(), abort: () => abort.abort() };
+}
+/**
+ * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
+ * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
+ */
+function reloadTimeLimit(apps, running, pm2Version) {
+    return apps.reduce((sum, app) => {
+        const now = running.filter(({ name }) => name === app.name);
+        const count = Math.max(now.length, expectedInstances(app).count);
+        return sum + count * swapTimeLimit(app, now, pm2Version);
+    }, MARGIN);
+}
+/** How long PM2 may take to replace one instance of an app, in milliseconds. */
+function swapTimeLimit(app, running, pm2Version) {
+    const listen = milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+    // The old instances are killed by their own limit, the new ones' may differ.
+    const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
+    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
+    return waits * listen + kill;
+}
+function milliseconds(value, byDefault) {
+    const given = typeof value === 'string' ? Number(value) : value;
+    return typeof given === 'number' && given > 0 ? given : byDefault;
+}
+
+;// CONCATENATED MODULE: ./host/canary/patience.js
+
+
+/** A busy host boots the next instance more slowly than the canary. */
+const SLOWER = 1.5;
+/**
+ * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
+ * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
+ */
+function withPatience(config, boots) {
+    const advice = [];
+    const patient = config.map((app) => {
+        const boot = boots.find(({ name }) => name === app.name);
+        const given = Number(app.listen_timeout) > 0 ? Number(app.listen_timeout) : LISTEN_TIMEOUT;
+        if (boot === undefined || expectedInstances(app).mode === 'fork')
+            return app;
+        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+        if (app.wait_ready === true && boot.readyMs === null) {
+            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
+            return app;
+        }
+        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+        if (took === null || took * SLOWER <= given)
+            return app;
+        const enough = Math.ceil((took * 2) / 1000) * 1000;
+        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
+        return { ...app, listen_timeout: enough };
+    });
+    return { config: patient, advice };
 }
 
 ;// CONCATENATED MODULE: ./host/checkout.js
@@ -2622,6 +2742,7 @@ function loadTransaction(state) {
 
 
 
+
 function swapPlaces({ places }, { staging, kept }) {
     return { live: places.live, staging, kept };
 }
@@ -2675,8 +2796,11 @@ function tellStrays({ log }, { brought, left }) {
         warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
 }
 /** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
-async function reload(context, transaction, running) {
-    const { config, pm2Env, deployId } = transaction;
+async function reload(context, transaction, running, boots) {
+    const { pm2Env, deployId } = transaction;
+    const { config, advice } = withPatience(transaction.config, boots);
+    for (const text of advice)
+        warn(context.log, text);
     const command = runPm2(context, config, running, pm2Env);
     const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
     if (trouble !== null)
@@ -2704,6 +2828,251 @@ function expectationOf(transaction) {
         knownStrays: before.strays,
         healthUrl,
     };
+}
+
+;// CONCATENATED MODULE: ./host/app-ports.js
+
+
+
+/** Of the ports that accept connections, those of the app of this name; `all` is everything that the daemon runs. */
+function portsOfApp(name, all, accepting) {
+    const own = all.filter((one) => one.name === name);
+    const declared = accepting.filter((port) => own.some(({ env }) => portIn(env) === port));
+    const first = own[0];
+    if (first === undefined)
+        return { certain: [], perhaps: [] };
+    if (first.execMode === 'fork')
+        return { certain: sorted([...declared, ...heldBy(own, accepting)]), perhaps: [] };
+    const others = all.filter((one) => one.name !== name);
+    const taken = new Set([
+        ...others.flatMap(({ env }) => portIn(env) ?? []),
+        ...heldBy(others.filter(({ execMode }) => execMode === 'fork'), accepting),
+    ]);
+    const left = accepting.filter((port) => !declared.includes(port) && !taken.has(port));
+    const alone = !others.some(({ execMode }) => execMode === 'cluster');
+    if (alone)
+        return { certain: sorted([...declared, ...left]), perhaps: [] };
+    return { certain: declared, perhaps: declared.length === 0 ? left : [] };
+}
+/** Of these ports, those that the processes listen on themselves, or what they started does. */
+function heldBy(instances, ports) {
+    const pids = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+    const held = listeningPorts(pids.flatMap((pid) => [pid, ...descendantsOf(pid)])).map(({ port }) => port);
+    return ports.filter((port) => held.includes(port));
+}
+function sorted(ports) {
+    return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+;// CONCATENATED MODULE: ./host/health-target.js
+
+
+
+
+/** Looks at the health URL before anything is changed. Throws a `DeployFailure` where its port is not known. */
+async function healthTargets({ plan, log }, config, before) {
+    if (plan.healthUrl === null)
+        return { now: null, before: null };
+    const now = healthTarget(plan.healthUrl, config, plan.pm2Env, expectedPorts(config, plan.pm2Env, before));
+    const old = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
+    if (old === null || before.apps.length === 0)
+        return { now, before: null };
+    const complaint = await complaintAbout(old);
+    if (complaint === null)
+        return { now, before: old };
+    inform(log, `Before the deploy, ${complaint}. A rollback is not held to more than that.`);
+    return { now, before: null };
+}
+/** The absolute form of `health-url` for apps that accept connections on these ports. */
+function healthTarget(given, apps, pm2Env, ports) {
+    const url = absoluteUrl(given, ports, declaredPorts(apps, pm2Env));
+    if (url !== null)
+        return url;
+    throw new DeployFailure(`\`health-url\` is the path ${given}, and the app's port is not known: ${ports.length === 0
+        ? 'its environment has no PORT, and it listened nowhere'
+        : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` });
+}
+
+;// CONCATENATED MODULE: ./host/canary/config.js
+
+
+
+/** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
+const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';
+/** Settings under all the names that PM2 takes, which a canary has otherwise or not at all. */
+const NOT_ITS_OWN = new Set([
+    ...['cron_restart', 'cron', 'watch', 'max_memory_restart', 'exp_backoff_restart_delay', 'restart_delay'],
+    ...['stop_exit_codes', 'log_file', 'log', 'disable_logs', 'post_update', 'instances', 'autostart'],
+    ...['out_file', 'out', 'output', 'out_log', 'error_file', 'error', 'err', 'err_file', 'err_log'],
+    ...['pid_file', 'pid', 'merge_logs', 'combine_logs', 'node_args', 'interpreterArgs', 'interpreter_args'],
+]);
+const PACKAGE_MANAGERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)$/;
+const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
+/** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
+function whyImpossible(app, live) {
+    if (!isWithin(live, app.cwd))
+        return `it runs outside of ${live}, in ${app.cwd}`;
+    if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
+        return 'it runs as another user (uid, gid), who cannot read what a canary needs';
+    return config_runsNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
+}
+function config_runsNode(app) {
+    const script = (scriptOf(app) ?? '').trim();
+    const [program = ''] = script.split(/\s+/);
+    if (PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(program)))
+        return true;
+    // PM2 hands a command line to bash.
+    if (script.includes(' '))
+        return RUNS_NODE.test((0,external_node_path_namespaceObject.basename)(program));
+    const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+    if (typeof interpreter === 'string' && interpreter !== '')
+        return RUNS_NODE.test((0,external_node_path_namespaceObject.basename)(interpreter));
+    return /\.([cm]?[jt]s|[jt]sx)$/.test(script) || !/\.[^/]*$/.test((0,external_node_path_namespaceObject.basename)(script));
+}
+/** One instance of the new version as PM2 is to start it from staging: by a name of its own, once, and left down when it ends. */
+function canaryConfig(app, options) {
+    const { name, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
+    const [moved = app] = moveApps([app], [live], staging);
+    const kept = Object.entries(moved).filter(([key]) => !NOT_ITS_OWN.has(key) && key !== 'env' && !key.startsWith('env_'));
+    const { mode } = expectedInstances(app);
+    const env = {
+        ...inherited,
+        ...moved.env,
+        ...moved[`env_${pm2Env}`],
+        [CANARY_OF]: live,
+    };
+    // What runs in a cluster worker was decided before its environment counts; an npm hands on nothing but its environment.
+    if (mode === 'fork')
+        env.NODE_OPTIONS = `--require ${quoted(preload)} ${env.NODE_OPTIONS ?? ''}`.trim();
+    return {
+        ...Object.fromEntries(kept),
+        name,
+        cwd: moved.cwd,
+        exec_mode: mode,
+        instances: 1,
+        autorestart: false,
+        watch: false,
+        merge_logs: true,
+        out_file: `${files}-out.log`,
+        error_file: `${files}-error.log`,
+        pid_file: `${files}.pid`,
+        node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArguments(moved)],
+        env,
+        // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+        ...(runsNow ? { filter_env: [''] } : {}),
+    };
+}
+function nodeArguments(app) {
+    const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
+    if (Array.isArray(given))
+        return given.map(String);
+    return typeof given === 'string' ? given.split(' ').filter(Boolean) : [];
+}
+/** As Node reads NODE_OPTIONS. */
+function quoted(text) {
+    return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+}
+
+;// CONCATENATED MODULE: ./host/canary/choice.js
+
+/**
+ * Which apps get a canary. Those that listened nowhere before (queue workers, bots) get none unless it is `required`,
+ * since two of them at once may do harm; nor does an app that does not run yet: there is nothing to protect.
+ */
+function chooseCanaries(canary, apps, live, knownOf) {
+    const choice = { chosen: [], without: [], impossible: [] };
+    if (canary === 'off')
+        return choice;
+    for (const app of apps) {
+        const known = knownOf(app);
+        const impossible = whyImpossible(app, live);
+        const why = canary === 'required' ? null : whyNone(known);
+        if (canary === 'required' && impossible !== null)
+            choice.impossible.push(`'${app.name}' can have no canary: ${impossible}.`);
+        else if (why !== null)
+            choice.without.push(`No canary for '${app.name}': ${why}.`);
+        else if (impossible !== null)
+            choice.without.push(`No canary for '${app.name}': ${impossible}.`);
+        else
+            choice.chosen.push({ app, ports: portsToAsk(known) });
+    }
+    return choice;
+}
+function whyNone({ runs, ports, healthPort }) {
+    if (!runs)
+        return 'it does not run yet, so there is nothing to protect';
+    if (ports.certain.length > 0)
+        return null;
+    if (ports.perhaps.length === 0)
+        return 'it listened nowhere before, and two of it at once may do harm (canary: required has one all the same)';
+    if (healthPort !== null && ports.perhaps.includes(healthPort))
+        return null;
+    return `which of the ports ${ports.perhaps.join(', ')} is its own cannot be told: set PORT in its env, or canary: required`;
+}
+/** Where the live app listens; a PORT that changes with this version changes that too. */
+function portsToAsk({ runs, ports, oldPort, newPort, healthPort }) {
+    if (!runs)
+        return newPort === null ? [] : [newPort];
+    const asked = new Set(ports.certain);
+    if (asked.size === 0 && healthPort !== null && ports.perhaps.includes(healthPort))
+        asked.add(healthPort);
+    if (newPort !== null && oldPort !== null && asked.has(oldPort)) {
+        asked.delete(oldPort);
+        asked.add(newPort);
+    }
+    return [...asked].sort((a, b) => a - b);
+}
+
+;// CONCATENATED MODULE: ./host/canary/local-url.js
+
+/** The port that a URL names on this host; null where it names another, as far as can be told without a name server. */
+function localPort(url) {
+    if (url === null)
+        return null;
+    const { protocol, hostname: named, port } = new URL(url);
+    const name = named.replace(/^\[|\]$/g, '');
+    const own = Object.values((0,external_node_os_namespaceObject.networkInterfaces)()).flatMap((list) => (list ?? []).map(({ address }) => address));
+    const isLocal = ['localhost', '0.0.0.0', '::', '::1', (0,external_node_os_namespaceObject.hostname)()].includes(name) ||
+        /^127\.\d+\.\d+\.\d+$/.test(name) ||
+        own.includes(name);
+    if (!isLocal)
+        return null;
+    return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+}
+
+;// CONCATENATED MODULE: ./host/canary/own-entries.js
+
+
+
+/**
+ * Shows staging the app's own entries of live, which no deploy put there (`.env`, `uploads/`, a database): each as a link,
+ * wherever staging has nothing. A canary then sees what the live app sees, and what it writes there is not lost.
+ */
+function linkOwn(own, live, staging) {
+    for (const path of own) {
+        const link = (0,external_node_path_namespaceObject.join)(staging, path);
+        if (exists(link))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(link), { recursive: true });
+        (0,external_node_fs_namespaceObject.symlinkSync)((0,external_node_path_namespaceObject.join)(live, path), link);
+    }
+}
+/** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */
+function removeUnknown(staging, version) {
+    const visit = (directory, known) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
+            if (directory === '' && entry.name === '.git')
+                continue;
+            const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
+            const there = known.entries.get(entry.name);
+            const same = there !== undefined && entry.isDirectory() === (there.kind === 'directory');
+            if (!same)
+                (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { recursive: true, force: true });
+            else if (there.kind === 'directory')
+                visit(path, there);
+        }
+    };
+    visit('', version);
 }
 
 ;// CONCATENATED MODULE: ./host/error-log.js
@@ -2777,6 +3146,310 @@ function linesAdded(path, note) {
 }
 function pathsOf(instances) {
     return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
+}
+
+;// CONCATENATED MODULE: ./host/canary/preload.js
+
+/**
+ * The text of a CommonJS file that Node is to load before a canary's own code. No visitor reaches the canary: each of its
+ * servers listens on 127.0.0.1 at a free port that it shares with nobody, and says so in the file `report`.
+ * `variables` are set anew there, since PM2 gives the canary the first instance's number and a name of its own.
+ * Never fails, whatever the app does.
+ */
+function preloadText(report, variables) {
+    return `'use strict';
+const fs = require('fs');
+const { Server } = require('net');
+const variables = ${JSON.stringify(variables)};
+Object.assign(process.env, variables);
+// In a cluster worker PM2 sets the environment from this, once the preload has run.
+try {
+  const { pm2_env } = process.env;
+  if (pm2_env) process.env.pm2_env = JSON.stringify({ ...JSON.parse(pm2_env), ...variables });
+} catch {}
+let file = null;
+try { file = fs.openSync(${JSON.stringify(report)}, 'a'); } catch {}
+const tell = (what) => {
+  try { fs.writeSync(file, JSON.stringify({ ...what, ms: Math.round(process.uptime() * 1000) }) + '\\n'); } catch {}
+};
+const portIn = (value) => {
+  const port = typeof value === 'string' && value.trim() === '' ? NaN : Number(value === null ? NaN : value);
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : null;
+};
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (...args) {
+  const given = args[0];
+  const isObject = typeof given === 'object' && given !== null;
+  // A handle that is open already cannot be moved.
+  if (isObject && (given.fd !== undefined || given._handle !== undefined || typeof given.close === 'function')) {
+    return listen.apply(this, args);
+  }
+  const port = portIn(isObject ? given.port : given);
+  this.once('listening', () => {
+    const address = this.address();
+    if (address !== null && typeof address === 'object') tell({ port, at: address.port });
+  });
+  const last = args[args.length - 1];
+  const options = { port: 0, host: '127.0.0.1', exclusive: true };
+  if (isObject && given.signal !== undefined) options.signal = given.signal;
+  return listen.call(this, options, ...(typeof last === 'function' ? [last] : []));
+};
+if (typeof process.send === 'function') {
+  const send = process.send;
+  process.send = function (message, ...rest) {
+    if (message === 'ready') tell({ ready: true });
+    return send.call(this, message, ...rest);
+  };
+}
+`;
+}
+/** Reads what a canary has told; a line that is only half written is left for the next time. */
+function readReport(file) {
+    const report = { listens: [], readyMs: null };
+    const lines = (readIfThere(file) ?? '').split('\n').slice(0, -1);
+    for (const line of lines) {
+        const told = JSON.parse(line);
+        if (typeof told.ms !== 'number')
+            continue;
+        if (told.ready === true)
+            report.readyMs ??= told.ms;
+        else if (typeof told.at === 'number')
+            report.listens.push({ port: told.port ?? null, at: told.at, ms: told.ms });
+    }
+    return report;
+}
+
+;// CONCATENATED MODULE: ./host/canary/run.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const run_ACCEPTS_WITHIN = 2_000;
+const LOG_LINES = 30;
+/**
+ * Boots one instance of each chosen app of the version in staging, beside the live ones and out of reach of every visitor,
+ * and resolves once all of them were healthy for `stable-for`; rejects with a `DeployFailure` where they are not. Either
+ * way nothing of them is left.
+ */
+async function tryCanaries(context, trial) {
+    const { pm2, plan, runner } = context;
+    const canaries = trial.chosen.map((chosen, at) => prepare(context, trial, chosen, at));
+    const stream = pm2.hearErrors(canaries.map(({ name }) => name));
+    const command = pm2.startOrReload(canaries.map(({ config }) => config), [], null, () => { });
+    let ended = false;
+    // Where it fails, the look that comes next tells.
+    const done = command.done.finally(() => {
+        ended = true;
+    });
+    done.catch(() => { });
+    let failed = true;
+    try {
+        const asked = canaries.filter(({ ports }) => ports.includes(localPort(trial.healthUrl) ?? -1));
+        if (trial.healthUrl !== null && asked.length === 0)
+            inform(context.log, `The canary is not asked for health-url, since ${trial.healthUrl} does not name its port on this host.`);
+        await untilStable(look(pm2, canaries, trial.healthUrl, () => ended), plan, runner.cancelled);
+        const result = await done;
+        if (result.code !== 0)
+            throw reloadFailure(result);
+        failed = false;
+        return canaries.map(({ app, ports, report }) => bootOf(app, ports, readReport(report)));
+    }
+    catch (error) {
+        if (!(error instanceof DeployFailure) || runner.cancelled.aborted)
+            throw error;
+        const heard = stream.lines();
+        throw new DeployFailure(error.message, {
+            remedy: error.remedy,
+            output: error.output,
+            appLog: (heard.length > 0 ? heard : lastErrors(canaries)).slice(-LOG_LINES),
+            cause: error,
+        });
+    }
+    finally {
+        command.abort();
+        await done.catch(() => { });
+        stream.close();
+        await removeCanaries(context).catch((error) => {
+            if (!failed)
+                throw error;
+            warn(context.log, `The canary could not be removed: ${error.message} The next deploy tries again.`);
+        });
+        for (const { files } of canaries)
+            for (const suffix of SUFFIXES)
+                (0,external_node_fs_namespaceObject.rmSync)(files + suffix, { force: true });
+    }
+}
+const SUFFIXES = ['.cjs', '.ndjson', '-out.log', '-error.log', '.pid'];
+/** Stops the canaries of this app that PM2 has, gracefully, whichever deploy left them, and takes them from its list. */
+async function removeCanaries({ pm2, places }) {
+    const left = (await pm2.list()).filter(({ env }) => env[CANARY_OF] === places.live);
+    if (left.length > 0)
+        await pm2.remove(left);
+}
+function prepare({ plan, places, runDir }, trial, chosen, at) {
+    const { app } = chosen;
+    const name = `${app.name}-canary-${plan.deployId}`;
+    const files = (0,external_node_path_namespaceObject.join)(runDir, `canary-${at}`);
+    const report = `${files}.ndjson`;
+    const now = trial.running.filter((one) => one.name === app.name);
+    const instanceVariable = typeof app.instance_var === 'string' ? app.instance_var : 'NODE_APP_INSTANCE';
+    const number = Math.max(now.length, expectedInstances(app).count);
+    (0,external_node_fs_namespaceObject.writeFileSync)(`${files}.cjs`, preloadText(report, { name: app.name, [instanceVariable]: String(number) }), {
+        mode: 0o600,
+    });
+    const config = canaryConfig(app, {
+        name,
+        live: places.live,
+        staging: trial.staging,
+        preload: `${files}.cjs`,
+        files,
+        pm2Env: plan.pm2Env,
+        inherited: trial.inheritedBy(app),
+        runsNow: now.length > 0,
+    });
+    return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
+}
+/** Looks at all canaries once; the first of them that is not healthy decides. */
+function look(pm2, canaries, healthUrl, startEnded) {
+    const first = new Map();
+    return async () => {
+        const ended = startEnded();
+        const list = await pm2.list();
+        const verdicts = await Promise.all(canaries.map(async (canary) => {
+            const found = list.find(({ name }) => name === canary.name);
+            if (found === undefined) {
+                const why = `PM2 does not list '${canary.title}'`;
+                return ended ? { kind: 'broken', why } : { kind: 'pending', why };
+            }
+            const one = { ...found, name: canary.title };
+            if (one.pid > 0 && !first.has(canary.name))
+                first.set(canary.name, one);
+            const alone = judgeAlone(canary, one, first.get(canary.name) ?? one);
+            if (alone.kind === 'broken')
+                return alone;
+            // What it does not answer tells more than PM2's word for it.
+            const answer = await answers(canary, healthUrl);
+            return answer.kind === 'healthy' ? alone : answer;
+        }));
+        return (verdicts.find(({ kind }) => kind === 'broken') ??
+            verdicts.find(({ kind }) => kind === 'pending') ?? { kind: 'healthy' });
+    };
+}
+function judgeAlone(canary, one, then) {
+    const ticks = one.pid > 0 ? startTicks(one.pid) : null;
+    // PM2 6 keeps `online` for one that has ended and is not to be restarted.
+    if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
+        return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
+    const empty = { strays: [], accepting: new Set(), complaint: null };
+    return judge({
+        deployId: String(canary.config.env[DEPLOY_ID]),
+        instances: { [canary.title]: 1 },
+        ports: [],
+        after: null,
+        knownStrays: [],
+        healthUrl: null,
+    }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
+}
+async function answers({ title, ports, report }, healthUrl) {
+    const { listens } = readReport(report);
+    const elsewhere = listens.map(({ port }) => port ?? 'a socket').join(', ');
+    const asked = localPort(healthUrl);
+    for (const port of ports) {
+        const there = [...listens].reverse().find((listen) => listen.port === port);
+        if (there === undefined) {
+            const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
+            return { kind: 'pending', why };
+        }
+        if (!(await accepts(there.at, '127.0.0.1', run_ACCEPTS_WITHIN)))
+            return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}` };
+        const complaint = healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
+        if (complaint !== null)
+            return { kind: 'pending', why: `'${title}': ${complaint}` };
+    }
+    return { kind: 'healthy' };
+}
+function lastErrors(canaries) {
+    const logs = canaries.map(({ files }) => ({ errLogPath: `${files}-error.log` }));
+    return readAdded({}, logs, LOG_LINES);
+}
+function bootOf(app, ports, { listens, readyMs }) {
+    const times = listens.filter(({ port }) => port !== null && ports.includes(port)).map(({ ms }) => ms);
+    return { name: app.name, listenMs: times.length === 0 ? null : Math.min(...times), readyMs };
+}
+
+;// CONCATENATED MODULE: ./host/canary/prove.js
+
+
+
+
+
+
+
+
+
+
+/**
+ * Has the staged version prove itself in a canary of each app that is to have one, and leaves staging as it was. Throws a
+ * `DeployFailure` where it does not, or where a canary is required that cannot be. `enter` is called where there is any.
+ */
+async function prove(context, { staging, config }, { own, version }, current, enter) {
+    const { plan, places, pm2, clock } = context;
+    if (plan.canary === 'off')
+        return [];
+    const names = config.map(({ name }) => name);
+    const { instances, before } = await readBaseline(pm2, names);
+    const all = await pm2.list();
+    const healthUrl = plan.healthUrl === null
+        ? null
+        : healthTarget(plan.healthUrl, config, plan.pm2Env, expectedPorts(config, plan.pm2Env, before));
+    const healthPort = localPort(healthUrl);
+    const { chosen, without, impossible } = chooseCanaries(plan.canary, config, places.live, (app) => {
+        const [first] = instances.filter(({ name }) => name === app.name);
+        return {
+            runs: first !== undefined,
+            ports: portsOfApp(app.name, all, before.ports),
+            oldPort: first === undefined ? null : portIn(first.env),
+            newPort: declaredPort(app, plan.pm2Env),
+            healthPort,
+        };
+    });
+    for (const sentence of without)
+        inform(context.log, sentence);
+    if (impossible.length > 0) {
+        throw new DeployFailure(`canary is \`required\`, and ${impossible.join(' ')}`, {
+            remedy: 'Set canary to `auto`, which tries the apps that can have one, or to `off`.',
+        });
+    }
+    if (chosen.length === 0)
+        return [];
+    enter();
+    linkOwn(own(), places.live, staging);
+    try {
+        const inheritedBy = (app) => inherited(app, instances, current, plan.pm2Env);
+        const trial = { staging, chosen, running: instances, inheritedBy, healthUrl };
+        return await clock.book('canary', () => tryCanaries(context, trial));
+    }
+    finally {
+        removeUnknown(staging, version);
+    }
+}
+/** What an app has from the shell that first started it: all that it runs with, but for what the last deploy gave it. */
+function inherited({ name }, instances, current, pm2Env) {
+    const running = instances.find((one) => one.name === name)?.env ?? {};
+    const last = current?.config.find((app) => app.name === name);
+    const given = { ...last?.env, ...last?.[`env_${pm2Env}`] };
+    return Object.fromEntries(Object.entries(running).filter(([variable]) => !(variable in given)));
 }
 
 ;// CONCATENATED MODULE: ./host/ownership.js
@@ -3119,7 +3792,31 @@ function isAppsDatabase(live, path, old, next) {
     return !(old.tracked !== null && next?.kind === 'leaf' && next.tracked !== null);
 }
 
+;// CONCATENATED MODULE: ./host/own-paths.js
+/**
+ * The topmost paths of live that are the app's own: no version put them there, or the app has written to them since.
+ * `exchanged` are the paths of the swap list, in which nothing is the app's own; `old` is what the live version has.
+ */
+function ownPaths(live, own, old, exchanged) {
+    const found = [];
+    const visit = (directory, known) => {
+        for (const [name, kind] of live.list(directory, Number.POSITIVE_INFINITY)) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            const there = known.entries.get(name);
+            if (name === '.git' || exchanged.has(path))
+                continue;
+            if (there?.kind === 'directory' && kind === 'directory')
+                visit(path, there);
+            else if (kind === 'directory' || own.ofLeaf(path, there, undefined) !== null)
+                found.push(path);
+        }
+    };
+    visit('', old);
+    return found;
+}
+
 ;// CONCATENATED MODULE: ./host/swap-list.js
+
 
 
 
@@ -3156,7 +3853,8 @@ function listSwaps(input) {
     const walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
     merge(walk, '', old, next);
     found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
-    return found;
+    const exchanged = new Set(found.ops.map(({ path }) => path));
+    return { ...found, version: next, own: () => ownPaths(live, own, old, exchanged) };
 }
 /** A directory that stays in live, for one of these reasons: entry by entry. */
 function merge(walk, directory, old, next) {
@@ -3301,7 +3999,7 @@ async function listSwap(context, staged, head, generatedOld) {
         trackedFiles(git, staged.sha),
         flaggedFiles(git),
     ]);
-    const { ops, collisions, adopted } = await swapList({
+    const { ops, collisions, adopted, ...surroundings } = await swapList({
         live: places.live,
         staging: staged.staging,
         trackedOld,
@@ -3322,7 +4020,7 @@ async function listSwap(context, staged, head, generatedOld) {
     }
     if (adopted.length > 0)
         inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
-    return ops;
+    return { ops, ...surroundings };
 }
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
 function workingDirectories({ places }, config) {
@@ -3433,35 +4131,6 @@ function fingerprintOf({ plan, places, pm2 }) {
         pm2.install.version,
     ];
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
-;// CONCATENATED MODULE: ./host/health-target.js
-
-
-
-
-/** Looks at the health URL before anything is changed. Throws a `DeployFailure` where its port is not known. */
-async function healthTargets({ plan, log }, config, before) {
-    if (plan.healthUrl === null)
-        return { now: null, before: null };
-    const now = healthTarget(plan.healthUrl, config, plan.pm2Env, expectedPorts(config, plan.pm2Env, before));
-    const old = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
-    if (old === null || before.apps.length === 0)
-        return { now, before: null };
-    const complaint = await complaintAbout(old);
-    if (complaint === null)
-        return { now, before: old };
-    inform(log, `Before the deploy, ${complaint}. A rollback is not held to more than that.`);
-    return { now, before: null };
-}
-/** The absolute form of `health-url` for apps that accept connections on these ports. */
-function healthTarget(given, apps, pm2Env, ports) {
-    const url = absoluteUrl(given, ports, declaredPorts(apps, pm2Env));
-    if (url !== null)
-        return url;
-    throw new DeployFailure(`\`health-url\` is the path ${given}, and the app's port is not known: ${ports.length === 0
-        ? 'its environment has no PORT, and it listened nowhere'
-        : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` });
 }
 
 ;// CONCATENATED MODULE: ./host/lock.js
@@ -3608,66 +4277,6 @@ function countRequests(asked, end) {
         downtime += end - downSince;
     const failed = asked.filter(({ good }) => !good).length;
     return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
-}
-
-;// CONCATENATED MODULE: ./host/pm2/cli.js
-
-
-
-
-/** PM2's own, in milliseconds. */
-const LISTEN_TIMEOUT = 3_000;
-const KILL_TIMEOUT = 1_600;
-/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
-const MARGIN = 30_000;
-/** Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command line. */
-function startOrReload(options) {
-    const { pm2, node, apps, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
-    // PM2 tells what a config is by a `.json` anywhere in its path.
-    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
-    const abort = new AbortController();
-    const go = async () => {
-        (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
-        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps }), { mode: 0o600, flag: 'wx' });
-        try {
-            return await run(node, [pm2.bin, 'startOrReload', config, '--no-color', ...(pm2Env === null ? [] : ['--env', pm2Env])], {
-                cwd,
-                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
-                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
-                timeLimit: reloadTimeLimit(apps, running, pm2.version),
-                cancel: abort.signal,
-                ...(holds === undefined ? {} : { holds }),
-                ...(onLine === undefined ? {} : { onLine }),
-            });
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
-        }
-    };
-    return { done: go(), abort: () => abort.abort() };
-}
-/**
- * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
- * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
- */
-function reloadTimeLimit(apps, running, pm2Version) {
-    return apps.reduce((sum, app) => {
-        const now = running.filter(({ name }) => name === app.name);
-        const count = Math.max(now.length, expectedInstances(app).count);
-        return sum + count * swapTimeLimit(app, now, pm2Version);
-    }, MARGIN);
-}
-/** How long PM2 may take to replace one instance of an app, in milliseconds. */
-function swapTimeLimit(app, running, pm2Version) {
-    const listen = milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
-    // The old instances are killed by their own limit, the new ones' may differ.
-    const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
-    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-    return waits * listen + kill;
-}
-function milliseconds(value, byDefault) {
-    const given = typeof value === 'string' ? Number(value) : value;
-    return typeof given === 'number' && given > 0 ? given : byDefault;
 }
 
 ;// CONCATENATED MODULE: ./host/rollback.js
@@ -4084,7 +4693,7 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
 }
 
 ;// CONCATENATED MODULE: ./host/package-managers.js
-const PACKAGE_MANAGERS = [
+const package_managers_PACKAGE_MANAGERS = [
     {
         name: 'npm',
         lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
@@ -4106,7 +4715,7 @@ const PACKAGE_MANAGERS = [
 ];
 /** The package manager of a project and its install arguments, or null where no lockfile decides it. */
 function choosePackageManager({ files, field, }) {
-    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
+    const locked = package_managers_PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
     const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
     if (manager === undefined)
         return null;
@@ -4406,6 +5015,8 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
+
+
 const APP_LOG_LINES = 30;
 /** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
 const RESERVE = 512 * 1024;
@@ -4427,7 +5038,10 @@ async function deploy(context, progress) {
     };
     context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
     try {
-        await runner.undisturbed(() => reconcile(context));
+        await runner.undisturbed(async () => {
+            await removeCanaries(context);
+            await reconcile(context);
+        });
         return await deployLocked(context, progress);
     }
     catch (error) {
@@ -4466,12 +5080,16 @@ async function deployLocked(context, progress) {
     checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
     const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
     refuseLeftOut(places.live, last, staged.config, await pm2.list());
-    await settle(context, staged, await listSwap(context, staged, head, generated));
+    const listed = await listSwap(context, staged, head, generated);
+    await settle(context, staged, listed.ops);
     progress.enter('prepared');
     await runner.go();
     await checkLive(context, generated);
+    const boots = await prove(context, staged, listed, current, () => progress.enter('canary'));
+    if (boots.length > 0)
+        await checkLive(context, generated);
     const previous = await readHead(git);
-    const ops = await listSwap(context, staged, previous, generated);
+    const { ops } = await listSwap(context, staged, previous, generated);
     checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
     const { instances, before } = await readBaseline(pm2, names);
     checkApps(places.live, staged.config, instances);
@@ -4505,7 +5123,7 @@ async function deployLocked(context, progress) {
     saveTransaction(places.state, transaction);
     const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
     try {
-        const end = await goLive(context, progress, transaction, instances);
+        const end = await goLive(context, progress, transaction, instances, boots);
         return { ...end, requests: probe.stop() };
     }
     finally {
@@ -4513,7 +5131,7 @@ async function deployLocked(context, progress) {
     }
 }
 /** From the intent on: it ends with the new version verified, or with the old one back. */
-async function goLive(context, progress, transaction, instances) {
+async function goLive(context, progress, transaction, instances, boots) {
     const { deployId, run, sha, previous } = transaction;
     const enter = (state, outcome, reason) => {
         progress.enter(state);
@@ -4530,7 +5148,7 @@ async function goLive(context, progress, transaction, instances) {
     try {
         enter('activating');
         await swapIn(context, transaction);
-        await reload(context, transaction, instances);
+        await reload(context, transaction, instances, boots);
         enter('verifying');
         const expected = expectationOf(transaction);
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
@@ -4595,7 +5213,13 @@ function watchAppLog({ pm2 }, { config }, instances) {
 }
 function failureOf(error, state) {
     if (error instanceof DeployFailure) {
-        return { state, message: error.message, remedy: error.remedy, output: [...error.output], appLog: [] };
+        return {
+            state,
+            message: error.message,
+            remedy: error.remedy,
+            output: [...error.output],
+            appLog: [...error.appLog],
+        };
     }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const [message = 'unknown error', ...stack] = text.split('\n');
@@ -5492,7 +6116,7 @@ function loadProgram(runDir) {
 
 /** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
 const follow_POLL_EVERY = 200;
-const LOG_LINES = 20;
+const follow_LOG_LINES = 20;
 const LOG_TAIL = 16 * 1024;
 /**
  * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
@@ -5656,7 +6280,7 @@ function lastLines(file) {
         return text
             .split('\n')
             .filter((line) => line !== '')
-            .slice(-LOG_LINES);
+            .slice(-follow_LOG_LINES);
     }
     catch {
         return [];

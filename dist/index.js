@@ -57740,6 +57740,7 @@ const DEFAULTS = {
     'health-url': '',
     'health-timeout': '60s',
     'stable-for': '10s',
+    canary: 'auto',
     'lock-timeout': '15m',
 };
 const INPUT_NAMES = Object.keys(DEFAULTS);
@@ -58478,6 +58479,7 @@ function readInputs(env, workflow, mask) {
         'health-url': () => parseHealthUrl(text('health-url')),
         'health-timeout': duration('health-timeout', '1s', '1h'),
         'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
+        canary: () => oneOf(text('canary').toLowerCase(), ['auto', 'required', 'off']),
         'lock-timeout': duration('lock-timeout', '0s', '6h'),
     });
     return {
@@ -58509,6 +58511,7 @@ function readInputs(env, workflow, mask) {
         stableFor: read['stable-for'],
         lockTimeout: read['lock-timeout'],
         healthUrl: read['health-url'],
+        canary: read.canary,
     };
 }
 /** What to clone: as given, or this workflow's own repository. */
@@ -58545,7 +58548,7 @@ function hostOrNull(text) {
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 2;
+const PROTOCOL_VERSION = 3;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -58598,6 +58601,7 @@ function makePlan(inputs, workflow) {
         stableFor: inputs.stableFor,
         lockTimeout: inputs.lockTimeout,
         healthUrl: inputs.healthUrl,
+        canary: inputs.canary,
     };
 }
 /** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
@@ -59015,13 +59019,14 @@ function commitCell(sha, commits) {
     return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
 }
 function timeSpent({ spent, durationMs }) {
-    const { lock, git, install, build, pm2, verify } = spent;
-    const own = Math.max(0, durationMs - (lock + git + install + build + pm2 + verify));
+    const { lock, git, install, build, canary, pm2, verify } = spent;
+    const own = Math.max(0, durationMs - (lock + git + install + build + canary + pm2 + verify));
     const entries = {
         'waiting for the lock': lock,
         git,
         install,
         build,
+        canary,
         PM2: pm2,
         verifying: verify,
         'the rest': own,

@@ -44,7 +44,8 @@ type PlannedInput =
   | 'healthTimeout'
   | 'stableFor'
   | 'lockTimeout'
-  | 'healthUrl';
+  | 'healthUrl'
+  | 'canary';
 
 /** All inputs, checked. What goes to the host has the names and shapes that it has in the plan. */
 export interface Inputs extends Pick<Plan, PlannedInput> {
@@ -101,6 +102,7 @@ export function readInputs(
     'health-url': () => parseHealthUrl(text('health-url')),
     'health-timeout': duration('health-timeout', '1s', '1h'),
     'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
+    canary: () => oneOf(text('canary').toLowerCase(), ['auto', 'required', 'off']),
     'lock-timeout': duration('lock-timeout', '0s', '6h'),
   });
 
@@ -133,6 +135,7 @@ export function readInputs(
     stableFor: read['stable-for'],
     lockTimeout: read['lock-timeout'],
     healthUrl: read['health-url'],
+    canary: read.canary,
   };
 }
 

@@ -30,6 +30,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     stableFor: inputs.stableFor,
     lockTimeout: inputs.lockTimeout,
     healthUrl: inputs.healthUrl,
+    canary: inputs.canary,
   };
 }
 

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -63,6 +63,8 @@ export interface Plan {
   lockTimeout: number;
   /** Requested from the host itself: an absolute URL, or a path on the app's own port; null where there is none. */
   healthUrl: string | null;
+  /** Which apps prove themselves in one instance aside before PM2 touches a live one: those that listen, all, or none. */
+  canary: 'auto' | 'required' | 'off';
 }
 
 /** Why a deploy did not end as `deployed` or `unchanged`. All text in it comes from the host: hostile until rendered. */
@@ -88,7 +90,15 @@ export interface HostResult {
   instances: number;
   durationMs: number;
   /** Milliseconds by what they were spent on; what no entry claims is the host program's own overhead. */
-  spent: { lock: number; git: number; install: number; build: number; pm2: number; verify: number };
+  spent: {
+    lock: number;
+    git: number;
+    install: number;
+    build: number;
+    canary: number;
+    pm2: number;
+    verify: number;
+  };
   /** Versions in use, for the report: `node` runs the deploy and the app's commands. */
   versions: { node: string; pm2: string };
   /**

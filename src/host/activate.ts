@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { DeployApp } from './app-config.ts';
 import { expectedCounts, expectedPorts } from './baseline.ts';
+import { withPatience } from './canary/patience.ts';
+import type { Boot } from './canary/run.ts';
 import { moveHead, restoreHead, trackedFiles } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
@@ -93,8 +95,11 @@ export async function reload(
   context: Context,
   transaction: Transaction,
   running: readonly Instance[],
+  boots: readonly Boot[],
 ): Promise<void> {
-  const { config, pm2Env, deployId } = transaction;
+  const { pm2Env, deployId } = transaction;
+  const { config, advice } = withPatience(transaction.config, boots);
+  for (const text of advice) warn(context.log, text);
   const command = runPm2(context, config, running, pm2Env);
   const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
   if (trouble !== null) throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);

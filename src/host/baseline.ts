@@ -5,6 +5,7 @@ import { isWithin, realOrSame } from './places.ts';
 import { baselineConfig } from './pm2/baseline.ts';
 import type { Instance, Json } from './pm2/list.ts';
 import type { Pm2 } from './pm2/session.ts';
+import { portIn } from './port.ts';
 import { descendantsOf } from './processes.ts';
 import type { Before } from './transaction.ts';
 import { acceptingPorts, straysOf } from './verify.ts';
@@ -44,17 +45,12 @@ function portsOf(pm2: Pm2, instances: readonly Instance[], all: readonly Instanc
   return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
 }
 
-function portIn(env: Readonly<Record<string, Json>>): number | null {
-  const port = Number(env.PORT);
-  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
-}
-
 /** Ports that the environments of these apps name as PORT. */
 export function declaredPorts(apps: readonly DeployApp[], pm2Env: string | null): number[] {
   return apps.flatMap((app) => declaredPort(app, pm2Env) ?? []);
 }
 
-function declaredPort(app: DeployApp, pm2Env: string | null): number | null {
+export function declaredPort(app: DeployApp, pm2Env: string | null): number | null {
   return portIn({ ...app.env, ...(app[`env_${pm2Env}`] as Record<string, Json> | undefined) });
 }
 

@@ -10,7 +10,7 @@ export interface Clock {
 }
 
 export function createClock(now: () => number = () => performance.now()): Clock {
-  const spent: Spent = { lock: 0, git: 0, install: 0, build: 0, pm2: 0, verify: 0 };
+  const spent: Spent = { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 };
   const active = new Map<keyof Spent, { count: number; since: number }>();
   return {
     spent,

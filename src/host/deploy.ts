@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
 import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
 import { checkApps, readBaseline, refuseLeftOut } from './baseline.ts';
+import { prove } from './canary/prove.ts';
+import { type Boot, removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
 import { commit } from './commit.ts';
 import { type Context, inform, warn } from './context.ts';
@@ -61,7 +63,10 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
   };
   context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
   try {
-    await runner.undisturbed(() => reconcile(context));
+    await runner.undisturbed(async () => {
+      await removeCanaries(context);
+      await reconcile(context);
+    });
     return await deployLocked(context, progress);
   } catch (error) {
     const failure = failureOf(error, progress.state);
@@ -100,13 +105,16 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
   const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
   refuseLeftOut(places.live, last, staged.config, await pm2.list());
-  await settle(context, staged, await listSwap(context, staged, head, generated));
+  const listed = await listSwap(context, staged, head, generated);
+  await settle(context, staged, listed.ops);
 
   progress.enter('prepared');
   await runner.go();
   await checkLive(context, generated);
+  const boots = await prove(context, staged, listed, current, () => progress.enter('canary'));
+  if (boots.length > 0) await checkLive(context, generated);
   const previous = await readHead(git);
-  const ops = await listSwap(context, staged, previous, generated);
+  const { ops } = await listSwap(context, staged, previous, generated);
   checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
   const { instances, before } = await readBaseline(pm2, names);
   checkApps(places.live, staged.config, instances);
@@ -139,7 +147,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   saveTransaction(places.state, transaction);
   const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
   try {
-    const end = await goLive(context, progress, transaction, instances);
+    const end = await goLive(context, progress, transaction, instances, boots);
     return { ...end, requests: probe.stop() };
   } finally {
     probe.stop();
@@ -154,6 +162,7 @@ async function goLive(
   progress: Progress,
   transaction: Transaction,
   instances: readonly Instance[],
+  boots: readonly Boot[],
 ): Promise<End> {
   const { deployId, run, sha, previous } = transaction;
   const enter: Enter = (state, outcome, reason) => {
@@ -171,7 +180,7 @@ async function goLive(
   try {
     enter('activating');
     await swapIn(context, transaction);
-    await reload(context, transaction, instances);
+    await reload(context, transaction, instances, boots);
     enter('verifying');
     const expected = expectationOf(transaction);
     await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
@@ -241,7 +250,13 @@ function watchAppLog({ pm2 }: Context, { config }: Transaction, instances: reado
 
 export function failureOf(error: unknown, state: State): Failure {
   if (error instanceof DeployFailure) {
-    return { state, message: error.message, remedy: error.remedy, output: [...error.output], appLog: [] };
+    return {
+      state,
+      message: error.message,
+      remedy: error.remedy,
+      output: [...error.output],
+      appLog: [...error.appLog],
+    };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const [message = 'unknown error', ...stack] = text.split('\n');

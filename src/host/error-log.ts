@@ -26,7 +26,11 @@ export function noteLogSizes(instances: readonly Instance[]): LogNotes {
  * The last lines that were added to error logs since `notes`, at most `maxLines` over all files, each file with its share.
  * `instances` are those of now: their files count as well, whole where they are new, were cut or were rotated.
  */
-export function readAdded(notes: LogNotes, instances: readonly Instance[], maxLines: number): string[] {
+export function readAdded(
+  notes: LogNotes,
+  instances: readonly Pick<Instance, 'errLogPath'>[],
+  maxLines: number,
+): string[] {
   const paths = new Set([...Object.keys(notes), ...pathsOf(instances)]);
   const added = [...paths].map((path) => linesAdded(path, notes[path])).filter((lines) => lines.length > 0);
   // Those with few lines first, so that what they leave of their share goes to the others.
@@ -69,6 +73,6 @@ function linesAdded(path: string, note: LogNotes[string] | undefined): string[] 
   }
 }
 
-function pathsOf(instances: readonly Instance[]): Set<string> {
+function pathsOf(instances: readonly Pick<Instance, 'errLogPath'>[]): Set<string> {
   return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
 }

@@ -18,7 +18,7 @@ import { matchOwnership } from './ownership.ts';
 import { isWithin, makePrivate } from './places.ts';
 import type { Staged } from './stage.ts';
 import { checkSwap } from './swap.ts';
-import { describeCollision, type SwapOp, swapList } from './swap-list.ts';
+import { describeCollision, type Surroundings, type SwapOp, swapList } from './swap-list.ts';
 import type { Generated } from './tree.ts';
 
 /** The live checkout must be as its commit and our deploys left it. */
@@ -67,14 +67,14 @@ export async function listSwap(
   staged: Staged,
   head: Head,
   generatedOld: Generated | null,
-): Promise<SwapOp[]> {
+): Promise<{ ops: SwapOp[] } & Surroundings> {
   const { places, git } = context;
   const [trackedOld, trackedNew, flagged] = await Promise.all([
     oldFiles(context, head, generatedOld),
     trackedFiles(git, staged.sha),
     flaggedFiles(git),
   ]);
-  const { ops, collisions, adopted } = await swapList({
+  const { ops, collisions, adopted, ...surroundings } = await swapList({
     live: places.live,
     staging: staged.staging,
     trackedOld,
@@ -99,7 +99,7 @@ export async function listSwap(
   }
   if (adopted.length > 0)
     inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
-  return ops;
+  return { ops, ...surroundings };
 }
 
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */

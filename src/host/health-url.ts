@@ -1,5 +1,6 @@
-import { get as getByHttp, type IncomingMessage, type RequestOptions } from 'node:http';
-import { get as getByHttps } from 'node:https';
+import { get as getByHttp, type IncomingMessage } from 'node:http';
+import { get as getByHttps, type RequestOptions as HttpsOptions } from 'node:https';
+import { isIP } from 'node:net';
 
 /** An answer that takes longer is none. Milliseconds. */
 const ANSWERS_WITHIN = 5_000;
@@ -13,6 +14,8 @@ export interface AskOptions {
   timeLimit?: number;
   /** Gives the request up. */
   cancel?: AbortSignal;
+  /** Asks at this port of 127.0.0.1, whatever the URL names: a canary's. The app is told the URL's own host. */
+  at?: number;
 }
 
 /**
@@ -37,7 +40,8 @@ export function absoluteUrl(
 export async function complaintAbout(url: string, options: AskOptions = {}): Promise<string | null> {
   const { hostname } = new URL(url);
   // Not every Node tries both, and an app may listen on either one.
-  const addresses = hostname === 'localhost' ? ['127.0.0.1', '::1'] : [null];
+  const both = hostname === 'localhost' && options.at === undefined;
+  const addresses = both ? ['127.0.0.1', '::1'] : [null];
   let absent: Complaint | null = null;
   for (const address of addresses) {
     const complaint = await request(url, address, options);
@@ -68,7 +72,7 @@ interface Complaint {
 function request(
   url: string,
   address: string | null,
-  { timeLimit = ANSWERS_WITHIN, cancel }: AskOptions,
+  { timeLimit = ANSWERS_WITHIN, cancel, at }: AskOptions,
 ): Promise<Complaint | null> {
   return new Promise((resolve) => {
     let response: IncomingMessage | null = null;
@@ -89,10 +93,15 @@ function request(
         code: '',
       });
 
-    const options: RequestOptions = {
+    const options: HttpsOptions = {
       agent: false,
-      headers: { 'User-Agent': 'pm2-ssh-deploy', Accept: '*/*' },
+      headers: { 'User-Agent': 'pm2-ssh-deploy', Accept: '*/*', Host: new URL(url).host },
     };
+    if (at !== undefined) {
+      const { hostname } = new URL(url);
+      Object.assign(options, { hostname: '127.0.0.1', port: at });
+      if (!hostname.startsWith('[') && isIP(hostname) === 0) options.servername = hostname;
+    }
     if (address !== null) options.lookup = lookupOf(address);
     if (cancel !== undefined) options.signal = cancel;
     const asked = (url.startsWith('https:') ? getByHttps : getByHttp)(url, options);
@@ -118,7 +127,7 @@ function request(
 }
 
 /** Whatever is to be resolved, it is this address. Newer Nodes ask for a list. */
-function lookupOf(address: string): NonNullable<RequestOptions['lookup']> {
+function lookupOf(address: string): NonNullable<HttpsOptions['lookup']> {
   const family = address.includes(':') ? 6 : 4;
   return (_host, { all }, done) => (all ? done(null, [{ address, family }]) : done(null, address, family));
 }

@@ -2,6 +2,7 @@ import { adopt, adoptionCandidates } from './adoption.ts';
 import { at, GENERATED, graft, type Known, type KnownDirectory, knownTree } from './known-tree.ts';
 import { databaseOf, type LiveTree, readTree } from './live-tree.ts';
 import { type Own, type Ownership, ownership, type Why } from './own.ts';
+import { ownPaths } from './own-paths.ts';
 import { type Fingerprints, type Generated, parentsOf } from './tree.ts';
 
 /** One path that is exchanged as a whole: what is `live` there goes to kept, what `staging` has takes its place. */
@@ -43,8 +44,16 @@ export interface SwapList {
   adopted: string[];
 }
 
+/** What else is known once the swap is listed. */
+export interface Surroundings {
+  /** All that the new version has. */
+  version: KnownDirectory;
+  /** The topmost paths of live that are the app's own; looks at live when it is called. */
+  own(): string[];
+}
+
 /** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
-export async function swapList(input: SwapInput): Promise<SwapList> {
+export async function swapList(input: SwapInput): Promise<SwapList & Surroundings> {
   const live = readTree(input.live, input.staging);
   const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
   const ignored = candidates.length === 0 ? new Set<string>() : await input.ignored(candidates);
@@ -57,7 +66,7 @@ type Listing = Omit<SwapInput, 'live' | 'staging' | 'ignored'> & {
 };
 
 /** The rules, over data: `live` is asked only about paths that a version of ours has, or had. */
-export function listSwaps(input: Listing): SwapList {
+export function listSwaps(input: Listing): SwapList & Surroundings {
   const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
   const old = knownTree(trackedOld, generatedOld, 'known');
   const next = knownTree(trackedNew, generatedNew, 'absent');
@@ -78,7 +87,8 @@ export function listSwaps(input: Listing): SwapList {
   const walk: Walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
   merge(walk, '', old, next);
   found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return found;
+  const exchanged = new Set(found.ops.map(({ path }) => path));
+  return { ...found, version: next, own: () => ownPaths(live, own, old, exchanged) };
 }
 
 interface Walk {

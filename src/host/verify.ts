@@ -15,6 +15,8 @@ const ACCEPTS_WITHIN = 2_000;
 const POLL_RELOAD_EVERY = 100;
 
 const QUIET_POLLS = 3;
+/** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
+const STAYS_BAD = 5_000;
 
 /** Looks at everything that health depends on, once. */
 export async function observe(
@@ -60,34 +62,59 @@ export function straysOf(pm2: Pm2, all: readonly Instance[]): number[] {
 }
 
 /**
- * Resolves once everything expected held for `stableFor` milliseconds without a break.
- * Rejects with a `DeployFailure` at the first thing that cannot heal, or when `healthTimeout` milliseconds pass
- * before such a time begins.
+ * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
  */
-export async function verify(
-  pm2: Pm2,
-  expected: Expected,
-  limits: { healthTimeout: number; stableFor: number },
-): Promise<Snapshot> {
+export async function verify(pm2: Pm2, expected: Expected, limits: HealthLimits): Promise<void> {
   const since = await observe(pm2, expected);
-  const deadline = performance.now() + limits.healthTimeout;
+  await untilStable(async () => judge(expected, await observe(pm2, expected), since), limits);
+}
+
+/** Milliseconds, both. */
+export interface HealthLimits {
+  healthTimeout: number;
+  stableFor: number;
+}
+
+/**
+ * Resolves once `look` said `healthy` for `stableFor` milliseconds without a break. Rejects with a `DeployFailure` at the
+ * first thing that cannot heal, where health was there and stays away, when `healthTimeout` milliseconds pass before such
+ * a time begins, and with its reason when `cancelled`.
+ */
+export async function untilStable(
+  look: () => Promise<Verdict>,
+  { healthTimeout, stableFor }: HealthLimits,
+  cancelled: AbortSignal | null = null,
+): Promise<void> {
+  const deadline = performance.now() + healthTimeout;
   let healthySince: number | null = null;
-  for (let now = since; ; now = await observe(pm2, expected)) {
-    const verdict: Verdict = judge(expected, now, since);
+  let turnedBad: number | null = null;
+  for (;;) {
+    const verdict = await look();
+    if (cancelled?.aborted) throw cancelled.reason;
     const at = performance.now();
     if (verdict.kind === 'healthy') {
+      turnedBad = null;
       healthySince ??= at;
-      if (at - healthySince >= limits.stableFor) return now;
+      if (at - healthySince >= stableFor) return;
     } else {
-      healthySince = null;
       if (verdict.kind === 'broken') throw new DeployFailure(`${sentence(verdict.why)}.`);
+      if (healthySince !== null) turnedBad ??= at;
+      healthySince = null;
+      if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
+        throw new DeployFailure(
+          `It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`,
+        );
+      }
       if (at >= deadline) {
-        const limit = Math.round(limits.healthTimeout / 1000);
-        throw new DeployFailure(`Not healthy within ${limit} s (health-timeout): ${verdict.why}.`);
+        throw new DeployFailure(
+          `Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`,
+        );
       }
     }
-    const left = healthySince === null ? POLL_EVERY : limits.stableFor - (at - healthySince);
-    await sleep(Math.min(POLL_EVERY, left));
+    const left = healthySince === null ? POLL_EVERY : stableFor - (at - healthySince);
+    await sleep(Math.min(POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(
+      () => {},
+    );
   }
 }
 

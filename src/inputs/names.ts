@@ -25,6 +25,7 @@ export const DEFAULTS = {
   'health-url': '',
   'health-timeout': '60s',
   'stable-for': '10s',
+  canary: 'auto',
   'lock-timeout': '15m',
 } as const;
 

@@ -73,13 +73,14 @@ function commitCell(sha: string | null, commits: string | null): string {
 }
 
 function timeSpent({ spent, durationMs }: HostResult): string {
-  const { lock, git, install, build, pm2, verify } = spent;
-  const own = Math.max(0, durationMs - (lock + git + install + build + pm2 + verify));
+  const { lock, git, install, build, canary, pm2, verify } = spent;
+  const own = Math.max(0, durationMs - (lock + git + install + build + canary + pm2 + verify));
   const entries = {
     'waiting for the lock': lock,
     git,
     install,
     build,
+    canary,
     PM2: pm2,
     verifying: verify,
     'the rest': own,

@@ -40,7 +40,14 @@ function commit(options: Omit<FixtureOptions, 'port'>): string {
 const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
 const deploy = (inputs: Record<string, string>): Promise<ActionRun> =>
   runAction({
-    inputs: { ...host.access, path: live, 'stable-for': '500ms', 'health-timeout': '15s', ...inputs },
+    inputs: {
+      ...host.access,
+      path: live,
+      'stable-for': '500ms',
+      'health-timeout': '15s',
+      canary: 'off',
+      ...inputs,
+    },
   });
 
 test('a checkout that was deployed by hand is taken over, and its next version goes live', async () => {
@@ -93,6 +100,7 @@ test("an app of the same name that runs from elsewhere is somebody else's", asyn
       repository: repository.url,
       ref: commit({ version: '2' }),
       'stable-for': '500ms',
+      canary: 'off',
     },
   });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });

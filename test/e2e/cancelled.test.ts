@@ -50,6 +50,7 @@ function inputs(ref: string, changes: Record<string, string> = {}): Record<strin
     'install-command': 'none',
     'build-command': 'node build.js',
     'stable-for': '1s',
+    canary: 'off',
     'health-timeout': '20s',
     ...changes,
   };

@@ -44,6 +44,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
         'install-command': 'none',
         'build-command': 'node build.js',
         'stable-for': '1s',
+        canary: 'off',
         'health-timeout': '20s',
         ...inputs,
       },

@@ -38,6 +38,7 @@ async function createSite(runtime: Runtime): Promise<Site> {
           'install-command': 'none',
           'build-command': 'node build.js',
           'stable-for': '1s',
+          canary: 'off',
           'health-timeout': '20s',
           'health-url': '/health',
           ...inputs,

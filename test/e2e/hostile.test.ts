@@ -29,6 +29,7 @@ const inputs = (change: Record<string, string>): Record<string, string> => ({
   'install-command': 'none',
   'build-command': 'node build.js',
   'stable-for': '500ms',
+  canary: 'off',
   'health-timeout': '10s',
   ...change,
 });

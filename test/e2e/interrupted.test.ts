@@ -39,6 +39,7 @@ const inputs = (ref: string): Record<string, string> => ({
   'install-command': 'none',
   'build-command': 'node build.js',
   'stable-for': '1s',
+  canary: 'off',
   'health-timeout': '20s',
 });
 function deploy(ref: string): Promise<ActionRun> {

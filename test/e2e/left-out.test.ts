@@ -19,6 +19,7 @@ test('an app that left the ecosystem file and still runs is refused: it would go
         'install-command': 'none',
         'build-command': 'node build.js',
         'stable-for': '500ms',
+        canary: 'off',
       },
     });
   const first = await deploy(fixtureApp({ version: '1', port, name: 'shop' }));

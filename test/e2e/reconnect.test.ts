@@ -332,6 +332,7 @@ it('a real deploy whose link is cut in staged, activating and verifying ends as 
       'install-command': 'none',
       'build-command': 'sleep 1; node build.js',
       'stable-for': '3s',
+      canary: 'off',
       'health-timeout': '20s',
     },
   });

@@ -25,6 +25,7 @@ test('a rollback that fails says so, keeps everything, and the next deploy is th
         'install-command': 'none',
         'build-command': 'node build.js',
         'stable-for': '500ms',
+        canary: 'off',
         'health-timeout': '5s',
       },
     });

@@ -20,6 +20,7 @@ test('a PM2 daemon that falls silent in verifying: the old files are back at onc
     'install-command': 'none',
     'build-command': 'node build.js',
     'stable-for': '5s',
+    canary: 'off',
     'health-timeout': '10s',
   });
   const first = await runAction({ inputs: { ...inputs('1'), 'stable-for': '500ms' } });

@@ -46,6 +46,7 @@ async function site(name: string): Promise<Site> {
           'install-command': 'none',
           'build-command': 'node build.js',
           'stable-for': '500ms',
+          canary: 'off',
           'health-timeout': '5s',
           ...inputs,
         },

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type SwapPlaces, type SwapResult, swapBackward, swapForward } from '../../src/host/swap.ts';
-import { type SwapInput, type SwapList, swapList } from '../../src/host/swap-list.ts';
+import { type Surroundings, type SwapInput, type SwapList, swapList } from '../../src/host/swap-list.ts';
 import { type Generated, recordGenerated } from '../../src/host/tree.ts';
 
 /** Content by path. `-> x` is a link to x; a path that ends in `/` an empty directory; `*.sh` is executable. */
@@ -97,7 +97,7 @@ export interface Site {
   /** Places of the last version that was staged. */
   places: () => SwapPlaces;
   /** Stages a version and lists its swap. `hand` leaves out the record of what the last one's build made. */
-  stage(version: Version, options?: StageOptions): Promise<SwapList>;
+  stage(version: Version, options?: StageOptions): Promise<SwapList & Surroundings>;
   /** Stages a version and swaps it in; the app is then as after a deploy by us. */
   deploy(version: Version): Promise<SwapList>;
   /** From now on the version that was staged last is the one that is live. */

@@ -11,7 +11,7 @@ export function result(given: Partial<HostResult> = {}): HostResult {
     previousSha: PREVIOUS,
     instances: 2,
     durationMs: 42_400,
-    spent: { lock: 0, git: 800, install: 12_000, build: 8_000, pm2: 3_200, verify: 10_000 },
+    spent: { lock: 0, git: 800, install: 12_000, build: 8_000, canary: 0, pm2: 3_200, verify: 10_000 },
     versions: { node: 'v22.11.0', pm2: '5.4.3' },
     requests: null,
     failure: null,

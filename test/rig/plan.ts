@@ -28,6 +28,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     stableFor: 1_000,
     lockTimeout: 60_000,
     healthUrl: null,
+    canary: 'off',
     ...changes,
   };
 }

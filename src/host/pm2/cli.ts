@@ -35,7 +35,7 @@ export interface Reload {
 }
 
 /** PM2's own, in milliseconds. */
-const LISTEN_TIMEOUT = 3_000;
+export const LISTEN_TIMEOUT = 3_000;
 const KILL_TIMEOUT = 1_600;
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;

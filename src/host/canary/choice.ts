@@ -1,0 +1,77 @@
+import type { Plan } from '../../protocol.ts';
+import type { DeployApp } from '../app-config.ts';
+import type { AppPorts } from '../app-ports.ts';
+import { whyImpossible } from './config.ts';
+
+/** An app that is to be tried in a canary, and the ports on which it must ask to listen; none where it need not. */
+export interface Chosen {
+  app: DeployApp;
+  ports: number[];
+}
+
+export interface Choice {
+  chosen: Chosen[];
+  /** A sentence for each app that gets none. */
+  without: string[];
+  /** Sentences for what was required and cannot be had. */
+  impossible: string[];
+}
+
+/** What is known of an app beside its settings. */
+export interface Known {
+  /** Whether PM2 runs it now. */
+  runs: boolean;
+  /** Where it listens now. */
+  ports: AppPorts;
+  /** The PORT of its environment as it runs, and as the new version has it. */
+  oldPort: number | null;
+  newPort: number | null;
+  /** The port of the health URL, where that names this host. */
+  healthPort: number | null;
+}
+
+/**
+ * Which apps get a canary. Those that listened nowhere before (queue workers, bots) get none unless it is `required`,
+ * since two of them at once may do harm; nor does an app that does not run yet: there is nothing to protect.
+ */
+export function chooseCanaries(
+  canary: Plan['canary'],
+  apps: readonly DeployApp[],
+  live: string,
+  knownOf: (app: DeployApp) => Known,
+): Choice {
+  const choice: Choice = { chosen: [], without: [], impossible: [] };
+  if (canary === 'off') return choice;
+  for (const app of apps) {
+    const known = knownOf(app);
+    const impossible = whyImpossible(app, live);
+    const why = canary === 'required' ? null : whyNone(known);
+    if (canary === 'required' && impossible !== null)
+      choice.impossible.push(`'${app.name}' can have no canary: ${impossible}.`);
+    else if (why !== null) choice.without.push(`No canary for '${app.name}': ${why}.`);
+    else if (impossible !== null) choice.without.push(`No canary for '${app.name}': ${impossible}.`);
+    else choice.chosen.push({ app, ports: portsToAsk(known) });
+  }
+  return choice;
+}
+
+function whyNone({ runs, ports, healthPort }: Known): string | null {
+  if (!runs) return 'it does not run yet, so there is nothing to protect';
+  if (ports.certain.length > 0) return null;
+  if (ports.perhaps.length === 0)
+    return 'it listened nowhere before, and two of it at once may do harm (canary: required has one all the same)';
+  if (healthPort !== null && ports.perhaps.includes(healthPort)) return null;
+  return `which of the ports ${ports.perhaps.join(', ')} is its own cannot be told: set PORT in its env, or canary: required`;
+}
+
+/** Where the live app listens; a PORT that changes with this version changes that too. */
+function portsToAsk({ runs, ports, oldPort, newPort, healthPort }: Known): number[] {
+  if (!runs) return newPort === null ? [] : [newPort];
+  const asked = new Set(ports.certain);
+  if (asked.size === 0 && healthPort !== null && ports.perhaps.includes(healthPort)) asked.add(healthPort);
+  if (newPort !== null && oldPort !== null && asked.has(oldPort)) {
+    asked.delete(oldPort);
+    asked.add(newPort);
+  }
+  return [...asked].sort((a, b) => a - b);
+}

@@ -1,0 +1,98 @@
+import { basename } from 'node:path';
+import { type DeployApp, expectedInstances, moveApps, scriptOf } from '../app-config.ts';
+import { isWithin } from '../places.ts';
+import type { Json } from '../pm2/list.ts';
+
+/** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
+export const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';
+
+/** Settings under all the names that PM2 takes, which a canary has otherwise or not at all. */
+const NOT_ITS_OWN = new Set([
+  ...['cron_restart', 'cron', 'watch', 'max_memory_restart', 'exp_backoff_restart_delay', 'restart_delay'],
+  ...['stop_exit_codes', 'log_file', 'log', 'disable_logs', 'post_update', 'instances', 'autostart'],
+  ...['out_file', 'out', 'output', 'out_log', 'error_file', 'error', 'err', 'err_file', 'err_log'],
+  ...['pid_file', 'pid', 'merge_logs', 'combine_logs', 'node_args', 'interpreterArgs', 'interpreter_args'],
+]);
+const PACKAGE_MANAGERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)$/;
+const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
+
+/** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
+export function whyImpossible(app: DeployApp, live: string): string | null {
+  if (!isWithin(live, app.cwd)) return `it runs outside of ${live}, in ${app.cwd}`;
+  if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
+    return 'it runs as another user (uid, gid), who cannot read what a canary needs';
+  return runsNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
+}
+
+function runsNode(app: DeployApp): boolean {
+  const script = (scriptOf(app) ?? '').trim();
+  const [program = ''] = script.split(/\s+/);
+  if (PACKAGE_MANAGERS.test(basename(program))) return true;
+  // PM2 hands a command line to bash.
+  if (script.includes(' ')) return RUNS_NODE.test(basename(program));
+  const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+  if (typeof interpreter === 'string' && interpreter !== '') return RUNS_NODE.test(basename(interpreter));
+  return /\.([cm]?[jt]s|[jt]sx)$/.test(script) || !/\.[^/]*$/.test(basename(script));
+}
+
+export interface CanaryOptions {
+  /** The canary's name in PM2. */
+  name: string;
+  live: string;
+  staging: string;
+  /** Absolute paths without a suffix, private: of the preload, and for the files that PM2 makes. */
+  preload: string;
+  files: string;
+  /** PM2's `--env`. */
+  pm2Env: string | null;
+  /** Variables that the app has from elsewhere than the ecosystem file: from the shell that first started it. */
+  inherited: Readonly<Record<string, string>>;
+  /** Whether PM2 runs the app now, so that all that it inherits is known. */
+  runsNow: boolean;
+}
+
+/** One instance of the new version as PM2 is to start it from staging: by a name of its own, once, and left down when it ends. */
+export function canaryConfig(app: DeployApp, options: CanaryOptions): DeployApp {
+  const { name, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
+  const [moved = app] = moveApps([app], [live], staging);
+  const kept = Object.entries(moved).filter(
+    ([key]) => !NOT_ITS_OWN.has(key) && key !== 'env' && !key.startsWith('env_'),
+  );
+  const { mode } = expectedInstances(app);
+  const env: Record<string, Json> = {
+    ...inherited,
+    ...moved.env,
+    ...(moved[`env_${pm2Env}`] as Record<string, Json> | undefined),
+    [CANARY_OF]: live,
+  };
+  // What runs in a cluster worker was decided before its environment counts; an npm hands on nothing but its environment.
+  if (mode === 'fork') env.NODE_OPTIONS = `--require ${quoted(preload)} ${env.NODE_OPTIONS ?? ''}`.trim();
+  return {
+    ...Object.fromEntries(kept),
+    name,
+    cwd: moved.cwd,
+    exec_mode: mode,
+    instances: 1,
+    autorestart: false,
+    watch: false,
+    merge_logs: true,
+    out_file: `${files}-out.log`,
+    error_file: `${files}-error.log`,
+    pid_file: `${files}.pid`,
+    node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArguments(moved)],
+    env,
+    // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+    ...(runsNow ? { filter_env: [''] } : {}),
+  };
+}
+
+function nodeArguments(app: DeployApp): string[] {
+  const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
+  if (Array.isArray(given)) return given.map(String);
+  return typeof given === 'string' ? given.split(' ').filter(Boolean) : [];
+}
+
+/** As Node reads NODE_OPTIONS. */
+function quoted(text: string): string {
+  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+}

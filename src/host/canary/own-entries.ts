@@ -1,0 +1,32 @@
+import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { KnownDirectory } from '../known-tree.ts';
+import { exists } from '../places.ts';
+
+/**
+ * Shows staging the app's own entries of live, which no deploy put there (`.env`, `uploads/`, a database): each as a link,
+ * wherever staging has nothing. A canary then sees what the live app sees, and what it writes there is not lost.
+ */
+export function linkOwn(own: readonly string[], live: string, staging: string): void {
+  for (const path of own) {
+    const link = join(staging, path);
+    if (exists(link)) continue;
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(live, path), link);
+  }
+}
+
+/** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */
+export function removeUnknown(staging: string, version: KnownDirectory): void {
+  const visit = (directory: string, known: KnownDirectory): void => {
+    for (const entry of readdirSync(join(staging, directory), { withFileTypes: true })) {
+      if (directory === '' && entry.name === '.git') continue;
+      const path = join(directory, entry.name);
+      const there = known.entries.get(entry.name);
+      const same = there !== undefined && entry.isDirectory() === (there.kind === 'directory');
+      if (!same) rmSync(join(staging, path), { recursive: true, force: true });
+      else if (there.kind === 'directory') visit(path, there);
+    }
+  };
+  visit('', version);
+}
