@@ -1,0 +1,185 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startAction } from '../rig/action.ts';
+import { freePort } from '../rig/free-port.ts';
+import { startLoad } from '../rig/load.ts';
+import { createSite, type Site } from '../rig/site.ts';
+
+const WORKER = `setInterval(() => {}, 1000);
+require('fs').appendFileSync(process.env.STARTS, 'started\\n');
+`;
+
+/** A cluster app, one in fork mode that npm starts, and a worker that listens nowhere: each boot of it leaves a line. */
+function ecosystem(site: Site, npmPort: number, starts: string): string {
+  const web = site
+    .files({ version: '' })
+    ['ecosystem.config.js']?.replace('module.exports = { apps: [', '')
+    .replace(/\] };\n$/, '');
+  return `module.exports = { apps: [${web},
+  { name: 'admin', script: 'npm', args: 'run serve', env: { PORT: ${npmPort} } },
+  { name: 'worker', script: 'worker.js', env: { STARTS: ${JSON.stringify(starts)} } }] };\n`;
+}
+
+let site: Site;
+let npmPort: number;
+let starts: string;
+let good: string;
+
+function version(name: string, changes: Record<string, string> = {}): string {
+  const files = site.files({ version: name });
+  const manifest = JSON.parse(files['package.json'] ?? '') as { scripts: Record<string, string> };
+  manifest.scripts.serve = 'node dist/server.js';
+  return site.repository.commit({
+    ...files,
+    'package.json': JSON.stringify(manifest),
+    'worker.js': WORKER,
+    'ecosystem.config.js': ecosystem(site, npmPort, starts),
+    ...changes,
+  });
+}
+
+const boots = (): number => readFileSync(starts, 'utf8').trim().split('\n').length;
+const names = async (): Promise<string[]> => (await site.host.instances()).map(({ name }) => name).sort();
+const ALL = ['admin', 'shop', 'shop', 'worker'];
+
+beforeAll(async () => {
+  site = await createSite();
+  npmPort = await freePort();
+  starts = path.join(site.host.directory, 'starts');
+  const run = await site.deploy({ ref: version('1') });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  mkdirSync(path.join(site.live, 'uploads'));
+  writeFileSync(path.join(site.live, 'uploads', 'a.txt'), 'of a visitor');
+  writeFileSync(path.join(site.live, '.env'), 'SECRET=1\n');
+});
+afterAll(() => site?.stop());
+
+test('several apps at once, in cluster mode and through npm; a worker has none, and one line says so', async () => {
+  good = version('2');
+  const before = boots();
+  const run = await site.deploy({ ref: good });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: good } });
+  expect(run.stdout).toContain("No canary for 'worker': it listened nowhere before");
+  expect(run.stdout).not.toContain("No canary for 'admin'");
+  expect(boots()).toBe(before + 1);
+  expect(await names()).toEqual(ALL);
+});
+
+test('two apps, one of them broken: none is touched', async () => {
+  const pids = await site.host.pids();
+  const broken = version('3', {
+    'ecosystem.config.js': ecosystem(site, npmPort, starts).replace("'run serve'", "'run no-such-script'"),
+  });
+  const run = await site.deploy({ ref: broken });
+  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: good } });
+  expect(run.stdout).toContain("'admin (canary)' has ended");
+  expect(run.stdout).toMatch(/Missing script: "?no-such-script/);
+  expect(await site.host.pids()).toEqual(pids);
+});
+
+test('the canary sees what the live app sees, its writes to it stay, and what it wrote beside it is gone', async () => {
+  const server = site.files({ version: '4' })['src/server.js'];
+  const reads = `const fs = require('fs');
+if (process.env.PM2_SSH_DEPLOY_CANARY) {
+  fs.appendFileSync('uploads/a.txt', ' and of instance ' + process.env.NODE_APP_INSTANCE);
+  fs.writeFileSync('dist/scratch', fs.readFileSync('.env'));
+}\n`;
+  const run = await site.deploy({ ref: version('4', { 'src/server.js': reads + server }) });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(readFileSync(path.join(site.live, 'uploads', 'a.txt'), 'utf8')).toMatch(
+    /^of a visitor and of instance [12] and of instance [12]$/,
+  );
+  expect(existsSync(path.join(site.live, 'dist', 'scratch'))).toBe(false);
+  expect(readFileSync(path.join(site.live, '.env'), 'utf8')).toBe('SECRET=1\n');
+});
+
+test('an app that boots longer than listen_timeout: PM2 is given more time, and no request is lost', async () => {
+  const server = site.files({ version: '5' })['src/server.js'] ?? '';
+  const slow = server
+    .replace('server.listen(', 'setTimeout(() => server.listen(')
+    .replace("process.send('ready');\n});", "process.send('ready');\n}), 5000);");
+  const load = startLoad({ url: `http://127.0.0.1:${site.port}/version` });
+  await load.sees('4', 10_000);
+  const run = await site.deploy({ ref: version('5', { 'src/server.js': slow }), app: 'shop' });
+  const { failures } = await load.stop();
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(run.stdout).toMatch(
+    /'shop': it took 5\.\d s to boot, and PM2 takes the old instance down after 3\.0 s .*set "listen_timeout: 11000"/,
+  );
+  expect(failures).toEqual({});
+});
+
+test('cancelled in its canary, a deploy leaves nothing of it; nor does one whose program was killed, after the next', async () => {
+  good = (await site.deploy({ ref: version('6'), app: 'shop', canary: 'off' })).outputs.sha ?? '';
+  const inputs = {
+    ...site.host.access,
+    path: 'shop',
+    repository: site.repository.url,
+    app: 'shop',
+    'install-command': 'none',
+    'build-command': 'node build.js',
+    'stable-for': '30s',
+    ref: version('7'),
+  };
+  const isThere = async (): Promise<boolean> =>
+    (await names()).some((name) => name.startsWith('shop-canary-'));
+
+  const cancelled = startAction({ inputs });
+  await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
+  cancelled.process.kill('SIGINT');
+  const run = await cancelled.done;
+  expect(run.stdout).toContain('Cancelled before anything was changed');
+  await expect.poll(names, { timeout: 10_000 }).toEqual(ALL);
+
+  const killed = startAction({ inputs });
+  await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    if (isProgram(pid)) process.kill(Number(pid), 'SIGKILL');
+  }
+  await killed.done;
+  expect(await site.served()).toBe('6');
+  const next = await site.deploy({ ref: good, app: 'shop' });
+  expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
+  expect(await names()).toEqual(ALL);
+});
+
+/** Whether a process is the host program of this site. */
+function isProgram(pid: string): boolean {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return (
+      command.startsWith('pm2-ssh-deploy') &&
+      readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOME=${site.host.directory}`)
+    );
+  } catch {
+    return false;
+  }
+}
+
+test('required: the worker has one too, and what cannot have one is refused', async () => {
+  const before = boots();
+  const run = await site.deploy({ ref: version('8'), app: 'worker', canary: 'required' });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(boots()).toBe(before + 2);
+  const other = ecosystem(site, npmPort, starts).replace(
+    "script: 'worker.js'",
+    "script: 'worker.js', interpreter: 'python3'",
+  );
+  const refused = await site.deploy({
+    ref: version('9', { 'ecosystem.config.js': other }),
+    app: 'worker',
+    canary: 'required',
+  });
+  expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(refused.stdout).toContain("'worker' can have no canary: it is not started by Node");
+});
+
+test("PM2's dump never has a canary in it", () => {
+  const dump = readFileSync(path.join(site.host.pm2Home, 'dump.pm2'), 'utf8');
+  expect(dump).not.toContain('-canary-');
+  expect(
+    execFileSync('stat', ['-c', '%a', path.join(site.host.pm2Home, 'dump.pm2')], { encoding: 'utf8' }),
+  ).toBe('600\n');
+});
