@@ -3219,6 +3219,76 @@ function readReport(file) {
     return report;
 }
 
+;// CONCATENATED MODULE: ./host/canary/watch.js
+
+
+
+
+
+
+
+/** On this host itself: slower is not healthy. */
+const watch_ACCEPTS_WITHIN = 2_000;
+/** Looks at all canaries once; the first of them that is not healthy decides. */
+function lookAt(pm2, canaries, healthUrl, startEnded) {
+    const first = new Map();
+    return async () => {
+        const ended = startEnded();
+        const list = await pm2.list();
+        const verdicts = await Promise.all(canaries.map(async (canary) => {
+            const found = list.find(({ name }) => name === canary.name);
+            if (found === undefined) {
+                const why = `PM2 does not list '${canary.title}'`;
+                return ended ? { kind: 'broken', why } : { kind: 'pending', why };
+            }
+            const one = { ...found, name: canary.title };
+            if (one.pid > 0 && !first.has(canary.name))
+                first.set(canary.name, one);
+            const alone = judgeAlone(canary, one, first.get(canary.name) ?? one);
+            if (alone.kind === 'broken')
+                return alone;
+            // What it does not answer tells more than PM2's word for it.
+            const answer = await answers(canary, healthUrl);
+            return answer.kind === 'healthy' ? alone : answer;
+        }));
+        return (verdicts.find(({ kind }) => kind === 'broken') ??
+            verdicts.find(({ kind }) => kind === 'pending') ?? { kind: 'healthy' });
+    };
+}
+function judgeAlone(canary, one, then) {
+    const ticks = one.pid > 0 ? startTicks(one.pid) : null;
+    // PM2 6 keeps `online` for one that has ended and is not to be restarted.
+    if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
+        return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
+    const empty = { strays: [], accepting: new Set(), complaint: null };
+    return judge({
+        deployId: String(canary.config.env[DEPLOY_ID]),
+        instances: { [canary.title]: 1 },
+        ports: [],
+        after: null,
+        knownStrays: [],
+        healthUrl: null,
+    }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
+}
+async function answers({ title, ports, report }, healthUrl) {
+    const { listens } = readReport(report);
+    const elsewhere = listens.map(({ port }) => port ?? 'a socket').join(', ');
+    const asked = localPort(healthUrl);
+    for (const port of ports) {
+        const there = [...listens].reverse().find((listen) => listen.port === port);
+        if (there === undefined) {
+            const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
+            return { kind: 'pending', why };
+        }
+        if (!(await accepts(there.at, '127.0.0.1', watch_ACCEPTS_WITHIN)))
+            return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}` };
+        const complaint = healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
+        if (complaint !== null)
+            return { kind: 'pending', why: `'${title}': ${complaint}` };
+    }
+    return { kind: 'healthy' };
+}
+
 ;// CONCATENATED MODULE: ./host/canary/run.js
 
 
@@ -3231,11 +3301,6 @@ function readReport(file) {
 
 
 
-
-
-
-
-const run_ACCEPTS_WITHIN = 2_000;
 const LOG_LINES = 30;
 /**
  * Boots one instance of each chosen app of the version in staging, beside the live ones and out of reach of every visitor,
@@ -3258,7 +3323,7 @@ async function tryCanaries(context, trial) {
         const asked = canaries.filter(({ ports }) => ports.includes(localPort(trial.healthUrl) ?? -1));
         if (trial.healthUrl !== null && asked.length === 0)
             inform(context.log, `The canary is not asked for health-url, since ${trial.healthUrl} does not name its port on this host.`);
-        await untilStable(look(pm2, canaries, trial.healthUrl, () => ended), plan, runner.cancelled);
+        await untilStable(lookAt(pm2, canaries, trial.healthUrl, () => ended), plan, runner.cancelled);
         const result = await done;
         if (result.code !== 0)
             throw reloadFailure(result);
@@ -3319,65 +3384,6 @@ function prepare({ plan, places, runDir }, trial, chosen, at) {
         runsNow: now.length > 0,
     });
     return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
-}
-/** Looks at all canaries once; the first of them that is not healthy decides. */
-function look(pm2, canaries, healthUrl, startEnded) {
-    const first = new Map();
-    return async () => {
-        const ended = startEnded();
-        const list = await pm2.list();
-        const verdicts = await Promise.all(canaries.map(async (canary) => {
-            const found = list.find(({ name }) => name === canary.name);
-            if (found === undefined) {
-                const why = `PM2 does not list '${canary.title}'`;
-                return ended ? { kind: 'broken', why } : { kind: 'pending', why };
-            }
-            const one = { ...found, name: canary.title };
-            if (one.pid > 0 && !first.has(canary.name))
-                first.set(canary.name, one);
-            const alone = judgeAlone(canary, one, first.get(canary.name) ?? one);
-            if (alone.kind === 'broken')
-                return alone;
-            // What it does not answer tells more than PM2's word for it.
-            const answer = await answers(canary, healthUrl);
-            return answer.kind === 'healthy' ? alone : answer;
-        }));
-        return (verdicts.find(({ kind }) => kind === 'broken') ??
-            verdicts.find(({ kind }) => kind === 'pending') ?? { kind: 'healthy' });
-    };
-}
-function judgeAlone(canary, one, then) {
-    const ticks = one.pid > 0 ? startTicks(one.pid) : null;
-    // PM2 6 keeps `online` for one that has ended and is not to be restarted.
-    if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
-        return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
-    const empty = { strays: [], accepting: new Set(), complaint: null };
-    return judge({
-        deployId: String(canary.config.env[DEPLOY_ID]),
-        instances: { [canary.title]: 1 },
-        ports: [],
-        after: null,
-        knownStrays: [],
-        healthUrl: null,
-    }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
-}
-async function answers({ title, ports, report }, healthUrl) {
-    const { listens } = readReport(report);
-    const elsewhere = listens.map(({ port }) => port ?? 'a socket').join(', ');
-    const asked = localPort(healthUrl);
-    for (const port of ports) {
-        const there = [...listens].reverse().find((listen) => listen.port === port);
-        if (there === undefined) {
-            const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
-            return { kind: 'pending', why };
-        }
-        if (!(await accepts(there.at, '127.0.0.1', run_ACCEPTS_WITHIN)))
-            return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}` };
-        const complaint = healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
-        if (complaint !== null)
-            return { kind: 'pending', why: `'${title}': ${complaint}` };
-    }
-    return { kind: 'healthy' };
 }
 function lastErrors(canaries) {
     const logs = canaries.map(({ files }) => ({ errLogPath: `${files}-error.log` }));

@@ -4,17 +4,13 @@ import { type DeployApp, expectedInstances } from '../app-config.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { readAdded } from '../error-log.ts';
 import { DeployFailure } from '../failure.ts';
-import { judge, type Verdict } from '../health.ts';
-import { complaintAbout } from '../health-url.ts';
-import { accepts } from '../listening.ts';
-import { DEPLOY_ID, type Instance } from '../pm2/list.ts';
-import type { Pm2 } from '../pm2/session.ts';
-import { startTicks } from '../processes.ts';
+import type { Instance } from '../pm2/list.ts';
 import { reloadFailure, untilStable } from '../verify.ts';
 import type { Chosen } from './choice.ts';
 import { CANARY_OF, canaryConfig } from './config.ts';
 import { localPort } from './local-url.ts';
 import { type CanaryReport, preloadText, readReport } from './preload.ts';
+import { type Canary, lookAt } from './watch.ts';
 
 /** A version and its surroundings, as far as a canary needs them. */
 export interface Trial {
@@ -34,17 +30,6 @@ export interface Boot {
   readyMs: number | null;
 }
 
-interface Canary extends Chosen {
-  /** In PM2's list, and in words. */
-  name: string;
-  title: string;
-  config: DeployApp;
-  report: string;
-  /** Absolute paths, without suffix, of what PM2 and the preload make. */
-  files: string;
-}
-
-const ACCEPTS_WITHIN = 2_000;
 const LOG_LINES = 30;
 
 /**
@@ -77,7 +62,7 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
         `The canary is not asked for health-url, since ${trial.healthUrl} does not name its port on this host.`,
       );
     await untilStable(
-      look(pm2, canaries, trial.healthUrl, () => ended),
+      lookAt(pm2, canaries, trial.healthUrl, () => ended),
       plan,
       runner.cancelled,
     );
@@ -136,79 +121,6 @@ function prepare({ plan, places, runDir }: Context, trial: Trial, chosen: Chosen
     runsNow: now.length > 0,
   });
   return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
-}
-
-/** Looks at all canaries once; the first of them that is not healthy decides. */
-function look(
-  pm2: Pm2,
-  canaries: readonly Canary[],
-  healthUrl: string | null,
-  startEnded: () => boolean,
-): () => Promise<Verdict> {
-  const first = new Map<string, Instance>();
-  return async () => {
-    const ended = startEnded();
-    const list = await pm2.list();
-    const verdicts = await Promise.all(
-      canaries.map(async (canary): Promise<Verdict> => {
-        const found = list.find(({ name }) => name === canary.name);
-        if (found === undefined) {
-          const why = `PM2 does not list '${canary.title}'`;
-          return ended ? { kind: 'broken', why } : { kind: 'pending', why };
-        }
-        const one = { ...found, name: canary.title };
-        if (one.pid > 0 && !first.has(canary.name)) first.set(canary.name, one);
-        const alone = judgeAlone(canary, one, first.get(canary.name) ?? one);
-        if (alone.kind === 'broken') return alone;
-        // What it does not answer tells more than PM2's word for it.
-        const answer = await answers(canary, healthUrl);
-        return answer.kind === 'healthy' ? alone : answer;
-      }),
-    );
-    return (
-      verdicts.find(({ kind }) => kind === 'broken') ??
-      verdicts.find(({ kind }) => kind === 'pending') ?? { kind: 'healthy' }
-    );
-  };
-}
-
-function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
-  const ticks = one.pid > 0 ? startTicks(one.pid) : null;
-  // PM2 6 keeps `online` for one that has ended and is not to be restarted.
-  if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
-    return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
-  const empty = { strays: [], accepting: new Set<number>(), complaint: null };
-  return judge(
-    {
-      deployId: String(canary.config.env[DEPLOY_ID]),
-      instances: { [canary.title]: 1 },
-      ports: [],
-      after: null,
-      knownStrays: [],
-      healthUrl: null,
-    },
-    { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) },
-    { ...empty, instances: [then], startTicks: new Map() },
-  );
-}
-
-async function answers({ title, ports, report }: Canary, healthUrl: string | null): Promise<Verdict> {
-  const { listens } = readReport(report);
-  const elsewhere = listens.map(({ port }) => port ?? 'a socket').join(', ');
-  const asked = localPort(healthUrl);
-  for (const port of ports) {
-    const there = [...listens].reverse().find((listen) => listen.port === port);
-    if (there === undefined) {
-      const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
-      return { kind: 'pending', why };
-    }
-    if (!(await accepts(there.at, '127.0.0.1', ACCEPTS_WITHIN)))
-      return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}` };
-    const complaint =
-      healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
-    if (complaint !== null) return { kind: 'pending', why: `'${title}': ${complaint}` };
-  }
-  return { kind: 'healthy' };
 }
 
 function lastErrors(canaries: readonly Canary[]): string[] {
