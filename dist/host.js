@@ -346,41 +346,48 @@ _LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _Li
  * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
  * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
  */
-const ALWAYS = [
+const ALWAYS = inArguments([
     ['core.hooksPath', '/dev/null'],
     ['core.fsmonitor', 'false'],
     ['gc.auto', '0'],
     ['maintenance.auto', 'false'],
     ['advice.detachedHead', 'false'],
     ['protocol.ext.allow', 'never'],
-].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+]);
 const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
 function gitIn(directory, options) {
-    const attempt = (args, extra = {}) => {
-        const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+    const attempt = (args, { input, access } = {}) => {
+        const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+        const env = access?.environment(own) ?? own;
+        const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
         // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
         const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
         const { timeLimit, cancel } = options;
         const runOptions = {
-            ...extra,
             cwd: directory,
             env,
             timeLimit,
             ...(cancel && { cancel }),
+            ...(input !== undefined && { input }),
             ...(holds !== undefined && { holds }),
         };
-        return options.clock.book('git', () => run('git', [...ALWAYS, ...args], runOptions));
+        return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
     };
+    const failure = (result, what) => gitFailure(result, what, options);
     return {
         directory,
         attempt,
+        failure,
         async text(args, what) {
             const result = await attempt(args);
             if (result.code !== 0)
-                throw gitFailure(result, what, options);
+                throw failure(result, what);
             return result.stdout;
         },
     };
+}
+function inArguments(settings) {
+    return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 }
 /** What git's own words mean, each with what to do. First match wins. */
 const CAUSES = [
@@ -390,7 +397,15 @@ const CAUSES = [
     ],
     [
         /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-        'The server may not read the repository over https. Add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.',
+        "The server may not read the repository over https, and git-token is for repositories of the workflow's own GitHub server alone. Add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
+    ],
+    [
+        /returned error: 30[12378]\b/i,
+        'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
+    ],
+    [
+        /certificate problem|certificate verif|SSL certificate/i,
+        "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
     ],
     [
         /Permission denied \(/i,
@@ -434,11 +449,162 @@ function splitZ(text) {
     return text.split('\0').filter((part) => part !== '');
 }
 
+;// CONCATENATED MODULE: ./host/credentials.js
+
+const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
+const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
+/**
+ * Answers git's question for a login with the token, to one host over https alone, and forgets what git asks it to
+ * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
+ */
+const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
+/** What could write the token, or hand it to a git server that has not proved its name. */
+const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT)/;
+/**
+ * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
+ * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
+ * helper. Git 2.25 and later.
+ */
+function accessTo(address, { value, server }) {
+    const http = `http.${server}/.`;
+    return {
+        settings: [
+            ['credential.helper', ''],
+            ['credential.helper', HELPER],
+            [`${http}extraHeader`, ''],
+            // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
+            [`${http}followRedirects`, 'false'],
+            [`${http}sslVerify`, 'true'],
+            // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
+            [`url.${address}.insteadOf`, address],
+            ['core.alternateRefsCommand', 'true'],
+        ],
+        environment: (base) => ({
+            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
+            GIT_ASKPASS: '',
+            GIT_ALLOW_PROTOCOL: 'https',
+            [HOST]: new URL(server).host,
+            [TOKEN]: value,
+        }),
+    };
+}
+/** What a log could show of the token: itself, and as git puts it into a request. */
+function formsOf({ value }) {
+    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
+}
+/**
+ * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
+ * and is reached over https or ssh; else null.
+ */
+function addressOnServer(address, { server }) {
+    const { host, hostname } = new URL(server);
+    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
+    if (scp)
+        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
+    let url;
+    try {
+        url = new URL(address);
+    }
+    catch {
+        return null;
+    }
+    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
+    return isThere ? `${server}${url.pathname}` : null;
+}
+/** Git's words where the other side does not let in whoever asks; GitHub says `not found` then. */
+const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
+/** A host key that changed is no want of credentials: whoever answers there may be somebody else. */
+const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
+/** Whether git failed because the other side wants other credentials than it was given. */
+function lacksCredentials({ code, stopped, tail }) {
+    const text = tail.join('\n');
+    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
+}
+const OTHERS = "The workflow's own token reads the workflow's own repository alone: for another one, give git-token a personal access token or a GitHub App's token that may read its contents, or give the server a deploy key for it.";
+/** Why the token opened nothing, each with what to do. First match wins. */
+const REFUSALS = [
+    [
+        /could not read|terminal prompts disabled/i,
+        'git was led to another server than the one that the token is for, and that got no token',
+        'Look at url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
+    ],
+    [
+        /not found/i,
+        'it answers that there is no such repository, which is also what it says to a token that may not read it',
+        `Give the job what it takes to read it: 'permissions: contents: read' in the workflow. ${OTHERS}`,
+    ],
+    [
+        /40[3]\b/,
+        'it knows the token, and does not let it read the repository (403)',
+        `Give the job 'permissions: contents: read'. ${OTHERS} What the git server says is shown below: an organization may ask for single sign-on, or allow certain addresses only, and the server's has to be one of them.`,
+    ],
+    [
+        /./,
+        'it does not know the token, which has expired, was revoked, or is not a token of this server',
+        "Leave git-token out, so that the workflow's own token is used, or renew the one that it is given. The workflow's own token is good until its job ends.",
+    ],
+];
+/** The failure to report where neither the server's own credentials nor the token opened `address`. */
+function refusedToken(address, own, result) {
+    const output = result.tail.filter((line) => line.trim() !== '');
+    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
+    return new DeployFailure(`${address} was opened neither by the server's own credentials nor by git-token: ${why}.`, { remedy, output: [...own.filter((line) => line.trim() !== ''), ...output] });
+}
+
+;// CONCATENATED MODULE: ./host/remote.js
+
+/**
+ * Opens the repository with the host's own credentials. Where these do not do, and it lies on the token's server, git
+ * gets the token, by https, for the commands that are run here; nothing of that is written down. `say` is told so.
+ */
+async function openRemote(git, repository, { gitToken, say }) {
+    const name = await nameOf(git, repository);
+    // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
+    const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
+    const address = gitToken === null ? null : addressOnServer(actual, gitToken);
+    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
+    let own = null;
+    const attempt = async (command, rest) => {
+        if (token === null)
+            return git.attempt([...command, name, ...rest]);
+        if (own === null) {
+            const result = await git.attempt([...command, name, ...rest]);
+            if (!lacksCredentials(result))
+                return result;
+            own = result;
+            const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
+            say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
+        }
+        const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
+        if (lacksCredentials(result))
+            throw refusedToken(token.address, own.tail, result);
+        return result;
+    };
+    return {
+        attempt,
+        async text(command, rest, what) {
+            const result = await attempt(command, rest);
+            if (result.code !== 0)
+                throw git.failure(result, what);
+            return result.stdout;
+        },
+    };
+}
+/** A repository that the user named beats the checkout's own, which beats the workflow's. */
+async function nameOf(git, repository) {
+    if (repository.given)
+        return repository.url;
+    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
+    return origin.code === 0 ? 'origin' : repository.url;
+}
+
 ;// CONCATENATED MODULE: ./host/fetch.js
+
 
 
 /** Refs of ours, so that what was fetched is not garbage to git. */
 const OURS = 'refs/pm2-ssh-deploy';
+const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
 const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 /** Makes an empty repository at the current directory that knows where it came from. */
 async function createRepository(git, url) {
@@ -451,29 +617,21 @@ async function createRepository(git, url) {
  * Brings exactly the commit that was asked for onto the host and resolves with its full id.
  * A commit that is there already is not fetched again.
  */
-async function fetchCommit(git, plan) {
-    const { ref } = plan;
+async function fetchCommit(git, { ref, repository }, opening) {
     if (FULL_ID.test(ref) && (await has(git, ref)))
         return ref;
-    const remote = await remoteOf(git, plan.repository);
-    const sha = FULL_ID.test(ref) ? ref : await lookUp(git, remote, ref);
+    const remote = await openRemote(git, repository, opening);
+    const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
     if (sha !== null) {
         if (await has(git, sha))
             return sha;
-        const direct = await git.attempt([
-            'fetch',
-            '--quiet',
-            '--no-tags',
-            '--no-recurse-submodules',
-            remote,
-            `+${sha}:${OURS}/${sha}`,
-        ]);
+        const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
         if (direct.code === 0)
             return sha;
     }
     // Some servers hand out a commit only as part of a branch or tag.
     const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
-    await git.text(['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--prune', remote, ...all], `Fetching ${ref} from the repository`);
+    await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
     const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
     if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
         return found.stdout.trim();
@@ -484,18 +642,11 @@ async function fetchCommit(git, plan) {
 async function has(git, sha) {
     return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
 }
-/** A repository that the user named beats the checkout's own, which beats the workflow's. */
-async function remoteOf(git, repository) {
-    if (repository.given)
-        return repository.url;
-    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
-    return origin.code === 0 ? 'origin' : repository.url;
-}
 /** The commit that a branch or tag names on the remote now, or null where neither exists. */
-async function lookUp(git, remote, ref) {
+async function lookUp(remote, ref) {
     const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
     const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-    const listing = await git.text(['ls-remote', '--quiet', remote, ...patterns], `Looking up ${ref} in the repository`);
+    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
     const commits = new Map();
     for (const line of listing.split('\n')) {
         const [sha = '', name = ''] = line.split('\t');
@@ -1049,7 +1200,7 @@ function words(value) {
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.
  */
 function chooseApps(apps, names) {
-    const named = apps.map((app) => ({ ...app, name: nameOf(app) }));
+    const named = apps.map((app) => ({ ...app, name: app_config_nameOf(app) }));
     const present = named.map((app) => app.name);
     const unknown = names.filter((name) => !present.includes(name));
     if (unknown.length > 0) {
@@ -1087,7 +1238,7 @@ function scriptFile(app) {
     const script = scriptOf(app) ?? '';
     return /^[^\s]*[/.][^\s]*$/.test(script) ? (0,external_node_path_namespaceObject.resolve)(app.cwd, script) : null;
 }
-function nameOf(app) {
+function app_config_nameOf(app) {
     if (typeof app.name === 'string' && app.name !== '')
         return app.name;
     const script = scriptOf(app);
@@ -1114,7 +1265,7 @@ function deployConfig(apps, options) {
     }
     return apps.map((app) => {
         const { append_env_to_name: appended, ...rest } = app;
-        const named = { ...rest, name: nameOf(app) };
+        const named = { ...rest, name: app_config_nameOf(app) };
         const result = {
             ...named,
             name: appended === true && pm2Env !== null ? `${named.name}-${pm2Env}` : named.name,
@@ -4049,7 +4200,100 @@ async function settle(context, staged, ops) {
     await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
 }
 
+;// CONCATENATED MODULE: ./host/submodules.js
+
+
+
+
+
+
+const UPDATE = ['submodule', '--quiet', 'update', '--init'];
+const WHAT = 'Checking out the submodules';
+/**
+ * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
+ * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
+ */
+async function fillSubmodules(git, gitIn, opening) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
+        return;
+    const result = await git.attempt([...UPDATE, '--recursive']);
+    if (result.code === 0)
+        return;
+    if (opening.gitToken === null || !lacksCredentials(result))
+        throw git.failure(result, WHAT);
+    await fillOneByOne(git, gitIn, opening);
+}
+/**
+ * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
+ * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
+ */
+async function fillOneByOne(git, gitIn, opening) {
+    await git.text(['submodule', '--quiet', 'init'], WHAT);
+    for (const { name, path, sha } of await submodulesOf(git)) {
+        const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
+        // Where there is none, git does not want it filled.
+        if (url === '')
+            continue;
+        if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
+            await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
+        }
+        await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
+        const within = gitIn((0,external_node_path_namespaceObject.join)(git.directory, path));
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(within.directory, '.gitmodules')))
+            await fillOneByOne(within, gitIn, opening);
+    }
+}
+/** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
+async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
+    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
+    const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
+    const repository = gitIn(directory);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
+        await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
+        await repository.text(['config', 'core.bare', 'false'], WHAT);
+        await repository.text(['config', 'remote.origin.url', url], WHAT);
+    }
+    try {
+        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
+    }
+    catch (error) {
+        if (!(error instanceof DeployFailure))
+            throw error;
+        const { remedy, output } = error;
+        throw new DeployFailure(`The submodule ${path} was not fetched. ${error.message}`, {
+            output,
+            ...(remedy !== null && { remedy }),
+        });
+    }
+}
+/** The submodules of the commit that is checked out, by .gitmodules; with the commit that each is to be at. */
+async function submodulesOf(git) {
+    const listing = await git.attempt([
+        'config',
+        '-z',
+        '--file',
+        '.gitmodules',
+        '--get-regexp',
+        '^submodule\\..*\\.path$',
+    ]);
+    const found = [];
+    for (const entry of splitZ(listing.stdout)) {
+        const end = entry.indexOf('\n');
+        const name = entry.slice('submodule.'.length, end - '.path'.length);
+        const path = entry.slice(end + 1);
+        // Git passes over such a name itself, since it becomes a directory's.
+        if (name.split(/[/\\]/).includes('..'))
+            continue;
+        const [mode, , rest] = (await git.attempt(['ls-tree', 'HEAD', '--', path])).stdout.split(' ');
+        if (mode === '160000' && rest !== undefined)
+            found.push({ name, path, sha: rest.split('\t')[0] ?? '' });
+    }
+    return found;
+}
+
 ;// CONCATENATED MODULE: ./host/staging.js
+
 
 
 
@@ -4058,7 +4302,7 @@ async function settle(context, staged, ops) {
  * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
  * and it has the tags, so that `git describe` answers as it would in live.
  */
-async function checkOut(live, gitIn, staging, sha) {
+async function checkOut(live, gitIn, staging, sha, opening) {
     // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
     const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
     const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
@@ -4084,9 +4328,7 @@ async function checkOut(live, gitIn, staging, sha) {
     const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
     (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
     await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, '.gitmodules'))) {
-        await git.text(['submodule', '--quiet', 'update', '--init', '--recursive'], 'Checking out the submodules');
-    }
+    await fillSubmodules(git, gitIn, opening);
 }
 /** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
 async function showEnvFiles(live, staging, liveGit, directories) {
@@ -4879,7 +5121,11 @@ async function stage(context, sha) {
     discardLeftovers(context);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
-    await checkOut(context.git, context.gitIn, workshop, sha);
+    const { gitToken } = plan;
+    await checkOut(context.git, context.gitIn, workshop, sha, {
+        gitToken,
+        say: (text) => inform(context.log, text),
+    });
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
     const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
     const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
@@ -5075,7 +5321,10 @@ async function deployLocked(context, progress) {
     const current = loadCurrent(places.state);
     const generated = loadRecord(places.state, current?.record ?? null);
     await checkLive(context, generated);
-    const sha = await fetchCommit(git, plan);
+    const sha = await fetchCommit(git, plan, {
+        gitToken: plan.gitToken,
+        say: (text) => inform(context.log, text),
+    });
     const difference = await differsFrom(context, sha, head, current, generated);
     if (difference === null)
         return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
@@ -6306,6 +6555,7 @@ function lastLines(file) {
 
 
 
+
 /**
  * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
  * the run directory and writes events there; it needs nobody to be there to end what it began.
@@ -6314,6 +6564,8 @@ async function main(runDir) {
     const started = performance.now();
     const plan = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'));
     const redactor = createRedactor();
+    if (plan.gitToken !== null)
+        redactor.hide(formsOf(plan.gitToken));
     const log = openEvents(runDir, redactor);
     const runner = listen(runDir);
     const progress = {

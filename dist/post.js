@@ -57586,6 +57586,19 @@ function toMilliseconds(text) {
     return digits === undefined ? null : Number(digits) * UNITS[unit];
 }
 
+;// CONCATENATED MODULE: ./inputs/git-token.js
+
+/** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
+function parseGitToken(text, serverUrl) {
+    if (text === '')
+        return null;
+    if (!/^[!-~]+$/.test(text)) {
+        throw new BadValue('it holds a blank, a line end, or what no token holds', "a token of GitHub's, alone, or nothing at all to go without", 'Copy the token again into its secret.');
+    }
+    const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
+    return url?.protocol === 'https:' ? { value: text, server: url.origin } : null;
+}
+
 ;// CONCATENATED MODULE: ./inputs/health-url.js
 
 const health_url_TAKES = 'an http:// or https:// URL that is requested from the server itself, such as http://127.0.0.1:3000/health; a port of it, :3000/health; or a path, /health';
@@ -57725,6 +57738,8 @@ const DEFAULTS = {
     path: '',
     ref: '',
     repository: '',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
+    'git-token': '${{ github.token }}',
     'working-directory': '.',
     'install-command': '',
     'build-command': '',
@@ -57819,7 +57834,7 @@ function parseRelativePath(text, takes) {
 
 ;// CONCATENATED MODULE: ./inputs/secrets.js
 /** Inputs whose value no log or error ever shows. */
-const SECRET_INPUTS = ['key', 'passphrase', 'password'];
+const SECRET_INPUTS = ['key', 'passphrase', 'password', 'git-token'];
 /**
  * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
  * a masked text. Lines of a key are longer, but for its last.
@@ -58443,6 +58458,7 @@ function parseHostKeyCheck(check, knownHosts, fingerprints) {
 
 
 
+
 /**
  * Reads and checks every input, once. `mask` is called for each secret before anything else is done.
  * Throws one `InputsError` that names all bad inputs.
@@ -58466,6 +58482,8 @@ function readInputs(env, workflow, mask) {
         path: () => parsePath(text('path')),
         ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
         repository: () => readRepository(text('repository'), workflow),
+        // What is empty was emptied: the default is the runner's to fill in.
+        'git-token': () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl),
         'working-directory': () => parseRelativePath(text('working-directory'), "the app's directory inside `path`, relative and without .."),
         'install-command': () => parseStep(text('install-command')),
         'build-command': () => parseStep(text('build-command')),
@@ -58498,6 +58516,7 @@ function readInputs(env, workflow, mask) {
         path: read.path,
         ref: read.ref,
         repository: read.repository,
+        gitToken: read['git-token'],
         workingDirectory: read['working-directory'],
         install: read['install-command'],
         build: read['build-command'],

@@ -1,6 +1,7 @@
 import { defaultRef } from './inputs/default-ref.ts';
 import { parseDuration } from './inputs/duration.ts';
 import { parseRef } from './inputs/git-ref.ts';
+import { parseGitToken } from './inputs/git-token.ts';
 import { parseHealthUrl } from './inputs/health-url.ts';
 import { type HostAddress, parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
 import { splitList } from './inputs/list.ts';
@@ -33,6 +34,7 @@ type PlannedInput =
   | 'path'
   | 'ref'
   | 'repository'
+  | 'gitToken'
   | 'workingDirectory'
   | 'install'
   | 'build'
@@ -85,6 +87,8 @@ export function readInputs(
     path: () => parsePath(text('path')),
     ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
     repository: () => readRepository(text('repository'), workflow),
+    // What is empty was emptied: the default is the runner's to fill in.
+    'git-token': () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl),
     'working-directory': () =>
       parseRelativePath(
         text('working-directory'),
@@ -123,6 +127,7 @@ export function readInputs(
     path: read.path,
     ref: read.ref,
     repository: read.repository,
+    gitToken: read['git-token'],
     workingDirectory: read['working-directory'],
     install: read['install-command'],
     build: read['build-command'],

@@ -18,6 +18,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     path: inputs.path,
     workingDirectory: inputs.workingDirectory,
     repository: inputs.repository,
+    gitToken: inputs.gitToken,
     ref: inputs.ref,
     install: inputs.install,
     build: inputs.build,

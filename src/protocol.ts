@@ -31,7 +31,7 @@ export type Outcome = 'deployed' | 'unchanged' | 'rolled-back' | 'rollback-faile
 /** A build step: chosen by the lockfile, left out, or a shell command that the user wrote. */
 export type BuildStep = { kind: 'default' } | { kind: 'none' } | { kind: 'command'; command: string };
 
-/** What one host is to do. Carries secrets (`shellInit` may): it travels on stdin and is never written to a file. */
+/** What one host is to do. Carries a secret (`gitToken`): it travels on stdin and is never written to a file. */
 export interface Plan {
   protocol: number;
   /** Unique to this deploy on every host; matches `/^[a-z0-9-]{8,64}$/`, so that it can be a file name. */
@@ -44,6 +44,11 @@ export interface Plan {
   workingDirectory: string;
   /** `url` is what to clone; `given` says that the user named it, so that it beats the checkout's own origin. */
   repository: { url: string; given: boolean };
+  /**
+   * What git may show to `server`, `https://host[:port]`, where the host's own credentials do not open a repository there;
+   * null where there is no token, or the server has no https.
+   */
+  gitToken: { value: string; server: string } | null;
   /** A full commit id, or the name of a branch or tag. */
   ref: string;
   install: BuildStep;

@@ -73,6 +73,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     path: '/srv/shop',
     ref: SHA,
     repository: { url: 'https://github.com/acme/shop.git', given: false },
+    gitToken: null,
     workingDirectory: '',
     install: { kind: 'default' },
     build: { kind: 'default' },
@@ -532,6 +533,33 @@ describe('all together', () => {
     expect(message.split('\n')).toHaveLength(2);
     expect(message).toContain('\\n::add-mask::b\\u2028xxx');
     expect(message.length).toBeLessThan(400);
+  });
+});
+
+describe('git-token', () => {
+  test('is for this GitHub server over https, GitHub Enterprise too', () => {
+    expect(read({ 'git-token': 'ghs_abc' }).gitToken).toEqual({
+      value: 'ghs_abc',
+      server: 'https://github.com',
+    });
+    const enterprise = { GITHUB_SERVER_URL: 'https://Git.Example.com:8443/' };
+    expect(read({ 'git-token': 'ghs_abc' }, enterprise).gitToken?.server).toBe(
+      'https://git.example.com:8443',
+    );
+    expect(read({ 'git-token': 'ghs_abc' }, { GITHUB_SERVER_URL: 'http://git.example' }).gitToken).toBeNull();
+  });
+
+  test('an empty one turns it off, and what is no token is refused without being shown', () => {
+    expect(read({ 'git-token': '' }).gitToken).toBeNull();
+    const message = messageOf({ 'git-token': 'ghs_abc def' });
+    expect(message).toContain('`git-token`: it holds a blank');
+    expect(message).not.toContain('ghs_abc');
+  });
+
+  test('is masked', () => {
+    const masked: string[] = [];
+    read({ 'git-token': 'ghs_abcdefgh' }, {}, masked);
+    expect(masked).toContain('ghs_abcdefgh');
   });
 });
 

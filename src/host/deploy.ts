@@ -94,7 +94,10 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const current = loadCurrent(places.state);
   const generated = loadRecord(places.state, current?.record ?? null);
   await checkLive(context, generated);
-  const sha = await fetchCommit(git, plan);
+  const sha = await fetchCommit(git, plan, {
+    gitToken: plan.gitToken,
+    say: (text) => inform(context.log, text),
+  });
   const difference = await differsFrom(context, sha, head, current, generated);
   if (difference === null) return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
   inform(context.log, `Deploying ${sha}: ${difference}.`);

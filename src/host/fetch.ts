@@ -1,9 +1,11 @@
 import type { Plan } from '../protocol.ts';
 import { DeployFailure } from './failure.ts';
 import { type Git, splitZ } from './git.ts';
+import { type Opening, openRemote, type Remote } from './remote.ts';
 
 /** Refs of ours, so that what was fetched is not garbage to git. */
 const OURS = 'refs/pm2-ssh-deploy';
+const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
 const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 /** Makes an empty repository at the current directory that knows where it came from. */
@@ -17,29 +19,22 @@ export async function createRepository(git: Git, url: string): Promise<void> {
  * Brings exactly the commit that was asked for onto the host and resolves with its full id.
  * A commit that is there already is not fetched again.
  */
-export async function fetchCommit(git: Git, plan: Pick<Plan, 'ref' | 'repository'>): Promise<string> {
-  const { ref } = plan;
+export async function fetchCommit(
+  git: Git,
+  { ref, repository }: Pick<Plan, 'ref' | 'repository'>,
+  opening: Opening,
+): Promise<string> {
   if (FULL_ID.test(ref) && (await has(git, ref))) return ref;
-  const remote = await remoteOf(git, plan.repository);
-  const sha = FULL_ID.test(ref) ? ref : await lookUp(git, remote, ref);
+  const remote = await openRemote(git, repository, opening);
+  const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
   if (sha !== null) {
     if (await has(git, sha)) return sha;
-    const direct = await git.attempt([
-      'fetch',
-      '--quiet',
-      '--no-tags',
-      '--no-recurse-submodules',
-      remote,
-      `+${sha}:${OURS}/${sha}`,
-    ]);
+    const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
     if (direct.code === 0) return sha;
   }
   // Some servers hand out a commit only as part of a branch or tag.
   const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
-  await git.text(
-    ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--prune', remote, ...all],
-    `Fetching ${ref} from the repository`,
-  );
+  await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
   const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
   if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref))) return found.stdout.trim();
   throw new DeployFailure(
@@ -55,19 +50,13 @@ async function has(git: Git, sha: string): Promise<boolean> {
   return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
 }
 
-/** A repository that the user named beats the checkout's own, which beats the workflow's. */
-async function remoteOf(git: Git, repository: Plan['repository']): Promise<string> {
-  if (repository.given) return repository.url;
-  const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
-  return origin.code === 0 ? 'origin' : repository.url;
-}
-
 /** The commit that a branch or tag names on the remote now, or null where neither exists. */
-async function lookUp(git: Git, remote: string, ref: string): Promise<string | null> {
+async function lookUp(remote: Remote, ref: string): Promise<string | null> {
   const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
   const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-  const listing = await git.text(
-    ['ls-remote', '--quiet', remote, ...patterns],
+  const listing = await remote.text(
+    ['ls-remote', '--quiet'],
+    patterns,
     `Looking up ${ref} in the repository`,
   );
   const commits = new Map<string, string>();

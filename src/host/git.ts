@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import { type CommandResult, run } from './command.ts';
+import type { Access } from './credentials.ts';
 import { DeployFailure } from './failure.ts';
 
 /** Runs git in one directory. */
@@ -8,7 +9,9 @@ export interface Git {
   /** Resolves with git's stdout; a failure of git is a `DeployFailure` that says what was tried. */
   text(args: readonly string[], what: string): Promise<string>;
   /** Resolves whatever git's exit code is. */
-  attempt(args: readonly string[], options?: { input?: string }): Promise<CommandResult>;
+  attempt(args: readonly string[], options?: { input?: string; access?: Access }): Promise<CommandResult>;
+  /** The failure that says what was tried, and how git ended. */
+  failure(result: CommandResult, what: string): Error;
 }
 
 export interface GitOptions {
@@ -24,42 +27,50 @@ export interface GitOptions {
  * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
  * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
  */
-const ALWAYS = [
+const ALWAYS = inArguments([
   ['core.hooksPath', '/dev/null'],
   ['core.fsmonitor', 'false'],
   ['gc.auto', '0'],
   ['maintenance.auto', 'false'],
   ['advice.detachedHead', 'false'],
   ['protocol.ext.allow', 'never'],
-].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+]);
 
 const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
 
 export function gitIn(directory: string, options: GitOptions): Git {
-  const attempt: Git['attempt'] = (args, extra = {}) => {
-    const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+  const attempt: Git['attempt'] = (args, { input, access } = {}) => {
+    const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+    const env = access?.environment(own) ?? own;
+    const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
     // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
     const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
     const { timeLimit, cancel } = options;
     const runOptions = {
-      ...extra,
       cwd: directory,
       env,
       timeLimit,
       ...(cancel && { cancel }),
+      ...(input !== undefined && { input }),
       ...(holds !== undefined && { holds }),
     };
-    return options.clock.book('git', () => run('git', [...ALWAYS, ...args], runOptions));
+    return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
   };
+  const failure: Git['failure'] = (result, what) => gitFailure(result, what, options);
   return {
     directory,
     attempt,
+    failure,
     async text(args, what) {
       const result = await attempt(args);
-      if (result.code !== 0) throw gitFailure(result, what, options);
+      if (result.code !== 0) throw failure(result, what);
       return result.stdout;
     },
   };
+}
+
+function inArguments(settings: readonly (readonly string[])[]): string[] {
+  return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 }
 
 /** What git's own words mean, each with what to do. First match wins. */
@@ -70,7 +81,15 @@ const CAUSES: readonly [RegExp, string][] = [
   ],
   [
     /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-    'The server may not read the repository over https. Add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.',
+    "The server may not read the repository over https, and git-token is for repositories of the workflow's own GitHub server alone. Add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
+  ],
+  [
+    /returned error: 30[12378]\b/i,
+    'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
+  ],
+  [
+    /certificate problem|certificate verif|SSL certificate/i,
+    "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
   ],
   [
     /Permission denied \(/i,

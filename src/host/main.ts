@@ -5,6 +5,7 @@ import { createClock } from './clock.ts';
 import { prune } from './commit.ts';
 import type { Context } from './context.ts';
 import { listen } from './control.ts';
+import { formsOf } from './credentials.ts';
 import { deploy, type End, failureOf, type Progress } from './deploy.ts';
 import { openEvents } from './events.ts';
 import { isWithin, realOrSame } from './places.ts';
@@ -21,6 +22,7 @@ async function main(runDir: string): Promise<void> {
   const started = performance.now();
   const plan = JSON.parse(readFileSync(0, 'utf8')) as Plan;
   const redactor = createRedactor();
+  if (plan.gitToken !== null) redactor.hide(formsOf(plan.gitToken));
   const log = openEvents(runDir, redactor);
   const runner = listen(runDir);
   const progress: Progress = {

@@ -31,7 +31,11 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   discardLeftovers(context);
   makePrivate(places.beside, join(places.beside, plan.deployId));
   const workshop = join(places.beside, 'staging');
-  await checkOut(context.git, context.gitIn, workshop, sha);
+  const { gitToken } = plan;
+  await checkOut(context.git, context.gitIn, workshop, sha, {
+    gitToken,
+    say: (text) => inform(context.log, text),
+  });
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
   const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
   const workDir = join(workshop, plan.workingDirectory);

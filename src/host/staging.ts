@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Git, splitZ } from './git.ts';
+import type { Opening } from './remote.ts';
+import { fillSubmodules } from './submodules.ts';
 
 /**
  * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
@@ -22,6 +24,7 @@ export async function checkOut(
   gitIn: (directory: string) => Git,
   staging: string,
   sha: string,
+  opening: Opening,
 ): Promise<void> {
   // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
   const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
@@ -51,12 +54,7 @@ export async function checkOut(
   writeFileSync(join(own, 'packed-refs'), tags);
 
   await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-  if (existsSync(join(staging, '.gitmodules'))) {
-    await git.text(
-      ['submodule', '--quiet', 'update', '--init', '--recursive'],
-      'Checking out the submodules',
-    );
-  }
+  await fillSubmodules(git, gitIn, opening);
 }
 
 /** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */

@@ -13,6 +13,8 @@ export const DEFAULTS = {
   path: '',
   ref: '',
   repository: '',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
+  'git-token': '${{ github.token }}',
   'working-directory': '.',
   'install-command': '',
   'build-command': '',

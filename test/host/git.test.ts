@@ -40,9 +40,10 @@ const open = (directory: string): Git =>
     timeLimit: 30_000,
     lock: () => undefined,
   });
+const NO_TOKEN = { gitToken: null, say: () => {} };
 const NO_TRACES = { rewritten: {}, deleted: [] };
 const ask = (ref: string, repository = { url: remote.url, given: false }): Promise<string> =>
-  fetchCommit(git, { ref, repository });
+  fetchCommit(git, { ref, repository }, NO_TOKEN);
 
 beforeEach(() => {
   remote = createRepository();
@@ -205,7 +206,7 @@ describe('moveHead and restoreHead', () => {
     await initRepository(bare, remote.url);
     const before = await readHead(bare);
     expect(before.sha).toBeNull();
-    await fetchCommit(bare, { ref: 'main', repository: { url: remote.url, given: false } });
+    await fetchCommit(bare, { ref: 'main', repository: { url: remote.url, given: false } }, NO_TOKEN);
     await moveHead(bare, before, first, kept());
     expect((await readHead(bare)).sha).toBe(first);
     await restoreHead(bare, before, kept());
@@ -229,7 +230,7 @@ describe('checkOut', () => {
     execFileSync('git', ['fetch', '--quiet', '--tags'], { cwd: live });
     const staging = join(scratch, 'staging');
     const config = readFileSync(join(live, '.git', 'config'), 'utf8');
-    await checkOut(git, open, staging, first);
+    await checkOut(git, open, staging, first, NO_TOKEN);
     expect(readFileSync(join(staging, 'deep/b.txt'), 'utf8')).toBe('one');
     expect(execFileSync('git', ['describe', '--tags'], { cwd: staging }).toString().trim()).toBe('v1');
     // husky's `prepare` does this.
@@ -243,7 +244,7 @@ describe('checkOut', () => {
     mkdirSync(join(live, '.git', 'hooks'), { recursive: true });
     writeFileSync(hook, `#!/bin/sh\ntouch ${scratch}/hooked\n`);
     chmodSync(hook, 0o755);
-    await checkOut(git, open, join(scratch, 'staging'), first);
+    await checkOut(git, open, join(scratch, 'staging'), first, NO_TOKEN);
     expect(existsSync(join(scratch, 'hooked'))).toBe(false);
   });
 
@@ -266,7 +267,7 @@ describe('checkOut', () => {
     writeFileSync(join(scratch, '.gitconfig'), '[protocol "file"]\n\tallow = always\n');
     const sha = await ask('main');
     const staging = join(scratch, 'staging');
-    await checkOut(git, open, staging, sha);
+    await checkOut(git, open, staging, sha, NO_TOKEN);
     expect(readFileSync(join(staging, 'vendor/lib/lib.js'), 'utf8')).toBe('library');
     expect([...(await trackedFiles(git, sha)).keys()]).not.toContain('vendor/lib');
     library.remove();
@@ -284,7 +285,7 @@ describe('showEnvFiles', () => {
   it("shows the build copies of untracked .env files, and takes them away again without touching live's", async () => {
     writeFileSync(join(live, '.env'), 'SECRET=live', { mode: 0o600 });
     const staging = join(scratch, 'staging');
-    await checkOut(git, open, staging, first);
+    await checkOut(git, open, staging, first, NO_TOKEN);
     const shown = await showEnvFiles(live, staging, git, ['', 'deep']);
     expect(shown).toEqual(['.env']);
     writeFileSync(join(staging, '.env'), 'SECRET=build');

@@ -1,0 +1,16 @@
+import type { Plan } from '../protocol.ts';
+import { BadValue } from './bad-value.ts';
+
+/** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
+export function parseGitToken(text: string, serverUrl: string): Plan['gitToken'] {
+  if (text === '') return null;
+  if (!/^[!-~]+$/.test(text)) {
+    throw new BadValue(
+      'it holds a blank, a line end, or what no token holds',
+      "a token of GitHub's, alone, or nothing at all to go without",
+      'Copy the token again into its secret.',
+    );
+  }
+  const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
+  return url?.protocol === 'https:' ? { value: text, server: url.origin } : null;
+}
