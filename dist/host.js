@@ -397,7 +397,7 @@ const CAUSES = [
     ],
     [
         /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-        "The server may not read the repository over https, and git-token is for repositories of the workflow's own GitHub server alone. Add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
+        "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
     ],
     [
         /returned error: 30[12378]\b/i,

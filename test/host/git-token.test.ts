@@ -211,7 +211,7 @@ describe('keeps the token back', () => {
   ])('from %s', async (_, arrange) => {
     arrange();
     const { remedy } = await failureOf(fetchIt());
-    expect(remedy).toContain("git-token is for repositories of the workflow's own GitHub server alone");
+    expect(remedy).toContain('and is given to no other');
     expect([...passwords(github), ...passwords(elsewhere)]).toEqual([null]);
   });
 

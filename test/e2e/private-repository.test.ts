@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ActionRun, runAction } from '../rig/action.ts';
+import { fixtureApp } from '../rig/fixture-app.ts';
+import { freePort } from '../rig/free-port.ts';
+import { type GitServer, startGitServer } from '../rig/git-server.ts';
+import { createHost, type Host } from '../rig/host.ts';
+import { createRepository, type Repository } from '../rig/repository.ts';
+
+/** What the rig's runner has for `github.token`. */
+const TOKEN = 'ghs_madeUpTokenOfTheTestRig';
+const ENCODED = Buffer.from(`x-access-token:${TOKEN}`).toString('base64');
+
+let host: Host;
+let repository: Repository;
+let github: GitServer;
+let port: number;
+/** Outside of the home: what was seen of every call of git. */
+let seen: string;
+
+beforeAll(async () => {
+  host = await createHost();
+  repository = createRepository();
+  port = await freePort();
+  github = await startGitServer({
+    repositories: { 'octocat/shop': repository.path },
+    reads: { [TOKEN]: ['octocat/shop'] },
+  });
+  seen = mkdtempSync(path.join(tmpdir(), 'seen-'));
+  const home = (name: string): string => path.join(host.directory, name);
+  const real = execFileSync('sh', ['-c', 'command -v git'], {
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+  });
+  const wrapper = `#!/bin/sh\n{ echo "git $*"; env; } > ${seen}/call-$$\nexec ${real.toString().trim()} "$@"\n`;
+  writeFileSync(home('bin/git'), wrapper, { mode: 0o755 });
+  mkdirSync(home('hooks'));
+  for (const hook of ['post-checkout', 'reference-transaction', 'post-merge', 'pre-auto-gc']) {
+    writeFileSync(home(`hooks/${hook}`), '#!/bin/sh\n(env; cat) > "$HOME/hook-$$"\n', { mode: 0o755 });
+  }
+  const credentials = 'https://deploy:kept@git.example\n';
+  writeFileSync(home('.git-credentials'), credentials, { mode: 0o600 });
+  mkdirSync(path.join(seen, 'trace'));
+  writeFileSync(
+    home('.gitconfig'),
+    `[http]\n\tsslCAInfo = ${github.ca}\n[credential]\n\thelper = store\n[core]\n\thooksPath = ${home('hooks')}\n` +
+      // Writes down the arguments of all that git starts.
+      `[trace2]\n\teventTarget = ${seen}/trace\n`,
+  );
+});
+afterAll(async () => {
+  await host?.stop();
+  await github?.stop();
+  repository?.remove();
+  rmSync(seen, { recursive: true, force: true });
+});
+
+const deploy = (sha: string, inputs: Record<string, string> = {}): Promise<ActionRun> =>
+  runAction({
+    inputs: {
+      ...host.access,
+      path: 'shop',
+      'install-command': 'none',
+      'build-command': 'env > build-environ; cat /proc/$PPID/environ > program-environ; node build.js',
+      'stable-for': '500ms',
+      'health-timeout': '20s',
+      ...inputs,
+    },
+    env: { GITHUB_SERVER_URL: github.url, GITHUB_SHA: sha },
+  });
+
+/** Files below a directory that hold the token, as it is or as it is sent. */
+function holders(directory: string): string[] {
+  const found = execFileSync('sh', [
+    '-c',
+    'grep -rlaF -e "$0" -e "$1" -- "$2" || true',
+    TOKEN,
+    ENCODED,
+    directory,
+  ]);
+  return found.toString().split('\n').filter(Boolean);
+}
+
+test.each(['an empty path', 'the checkout that is there now'])(
+  "a private repository is deployed to %s with the workflow's token, which stays nowhere",
+  async (where) => {
+    github.requests.length = 0;
+    const sha = repository.commit(fixtureApp({ version: where, port }));
+    const run = await deploy(sha);
+    expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
+    expect(new Set(github.requests.map(({ password }) => password))).toEqual(new Set([null, TOKEN]));
+    expect(run.stdout).toContain('git-token is used for this run');
+
+    const masks = run.stdout.split('\n').filter((line) => line.includes(TOKEN));
+    expect(masks).toEqual([`::add-mask::${TOKEN}`]);
+    expect([run.stderr, run.summary, JSON.stringify(run.outputs)].join()).not.toContain(TOKEN);
+    expect(holders(host.directory)).toEqual([]);
+    expect(readFileSync(path.join(host.directory, 'shop/program-environ'), 'utf8')).toContain('PATH=');
+    expect(holders(path.join(seen, 'trace'))).toEqual([]);
+    const traced = execFileSync('grep', ['-rhc', 'password=', path.join(seen, 'trace')]).toString();
+    expect(traced).toMatch(/[1-9]/);
+    const config = execFileSync('git', ['config', '--list', '--local'], {
+      cwd: path.join(host.directory, 'shop'),
+    });
+    expect(config.toString()).toContain(`remote.origin.url=${github.url}/octocat/shop.git`);
+    const environs = [
+      ...(await host.pids()),
+      readFileSync(path.join(host.pm2Home, 'pm2.pid'), 'utf8').trim(),
+    ];
+    for (const pid of environs)
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/PM2_SSH_DEPLOY_GIT|ghs_/);
+
+    const calls = readdirSync(seen)
+      .filter((name) => name.startsWith('call-'))
+      .map((name) => readFileSync(path.join(seen, name), 'utf8').split('\n'));
+    const withToken = calls.filter((lines) => lines.join('\n').includes(TOKEN));
+    expect(withToken.length).toBeGreaterThan(0);
+    for (const [command = ''] of calls) expect(command).not.toContain(TOKEN);
+    for (const [command = ''] of withToken) expect(command).toMatch(/ core\.hooksPath=\/dev\/null .* fetch /);
+    expect(readFileSync(path.join(host.directory, '.git-credentials'), 'utf8')).toContain('git.example');
+    expect(readdirSync(host.directory).filter((name) => name.startsWith('hook-'))).toEqual([]);
+  },
+);
+
+test('without it the deploy fails before anything is changed, and says what would help', async () => {
+  github.requests.length = 0;
+  const sha = repository.commit(fixtureApp({ version: 'private', port }));
+  const run = await deploy(sha, { 'git-token': '' });
+  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(run.stdout).toContain("git-token does it for repositories of the workflow's own GitHub server");
+  expect(new Set(github.requests.map(({ password }) => password))).toEqual(new Set([null]));
+});
