@@ -5531,10 +5531,33 @@ function clean(key, value, redactor) {
 }
 
 ;// CONCATENATED MODULE: ./host/environment.js
+
+
 /** What an SSH session, and this deploy itself, put in the environment. */
 const SESSION = /^(SSH_|XDG_SESSION_|PM2_SSH_DEPLOY)|^XDG_(SEAT|VTNR)$|^MOTD_SHOWN$/;
 /** What may reach PM2, and through it the apps: who and where the user is, and where the user's tools are. */
 const FOR_PM2 = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PM2_HOME|NVM_DIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS)$/;
+/**
+ * The environment with a PATH whose `node` is `execPath`: what a version manager puts there may be another one in another
+ * directory, and all of a deploy is to run under one.
+ */
+function withNode(env, execPath) {
+    const search = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
+    const own = real((0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(execPath), 'node'));
+    const first = search.map((directory) => real((0,external_node_path_namespaceObject.join)(directory, 'node'))).find((file) => file !== null);
+    // An executable of another name, such as nodejs, has none beside it to lead to.
+    if (own !== real(execPath) || first === own)
+        return env;
+    return { ...env, PATH: [(0,external_node_path_namespaceObject.dirname)(execPath), ...search].join(external_node_path_namespaceObject.delimiter) };
+}
+function real(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return null;
+    }
+}
 /** The environment for git, install and build: the session's, without what tells of the session or of this deploy. */
 function sessionless(env) {
     return environment_keep(env, (name) => !SESSION.test(name));
@@ -5749,23 +5772,26 @@ function daemonPid(pm2Home) {
         return noted;
     return allPids().find((pid) => holds(pid, inodes)) ?? null;
 }
-/** The file that the daemon was started from (`…/pm2/lib/Daemon.js`), which tells its installation; or null. */
-async function daemonScript(rpc, timeLimit) {
+async function daemonStart(rpc, timeLimit) {
     // The report carries the daemon's environment as well: nothing else is taken from it.
     const report = (await rpc.call('getReport', [{}], timeLimit));
     const script = Array.isArray(report?.argv) ? report.argv[1] : null;
-    return typeof script === 'string' ? script : null;
+    const [, node] = /^v?(\d.*)$/.exec(String(report?.node_version)) ?? [];
+    return {
+        script: typeof script === 'string' ? script : null,
+        node: node === undefined ? null : `v${node}`,
+    };
 }
 /** Inodes of the sockets that listen at `path`, under whatever name they were bound. */
 function listeningInodes(path) {
     const inodes = new Set();
-    const wanted = real(path);
+    const wanted = daemon_real(path);
     for (const line of readText('/proc/net/unix').split('\n')) {
         // Num RefCount Protocol Flags Type St Inode Path; the flag says that it accepts connections.
         const match = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/.exec(line);
         if (!match?.[1] || !match[2] || !match[3]?.endsWith('/rpc.sock'))
             continue;
-        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && real(match[3]) === wanted)
+        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && daemon_real(match[3]) === wanted)
             inodes.add(match[2]);
     }
     return inodes;
@@ -5789,7 +5815,7 @@ function linkOf(path) {
         return '';
     }
 }
-function real(path) {
+function daemon_real(path) {
     try {
         return (0,external_node_fs_namespaceObject.realpathSync)(path);
     }
@@ -5886,15 +5912,20 @@ function realPathOf(path) {
 
 
 
+
+/** How long a login shell may take to say where PM2 is, in milliseconds. */
+const SHELL_WITHIN = 10_000;
 /** Where a version manager or a package manager keeps global packages; `*` is any name, newest first. `~` is the home. */
 const GLOBAL_PACKAGES = [
     '~/.nvm/versions/node/*/lib/node_modules',
+    '~/.config/nvm/versions/node/*/lib/node_modules',
     '~/.local/share/fnm/node-versions/*/installation/lib/node_modules',
     '~/.fnm/node-versions/*/installation/lib/node_modules',
     '~/.volta/tools/image/packages/pm2/lib/node_modules',
     '~/.asdf/installs/nodejs/*/lib/node_modules',
     '~/.asdf/installs/nodejs/*/.npm/lib/node_modules',
     '~/.local/share/mise/installs/node/*/lib/node_modules',
+    '~/.local/share/mise/installs/npm-pm2/*/lib/node_modules',
     '~/.nodenv/versions/*/lib/node_modules',
     '~/n/lib/node_modules',
     '~/.npm-global/lib/node_modules',
@@ -5908,6 +5939,20 @@ const GLOBAL_PACKAGES = [
     '/opt/homebrew/lib/node_modules',
     '/home/linuxbrew/.linuxbrew/lib/node_modules',
     '/snap/node/current/lib/node_modules',
+];
+/** Where the same lies when a variable of the tool's own says where. */
+const MOVED = [
+    ['NVM_DIR', 'versions/node/*/lib/node_modules'],
+    ['FNM_DIR', 'node-versions/*/installation/lib/node_modules'],
+    ['VOLTA_HOME', 'tools/image/packages/pm2/lib/node_modules'],
+    ['ASDF_DATA_DIR', 'installs/nodejs/*/lib/node_modules'],
+    ['MISE_DATA_DIR', 'installs/node/*/lib/node_modules'],
+    ['MISE_DATA_DIR', 'installs/npm-pm2/*/lib/node_modules'],
+    ['NODENV_ROOT', 'versions/*/lib/node_modules'],
+    ['N_PREFIX', 'lib/node_modules'],
+    ['PNPM_HOME', ''],
+    ['PNPM_HOME', 'bin'],
+    ['PNPM_HOME', 'global/*/node_modules'],
 ];
 /**
  * Finds PM2 and its version without running it. The daemon's own installation comes before what PATH has: a CLI of
@@ -5926,7 +5971,7 @@ function findPm2(surroundings) {
         output: [
             `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
             ...[...new Set(tried)].slice(0, 8),
-            'and where version managers keep global packages.',
+            'where version managers keep global packages, and on the PATH of a login shell.',
         ],
     });
 }
@@ -5942,12 +5987,28 @@ function* candidates({ env, execPath, home, workDir, daemon }) {
     yield (0,external_node_path_namespaceObject.join)(workDir, 'node_modules/.bin/pm2');
     for (const prefix of npmPrefixes(env, home))
         yield (0,external_node_path_namespaceObject.join)(prefix, 'lib/node_modules/pm2');
-    if (env.NVM_DIR)
-        yield* expand((0,external_node_path_namespaceObject.join)(env.NVM_DIR, 'versions/node/*/lib/node_modules/pm2'));
-    if (env.PNPM_HOME)
-        yield* expand((0,external_node_path_namespaceObject.join)(env.PNPM_HOME, 'global/*/node_modules/pm2'));
+    for (const [name, pattern] of MOVED) {
+        const place = env[name];
+        if (place)
+            yield* expand((0,external_node_path_namespaceObject.join)(place, pattern, 'pm2'));
+    }
     for (const pattern of GLOBAL_PACKAGES)
         yield* expand((0,external_node_path_namespaceObject.join)(pattern.replace(/^~/, () => home), 'pm2'));
+    yield* fromLoginShell(env.SHELL);
+}
+/** What an interactive login shell knows that no other session does, between marks: start-up files print. */
+function fromLoginShell(shell) {
+    if (!shell)
+        return [];
+    const ask = 'echo; echo @@; command -v pm2 || which pm2; echo @@';
+    const { stdout } = (0,external_node_child_process_namespaceObject.spawnSync)(shell, ['-lic', ask], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+        timeout: SHELL_WITHIN,
+        killSignal: 'SIGKILL',
+    });
+    const [, answer = ''] = (stdout ?? '').split(/^@@$/m);
+    return answer.split('\n').filter((line) => line.startsWith('/'));
 }
 /** The installation that a path belongs to: PM2's directory, a file in it, a link to one, or a small script that calls one. */
 function installAt(path) {
@@ -6172,8 +6233,9 @@ const session_ANSWERS_WITHIN = 10_000;
 async function openPm2({ env, home, workDir, configDir, lock }) {
     const pm2Home = env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
     let rpc = await openRpc(pm2Home, session_ANSWERS_WITHIN);
-    const daemon = rpc === null ? null : await daemonScript(rpc, session_ANSWERS_WITHIN);
-    const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon });
+    const daemon = rpc === null ? null : await daemonStart(rpc, session_ANSWERS_WITHIN);
+    const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null });
+    const daemonNode = daemon?.node ?? null;
     // A daemon that PM2's own command started is there from then on.
     const connection = async () => {
         rpc ??= await openRpc(pm2Home, session_ANSWERS_WITHIN);
@@ -6183,6 +6245,7 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
         install,
         env,
         otherDaemon: rpc !== null && rpc.version !== install.version ? rpc.version : null,
+        otherNode: daemonNode !== process.version ? daemonNode : null,
         async list() {
             const open = await connection();
             if (open === null)
@@ -6249,7 +6312,8 @@ async function preflight(start) {
     const { plan, home, clock, runner } = start;
     const live = resolvePath(plan.path, home);
     const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
-    const env = sessionless(start.env);
+    const surroundings = withNode(start.env, process.execPath);
+    const env = sessionless(surroundings);
     // The lock is taken later, and git must be found before: each command asks for it when it starts.
     const context = {};
     const gitAt = (directory, cancel = runner.cancelled) => gitIn(directory, {
@@ -6264,7 +6328,7 @@ async function preflight(start) {
     await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
     const git = await requireGit(gitAt, live);
     const pm2 = await clock.book('pm2', () => openPm2({
-        env: pm2Environment(start.env),
+        env: pm2Environment(surroundings),
         home,
         workDir: places.workDir,
         configDir: start.runDir,
@@ -6272,9 +6336,12 @@ async function preflight(start) {
     }));
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));
-    inform(start.log, `Node ${process.version}, PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
+    inform(start.log, `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
     if (pm2.otherDaemon !== null) {
         warn(start.log, `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`);
+    }
+    if (pm2.otherNode !== null) {
+        warn(start.log, `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`);
     }
     return Object.assign(context, {
         plan,

@@ -59421,20 +59421,30 @@ pm2sd_daemon() {
   case $pm2sd_exe in */node|*/nodejs|*/node[0-9]*) pm2sd_try "$pm2sd_exe" ;; *) return 1 ;; esac
 }
 
-pm2sd_nvm() {
-  pm2sd_dir=\${NVM_DIR:-$HOME/.nvm}
-  pm2sd_alias=default
-  for pm2sd_hop in 1 2 3 4 5; do
-    [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
-    read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
+# Every version below a directory, the newest first; what stands behind the version's name comes second.
+pm2sd_versions() {
+  for pm2sd_v in $(pm2sd_newest "$1"); do
+    for pm2sd_name in "v$pm2sd_v" "$pm2sd_v"; do
+      pm2sd_try "$1/$pm2sd_name/$2" && return 0
+    done
   done
-  case $pm2sd_alias in v[0-9]*|[0-9]*)
-    for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
-      case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
-    done ;;
-  esac
-  for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
-    pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0
+  return 1
+}
+
+pm2sd_nvm() {
+  for pm2sd_dir in "$NVM_DIR" "$HOME/.nvm" "\${XDG_CONFIG_HOME:-$HOME/.config}/nvm"; do
+    [ -d "$pm2sd_dir/versions/node" ] || continue
+    pm2sd_alias=default
+    for pm2sd_hop in 1 2 3 4 5; do
+      [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
+      read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
+    done
+    case $pm2sd_alias in v[0-9]*|[0-9]*)
+      for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
+        case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
+      done ;;
+    esac
+    pm2sd_versions "$pm2sd_dir/versions/node" bin/node && return 0
   done
   return 1
 }
@@ -59443,24 +59453,29 @@ pm2sd_fnm() {
   for pm2sd_dir in "$FNM_DIR" "\${XDG_DATA_HOME:-$HOME/.local/share}/fnm" "$HOME/.fnm"; do
     [ -d "$pm2sd_dir/node-versions" ] || continue
     pm2sd_try "$pm2sd_dir/aliases/default/bin/node" && return 0
-    for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/node-versions"); do
-      pm2sd_try "$pm2sd_dir/node-versions/v$pm2sd_v/installation/bin/node" && return 0
-    done
+    pm2sd_versions "$pm2sd_dir/node-versions" installation/bin/node && return 0
   done
   return 1
 }
 
+# A shim answers with the version that is set for the home; where none is set it fails, and the newest is taken.
 pm2sd_managers() {
   pm2sd_data=\${XDG_DATA_HOME:-$HOME/.local/share}
+  pm2sd_asdf=\${ASDF_DATA_DIR:-$HOME/.asdf}
+  pm2sd_mise=\${MISE_DATA_DIR:-$pm2sd_data/mise}
+  pm2sd_nodenv=\${NODENV_ROOT:-$HOME/.nodenv}
+  pm2sd_try "\${VOLTA_HOME:-$HOME/.volta}/bin/node" ||
+    pm2sd_versions "\${VOLTA_HOME:-$HOME/.volta}/tools/image/node" bin/node ||
+    pm2sd_try "$pm2sd_asdf/shims/node" || pm2sd_versions "$pm2sd_asdf/installs/nodejs" bin/node ||
+    pm2sd_try "$pm2sd_mise/shims/node" || pm2sd_versions "$pm2sd_mise/installs/node" bin/node ||
+    pm2sd_try "$pm2sd_nodenv/shims/node" || pm2sd_versions "$pm2sd_nodenv/versions" bin/node ||
+    pm2sd_places
+}
+
+pm2sd_places() {
   for pm2sd_file in \\
-    "\${VOLTA_HOME:-$HOME/.volta}/bin/node" \\
-    "\${ASDF_DATA_DIR:-$HOME/.asdf}/shims/node" \\
-    "\${ASDF_DATA_DIR:-$HOME/.asdf}"/installs/nodejs/*/bin/node \\
-    "\${MISE_DATA_DIR:-$pm2sd_data/mise}/shims/node" \\
-    "\${MISE_DATA_DIR:-$pm2sd_data/mise}"/installs/node/*/bin/node \\
-    "\${NODENV_ROOT:-$HOME/.nodenv}/shims/node" \\
     "\${N_PREFIX:-/usr/local}/bin/node" "$HOME/n/bin/node" "$HOME/.n/bin/node" \\
-    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" \\
+    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" "\${PNPM_HOME:-$pm2sd_data/pnpm}/bin/node" \\
     "$HOME/.npm-global/bin/node" "$HOME/.local/bin/node" "$HOME/bin/node" \\
     /opt/homebrew/bin/node /home/linuxbrew/.linuxbrew/bin/node "$HOME/.linuxbrew/bin/node" \\
     /usr/local/bin/node /usr/bin/node /usr/bin/nodejs /snap/bin/node /opt/node*/bin/node /usr/local/lib/nodejs/*/bin/node

@@ -1,9 +1,33 @@
+import { realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+
 /** What an SSH session, and this deploy itself, put in the environment. */
 const SESSION = /^(SSH_|XDG_SESSION_|PM2_SSH_DEPLOY)|^XDG_(SEAT|VTNR)$|^MOTD_SHOWN$/;
 
 /** What may reach PM2, and through it the apps: who and where the user is, and where the user's tools are. */
 const FOR_PM2 =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PM2_HOME|NVM_DIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS)$/;
+
+/**
+ * The environment with a PATH whose `node` is `execPath`: what a version manager puts there may be another one in another
+ * directory, and all of a deploy is to run under one.
+ */
+export function withNode(env: NodeJS.ProcessEnv, execPath: string): NodeJS.ProcessEnv {
+  const search = (env.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
+  const own = real(join(dirname(execPath), 'node'));
+  const first = search.map((directory) => real(join(directory, 'node'))).find((file) => file !== null);
+  // An executable of another name, such as nodejs, has none beside it to lead to.
+  if (own !== real(execPath) || first === own) return env;
+  return { ...env, PATH: [dirname(execPath), ...search].join(delimiter) };
+}
+
+function real(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
 
 /** The environment for git, install and build: the session's, without what tells of the session or of this deploy. */
 export function sessionless(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

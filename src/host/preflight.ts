@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
 import { run } from './command.ts';
 import { type Context, inform, warn } from './context.ts';
 import type { RunnerLine } from './control.ts';
-import { pm2Environment, sessionless } from './environment.ts';
+import { pm2Environment, sessionless, withNode } from './environment.ts';
 import type { EventLog } from './events.ts';
 import { DeployFailure } from './failure.ts';
 import { type Git, gitIn } from './git.ts';
@@ -35,7 +35,8 @@ export async function preflight(start: Start): Promise<Context> {
   const { plan, home, clock, runner } = start;
   const live = resolvePath(plan.path, home);
   const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
-  const env = sessionless(start.env);
+  const surroundings = withNode(start.env, process.execPath);
+  const env = sessionless(surroundings);
   // The lock is taken later, and git must be found before: each command asks for it when it starts.
   const context = {} as { lock: Context['lock'] };
   const gitAt = (directory: string, cancel: AbortSignal | null = runner.cancelled): Git =>
@@ -53,7 +54,7 @@ export async function preflight(start: Start): Promise<Context> {
   const git = await requireGit(gitAt, live);
   const pm2 = await clock.book('pm2', () =>
     openPm2({
-      env: pm2Environment(start.env),
+      env: pm2Environment(surroundings),
       home,
       workDir: places.workDir,
       configDir: start.runDir,
@@ -63,12 +64,18 @@ export async function preflight(start: Start): Promise<Context> {
   for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
   inform(
     start.log,
-    `Node ${process.version}, PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
+    `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
   );
   if (pm2.otherDaemon !== null) {
     warn(
       start.log,
       `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`,
+    );
+  }
+  if (pm2.otherNode !== null) {
+    warn(
+      start.log,
+      `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`,
     );
   }
   return Object.assign(context, {

@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { pm2Environment, sessionless } from '../../src/host/environment.ts';
+import { pm2Environment, sessionless, withNode } from '../../src/host/environment.ts';
 
 const session = {
   PATH: '/bin',
@@ -37,4 +40,21 @@ test('PM2 gets what it needs and no more', () => {
     'NVM_DIR',
     'XDG_STATE_HOME',
   ]);
+});
+
+test("the first node on PATH is the one that runs the deploy, not a version manager's choice by the directory", () => {
+  const root = mkdtempSync(join(tmpdir(), 'path-'));
+  const at = (name: string): string => join(root, name);
+  for (const directory of ['image', 'shims', 'linked', 'empty']) mkdirSync(at(directory));
+  writeFileSync(at('image/node'), '');
+  writeFileSync(at('shims/node'), '');
+  symlinkSync('../image/node', at('linked/node'));
+  const path = (PATH: string, execPath = at('image/node')) => withNode({ A: '1', PATH }, execPath).PATH;
+  expect(path(`${at('shims')}:/bin`)).toBe(`${at('image')}:${at('shims')}:/bin`);
+  expect(path('/bin')).toBe(`${at('image')}:/bin`);
+  const right = `${at('empty')}:${at('linked')}:${at('shims')}`;
+  expect(path(right)).toBe(right);
+  writeFileSync(at('empty/nodejs'), '');
+  expect(path('/bin', at('empty/nodejs'))).toBe('/bin');
+  rmSync(root, { recursive: true });
 });

@@ -15,12 +15,26 @@ export function daemonPid(pm2Home: string): number | null {
   return allPids().find((pid) => holds(pid, inodes)) ?? null;
 }
 
-/** The file that the daemon was started from (`…/pm2/lib/Daemon.js`), which tells its installation; or null. */
-export async function daemonScript(rpc: Rpc, timeLimit: number): Promise<string | null> {
+/** What a daemon was started as. */
+export interface DaemonStart {
+  /** `…/pm2/lib/Daemon.js`, which tells its installation; null where it does not say. */
+  script: string | null;
+  /** The version of its Node, `v20.11.1`; null where it does not say. */
+  node: string | null;
+}
+
+export async function daemonStart(rpc: Rpc, timeLimit: number): Promise<DaemonStart> {
   // The report carries the daemon's environment as well: nothing else is taken from it.
-  const report = (await rpc.call('getReport', [{}], timeLimit)) as { argv?: unknown } | null;
+  const report = (await rpc.call('getReport', [{}], timeLimit)) as {
+    argv?: unknown;
+    node_version?: unknown;
+  } | null;
   const script: unknown = Array.isArray(report?.argv) ? report.argv[1] : null;
-  return typeof script === 'string' ? script : null;
+  const [, node] = /^v?(\d.*)$/.exec(String(report?.node_version)) ?? [];
+  return {
+    script: typeof script === 'string' ? script : null,
+    node: node === undefined ? null : `v${node}`,
+  };
 }
 
 /** Inodes of the sockets that listen at `path`, under whatever name they were bound. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { DeployFailure } from '../failure.ts';
@@ -17,19 +18,24 @@ export interface Surroundings {
   home: string;
   /** The app's directory, which may have PM2 among its own packages. */
   workDir: string;
-  /** The file that the running daemon was started from, where one runs (`daemonScript`). */
+  /** The file that the running daemon was started from, where one runs (`daemonStart`). */
   daemon: string | null;
 }
+
+/** How long a login shell may take to say where PM2 is, in milliseconds. */
+const SHELL_WITHIN = 10_000;
 
 /** Where a version manager or a package manager keeps global packages; `*` is any name, newest first. `~` is the home. */
 const GLOBAL_PACKAGES = [
   '~/.nvm/versions/node/*/lib/node_modules',
+  '~/.config/nvm/versions/node/*/lib/node_modules',
   '~/.local/share/fnm/node-versions/*/installation/lib/node_modules',
   '~/.fnm/node-versions/*/installation/lib/node_modules',
   '~/.volta/tools/image/packages/pm2/lib/node_modules',
   '~/.asdf/installs/nodejs/*/lib/node_modules',
   '~/.asdf/installs/nodejs/*/.npm/lib/node_modules',
   '~/.local/share/mise/installs/node/*/lib/node_modules',
+  '~/.local/share/mise/installs/npm-pm2/*/lib/node_modules',
   '~/.nodenv/versions/*/lib/node_modules',
   '~/n/lib/node_modules',
   '~/.npm-global/lib/node_modules',
@@ -43,6 +49,21 @@ const GLOBAL_PACKAGES = [
   '/opt/homebrew/lib/node_modules',
   '/home/linuxbrew/.linuxbrew/lib/node_modules',
   '/snap/node/current/lib/node_modules',
+] as const;
+
+/** Where the same lies when a variable of the tool's own says where. */
+const MOVED = [
+  ['NVM_DIR', 'versions/node/*/lib/node_modules'],
+  ['FNM_DIR', 'node-versions/*/installation/lib/node_modules'],
+  ['VOLTA_HOME', 'tools/image/packages/pm2/lib/node_modules'],
+  ['ASDF_DATA_DIR', 'installs/nodejs/*/lib/node_modules'],
+  ['MISE_DATA_DIR', 'installs/node/*/lib/node_modules'],
+  ['MISE_DATA_DIR', 'installs/npm-pm2/*/lib/node_modules'],
+  ['NODENV_ROOT', 'versions/*/lib/node_modules'],
+  ['N_PREFIX', 'lib/node_modules'],
+  ['PNPM_HOME', ''],
+  ['PNPM_HOME', 'bin'],
+  ['PNPM_HOME', 'global/*/node_modules'],
 ] as const;
 
 /**
@@ -62,7 +83,7 @@ export function findPm2(surroundings: Surroundings): Pm2Install {
     output: [
       `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
       ...[...new Set(tried)].slice(0, 8),
-      'and where version managers keep global packages.',
+      'where version managers keep global packages, and on the PATH of a login shell.',
     ],
   });
 }
@@ -74,8 +95,10 @@ function* candidates({ env, execPath, home, workDir, daemon }: Surroundings): Ge
   for (const dir of (env.PATH ?? '').split(delimiter)) if (dir !== '') yield join(dir, 'pm2');
   yield join(workDir, 'node_modules/.bin/pm2');
   for (const prefix of npmPrefixes(env, home)) yield join(prefix, 'lib/node_modules/pm2');
-  if (env.NVM_DIR) yield* expand(join(env.NVM_DIR, 'versions/node/*/lib/node_modules/pm2'));
-  if (env.PNPM_HOME) yield* expand(join(env.PNPM_HOME, 'global/*/node_modules/pm2'));
+  for (const [name, pattern] of MOVED) {
+    const place = env[name];
+    if (place) yield* expand(join(place, pattern, 'pm2'));
+  }
   for (const pattern of GLOBAL_PACKAGES)
     yield* expand(
       join(
@@ -83,6 +106,21 @@ function* candidates({ env, execPath, home, workDir, daemon }: Surroundings): Ge
         'pm2',
       ),
     );
+  yield* fromLoginShell(env.SHELL);
+}
+
+/** What an interactive login shell knows that no other session does, between marks: start-up files print. */
+function fromLoginShell(shell: string | undefined): string[] {
+  if (!shell) return [];
+  const ask = 'echo; echo @@; command -v pm2 || which pm2; echo @@';
+  const { stdout } = spawnSync(shell, ['-lic', ask], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: SHELL_WITHIN,
+    killSignal: 'SIGKILL',
+  });
+  const [, answer = ''] = (stdout ?? '').split(/^@@$/m);
+  return answer.split('\n').filter((line) => line.startsWith('/'));
 }
 
 /** The installation that a path belongs to: PM2's directory, a file in it, a link to one, or a small script that calls one. */

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import type { DeployApp } from '../app-config.ts';
 import { type ErrorStream, hearErrors } from './bus.ts';
 import { type Reload, startOrReload } from './cli.ts';
-import { daemonPid, daemonScript } from './daemon.ts';
+import { daemonPid, daemonStart } from './daemon.ts';
 import { saveApps } from './dump.ts';
 import { findPm2, type Pm2Install } from './find.ts';
 import { type Instance, listInstances } from './list.ts';
@@ -16,6 +16,8 @@ export interface Pm2 {
   readonly env: NodeJS.ProcessEnv;
   /** The daemon's version where one runs and it is not the CLI's, else null. */
   readonly otherDaemon: string | null;
+  /** The version of the daemon's Node where one runs and it is not the Node that runs this, else null. */
+  readonly otherNode: string | null;
   /** Empty where no daemon runs; none is started for it. */
   list(): Promise<Instance[]>;
   daemonPid(): number | null;
@@ -48,8 +50,9 @@ const ANSWERS_WITHIN = 10_000;
 export async function openPm2({ env, home, workDir, configDir, lock }: Options): Promise<Pm2> {
   const pm2Home = env.PM2_HOME && isAbsolute(env.PM2_HOME) ? env.PM2_HOME : join(home, '.pm2');
   let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
-  const daemon = rpc === null ? null : await daemonScript(rpc, ANSWERS_WITHIN);
-  const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon });
+  const daemon = rpc === null ? null : await daemonStart(rpc, ANSWERS_WITHIN);
+  const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null });
+  const daemonNode = daemon?.node ?? null;
   // A daemon that PM2's own command started is there from then on.
   const connection = async (): Promise<Rpc | null> => {
     rpc ??= await openRpc(pm2Home, ANSWERS_WITHIN);
@@ -59,6 +62,7 @@ export async function openPm2({ env, home, workDir, configDir, lock }: Options):
     install,
     env,
     otherDaemon: rpc !== null && rpc.version !== install.version ? rpc.version : null,
+    otherNode: daemonNode !== process.version ? daemonNode : null,
     async list() {
       const open = await connection();
       if (open === null) return [];

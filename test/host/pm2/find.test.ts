@@ -75,6 +75,32 @@ test('a script on PATH that calls PM2 leads to it', () => {
   expect(findPm2(around()).root).toBe(directory);
 });
 
+test('an interactive login shell is asked last, and what it prints besides is passed by', () => {
+  const directory = install('hidden/lib/node_modules', '6.0.14');
+  link('hidden/bin/pm2', '../lib/node_modules/pm2/bin/pm2');
+  const shell = join(root, 'shell');
+  const startUp = `echo /etc/passwd; sleep 60 & PATH=${root}/hidden/bin:$PATH`;
+  writeFileSync(shell, `#!/bin/sh\n[ "$1" = -lic ] || exit 1\n${startUp}\neval "$2"\nkill $!\n`, {
+    mode: 0o755,
+  });
+  expect(findPm2(around({ env: { PATH: `${root}/empty`, SHELL: shell } })).root).toBe(directory);
+});
+
+test.each([
+  ['NVM_DIR', 'versions/node/v20.1.0/lib/node_modules'],
+  ['FNM_DIR', 'node-versions/v20.1.0/installation/lib/node_modules'],
+  ['VOLTA_HOME', 'tools/image/packages/pm2/lib/node_modules'],
+  ['ASDF_DATA_DIR', 'installs/nodejs/20.1.0/lib/node_modules'],
+  ['MISE_DATA_DIR', 'installs/npm-pm2/7.0.4/lib/node_modules'],
+  ['NODENV_ROOT', 'versions/20.1.0/lib/node_modules'],
+  ['N_PREFIX', 'lib/node_modules'],
+  ['PNPM_HOME', 'global/5/node_modules'],
+])('%s says where a tool was moved to', (variable, packages) => {
+  const directory = install(join('tool', packages), '7.0.4');
+  const env = { PATH: `${root}/empty`, [variable]: join(root, 'tool') };
+  expect(findPm2(around({ env })).root).toBe(directory);
+});
+
 test("npm's own prefix counts", () => {
   const directory = install('home/tools/lib/node_modules', '6.0.14');
   writeFileSync(join(root, 'home/.npmrc'), 'fund=false\nprefix = "~/tools"\n');
@@ -95,7 +121,7 @@ test('where there is none, it says where it looked and what to do', () => {
       expect.arrayContaining([
         join(root, 'node/bin/pm2'),
         join(root, 'bin/pm2'),
-        'and where version managers keep global packages.',
+        'where version managers keep global packages, and on the PATH of a login shell.',
       ]),
     );
   }

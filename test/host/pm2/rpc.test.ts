@@ -1,10 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DeployFailure } from '../../../src/host/failure.ts';
-import { daemonPid, daemonScript } from '../../../src/host/pm2/daemon.ts';
+import { daemonPid, daemonStart } from '../../../src/host/pm2/daemon.ts';
 import { openRpc } from '../../../src/host/pm2/rpc.ts';
 import { isAlive } from '../../../src/host/processes.ts';
 import { type PrivatePm2, RUNTIMES, startPm2 } from '../../rig/pm2.ts';
@@ -30,7 +31,10 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     const rpc = await openRpc(pm2.home, LIMIT);
     if (!rpc) throw new Error('no daemon');
     expect(rpc.version).toBe(runtime.pm2Version);
-    expect(await daemonScript(rpc, LIMIT)).toBe(join(runtime.pm2Root, 'lib/Daemon.js'));
+    expect(await daemonStart(rpc, LIMIT)).toEqual({
+      script: join(runtime.pm2Root, 'lib/Daemon.js'),
+      node: execFileSync(runtime.node, ['-v']).toString().trim(),
+    });
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => rpc.call('getMonitorData', [{}], LIMIT)),
     );
