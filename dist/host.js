@@ -392,6 +392,10 @@ function inArguments(settings) {
 /** What git's own words mean, each with what to do. First match wins. */
 const CAUSES = [
     [
+        /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
+        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
+    ],
+    [
         /Could not resolve host/i,
         'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
     ],
@@ -5932,6 +5936,9 @@ const GLOBAL_PACKAGES = [
     '~/.npm-packages/lib/node_modules',
     '~/.local/lib/node_modules',
     '~/.local/share/pnpm/global/*/node_modules',
+    // Scripts of pnpm's, the latter since version 11.
+    '~/.local/share/pnpm',
+    '~/.local/share/pnpm/bin',
     '~/.config/yarn/global/node_modules',
     '~/.bun/install/global/node_modules',
     '/usr/local/lib/node_modules',
@@ -6041,7 +6048,8 @@ function calledBy(script) {
     if (!stat.isFile() || stat.size > 64 * 1024)
         return null;
     const match = /["'\s]([^"'\s]*node_modules\/pm2\/bin\/pm2)\b/.exec((0,external_node_fs_namespaceObject.readFileSync)(script, 'utf8'));
-    return match?.[1]?.replace(/^\$\{?\w+\}?/, () => (0,external_node_path_namespaceObject.dirname)(script)) ?? null;
+    const called = match?.[1]?.replace(/^\$\{?\w+\}?/, () => (0,external_node_path_namespaceObject.dirname)(script));
+    return called === undefined ? null : (0,external_node_path_namespaceObject.resolve)((0,external_node_path_namespaceObject.dirname)(script), called);
 }
 function npmPrefixes(env, home) {
     let config = '';

@@ -76,6 +76,10 @@ function inArguments(settings: readonly (readonly string[])[]): string[] {
 /** What git's own words mean, each with what to do. First match wins. */
 const CAUSES: readonly [RegExp, string][] = [
   [
+    /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
+    "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
+  ],
+  [
     /Could not resolve host/i,
     'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
   ],

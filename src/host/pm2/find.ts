@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { DeployFailure } from '../failure.ts';
 
 /** An installed PM2. Run it as `node bin …`: the file's own first line may find no Node. */
@@ -42,6 +42,9 @@ const GLOBAL_PACKAGES = [
   '~/.npm-packages/lib/node_modules',
   '~/.local/lib/node_modules',
   '~/.local/share/pnpm/global/*/node_modules',
+  // Scripts of pnpm's, the latter since version 11.
+  '~/.local/share/pnpm',
+  '~/.local/share/pnpm/bin',
   '~/.config/yarn/global/node_modules',
   '~/.bun/install/global/node_modules',
   '/usr/local/lib/node_modules',
@@ -155,7 +158,8 @@ function calledBy(script: string): string | null {
   const stat = statSync(script);
   if (!stat.isFile() || stat.size > 64 * 1024) return null;
   const match = /["'\s]([^"'\s]*node_modules\/pm2\/bin\/pm2)\b/.exec(readFileSync(script, 'utf8'));
-  return match?.[1]?.replace(/^\$\{?\w+\}?/, () => dirname(script)) ?? null;
+  const called = match?.[1]?.replace(/^\$\{?\w+\}?/, () => dirname(script));
+  return called === undefined ? null : resolve(dirname(script), called);
 }
 
 function npmPrefixes(env: NodeJS.ProcessEnv, home: string): string[] {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -64,14 +64,14 @@ test('the order: PM2_BIN, the daemon, beside Node, PATH, the project, and the re
   expect(found).toHaveLength(7);
 });
 
-test('a script on PATH that calls PM2 leads to it', () => {
-  const directory = install('pnpm/global/5/node_modules', '7.0.4');
+test.each([
+  ['pnpm/global/5', '"$basedir/../pnpm/global/5/node_modules/pm2/bin/pm2"'],
+  ['pnpm/global/v11/15ec52', `"$basedir_abs"/'../pnpm/global/v11/15ec52/node_modules/pm2/bin/pm2'`],
+])('a script on PATH that calls PM2 leads to it: %s', (project, called) => {
+  const directory = install(`${project}/node_modules`, '7.0.4');
   mkdirSync(join(root, 'bin'));
-  writeFileSync(
-    join(root, 'bin/pm2'),
-    '#!/bin/sh\nbasedir=$(dirname "$0")\nexec node  "$basedir/../pnpm/global/5/node_modules/pm2/bin/pm2" "$@"\n',
-  );
-  chmodSync(join(root, 'bin/pm2'), 0o755);
+  const script = `#!/bin/sh\nbasedir=$(dirname "$0")\nexec node  ${called} "$@"\n`;
+  writeFileSync(join(root, 'bin/pm2'), script, { mode: 0o755 });
   expect(findPm2(around()).root).toBe(directory);
 });
 
