@@ -103,6 +103,10 @@ describe.each([['dash'], ['bash', '--posix']])('in %s', (...shell) => {
     ['Volta', '.volta/bin/node', {}],
     ['asdf', '.asdf/shims/node', {}],
     ['mise', '.local/share/mise/installs/node/22.1.0/bin/node', {}],
+    ['nvm below XDG_CONFIG_HOME', 'xdg/nvm/versions/node/v20.11.1/bin/node', { XDG_CONFIG_HOME: '~/xdg' }],
+    ['Volta, without a default', '.volta/tools/image/node/20.11.1/bin/node', {}],
+    ['nodenv', '.nodenv/versions/20.11.1/bin/node', {}],
+    ['pnpm', '.local/share/pnpm/bin/node', {}],
     ['n', 'n/bin/node', {}],
     ['n with a prefix', 'prefix/bin/node', { N_PREFIX: '~/prefix' }],
   ])('finds Node by %s', async (_, file, env) => {
@@ -127,6 +131,13 @@ describe.each([['dash'], ['bash', '--posix']])('in %s', (...shell) => {
     expect(await find({ shell })).toEqual(ran(newest ?? ''));
     put('.nvm/alias/default', 'node\n');
     expect(await find({ shell })).toEqual(ran(join(home, '.nvm/versions/node/v22.1.0/bin/node')));
+  });
+
+  it('takes the newest version where no shim answers, as asdf and mise do with none set', async () => {
+    for (const version of ['9.0.0', '16.20.2', '20.9.0'])
+      putNode(`.asdf/installs/nodejs/${version}/bin/node`, `v${version}`);
+    put('.asdf/shims/node', '#!/bin/sh\necho No version is set >&2; exit 126\n');
+    expect(await find({ shell })).toEqual(ran(join(home, '.asdf/installs/nodejs/20.9.0/bin/node')));
   });
 
   it('passes by what is too old, no Node, or broken', async () => {
