@@ -243,10 +243,13 @@ describe('says why the token opened nothing', () => {
     ['ghs_withoutContentsRead', 'there is no such repository', 'permissions: contents: read'],
     ['ghs_forbidden', '(403)', 'permissions: contents: read'],
   ])('%s', async (token, why, remedy) => {
+    origin(`${github.url.replace('//', '//deploy:loginInTheAddress@')}/acme/app.git`);
     const failure = await failureOf(fetchIt({ token }));
     expect(failure.message).toContain(why);
     expect(failure.remedy).toContain(remedy);
-    expect(JSON.stringify([failure.message, failure.output])).not.toContain(token);
+    const told = JSON.stringify([failure.message, failure.output, said]);
+    expect(told).not.toContain(token);
+    expect(told).not.toContain('loginInTheAddress');
   });
 });
 
