@@ -58039,7 +58039,186 @@ var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ../../node_modules/ssh2/lib/index.js
 var lib = __nccwpck_require__(972);
 var lib_default = /*#__PURE__*/__nccwpck_require__.n(lib);
+;// CONCATENATED MODULE: ./runner/host-pattern.js
+
+
+/** OpenSSH gives up on a list with a longer one. */
+const LONGEST_PATTERN = 1_022;
+/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`. */
+function knownHostsName(host, port) {
+    const name = canonicalHost(host);
+    return port === 22 ? name : `[${name}]:${port}`;
+}
+/** A host as OpenSSH's client looks it up: in lower case, an address in its shortest form. */
+function canonicalHost(host) {
+    if ((0,external_node_net_.isIPv6)(host)) {
+        const zone = /%.*$/.exec(host)?.[0] ?? '';
+        return `${new external_node_net_.SocketAddress({ address: host, family: 'ipv6' }).address}${zone}`;
+    }
+    return shortIpv4(host) ?? lowerCase(host);
+}
+/** `127.1` and the like are addresses too: this is what they are short for. */
+function shortIpv4(host) {
+    if (!/^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+)){0,3}$/i.test(host))
+        return null;
+    return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : null;
+}
+/** Whether the host field of a known_hosts line, hashed or a list of patterns, names a host; `name` is as `knownHostsName` gives it. */
+function namesHost(field, name) {
+    return field.startsWith('|') ? hashOf(name, field) === field : isInList(field, name);
+}
+/** Whether a host field can be read. A list of patterns always can. */
+function isReadableField(field) {
+    return !field.startsWith('|') || hashOf('', field) !== null;
+}
+/** The hashed form of a name, with the salt of another; null where that is not a hash. */
+function hashOf(name, hashed) {
+    const base64 = /^\|1\|([^|]+)\|/.exec(hashed)?.[1] ?? '';
+    const salt = Buffer.from(base64, 'base64');
+    if (salt.length !== 20 || salt.toString('base64') !== base64)
+        return null;
+    return `|1|${base64}|${(0,external_node_crypto_.createHmac)('sha1', salt).update(name).digest('base64')}`;
+}
+function isInList(list, name) {
+    let found = false;
+    for (const entry of lowerCase(list).split(',')) {
+        const negated = entry.startsWith('!');
+        const pattern = negated ? entry.slice(1) : entry;
+        if (Buffer.byteLength(pattern) > LONGEST_PATTERN)
+            return false;
+        if (!matches(pattern, name))
+            continue;
+        if (negated)
+            return false;
+        found = true;
+    }
+    return found;
+}
+/** `*` stands for any characters, `?` for one; nothing else is special. */
+function matches(pattern, name) {
+    let [at, star, resume] = [0, -1, 0];
+    for (let i = 0; i < name.length;) {
+        if (pattern[at] === '*') {
+            star = at;
+            resume = i;
+            at += 1;
+        }
+        else if (pattern[at] === '?' || pattern[at] === name[i]) {
+            at += 1;
+            i += 1;
+        }
+        else if (star >= 0) {
+            // The last star takes one character more.
+            resume += 1;
+            i = resume;
+            at = star + 1;
+        }
+        else {
+            return false;
+        }
+    }
+    return /^\**$/.test(pattern.slice(at));
+}
+/** Of ASCII letters alone: a letter of another script never becomes one. */
+function lowerCase(text) {
+    return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+;// CONCATENATED MODULE: ./runner/public-key.js
+
+/** Smaller and larger RSA keys are none to OpenSSH. */
+const RSA_BITS = { least: 1024, most: 16_384 };
+const CURVES = {
+    nistp256: { name: 'P-256', bytes: 32 },
+    nistp384: { name: 'P-384', bytes: 48 },
+    nistp521: { name: 'P-521', bytes: 66 },
+};
+/** Reads a key as it stands in known_hosts; null where OpenSSH takes it for none. */
+function readPublicKey(name, base64) {
+    const blob = Buffer.from(base64, 'base64');
+    if (blob.toString('base64') !== base64)
+        return null;
+    // The name of a way to sign with an RSA key does for the key's own.
+    const type = /^rsa-sha2-(256|512)$/.test(name) ? 'ssh-rsa' : name;
+    return keyType(blob) === type && isPublicKey(blob) ? { type, blob } : null;
+}
+/** The key type that a key in SSH's wire format begins with, or null where it is not one. */
+function keyType(blob) {
+    if (blob.length < 4)
+        return null;
+    const length = blob.readUInt32BE(0);
+    if (length === 0 || blob.length < 4 + length)
+        return null;
+    return blob.toString('latin1', 4, 4 + length);
+}
+/** Whether a key in SSH's wire format is whole and of a type that OpenSSH knows. */
+function isPublicKey(blob) {
+    const type = keyType(blob) ?? '';
+    const [, ...fields] = fieldsOf(blob) ?? [];
+    const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = fields;
+    switch (type) {
+        case 'ssh-ed25519':
+            return fields.length === 1 && first.length === 32;
+        case 'sk-ssh-ed25519@openssh.com':
+            return fields.length === 2 && first.length === 32;
+        case 'ssh-rsa': {
+            const bits = bitsOf(second);
+            return (fields.length === 2 &&
+                isPositive(first) &&
+                isPositive(second) &&
+                bits >= RSA_BITS.least &&
+                bits <= RSA_BITS.most);
+        }
+        case 'ssh-dss':
+            return fields.length === 4 && fields.every(isPositive);
+        case 'ecdsa-sha2-nistp256':
+        case 'ecdsa-sha2-nistp384':
+        case 'ecdsa-sha2-nistp521':
+            return fields.length === 2 && isOnCurve(type.slice('ecdsa-sha2-'.length), first, second);
+        case 'sk-ecdsa-sha2-nistp256@openssh.com':
+            return fields.length === 3 && isOnCurve('nistp256', first, second);
+        default:
+            return /-cert-v01@openssh\.com$/.test(type) && fields.length > 0;
+    }
+}
+/** The strings that a key is made of, or null where one of them is not whole. */
+function fieldsOf(blob) {
+    const fields = [];
+    for (let at = 0; at < blob.length;) {
+        if (at + 4 > blob.length)
+            return null;
+        const end = at + 4 + blob.readUInt32BE(at);
+        if (end > blob.length)
+            return null;
+        fields.push(blob.subarray(at + 4, end));
+        at = end;
+    }
+    return fields;
+}
+/** The first bit of a number in SSH's wire format is its sign. */
+function isPositive(number) {
+    return ((number[0] ?? 0) & 0x80) === 0;
+}
+function bitsOf(number) {
+    return number.length === 0 ? 0 : BigInt(`0x${number.toString('hex')}`).toString(2).length;
+}
+function isOnCurve(curve, named, point) {
+    const { name, bytes } = CURVES[curve] ?? { name: '', bytes: 0 };
+    // A point begins with 4 where both of its coordinates follow.
+    if (named.toString('latin1') !== curve || point.length !== 1 + 2 * bytes || point[0] !== 4)
+        return false;
+    const [x, y] = [point.subarray(1, 1 + bytes), point.subarray(1 + bytes)].map((part) => part.toString('base64url'));
+    try {
+        (0,external_node_crypto_.createPublicKey)({ key: { kty: 'EC', crv: name, x: x ?? '', y: y ?? '' }, format: 'jwk' });
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./runner/known-hosts.js
+
 
 /** Judges the key that a host presented as OpenSSH's client does. */
 function checkKnownHosts(text, host, port, presented) {
@@ -58055,32 +58234,25 @@ function checkKnownHosts(text, host, port, presented) {
 }
 /** The keys that are pinned for a host: those of `[host]:port`, or where there are none, those of the bare name. */
 function pinsFor(text, host, port) {
-    const name = host.toLowerCase();
     const lines = parse(text);
-    if (port === 22)
-        return collect(lines, name);
-    const withPort = collect(lines, `[${name}]:${port}`);
-    if (withPort.keys.length > 0)
-        return withPort;
-    const bare = collect(lines, name);
+    const own = collect(lines, knownHostsName(host, port));
+    if (port === 22 || own.keys.length > 0)
+        return own;
+    const bare = collect(lines, canonicalHost(host));
     return {
         keys: bare.keys,
-        revoked: [...withPort.revoked, ...bare.revoked],
-        authority: withPort.authority || bare.authority,
+        revoked: [...own.revoked, ...bare.revoked],
+        authority: own.authority || bare.authority,
     };
 }
 /** Numbers of the lines, from 1, that are neither blank, nor a comment, nor an entry. */
 function unreadableLines(text) {
     return text
-        .split(/\r\n|\n|\r/)
+        .split('\n')
         .flatMap((line, index) => (isBlank(line) || parseLine(line) !== null ? [] : [index + 1]));
 }
-/** The name that a known_hosts line gives to an endpoint. */
-function knownHostsName(host, port) {
-    return port === 22 ? host : `[${host}]:${port}`;
-}
 function collect(lines, name) {
-    const named = lines.filter((line) => matches(line.hosts, name));
+    const named = lines.filter((line) => namesHost(line.hosts, name));
     const keysOf = (marker) => named.filter((line) => line.marker === marker).map((line) => line.key);
     return {
         keys: keysOf(null),
@@ -58089,75 +58261,33 @@ function collect(lines, name) {
     };
 }
 function parse(text) {
-    return text.split(/\r\n|\n|\r/).flatMap((line) => {
+    return text.split('\n').flatMap((line) => {
         const parsed = isBlank(line) ? null : parseLine(line);
         return parsed === null ? [] : [parsed];
     });
 }
 function isBlank(line) {
-    return /^[ \t]*(#|$)/.test(line);
+    return /^[ \t]*(#|\r?$)/.test(line);
 }
+/** Fields are parted by blanks and tabs. A marker ends with a blank; a tab does where the line has no blank. */
 function parseLine(line) {
-    const fields = /^[ \t]*(?:@(\S+)[ \t]+)?([^@\s]\S*)[ \t]+(\S+)[ \t]+(\S+)/.exec(line);
-    const [, marker, hosts, type, base64] = fields ?? [];
+    const fields = /^[ \t]*(?:@([^ \t@]+)([ \t])[ \t]*)?([^ \t@][^ \t]*)[ \t]+([^ \t]+)[ \t]+([^ \t]+)/.exec(line);
+    const [, marker = null, after, hosts, type, base64] = fields ?? [];
     if (hosts === undefined || type === undefined || base64 === undefined)
         return null;
-    if (marker !== undefined && marker !== 'cert-authority' && marker !== 'revoked')
+    if (marker !== null && marker !== 'cert-authority' && marker !== 'revoked')
         return null;
-    if (!/^[A-Za-z0-9+/]+=*$/.test(base64))
+    if (after === '\t' && line.trimStart().includes(' '))
         return null;
-    const blob = Buffer.from(base64, 'base64');
-    if (keyType(blob) !== type || !isWhole(blob))
+    if (!isReadableField(hosts))
         return null;
-    return { marker: marker ?? null, hosts, key: { type, blob } };
-}
-/** The key type that a key in SSH's wire format begins with, or null where it is not one. */
-function keyType(blob) {
-    if (blob.length < 4)
-        return null;
-    const length = blob.readUInt32BE(0);
-    if (length === 0 || blob.length < 4 + length)
-        return null;
-    return blob.toString('latin1', 4, 4 + length);
-}
-/** Whether a key has all the fields that it says it has. */
-function isWhole(blob) {
-    let at = 0;
-    while (at + 4 <= blob.length)
-        at += 4 + blob.readUInt32BE(at);
-    return at === blob.length;
-}
-function matches(hosts, name) {
-    if (hosts.startsWith('|'))
-        return matchesHash(hosts, name);
-    let matched = false;
-    for (const pattern of hosts.toLowerCase().split(',')) {
-        const negated = pattern.startsWith('!');
-        if (!wildcard(negated ? pattern.slice(1) : pattern).test(name))
-            continue;
-        if (negated)
-            return false;
-        matched = true;
-    }
-    return matched;
-}
-function matchesHash(hosts, name) {
-    const [, version, salt, hash] = hosts.split('|');
-    if (version !== '1' || salt === undefined || hash === undefined)
-        return false;
-    const digest = (0,external_node_crypto_.createHmac)('sha1', Buffer.from(salt, 'base64')).update(name).digest();
-    return digest.equals(Buffer.from(hash, 'base64'));
-}
-/** `*` and `?` alone are special; a bracket in `[host]:port` is not. */
-function wildcard(pattern) {
-    const source = pattern
-        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-        .replace(/\*+/g, '.*')
-        .replace(/\?/g, '.');
-    return new RegExp(`^${source}$`);
+    const key = readPublicKey(type, base64.replace(/[\r\v\f]/g, ''));
+    return key === null ? null : { marker, hosts, key };
 }
 
 ;// CONCATENATED MODULE: ./runner/host-key.js
+
+
 
 
 /** In the order in which they are asked for where nothing else decides. */

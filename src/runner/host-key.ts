@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { checkKnownHosts, keyType, knownHostsName, pinsFor, unreadableLines } from './known-hosts.ts';
+import { knownHostsName } from './host-pattern.ts';
+import { checkKnownHosts, pinsFor, unreadableLines } from './known-hosts.ts';
+import { keyType } from './public-key.ts';
 
 /** How a host proves that it is the right one. `none` says that the user pinned nothing; `off`, that any key will do. */
 export type HostKeyPolicy =

@@ -1,23 +1,10 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { pick, type Random, random } from '../rig/random.ts';
 import { contents, createSite, type Files, identities, plant, type Version } from './site-fixture.ts';
 
-/** A small generator with a seed, so that what failed once fails again. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-type Random = (below: number) => number;
-
 const isWithin = (path: string, other: string): boolean => path.startsWith(`${other}/`);
-const pick = (rand: Random, from: readonly string[]): string => from[rand(from.length)] ?? '';
 
 /** Adds files at random paths that none of `taken` is, is within, or holds; one in `odd` has the name of a directory. */
 function scatter(rand: Random, count: number, names: readonly string[], odd: number, taken: Files): Files {

@@ -88,7 +88,8 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
   }
 }
 
-function findSshd(): string {
+/** The path of OpenSSH's server. Throws an Error where there is none. */
+export function findSshd(): string {
   const directories = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
   const found = directories.map((directory) => join(directory, 'sshd')).find((path) => existsSync(path));
   if (found === undefined) {

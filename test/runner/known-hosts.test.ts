@@ -1,11 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { fingerprint, readHostKey } from '../../src/runner/host-key.ts';
-import { checkKnownHosts, pinsFor, unreadableLines } from '../../src/runner/known-hosts.ts';
-import { type SshHost, startSshd } from '../rig/sshd.ts';
+import { checkKnownHosts, unreadableLines } from '../../src/runner/known-hosts.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'known-hosts-'));
 const [ed25519 = '', other = '', rsa = ''] = [
@@ -113,21 +112,6 @@ it.each(table)('%s', (_, text, host, port, verdict) => {
   expect(checkKnownHosts(text, host, port, presented).kind).toBe(verdict);
 });
 
-// ssh-keygen prints marked lines and broken keys too: ssh itself is asked about those, below.
-it.each(
-  table.filter(([what, text]) => !/^@|\n@/.test(text) && text !== '' && what !== 'a line that is cut off'),
-)('finds what ssh-keygen -F finds: %s', (_, text, host, port) => {
-  const file = join(directory, 'known_hosts');
-  writeFileSync(file, text);
-  // ssh-keygen looks up just the name that it is given, where ssh tries the name without its port too.
-  const find = (name: string): string =>
-    spawnSync('ssh-keygen', ['-F', name, '-f', file], { encoding: 'utf8' }).stdout;
-  const withPort = find(port === 22 ? host.toLowerCase() : `[${host}]:${port}`);
-  const found = withPort === '' ? find(host.toLowerCase()) : withPort;
-  const keys = found.split('\n').flatMap((line) => /(AAAA\S+)/.exec(line)?.[1] ?? []);
-  expect(pinsFor(text, host, port).keys.map((key) => key.blob.toString('base64'))).toEqual(keys);
-});
-
 it('tells the keys that were expected, and the lines that it cannot read', () => {
   const text = `# fine\nexample.com ${rsa}\nexample.com ssh-ed25519 not-base64\nexample.com ssh-ed25519 ${rsa.split(' ')[1]}\n`;
   const verdict = checkKnownHosts(text, 'example.com', 22, presented);
@@ -144,66 +128,4 @@ it('computes fingerprints as ssh-keygen does', () => {
     expect(fingerprint(blobOf(key))).toBe(printed.split(' ')[1]);
     expect(readHostKey(blobOf(key)).type).toBe(key.split(' ')[0]);
   }
-});
-
-describe('beside a real ssh client', () => {
-  let sshd: SshHost;
-
-  beforeAll(async () => {
-    sshd = await startSshd({ home: directory });
-    writeFileSync(join(directory, 'client'), sshd.key, { mode: 0o600 });
-  });
-  afterAll(() => sshd.stop());
-
-  it.each([
-    ['match', (mine: string, name: string) => `${name} ${mine}`],
-    ['match', (mine: string, name: string) => `[127.0.0.?]:*,!${name}x ${mine}`],
-    ['match', (mine: string) => `127.0.0.1 ${mine}`],
-    ['match', (mine: string, name: string) => hashed(`${name} ${mine}`)],
-    ['match', (mine: string, name: string) => `*,!${name} ${mine}`],
-    ['unknown', (mine: string) => `*,!127.0.0.1,![127.0.0.1]* ${mine}`],
-    ['unknown', (mine: string) => `[127.0.0.1]:22 ${mine}`],
-    ['unknown', (mine: string, name: string) => `${name} ${mine.slice(0, 60)}`],
-    ['changed', (_: string, name: string) => `${name} ${other}`],
-    ['changed', (_: string, name: string) => `${name} ${rsa}`],
-    ['match', (mine: string, name: string) => `${name} ${rsa}\n${name} ${mine}`],
-    ['revoked', (mine: string, name: string) => `${name} ${mine}\n@revoked * ${mine}`],
-    ['authority-only', (mine: string, name: string) => `@cert-authority ${name} ${mine}`],
-  ])('judges alike: %s (%#)', (verdict, textFor) => {
-    const [name = '', type, base64] = sshd.knownHosts.split(' ');
-    const text = textFor(`${type} ${base64}`, name);
-    expect(checkKnownHosts(text, '127.0.0.1', sshd.port, Buffer.from(base64 ?? '', 'base64')).kind).toBe(
-      verdict,
-    );
-
-    const file = join(directory, 'pinned');
-    writeFileSync(file, '');
-    appendFileSync(file, `${text}\n`);
-    const options = [
-      'BatchMode=yes',
-      'StrictHostKeyChecking=yes',
-      `UserKnownHostsFile=${file}`,
-      'GlobalKnownHostsFile=none',
-    ];
-    const result = spawnSync(
-      'ssh',
-      [
-        '-F',
-        'none',
-        '-i',
-        join(directory, 'client'),
-        ...options.flatMap((option) => ['-o', option]),
-        '-p',
-        String(sshd.port),
-        `${sshd.username}@127.0.0.1`,
-        'true',
-      ],
-      { encoding: 'utf8' },
-    );
-    expect(result.status === 0 ? 'accepted' : 'refused', result.stderr).toBe(
-      verdict === 'match' ? 'accepted' : 'refused',
-    );
-    if (verdict === 'changed') expect(result.stderr).toContain('HOST IDENTIFICATION HAS CHANGED');
-    if (verdict === 'revoked') expect(result.stderr).toContain('REVOKED');
-  });
 });
