@@ -58390,22 +58390,257 @@ function list(items) {
     return items.length === 0 ? 'none' : items.join(' or ');
 }
 
+;// CONCATENATED MODULE: ./runner/key-errors.js
+
+const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END line.';
+const MAKE_ONE = 'Make one in the usual format: ssh-keygen -t ed25519 -f key; then add key.pub to authorized_keys on the host.';
+/** `what` is what was given, as the end of a sentence. */
+function notAPrivateKey(what) {
+    return new ConnectError('key', `The key is not a private key, but ${what}.`, "Set key to the content of the private key's file, such as that of ~/.ssh/id_ed25519, from its BEGIN line to its END line.");
+}
+function emptyKey() {
+    return new ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
+}
+function cutOff(what) {
+    return new ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
+}
+function damaged() {
+    return new ConnectError('key', 'The key is damaged: it has the frame of a private key, but what is between is not one.', COPY_AGAIN);
+}
+function severalKeys(count) {
+    return new ConnectError('key', `The key holds ${count} private keys.`, 'Give the one that logs in; an ssh-agent holds several.');
+}
+/** `kind` with its article, such as `a DSA key`. */
+function unusable(kind, why) {
+    return new ConnectError('key', `The key is ${kind}, ${why}.`, MAKE_ONE);
+}
+function puttyKey() {
+    return new ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key; or in PuTTYgen by Conversions, Export OpenSSH key. Then use what is in the new file.');
+}
+function passphraseMissing() {
+    return new ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to what unlocks the key.');
+}
+function passphraseWrong() {
+    return new ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to what unlocks this key.');
+}
+/** Some formats tell by nothing but nonsense behind the lock that the passphrase is wrong. */
+function passphraseWrongOrDamaged() {
+    return new ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, lock the key anew in the usual way: ssh-keygen -p -f key; then use what is in that file.');
+}
+/** `how` the key is locked, as the end of a sentence; `anew` is the option of ssh-keygen that locks it in another way. */
+function lockedOtherwise(how, anew) {
+    return new ConnectError('key', `The key is locked with ${how}.`, `Lock it anew: ssh-keygen -p ${anew} -f key; then use what is in that file.`);
+}
+
+;// CONCATENATED MODULE: ./runner/key-text.js
+
+/** The longest key there is, of RSA with 16,384 bits, has a third of it. */
+const LONGEST = 65_536;
+const FRAME = /-----BEGIN ([A-Z0-9 ]*)-----([\s\S]*?)-----END \1-----/g;
+/** What an encrypted key in the old PEM format begins with. Without line ends, only its length ends the hexadecimal number. */
+const LOCK = /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*(AES-\d{3}-CBC,[0-9A-F]{32}|[A-Z0-9-]+,[0-9A-F]{16})/i;
+/**
+ * Finds the private key in what was pasted: with CRLF, indented, quoted, in base64, with other text around it, or with its
+ * line ends written as `\n`, made into blanks or lost.
+ * Throws a `ConnectError` of kind `key` that says what was given instead, and never shows it.
+ */
+function readKeyText(given) {
+    if (given.length > LONGEST)
+        throw notAPrivateKey('something that is too long for a key');
+    const text = unwrapped(given);
+    if (text === '')
+        throw emptyKey();
+    if (/^PuTTY-User-Key-File-\d/.test(text)) {
+        const lines = text.split(/\r\n|\n|\r/).map((line) => line.trim());
+        return { format: 'putty', text: `${lines.join('\n')}\n`, encrypted: false };
+    }
+    const keys = [...text.matchAll(FRAME)].filter(([, label]) => /(^| )PRIVATE KEY$/.test(label ?? ''));
+    const [key] = keys;
+    if (key === undefined)
+        throw whatElse(text);
+    if (keys.length > 1)
+        throw severalKeys(keys.length);
+    return framed(key[1] ?? '', key[2] ?? '');
+}
+/** Takes off what secrets are wrapped in: base64, quotes, and backslashes, of which a key has none itself. */
+function unwrapped(given) {
+    let text = stripped(given);
+    if (/^[A-Za-z0-9+/\s]+=*$/.test(text)) {
+        const decoded = stripped(Buffer.from(text, 'base64').toString('utf8'));
+        if (/-----BEGIN |^PuTTY-User-Key/.test(decoded))
+            text = decoded;
+    }
+    // The comment of a PuTTY file may have backslashes of its own.
+    const isWritten = text.startsWith('PuTTY') && /[\r\n]/.test(text);
+    return isWritten ? text : text.replace(/\\+([rnt/])/g, (_, letter) => (letter === '/' ? '/' : '\n'));
+}
+/** Without quotes, and without characters that cannot be seen. */
+function stripped(text) {
+    return text
+        .replace(/[\u200B-\u200D\u2060\uFEFF]/g, '')
+        .trim()
+        .replace(/^(["'`])([\s\S]*)\1$/, '$2')
+        .trim();
+}
+/** Writes the frame anew: whatever was made of the line ends, they carry no meaning. */
+function framed(label, content) {
+    const lock = LOCK.exec(content);
+    const base64 = content.slice(lock?.[0].length ?? 0).replace(/\s/g, '');
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
+        throw damaged();
+    const lines = [
+        `-----BEGIN ${label}-----`,
+        ...(lock === null ? [] : ['Proc-Type: 4,ENCRYPTED', `DEK-Info: ${lock[1]}`, '']),
+        ...(base64.match(/.{1,64}/g) ?? []),
+        `-----END ${label}-----`,
+        '',
+    ];
+    return {
+        format: label === 'OPENSSH PRIVATE KEY' ? 'openssh' : 'pem',
+        text: lines.join('\n'),
+        encrypted: lock !== null || label.startsWith('ENCRYPTED'),
+    };
+}
+/** Says what a text is that holds no private key. */
+function whatElse(text) {
+    const known = OTHER_THINGS.find(([pattern]) => pattern.test(text));
+    if (known !== undefined)
+        return notAPrivateKey(known[1]);
+    const begins = /BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(text);
+    const ends = /END [A-Z0-9 ]*PRIVATE KEY/.test(text);
+    if (begins !== ends)
+        return cutOff(`its ${begins ? 'END' : 'BEGIN'} line is missing`);
+    if (begins)
+        return cutOff('its BEGIN and END lines are not whole, or do not belong to each other');
+    const bytes = /^[A-Za-z0-9+/\s]{64,}=*$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
+    const isKey = bytes.toString('latin1', 0, 14) === 'openssh-key-v1' || (bytes[0] === 0x30 && bytes[1] === 0x82);
+    if (isKey)
+        return cutOff('its BEGIN and END lines are missing');
+    return notAPrivateKey('something that is in no known format');
+}
+const OTHER_THINGS = [
+    [/^\*+$/, 'only asterisks, which is how a log shows a secret'],
+    [/^(SHA256|MD5):\S+$/, 'a fingerprint'],
+    [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable, which nothing replaced by its value'],
+    [/BEGIN (\w+ )?CERTIFICATE|\S+-cert-v01@openssh\.com AAAA/, 'a certificate'],
+    [/\b(ssh-[a-z0-9]+|ecdsa-sha2-\w+|sk-\S+) AAAA|BEGIN (\w+ )?PUBLIC KEY/, 'a public key'],
+    [/BEGIN PGP /, 'a PGP key'],
+    [/BEGIN SSH2 ENCRYPTED/, 'a key in the format of ssh.com, which `ssh-keygen -i -f key` converts'],
+    [
+        /^(~|\.{0,2}\/|[A-Za-z]:\\|file:)[^\r\n]{0,300}$|^[\w.\\/-]{1,300}\.(pem|key|ppk)$|^id_\w+$/,
+        'a path to a file on another machine',
+    ],
+];
+
+;// CONCATENATED MODULE: ./runner/openssh-key.js
+const MAGIC = Buffer.from('openssh-key-v1\0');
+/** Of the one cipher family whose tag stands behind the key. */
+const TAG_LENGTH = 16;
+/** Reads the open part of a key file, without its frame; null where it is damaged. */
+function readOpensshKey(base64) {
+    const data = Buffer.from(base64, 'base64');
+    if (data.toString('base64') !== base64 || !data.subarray(0, MAGIC.length).equals(MAGIC))
+        return null;
+    const fields = reader(data, MAGIC.length);
+    const cipher = fields.string()?.toString('latin1');
+    const hash = fields.string()?.toString('latin1');
+    const hashing = fields.string();
+    const keys = fields.number();
+    const publicKey = fields.string();
+    const secret = fields.string();
+    if (cipher === undefined || !hashing || !publicKey || !secret || keys !== 1)
+        return null;
+    if ((cipher === 'none') !== (hash === 'none'))
+        return null;
+    if (fields.left() !== (/gcm|poly1305/.test(cipher) ? TAG_LENGTH : 0))
+        return null;
+    const rounds = hash === 'none' ? 0 : roundsOf(hashing);
+    return rounds === null ? null : { cipher, rounds, publicKey };
+}
+function roundsOf(hashing) {
+    const fields = reader(hashing, 0);
+    const salt = fields.string();
+    const rounds = fields.number();
+    return salt && salt.length > 0 && rounds && fields.left() === 0 ? rounds : null;
+}
+/** Writes an Ed25519 key, of which both halves have 32 bytes, as ssh-keygen does without a passphrase. */
+function writeEd25519(seed, point) {
+    const type = string('ssh-ed25519');
+    const check = Buffer.alloc(8);
+    const secret = Buffer.concat([
+        check,
+        type,
+        string(point),
+        string(Buffer.concat([seed, point])),
+        string(''),
+    ]);
+    const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1));
+    const data = Buffer.concat([
+        MAGIC,
+        string('none'),
+        string('none'),
+        string(''),
+        number(1),
+        string(Buffer.concat([type, string(point)])),
+        string(Buffer.concat([secret, padding])),
+    ]);
+    const lines = data.toString('base64').replace(/.{1,70}/g, '$&\n');
+    return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`;
+}
+/** Reads strings and numbers, as SSH writes them, from front to back; undefined where there is not enough left. */
+function reader(data, start) {
+    let at = start;
+    const number = () => {
+        if (at + 4 > data.length)
+            return undefined;
+        at += 4;
+        return data.readUInt32BE(at - 4);
+    };
+    const string = () => {
+        const length = number();
+        if (length === undefined || at + length > data.length)
+            return undefined;
+        at += length;
+        return data.subarray(at - length, at);
+    };
+    return { number, string, left: () => data.length - at };
+}
+function number(value) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(value);
+    return bytes;
+}
+function string(content) {
+    const bytes = Buffer.from(content);
+    return Buffer.concat([number(bytes.length), bytes]);
+}
+
 ;// CONCATENATED MODULE: ./runner/keys.js
 
 
 
 
+
+
+
+const TYPES = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
+const CIPHERS = /^(none|3des-cbc|aes(128|192|256)-(cbc|ctr)|aes(128|256)-gcm@openssh\.com)$/;
+/** About 15 s each thousand. */
+const MOST_ROUNDS = 1_000;
 /**
- * Reads a private key as people paste it into a secret: with CRLF, indented, quoted, in base64, or with its line ends
- * written as `\n` or made into spaces.
+ * Reads a private key as people paste it into a secret, in OpenSSH's format, PEM or PKCS#8, or an RSA key of PuTTY's
+ * version 2. A passphrase that it does not need does no harm.
  * Throws a `ConnectError` of kind `key` or `passphrase` that says what was given instead, and never shows it.
  */
 function readPrivateKey(text, passphrase) {
-    const tidy = tidied(text);
-    rejectOtherThings(tidy);
-    const pem = /-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(tidy) ? fromPkcs8(tidy, passphrase) : tidy;
-    const parsed = keys_parse(pem, passphrase);
+    const given = readKeyText(text);
+    const parsed = parseAs(given, passphrase);
     const blob = parsed.getPublicSSH();
+    if (parsed.type === 'ssh-rsa' && !isPublicKey(blob)) {
+        throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH takes for none');
+    }
+    if (!isPublicKey(blob) || !canSign(parsed))
+        throw damaged();
     return {
         parsed,
         type: parsed.type,
@@ -58413,93 +58648,124 @@ function readPrivateKey(text, passphrase) {
         publicLine: `${parsed.type} ${blob.toString('base64')}`,
     };
 }
-function keys_parse(pem, passphrase) {
-    const result = lib_default().utils.parseKey(pem, passphrase ?? undefined);
-    const parsed = Array.isArray(result) ? result[0] : result;
-    if (parsed instanceof Error || parsed === undefined)
-        throw unreadable(parsed?.message ?? '', passphrase);
-    if (!parsed.isPrivateKey())
-        throw notAPrivateKey('a public key');
+function parseAs(given, passphrase) {
+    switch (given.format) {
+        case 'openssh':
+            return openssh(given.text, passphrase);
+        case 'pem':
+            return pem(given, passphrase);
+        case 'putty':
+            return putty(given.text, passphrase);
+    }
+}
+function openssh(text, passphrase) {
+    const open = readOpensshKey(text.replace(/-----.*-----|\n/g, ''));
+    if (open === null)
+        throw damaged();
+    checkType(keyType(open.publicKey) ?? '');
+    const locked = open.cipher !== 'none';
+    if (locked && passphrase === null)
+        throw passphraseMissing();
+    if (!CIPHERS.test(open.cipher))
+        throw lockedOtherwise('a cipher that cannot be used here', '-Z aes256-ctr');
+    if (open.rounds > MOST_ROUNDS)
+        throw lockedOtherwise(`more than ${MOST_ROUNDS} rounds`, '-a 100');
+    const parsed = keys_parse(text, passphrase);
+    if (typeof parsed === 'string') {
+        throw locked && /bad passphrase|unable to authenticate data/i.test(parsed)
+            ? passphraseWrong()
+            : damaged();
+    }
+    if (!parsed.getPublicSSH().equals(open.publicKey))
+        throw damaged();
     return parsed;
 }
-/** ssh2's own words tell apart what its errors do not. */
-function unreadable(reason, passphrase) {
-    if (/no passphrase given/i.test(reason)) {
-        return new ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to what unlocks the key.');
-    }
-    const wrong = /bad passphrase|integrity check failed|unable to authenticate data|bad decrypt/i.test(reason);
-    if (wrong && passphrase !== null) {
-        return new ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to what unlocks this key.');
-    }
-    if (/malformed|integrity/i.test(reason)) {
-        return new ConnectError('key', 'The key is damaged: it has the frame of a private key, but what is between is not one.', 'Copy the whole file again, from its BEGIN line to its END line.');
-    }
-    return notAPrivateKey('something that is in no known format');
+function checkType(type) {
+    if (TYPES.includes(type))
+        return;
+    if (type === 'ssh-dss')
+        throw dsa();
+    if (type.startsWith('sk-'))
+        throw unusable('one of a security token', 'which nobody can touch during a deploy');
+    throw damaged();
 }
-function tidied(text) {
-    let tidy = text.replace(/^\uFEFF/, '').trim();
-    const quoted = /^(["'])([\s\S]*)\1$/.exec(tidy);
-    if (quoted?.[2] !== undefined)
-        tidy = quoted[2].trim();
-    if (/^[A-Za-z0-9+/\s]+=*$/.test(tidy)) {
-        const decoded = Buffer.from(tidy, 'base64').toString('utf8');
-        if (/-----BEGIN |^PuTTY-User-Key/.test(decoded))
-            tidy = decoded.trim();
-    }
-    if (!/[\r\n]/.test(tidy))
-        tidy = tidy.replaceAll('\\r', '').replaceAll('\\n', '\n');
-    const lines = tidy.split(/\r\n|\n|\r/).map((line) => line.trim());
-    return lines.length === 1 ? brokenIntoLines(tidy) : `${lines.join('\n')}\n`;
+function dsa() {
+    return unusable('a DSA key', 'which SSH servers have refused for years');
 }
-/** Puts the line ends back that a shell or a form made into spaces. */
-function brokenIntoLines(line) {
-    const frame = /^(-----BEGIN [A-Z0-9 ]+-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z0-9 ]+-----)$/.exec(line);
-    if (frame === null)
-        return line;
-    const [, begin, body, end] = frame;
-    const base64 = (body ?? '').replace(/\s/g, '').replace(/.{1,70}/g, '$&\n');
-    return `${begin}\n${base64}${end}\n`;
-}
-function rejectOtherThings(text) {
-    if (text.trim() === '') {
-        throw new ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
-    }
-    if (/^\*+$/.test(text))
-        throw notAPrivateKey('only asterisks, which is how a log shows a secret');
-    if (/^(ssh-|ecdsa-|sk-)\S+ AAAA|BEGIN (SSH2 |RSA )?PUBLIC KEY/.test(text))
-        throw notAPrivateKey('a public key');
-    const putty = /^PuTTY-User-Key-File-(\d)/.exec(text);
-    if (putty !== null && putty[1] !== '2') {
-        throw new ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key; then use what is in the new file.');
-    }
-    if (/^(~|\.{0,2}\/|[A-Za-z]:\\)\S*$/.test(text) && text.length < 300) {
-        throw notAPrivateKey('a path to a file on another machine');
-    }
-    const begins = /-----BEGIN [A-Z0-9 ]+-----/.test(text);
-    const ends = /-----END [A-Z0-9 ]+-----/.test(text);
-    if (begins !== ends) {
-        throw new ConnectError('key', `The key was cut off: its ${begins ? 'END' : 'BEGIN'} line is missing.`, 'Copy the whole file again, from its BEGIN line to its END line.');
-    }
-}
-function fromPkcs8(pem, passphrase) {
-    const encrypted = pem.includes('BEGIN ENCRYPTED');
+function pem({ text, encrypted }, passphrase) {
     if (encrypted && passphrase === null)
-        throw unreadable('no passphrase given', passphrase);
+        throw passphraseMissing();
     let key;
     try {
-        key = (0,external_node_crypto_.createPrivateKey)({ key: pem, ...(passphrase === null ? {} : { passphrase }) });
+        key = (0,external_node_crypto_.createPrivateKey)({ key: text, ...(passphrase === null ? {} : { passphrase }) });
+    }
+    catch (error) {
+        if (!encrypted)
+            throw damaged();
+        throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
+    }
+    const parsed = keys_parse(asSsh2Reads(key), null);
+    if (typeof parsed === 'string')
+        throw damaged();
+    return parsed;
+}
+/** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
+function asSsh2Reads(key) {
+    const curve = key.asymmetricKeyDetails?.namedCurve;
+    switch (key.asymmetricKeyType) {
+        case 'rsa':
+            return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+        case 'ed25519': {
+            const { d = '', x = '' } = key.export({ format: 'jwk' });
+            return writeEd25519(Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url'));
+        }
+        case 'ec':
+            if (curve === undefined || !['prime256v1', 'secp384r1', 'secp521r1'].includes(curve)) {
+                throw unusable(`one of the curve ${curve ?? 'without a name'}`, 'which SSH does not have');
+            }
+            return key.export({ type: 'sec1', format: 'pem' }).toString();
+        case 'dsa':
+            throw dsa();
+        default:
+            throw unusable(`of the kind ${key.asymmetricKeyType}`, 'which SSH does not have');
+    }
+}
+/** ssh2 reads one of PuTTY's formats: that of RSA keys before PuTTY 0.75. */
+function putty(text, passphrase) {
+    if (!/^PuTTY-User-Key-File-2: ssh-rsa\n/.test(text))
+        throw puttyKey();
+    const locked = !/^Encryption: none$/m.test(text);
+    if (locked && passphrase === null)
+        throw passphraseMissing();
+    const parsed = keys_parse(text, locked ? passphrase : null);
+    if (typeof parsed !== 'string')
+        return parsed;
+    throw locked && /bad passphrase/i.test(parsed) ? passphraseWrong() : puttyKey();
+}
+/** The answer is ssh2's complaint where it cannot read the key. */
+function keys_parse(text, passphrase) {
+    try {
+        const result = lib_default().utils.parseKey(text, passphrase ?? undefined);
+        const parsed = Array.isArray(result) ? result[0] : result;
+        if (parsed instanceof Error)
+            return parsed.message;
+        return parsed?.isPrivateKey() ? parsed : 'no private key';
+    }
+    catch (error) {
+        return String(error);
+    }
+}
+/** Whether the private half belongs to the public one. */
+function canSign(key) {
+    const data = Buffer.from('a test of both halves');
+    const hash = key.type === 'ssh-rsa' ? 'sha512' : undefined;
+    try {
+        const signature = key.sign(data, hash);
+        return Buffer.isBuffer(signature) && key.verify(data, signature, hash) === true;
     }
     catch {
-        throw unreadable(encrypted ? 'bad decrypt' : 'malformed', passphrase);
+        return false;
     }
-    if (key.asymmetricKeyType === 'rsa')
-        return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-    if (key.asymmetricKeyType === 'ec')
-        return key.export({ type: 'sec1', format: 'pem' }).toString();
-    throw new ConnectError('key', `The key is an ${key.asymmetricKeyType} key in PKCS#8, which cannot be used as it is.`, 'Make one in the usual format: ssh-keygen -t ed25519 -f key; then add key.pub to authorized_keys on the host.');
-}
-function notAPrivateKey(what) {
-    return new ConnectError('key', `The key is not a private key, but ${what}.`, "Set key to the content of the private key's file, such as that of ~/.ssh/id_ed25519, from its BEGIN line to its END line.");
 }
 
 ;// CONCATENATED MODULE: ./inputs/trust.js
@@ -59266,7 +59532,7 @@ const external_node_string_decoder_namespaceObject = require("node:string_decode
 ;// CONCATENATED MODULE: ./runner/lines.js
 
 /** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
-const LONGEST = 16 * 1024 * 1024;
+const lines_LONGEST = 16 * 1024 * 1024;
 /** Cuts a byte stream into lines at `\n`, and hands each on without it. What follows the last `\n` is never a line. */
 function lineReader(onLine) {
     const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
@@ -59282,7 +59548,7 @@ function lineReader(onLine) {
             onLine(line);
         }
         length += last.length;
-        if (length > LONGEST)
+        if (length > lines_LONGEST)
             pieces = [];
         else if (last !== '')
             pieces.push(last);
@@ -59724,7 +59990,7 @@ function parseText(json) {
     }
 }
 /** A line that carries the nonce, and is not as it was sent. */
-function damaged(label, text) {
+function session_failures_damaged(label, text) {
     return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
 }
 
@@ -59743,7 +60009,7 @@ function event_lines_readEvent(text, known, label) {
     const whole = Number.isSafeInteger(end) && end === known + Buffer.byteLength(json) + 1;
     const event = whole ? event_lines_parse(json) : null;
     if (event === null)
-        throw damaged(label, text);
+        throw session_failures_damaged(label, text);
     return { event: isEvent(event) ? event : null, end };
 }
 /** Cuts a text at its first blank. */

@@ -1,7 +1,19 @@
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import ssh2, { type ParsedKey } from 'ssh2';
-import { ConnectError } from './connect-error.ts';
+import type { ConnectError } from './connect-error.ts';
 import { fingerprint } from './host-key.ts';
+import {
+  damaged,
+  lockedOtherwise,
+  passphraseMissing,
+  passphraseWrong,
+  passphraseWrongOrDamaged,
+  puttyKey,
+  unusable,
+} from './key-errors.ts';
+import { type KeyText, readKeyText } from './key-text.ts';
+import { readOpensshKey, writeEd25519 } from './openssh-key.ts';
+import { isPublicKey, keyType } from './public-key.ts';
 
 /** A private key that can sign, and what may be said of it. */
 export interface PrivateKey {
@@ -13,17 +25,24 @@ export interface PrivateKey {
   publicLine: string;
 }
 
+const TYPES = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
+const CIPHERS = /^(none|3des-cbc|aes(128|192|256)-(cbc|ctr)|aes(128|256)-gcm@openssh\.com)$/;
+/** About 15 s each thousand. */
+const MOST_ROUNDS = 1_000;
+
 /**
- * Reads a private key as people paste it into a secret: with CRLF, indented, quoted, in base64, or with its line ends
- * written as `\n` or made into spaces.
+ * Reads a private key as people paste it into a secret, in OpenSSH's format, PEM or PKCS#8, or an RSA key of PuTTY's
+ * version 2. A passphrase that it does not need does no harm.
  * Throws a `ConnectError` of kind `key` or `passphrase` that says what was given instead, and never shows it.
  */
 export function readPrivateKey(text: string, passphrase: string | null): PrivateKey {
-  const tidy = tidied(text);
-  rejectOtherThings(tidy);
-  const pem = /-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(tidy) ? fromPkcs8(tidy, passphrase) : tidy;
-  const parsed = parse(pem, passphrase);
+  const given = readKeyText(text);
+  const parsed = parseAs(given, passphrase);
   const blob = parsed.getPublicSSH();
+  if (parsed.type === 'ssh-rsa' && !isPublicKey(blob)) {
+    throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH takes for none');
+  }
+  if (!isPublicKey(blob) || !canSign(parsed)) throw damaged();
   return {
     parsed,
     type: parsed.type,
@@ -32,118 +51,113 @@ export function readPrivateKey(text: string, passphrase: string | null): Private
   };
 }
 
-function parse(pem: string, passphrase: string | null): ParsedKey {
-  const result = ssh2.utils.parseKey(pem, passphrase ?? undefined);
-  const parsed = Array.isArray(result) ? result[0] : result;
-  if (parsed instanceof Error || parsed === undefined) throw unreadable(parsed?.message ?? '', passphrase);
-  if (!parsed.isPrivateKey()) throw notAPrivateKey('a public key');
+function parseAs(given: KeyText, passphrase: string | null): ParsedKey {
+  switch (given.format) {
+    case 'openssh':
+      return openssh(given.text, passphrase);
+    case 'pem':
+      return pem(given, passphrase);
+    case 'putty':
+      return putty(given.text, passphrase);
+  }
+}
+
+function openssh(text: string, passphrase: string | null): ParsedKey {
+  const open = readOpensshKey(text.replace(/-----.*-----|\n/g, ''));
+  if (open === null) throw damaged();
+  checkType(keyType(open.publicKey) ?? '');
+  const locked = open.cipher !== 'none';
+  if (locked && passphrase === null) throw passphraseMissing();
+  if (!CIPHERS.test(open.cipher)) throw lockedOtherwise('a cipher that cannot be used here', '-Z aes256-ctr');
+  if (open.rounds > MOST_ROUNDS) throw lockedOtherwise(`more than ${MOST_ROUNDS} rounds`, '-a 100');
+  const parsed = parse(text, passphrase);
+  if (typeof parsed === 'string') {
+    throw locked && /bad passphrase|unable to authenticate data/i.test(parsed)
+      ? passphraseWrong()
+      : damaged();
+  }
+  if (!parsed.getPublicSSH().equals(open.publicKey)) throw damaged();
   return parsed;
 }
 
-/** ssh2's own words tell apart what its errors do not. */
-function unreadable(reason: string, passphrase: string | null): ConnectError {
-  if (/no passphrase given/i.test(reason)) {
-    return new ConnectError(
-      'passphrase',
-      'The key is encrypted, and passphrase is not set.',
-      'Set passphrase to what unlocks the key.',
-    );
-  }
-  const wrong = /bad passphrase|integrity check failed|unable to authenticate data|bad decrypt/i.test(reason);
-  if (wrong && passphrase !== null) {
-    return new ConnectError(
-      'passphrase',
-      'The passphrase does not unlock the key.',
-      'Set passphrase to what unlocks this key.',
-    );
-  }
-  if (/malformed|integrity/i.test(reason)) {
-    return new ConnectError(
-      'key',
-      'The key is damaged: it has the frame of a private key, but what is between is not one.',
-      'Copy the whole file again, from its BEGIN line to its END line.',
-    );
-  }
-  return notAPrivateKey('something that is in no known format');
+function checkType(type: string): void {
+  if (TYPES.includes(type)) return;
+  if (type === 'ssh-dss') throw dsa();
+  if (type.startsWith('sk-'))
+    throw unusable('one of a security token', 'which nobody can touch during a deploy');
+  throw damaged();
 }
 
-function tidied(text: string): string {
-  let tidy = text.replace(/^\uFEFF/, '').trim();
-  const quoted = /^(["'])([\s\S]*)\1$/.exec(tidy);
-  if (quoted?.[2] !== undefined) tidy = quoted[2].trim();
-  if (/^[A-Za-z0-9+/\s]+=*$/.test(tidy)) {
-    const decoded = Buffer.from(tidy, 'base64').toString('utf8');
-    if (/-----BEGIN |^PuTTY-User-Key/.test(decoded)) tidy = decoded.trim();
-  }
-  if (!/[\r\n]/.test(tidy)) tidy = tidy.replaceAll('\\r', '').replaceAll('\\n', '\n');
-  const lines = tidy.split(/\r\n|\n|\r/).map((line) => line.trim());
-  return lines.length === 1 ? brokenIntoLines(tidy) : `${lines.join('\n')}\n`;
+function dsa(): ConnectError {
+  return unusable('a DSA key', 'which SSH servers have refused for years');
 }
 
-/** Puts the line ends back that a shell or a form made into spaces. */
-function brokenIntoLines(line: string): string {
-  const frame = /^(-----BEGIN [A-Z0-9 ]+-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z0-9 ]+-----)$/.exec(line);
-  if (frame === null) return line;
-  const [, begin, body, end] = frame;
-  const base64 = (body ?? '').replace(/\s/g, '').replace(/.{1,70}/g, '$&\n');
-  return `${begin}\n${base64}${end}\n`;
-}
-
-function rejectOtherThings(text: string): void {
-  if (text.trim() === '') {
-    throw new ConnectError(
-      'key',
-      'The key is empty.',
-      'Check that the secret exists under that name, and that this workflow may read it.',
-    );
-  }
-  if (/^\*+$/.test(text)) throw notAPrivateKey('only asterisks, which is how a log shows a secret');
-  if (/^(ssh-|ecdsa-|sk-)\S+ AAAA|BEGIN (SSH2 |RSA )?PUBLIC KEY/.test(text))
-    throw notAPrivateKey('a public key');
-  const putty = /^PuTTY-User-Key-File-(\d)/.exec(text);
-  if (putty !== null && putty[1] !== '2') {
-    throw new ConnectError(
-      'key',
-      'The key is a PuTTY file (.ppk).',
-      'Convert it: puttygen key.ppk -O private-openssh -o key; then use what is in the new file.',
-    );
-  }
-  if (/^(~|\.{0,2}\/|[A-Za-z]:\\)\S*$/.test(text) && text.length < 300) {
-    throw notAPrivateKey('a path to a file on another machine');
-  }
-  const begins = /-----BEGIN [A-Z0-9 ]+-----/.test(text);
-  const ends = /-----END [A-Z0-9 ]+-----/.test(text);
-  if (begins !== ends) {
-    throw new ConnectError(
-      'key',
-      `The key was cut off: its ${begins ? 'END' : 'BEGIN'} line is missing.`,
-      'Copy the whole file again, from its BEGIN line to its END line.',
-    );
-  }
-}
-
-function fromPkcs8(pem: string, passphrase: string | null): string {
-  const encrypted = pem.includes('BEGIN ENCRYPTED');
-  if (encrypted && passphrase === null) throw unreadable('no passphrase given', passphrase);
-  let key: ReturnType<typeof createPrivateKey>;
+function pem({ text, encrypted }: KeyText, passphrase: string | null): ParsedKey {
+  if (encrypted && passphrase === null) throw passphraseMissing();
+  let key: KeyObject;
   try {
-    key = createPrivateKey({ key: pem, ...(passphrase === null ? {} : { passphrase }) });
-  } catch {
-    throw unreadable(encrypted ? 'bad decrypt' : 'malformed', passphrase);
+    key = createPrivateKey({ key: text, ...(passphrase === null ? {} : { passphrase }) });
+  } catch (error) {
+    if (!encrypted) throw damaged();
+    throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
   }
-  if (key.asymmetricKeyType === 'rsa') return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-  if (key.asymmetricKeyType === 'ec') return key.export({ type: 'sec1', format: 'pem' }).toString();
-  throw new ConnectError(
-    'key',
-    `The key is an ${key.asymmetricKeyType} key in PKCS#8, which cannot be used as it is.`,
-    'Make one in the usual format: ssh-keygen -t ed25519 -f key; then add key.pub to authorized_keys on the host.',
-  );
+  const parsed = parse(asSsh2Reads(key), null);
+  if (typeof parsed === 'string') throw damaged();
+  return parsed;
 }
 
-function notAPrivateKey(what: string): ConnectError {
-  return new ConnectError(
-    'key',
-    `The key is not a private key, but ${what}.`,
-    "Set key to the content of the private key's file, such as that of ~/.ssh/id_ed25519, from its BEGIN line to its END line.",
-  );
+/** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
+function asSsh2Reads(key: KeyObject): string {
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+    case 'ed25519': {
+      const { d = '', x = '' } = key.export({ format: 'jwk' });
+      return writeEd25519(Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url'));
+    }
+    case 'ec':
+      if (curve === undefined || !['prime256v1', 'secp384r1', 'secp521r1'].includes(curve)) {
+        throw unusable(`one of the curve ${curve ?? 'without a name'}`, 'which SSH does not have');
+      }
+      return key.export({ type: 'sec1', format: 'pem' }).toString();
+    case 'dsa':
+      throw dsa();
+    default:
+      throw unusable(`of the kind ${key.asymmetricKeyType}`, 'which SSH does not have');
+  }
+}
+
+/** ssh2 reads one of PuTTY's formats: that of RSA keys before PuTTY 0.75. */
+function putty(text: string, passphrase: string | null): ParsedKey {
+  if (!/^PuTTY-User-Key-File-2: ssh-rsa\n/.test(text)) throw puttyKey();
+  const locked = !/^Encryption: none$/m.test(text);
+  if (locked && passphrase === null) throw passphraseMissing();
+  const parsed = parse(text, locked ? passphrase : null);
+  if (typeof parsed !== 'string') return parsed;
+  throw locked && /bad passphrase/i.test(parsed) ? passphraseWrong() : puttyKey();
+}
+
+/** The answer is ssh2's complaint where it cannot read the key. */
+function parse(text: string, passphrase: string | null): ParsedKey | string {
+  try {
+    const result = ssh2.utils.parseKey(text, passphrase ?? undefined);
+    const parsed = Array.isArray(result) ? result[0] : result;
+    if (parsed instanceof Error) return parsed.message;
+    return parsed?.isPrivateKey() ? parsed : 'no private key';
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** Whether the private half belongs to the public one. */
+function canSign(key: ParsedKey): boolean {
+  const data = Buffer.from('a test of both halves');
+  const hash = key.type === 'ssh-rsa' ? 'sha512' : undefined;
+  try {
+    const signature = key.sign(data, hash);
+    return Buffer.isBuffer(signature) && key.verify(data, signature, hash) === true;
+  } catch {
+    return false;
+  }
 }
