@@ -58043,10 +58043,9 @@ var lib_default = /*#__PURE__*/__nccwpck_require__.n(lib);
 
 /** OpenSSH gives up on a list with a longer one. */
 const LONGEST_PATTERN = 1_022;
-/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`. */
+/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`; the host is a canonical one. */
 function knownHostsName(host, port) {
-    const name = canonicalHost(host);
-    return port === 22 ? name : `[${name}]:${port}`;
+    return port === 22 ? host : `[${host}]:${port}`;
 }
 /** A host as OpenSSH's client looks it up: in lower case, an address in its shortest form. */
 function canonicalHost(host) {
@@ -58234,10 +58233,11 @@ function checkKnownHosts(text, host, port, presented) {
 /** The keys that are pinned for a host: those of `[host]:port`, or where there are none, those of the bare name. */
 function pinsFor(text, host, port) {
     const lines = parse(text);
-    const own = collect(lines, knownHostsName(host, port));
+    const name = canonicalHost(host);
+    const own = collect(lines, knownHostsName(name, port));
     if (port === 22 || own.keys.length > 0)
         return own;
-    const bare = collect(lines, canonicalHost(host));
+    const bare = collect(lines, name);
     return {
         keys: bare.keys,
         revoked: [...own.revoked, ...bare.revoked],
@@ -58379,7 +58379,7 @@ function compare(endpoint, key) {
     return `On ${endpoint.label} itself, compare the fingerprint with what this prints:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
 }
 function pinLine(endpoint, key) {
-    const name = endpoint.shownHost ?? 'ADDRESS';
+    const name = endpoint.shownHost === null ? 'ADDRESS' : canonicalHost(endpoint.shownHost);
     return `${knownHostsName(name, endpoint.port)} ${key.type} ${key.blob.toString('base64')}`;
 }
 function named(key) {
@@ -58776,13 +58776,13 @@ function canSign(key) {
 
 const trust_ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
 const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
-/** Reads `key`; null where a password stands in for it. */
-function parseKey(text, passphrase, password) {
+/** Reads `key`; null where a password or an ssh-agent, named by its socket, stands in for it. */
+function parseKey(text, passphrase, password, agent) {
     const takes = 'a private key, from its BEGIN line to its END line';
     if (text === '') {
-        if (password !== '')
+        if (password !== '' || agent !== '')
             return null;
-        throw new BadValue('there is nothing to log in with', takes, 'Give a key from a secret, and check that this workflow may read that secret.');
+        throw new BadValue('there is nothing to log in with', takes, 'Give a key from a secret, and check that this workflow may read that secret; or a password, or an ssh-agent (SSH_AUTH_SOCK).');
     }
     try {
         return readPrivateKey(text, passphrase || null);
@@ -58863,12 +58863,13 @@ function readInputs(env, workflow, mask) {
     maskSecrets(env, mask);
     const text = (name) => textOfInput(env, name) || DEFAULTS[name];
     const duration = (name, least, most) => () => parseDuration(text(name), { least, most });
+    const agent = env.SSH_AUTH_SOCK ?? '';
     const read = readAll(env, {
         host: () => parseHost(text('host')),
         // A user before the host's "@" stands for it; one that is given is checked all the same.
         username: () => text('username') === '' && text('host').includes('@') ? '' : parseUsername(text('username')),
         port: () => parsePort(text('port')),
-        key: () => parseKey(text('key'), text('passphrase'), text('password')),
+        key: () => parseKey(text('key'), text('passphrase'), text('password'), agent),
         passphrase: () => checkPassphrase(text('passphrase'), text('key')),
         password: () => text('password') || null,
         'known-hosts': () => parseKnownHosts(text('known-hosts')),
@@ -58905,6 +58906,7 @@ function readInputs(env, workflow, mask) {
             username: read.host.username ?? read.username,
             key: read.key,
             password: read.password,
+            agent: read.key === null && read.password === null ? agent : null,
             hostKey: policyOf(read['host-key-check'], read['known-hosts'], read.fingerprint),
             timeout: read['connect-timeout'],
         },
@@ -61185,32 +61187,100 @@ class NodeSSH {
     }
 }
 
+;// CONCATENATED MODULE: ./runner/agent.js
+
+
+
+/** An agent is on the same machine, in milliseconds. */
+const ANSWERS_WITHIN = 3_000;
+/** Asks the agent behind a socket for its keys. Throws a `ConnectError`. */
+async function askAgent(socket) {
+    const agent = new (lib_default()).OpenSSHAgent(socket);
+    const found = await identities(agent, socket);
+    if (found.length === 0) {
+        throw new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) holds no key that can be used, or is locked.`, 'Add one in an earlier step: ssh-add FILE. Or set key; if it is set, its secret is empty.');
+    }
+    let unsigned = null;
+    const sign = agent.sign.bind(agent);
+    const signer = Object.assign(agent, {
+        getIdentities: (done) => done(undefined, found),
+        sign: ((key, data, options, done) => sign(key, data, options, (error, signature) => {
+            if (!error)
+                return done(undefined, signature);
+            unsigned = agent_named(key);
+            done(new Error('authentication by the ssh-agent failed', { cause: error }));
+        })),
+    });
+    return { signer, keys: found.map(agent_named), unsigned: () => unsigned };
+}
+function identities(agent, socket) {
+    return new Promise((resolve, reject) => {
+        const refuse = () => reject(new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) does not answer.`, 'Start it in an earlier step of the same job, and let SSH_AUTH_SOCK name its socket. Or set key; if it is set, its secret is empty.'));
+        const late = setTimeout(refuse, ANSWERS_WITHIN);
+        agent.getIdentities((error, keys) => {
+            clearTimeout(late);
+            if (error)
+                refuse();
+            else
+                resolve((keys ?? []));
+        });
+    });
+}
+function agent_named(key) {
+    return `${key.type} ${fingerprint(key.getPublicSSH())}`;
+}
+
 ;// CONCATENATED MODULE: ./runner/authentication.js
 
-/** Offers the key, then the password, each only where the host takes that method. */
+
+/** Offers the key, then the password, or the keys of the agent, each only where the host takes that method. */
 function authentication(credentials) {
     const { username, key } = credentials;
-    const methods = methodsOf(credentials);
+    const offers = offersOf(credentials);
     let tried = new Set();
     let accepted = null;
+    let agent = null;
+    let tookOne = false;
+    const none = false;
     return {
         handler(left, partial, next) {
             accepted = left ?? accepted;
             // One of several factors was taken: what was refused before it may be taken now.
-            if (partial)
+            if (partial) {
                 tried = new Set();
+                tookOne = true;
+            }
             // A key may be asked about at once: it shows its public half only. For a password the methods are asked for first.
             if (accepted === null && key === null)
                 return next({ type: 'none', username });
-            const method = methods.find((candidate) => !tried.has(candidate) && (accepted === null || accepted.includes(candidate.type)));
-            if (method !== undefined)
-                tried.add(method);
-            next(method ?? false);
+            const offered = offers.find((candidate) => !tried.has(candidate) && isTaken(candidate, accepted));
+            if (offered === undefined)
+                return next(none);
+            tried.add(offered);
+            if (offered.kind === 'method')
+                return next(offered.method);
+            askAgent(credentials.agent ?? '').then((found) => {
+                agent = found;
+                next({ type: 'agent', username, agent: found.signer });
+            }, (error) => {
+                agent = error;
+                next(none);
+            });
         },
-        refused: (label) => refused(label, credentials, accepted),
+        refused: (label) => agent === null
+            ? refused(label, credentials, accepted, tookOne)
+            : agent instanceof connect_error_ConnectError
+                ? agent
+                : refusedAgent(label, username, agent, accepted),
     };
 }
-function methodsOf({ username, key, password }) {
+function isTaken(offered, accepted) {
+    const type = offered.kind === 'agent' ? 'publickey' : offered.method.type;
+    return accepted === null || accepted.includes(type);
+}
+function offersOf({ username, key, password, agent }) {
+    if (key === null && password === null)
+        return agent === null ? [] : [{ kind: 'agent' }];
     const methods = [];
     if (key !== null)
         methods.push({ type: 'publickey', username, key: key.parsed });
@@ -61222,18 +61292,42 @@ function methodsOf({ username, key, password }) {
             prompt: (_name, _instructions, _language, prompts, finish) => finish(prompts.map((prompt) => (prompt.echo === true ? '' : password))),
         });
     }
-    return methods;
+    return methods.map((method) => ({ kind: 'method', method }));
 }
-function refused(label, { username, key, password }, accepted) {
+function refused(label, { username, key, password }, accepted, tookOne) {
     const offered = [
         ...(key === null ? [] : [`the ${key.type} key ${key.fingerprint}`]),
         ...(password === null ? [] : ['a password']),
+        ...(key === null && password === null ? ['the ssh-agent'] : []),
     ].join(' and ');
-    const takes = accepted === null || accepted.length === 0 ? '' : ` It takes: ${accepted.join(', ')}.`;
-    const remedy = key === null
-        ? 'Check username and password. Many hosts take keys alone: then set key.'
-        : `Check username, and that this line is in ~/.ssh/authorized_keys of that user on ${label}: ${key.publicLine}`;
-    return new connect_error_ConnectError('authentication', `${label} refused to log in '${username}' with ${offered}.${takes}`, remedy);
+    const failure = (message, remedy) => new connect_error_ConnectError('authentication', `${label} ${message}.${takes(accepted)}`, remedy);
+    if (tookOne && password === null) {
+        return failure(`took ${offered}, and wants more than that to log in '${username}'`, 'Set password too, or let a key alone do for this user (AuthenticationMethods in sshd_config).');
+    }
+    const message = `refused to log in '${username}' with ${offered}`;
+    if (tookOne)
+        return failure(message, 'It took the key, and wants a password besides: check password.');
+    if (key === null && password !== null) {
+        return failure(message, 'Check username and password. Many hosts take keys alone: then set key.');
+    }
+    if (accepted !== null && !accepted.includes('publickey')) {
+        return failure(message, 'It takes no key of this user: set password, or allow keys there (PubkeyAuthentication in sshd_config).');
+    }
+    return failure(message, `Check username, and that this line is in ~/.ssh/authorized_keys of that user on ${label}: ${key?.publicLine}`);
+}
+function refusedAgent(label, username, { keys, unsigned }, accepted) {
+    const key = unsigned();
+    if (key !== null) {
+        return new connect_error_ConnectError('authentication', `${label} takes the key ${key}, but the ssh-agent did not sign with it.`, 'A locked agent does not, nor one that asks before each use (ssh-add -c): add the key without that. Or set key.');
+    }
+    const which = keys.length === 1 ? 'the one key' : `all ${keys.length} keys`;
+    const many = keys.length > 5
+        ? ' A host ends the login after a few keys (MaxAuthTries): keep fewer there, or set key.'
+        : '';
+    return new connect_error_ConnectError('authentication', `${label} refused to log in '${username}' with ${which} of the ssh-agent: ${keys.join(', ')}.${takes(accepted)}`, `Check username, and that a line that 'ssh-add -L' prints is in ~/.ssh/authorized_keys of that user on ${label}.${many}`);
+}
+function takes(accepted) {
+    return accepted === null || accepted.length === 0 ? '' : ` It takes: ${accepted.join(', ')}.`;
 }
 
 ;// CONCATENATED MODULE: ./runner/socket.js
@@ -61309,8 +61403,8 @@ const CLOSE_WITHIN = 1_000;
  * Throws a `ConnectError`.
  */
 async function connect(target) {
-    if (target.key === null && target.password === null) {
-        throw new connect_error_ConnectError('authentication', `There is nothing to log in to ${target.label} with.`, 'Set key or password.');
+    if (target.key === null && target.password === null && target.agent === null) {
+        throw new connect_error_ConnectError('authentication', `There is nothing to log in to ${target.label} with.`, 'Set key or password, or start an ssh-agent in an earlier step.');
     }
     const limit = startLimit(target, target.timeout);
     const presented = [];

@@ -70,13 +70,15 @@ export function readInputs(
   const duration = (name: InputName, least: string, most: string) => (): number =>
     parseDuration(text(name), { least, most });
 
+  const agent = env.SSH_AUTH_SOCK ?? '';
+
   const read = readAll(env, {
     host: () => parseHost(text('host')),
     // A user before the host's "@" stands for it; one that is given is checked all the same.
     username: () =>
       text('username') === '' && text('host').includes('@') ? '' : parseUsername(text('username')),
     port: () => parsePort(text('port')),
-    key: () => parseKey(text('key'), text('passphrase'), text('password')),
+    key: () => parseKey(text('key'), text('passphrase'), text('password'), agent),
     passphrase: () => checkPassphrase(text('passphrase'), text('key')),
     password: () => text('password') || null,
     'known-hosts': () => parseKnownHosts(text('known-hosts')),
@@ -120,6 +122,7 @@ export function readInputs(
       username: read.host.username ?? read.username,
       key: read.key,
       password: read.password,
+      agent: read.key === null && read.password === null ? agent : null,
       hostKey: policyOf(read['host-key-check'], read['known-hosts'], read.fingerprint),
       timeout: read['connect-timeout'],
     },

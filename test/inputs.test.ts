@@ -65,6 +65,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     port: 22,
     username: 'deploy',
     password: null,
+    agent: null,
     hostKey: { kind: 'none' },
     timeout: 30_000,
   });
@@ -457,6 +458,18 @@ describe('the login', () => {
       key: null,
       password: 'correct horse',
     });
+  });
+
+  test('an ssh-agent serves where there is neither key nor password', () => {
+    const agent = { SSH_AUTH_SOCK: '/run/agent.sock' };
+    expect(read({ key: '' }, agent).target).toMatchObject({
+      key: null,
+      password: null,
+      agent: '/run/agent.sock',
+    });
+    expect(read({}, agent).target.agent).toBeNull();
+    expect(read({ key: '', password: 'correct horse' }, agent).target.agent).toBeNull();
+    expect(messageOf({ key: '' }, { SSH_AUTH_SOCK: '' })).toContain('there is nothing to log in with');
   });
 
   test('an address is shown only where it is all of the input, since a part of a secret is not masked', () => {

@@ -9,15 +9,20 @@ import { oneOf } from './settings.ts';
 const ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
 const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
 
-/** Reads `key`; null where a password stands in for it. */
-export function parseKey(text: string, passphrase: string, password: string): PrivateKey | null {
+/** Reads `key`; null where a password or an ssh-agent, named by its socket, stands in for it. */
+export function parseKey(
+  text: string,
+  passphrase: string,
+  password: string,
+  agent: string,
+): PrivateKey | null {
   const takes = 'a private key, from its BEGIN line to its END line';
   if (text === '') {
-    if (password !== '') return null;
+    if (password !== '' || agent !== '') return null;
     throw new BadValue(
       'there is nothing to log in with',
       takes,
-      'Give a key from a secret, and check that this workflow may read that secret.',
+      'Give a key from a secret, and check that this workflow may read that secret; or a password, or an ssh-agent (SSH_AUTH_SOCK).',
     );
   }
   try {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { knownHostsName } from './host-pattern.ts';
+import { canonicalHost, knownHostsName } from './host-pattern.ts';
 import { checkKnownHosts, pinsFor, unreadableLines } from './known-hosts.ts';
 import { keyType } from './public-key.ts';
 
@@ -142,7 +142,7 @@ function compare(endpoint: Endpoint, key: HostKey): string {
 }
 
 function pinLine(endpoint: Endpoint, key: HostKey): string {
-  const name = endpoint.shownHost ?? 'ADDRESS';
+  const name = endpoint.shownHost === null ? 'ADDRESS' : canonicalHost(endpoint.shownHost);
   return `${knownHostsName(name, endpoint.port)} ${key.type} ${key.blob.toString('base64')}`;
 }
 

@@ -4,10 +4,9 @@ import { isIPv6, SocketAddress } from 'node:net';
 /** OpenSSH gives up on a list with a longer one. */
 const LONGEST_PATTERN = 1_022;
 
-/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`. */
+/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`; the host is a canonical one. */
 export function knownHostsName(host: string, port: number): string {
-  const name = canonicalHost(host);
-  return port === 22 ? name : `[${name}]:${port}`;
+  return port === 22 ? host : `[${host}]:${port}`;
 }
 
 /** A host as OpenSSH's client looks it up: in lower case, an address in its shortest form. */

@@ -39,9 +39,10 @@ export function checkKnownHosts(text: string, host: string, port: number, presen
 /** The keys that are pinned for a host: those of `[host]:port`, or where there are none, those of the bare name. */
 export function pinsFor(text: string, host: string, port: number): Pins {
   const lines = parse(text);
-  const own = collect(lines, knownHostsName(host, port));
+  const name = canonicalHost(host);
+  const own = collect(lines, knownHostsName(name, port));
   if (port === 22 || own.keys.length > 0) return own;
-  const bare = collect(lines, canonicalHost(host));
+  const bare = collect(lines, name);
   return {
     keys: bare.keys,
     revoked: [...own.revoked, ...bare.revoked],

@@ -56,11 +56,11 @@ const CLOSE_WITHIN = 1_000;
  * Throws a `ConnectError`.
  */
 export async function connect(target: Target): Promise<Connection> {
-  if (target.key === null && target.password === null) {
+  if (target.key === null && target.password === null && target.agent === null) {
     throw new ConnectError(
       'authentication',
       `There is nothing to log in to ${target.label} with.`,
-      'Set key or password.',
+      'Set key or password, or start an ssh-agent in an earlier step.',
     );
   }
   const limit = startLimit(target, target.timeout);

@@ -83,6 +83,7 @@ async function deploy(
     shownHost: null,
     key: readPrivateKey(sshd.key, null),
     password: null,
+    agent: null,
     hostKey: { kind: 'known-hosts', text: sshd.knownHosts },
     timeout: 20_000,
   });

@@ -93,6 +93,7 @@ function reach(sshd: SshHost, relay: Relay, timeout: number): Promise<Connection
     shownHost: null,
     key: readPrivateKey(sshd.key, null),
     password: null,
+    agent: null,
     hostKey: { kind: 'fingerprints', list: [sshd.fingerprint] },
     timeout,
   });
@@ -200,6 +201,7 @@ describe('a link that is lost', () => {
             shownHost: null,
             key: readPrivateKey(other.key, null),
             password: null,
+            agent: null,
             hostKey: { kind: 'fingerprints', list: [`SHA256:${'A'.repeat(43)}`] },
             timeout,
           });

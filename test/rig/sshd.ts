@@ -25,6 +25,8 @@ export interface SshdOptions {
   config?: string[];
   /** Reads its start-up files and runs the client's command, as sshd would start it. Default: /bin/bash. */
   loginShell?: string;
+  /** A file that stands for /etc/shadow, so that there is a password to log in with; for root alone. */
+  shadow?: string;
 }
 
 export interface SshHost {
@@ -63,7 +65,7 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     writeFileSync(file('config'), configText(options, directory, port));
-    const server = new Server(sshd, file('config'));
+    const server = new Server([...shadowed(options.shadow), sshd, '-D', '-e', '-f', file('config')]);
     if (!(await server.listens(port))) {
       await server.stop();
       if (attempt < 5 && server.log.includes('Address already in use')) continue;
@@ -96,6 +98,12 @@ export function findSshd(): string {
     throw new Error("OpenSSH's sshd is needed for this test: install Debian's openssh-server or its like.");
   }
   return found;
+}
+
+/** A mount namespace of its own: nothing but this sshd sees the other file. */
+function shadowed(shadow: string | undefined): string[] {
+  if (shadow === undefined) return [];
+  return ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /etc/shadow && exec "$@"', shadow];
 }
 
 function configText(options: SshdOptions, directory: string, port: number): string {
@@ -156,8 +164,8 @@ class Server {
     this.#process.kill('SIGKILL');
   };
 
-  constructor(sshd: string, config: string) {
-    this.#process = spawn(sshd, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  constructor([program = '', ...args]: string[]) {
+    this.#process = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr?.on('data', (chunk: Buffer) => {
       this.log += chunk.toString('utf8');
     });

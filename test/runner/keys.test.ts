@@ -219,6 +219,7 @@ describe('at a real sshd', () => {
       username: sshd.username,
       key: readPrivateKey(made.text, PASSPHRASE),
       password: null,
+      agent: null,
       hostKey: { kind: 'fingerprints', list: [sshd.fingerprint] },
       timeout: 20_000,
     });

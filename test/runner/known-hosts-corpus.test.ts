@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { knownHostsName, namesHost } from '../../src/runner/host-pattern.ts';
+import { canonicalHost, knownHostsName, namesHost } from '../../src/runner/host-pattern.ts';
 import { checkKnownHosts, unreadableLines } from '../../src/runner/known-hosts.ts';
 import { findSshd } from '../rig/sshd.ts';
 import { type CorpusCase, type CorpusKeys, randomCases, writtenCases } from './known-hosts-corpus.ts';
@@ -54,7 +54,7 @@ test("judges every file as OpenSSH's client does, which has a real sshd before i
 test('finds the lines that ssh-keygen -F finds', async () => {
   const differences: string[] = [];
   await inParallel(cases, async ({ what, text, host, port }, worker) => {
-    const name = knownHostsName(host, port);
+    const name = knownHostsName(canonicalHost(host), port);
     writeFileSync(file(`looked-up-${worker}`), text);
     const { stdout } = await run('ssh-keygen', ['-F', name, '-f', file(`looked-up-${worker}`)]);
     // It shows lines whose key is broken too.
@@ -81,7 +81,9 @@ function verdictOfOurs({ text, host, port, presented }: CorpusCase): string {
   const blob = Buffer.from(keys[presented].split(' ')[1] ?? '', 'base64');
   const { kind } = checkKnownHosts(text, host, port, blob);
   if (kind === 'authority-only') return 'unknown';
-  return kind === 'changed' && !pinsItself(text, knownHostsName(host, port)) ? 'unknown' : kind;
+  return kind === 'changed' && !pinsItself(text, knownHostsName(canonicalHost(host), port))
+    ? 'unknown'
+    : kind;
 }
 
 /** Whether a line pins a key for the very name. */

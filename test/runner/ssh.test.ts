@@ -46,6 +46,7 @@ function target(changes: Partial<Target> = {}): Target {
     username: sshd.username,
     key: readPrivateKey(sshd.key, null),
     password: null,
+    agent: null,
     hostKey: { kind: 'known-hosts', text: sshd.knownHosts },
     timeout: 20_000,
     ...changes,
@@ -246,7 +247,7 @@ describe('the login', () => {
   it('with nothing to log in with is not tried', async () => {
     expect(await errorOf({ key: null })).toMatchObject({
       kind: 'authentication',
-      remedy: 'Set key or password.',
+      remedy: 'Set key or password, or start an ssh-agent in an earlier step.',
     });
   });
 
