@@ -86,6 +86,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     healthTimeout: 60_000,
     stableFor: 10_000,
     lockTimeout: 900_000,
+    canary: 'auto',
     healthUrl: null,
   });
 });
