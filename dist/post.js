@@ -57703,13 +57703,14 @@ function ipv6(text) {
 }
 /** Reads a login name. */
 function parseUsername(text) {
-    const takes = 'the name to log in with: printable characters without a blank, ":" or "@", not beginning with a dash';
+    const takes = 'the name to log in with: printable characters without blanks, quotes, brackets and any of : @ ; & | < >, not beginning with a dash';
     if (text === '')
         throw new BadValue('a user is needed', takes, 'Name the user that PM2 runs as on the server.');
     if (text.includes(':')) {
         throw new BadValue('it holds a colon', takes, 'A password has an input of its own, `password`; a key is better.');
     }
-    if (text.startsWith('-') || /[\s@\p{C}]/u.test(text) || text.length > 256) {
+    // OpenSSH's client takes none of these either.
+    if (text.startsWith('-') || /[\s@\p{C}'"`;&|<>(){}]|\\$/u.test(text) || text.length > 256) {
         throw new BadValue('it cannot be a login name', takes);
     }
     return text;
@@ -58532,6 +58533,7 @@ const OTHER_THINGS = [
 ];
 
 ;// CONCATENATED MODULE: ./runner/openssh-key.js
+
 const MAGIC = Buffer.from('openssh-key-v1\0');
 /** Of the one cipher family whose tag stands behind the key. */
 const TAG_LENGTH = 16;
@@ -58553,8 +58555,15 @@ function readOpensshKey(base64) {
         return null;
     if (fields.left() !== (/gcm|poly1305/.test(cipher) ? TAG_LENGTH : 0))
         return null;
-    const rounds = hash === 'none' ? 0 : roundsOf(hashing);
+    if (hash === 'none')
+        return isWhole(publicKey, secret) ? { cipher, rounds: 0, publicKey } : null;
+    const rounds = roundsOf(hashing);
     return rounds === null ? null : { cipher, rounds, publicKey };
+}
+/** What is not locked repeats the public key behind two numbers, though an RSA key in another order. */
+function isWhole(publicKey, secret) {
+    const repeated = secret.subarray(8, 8 + publicKey.length);
+    return secret.length % 8 === 0 && (repeated.equals(publicKey) || keyType(publicKey) === 'ssh-rsa');
 }
 function roundsOf(hashing) {
     const fields = reader(hashing, 0);
@@ -58706,6 +58715,9 @@ function pem({ text, encrypted }, passphrase) {
     const parsed = keys_parse(asSsh2Reads(key), null);
     if (typeof parsed === 'string')
         throw damaged();
+    // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
+    if (!(0,external_node_crypto_.createPublicKey)(parsed.getPublicPEM()).equals((0,external_node_crypto_.createPublicKey)(key)))
+        throw damaged();
     return parsed;
 }
 /** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
@@ -58757,14 +58769,22 @@ function keys_parse(text, passphrase) {
 /** Whether the private half belongs to the public one. */
 function canSign(key) {
     const data = Buffer.from('a test of both halves');
-    const hash = key.type === 'ssh-rsa' ? 'sha512' : undefined;
+    const isRsa = key.type === 'ssh-rsa';
+    const hash = isRsa ? 'sha512' : undefined;
     try {
         const signature = key.sign(data, hash);
-        return Buffer.isBuffer(signature) && key.verify(data, signature, hash) === true;
+        if (!Buffer.isBuffer(signature) || key.verify(data, signature, hash) !== true)
+            return false;
+        return !isRsa || areOfOneKey((0,external_node_crypto_.createPrivateKey)(key.getPrivatePEM()).export({ format: 'jwk' }));
     }
     catch {
         return false;
     }
+}
+/** OpenSSL signs with an RSA key even where some of its numbers are wrong: it goes round them. */
+function areOfOneKey(rsa) {
+    const [n, d, p, q, dp, dq, qi] = [rsa.n, rsa.d, rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.qi].map((number) => BigInt(`0x0${Buffer.from(number ?? '', 'base64url').toString('hex')}`));
+    return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
 }
 
 ;// CONCATENATED MODULE: ./inputs/trust.js

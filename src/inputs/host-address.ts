@@ -85,7 +85,7 @@ function ipv6(text: string): string {
 /** Reads a login name. */
 export function parseUsername(text: string): string {
   const takes =
-    'the name to log in with: printable characters without a blank, ":" or "@", not beginning with a dash';
+    'the name to log in with: printable characters without blanks, quotes, brackets and any of : @ ; & | < >, not beginning with a dash';
   if (text === '')
     throw new BadValue('a user is needed', takes, 'Name the user that PM2 runs as on the server.');
   if (text.includes(':')) {
@@ -95,7 +95,8 @@ export function parseUsername(text: string): string {
       'A password has an input of its own, `password`; a key is better.',
     );
   }
-  if (text.startsWith('-') || /[\s@\p{C}]/u.test(text) || text.length > 256) {
+  // OpenSSH's client takes none of these either.
+  if (text.startsWith('-') || /[\s@\p{C}'"`;&|<>(){}]|\\$/u.test(text) || text.length > 256) {
     throw new BadValue('it cannot be a login name', takes);
   }
   return text;

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import ssh2, { type ParsedKey } from 'ssh2';
 import type { ConnectError } from './connect-error.ts';
 import { fingerprint } from './host-key.ts';
@@ -103,6 +103,8 @@ function pem({ text, encrypted }: KeyText, passphrase: string | null): ParsedKey
   }
   const parsed = parse(asSsh2Reads(key), null);
   if (typeof parsed === 'string') throw damaged();
+  // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
+  if (!createPublicKey(parsed.getPublicPEM()).equals(createPublicKey(key))) throw damaged();
   return parsed;
 }
 
@@ -153,11 +155,21 @@ function parse(text: string, passphrase: string | null): ParsedKey | string {
 /** Whether the private half belongs to the public one. */
 function canSign(key: ParsedKey): boolean {
   const data = Buffer.from('a test of both halves');
-  const hash = key.type === 'ssh-rsa' ? 'sha512' : undefined;
+  const isRsa = key.type === 'ssh-rsa';
+  const hash = isRsa ? 'sha512' : undefined;
   try {
     const signature = key.sign(data, hash);
-    return Buffer.isBuffer(signature) && key.verify(data, signature, hash) === true;
+    if (!Buffer.isBuffer(signature) || key.verify(data, signature, hash) !== true) return false;
+    return !isRsa || areOfOneKey(createPrivateKey(key.getPrivatePEM()).export({ format: 'jwk' }));
   } catch {
     return false;
   }
+}
+
+/** OpenSSL signs with an RSA key even where some of its numbers are wrong: it goes round them. */
+function areOfOneKey(rsa: JsonWebKey): boolean {
+  const [n, d, p, q, dp, dq, qi] = [rsa.n, rsa.d, rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.qi].map((number) =>
+    BigInt(`0x0${Buffer.from(number ?? '', 'base64url').toString('hex')}`),
+  ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+  return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
 }

@@ -1,3 +1,5 @@
+import { keyType } from './public-key.ts';
+
 /** What OpenSSH's private key format shows of a key that may be locked. */
 export interface OpensshKey {
   /** `none` where it is not locked. */
@@ -26,8 +28,15 @@ export function readOpensshKey(base64: string): OpensshKey | null {
   if (cipher === undefined || !hashing || !publicKey || !secret || keys !== 1) return null;
   if ((cipher === 'none') !== (hash === 'none')) return null;
   if (fields.left() !== (/gcm|poly1305/.test(cipher) ? TAG_LENGTH : 0)) return null;
-  const rounds = hash === 'none' ? 0 : roundsOf(hashing);
+  if (hash === 'none') return isWhole(publicKey, secret) ? { cipher, rounds: 0, publicKey } : null;
+  const rounds = roundsOf(hashing);
   return rounds === null ? null : { cipher, rounds, publicKey };
+}
+
+/** What is not locked repeats the public key behind two numbers, though an RSA key in another order. */
+function isWhole(publicKey: Buffer, secret: Buffer): boolean {
+  const repeated = secret.subarray(8, 8 + publicKey.length);
+  return secret.length % 8 === 0 && (repeated.equals(publicKey) || keyType(publicKey) === 'ssh-rsa');
 }
 
 function roundsOf(hashing: Buffer): number | null {

@@ -1,0 +1,111 @@
+import { pick, type Random, random } from './random.ts';
+
+/** CPU time that one small input may take, in milliseconds. */
+const LIMIT = 1_500;
+
+/** How many inputs to try: few by default, FUZZ_RUNS where it is set. FUZZ_SEED chooses others. */
+export function fuzzRuns(few: number): number {
+  return Number(process.env.FUZZ_RUNS ?? few);
+}
+
+/** Milliseconds that a test of so many inputs may take. */
+export function fuzzTimeout(runs: number): number {
+  return 60_000 + runs * 100;
+}
+
+/** The same inputs each time, for a name and a seed. */
+export function fuzzRandom(name: string): Random {
+  const seed = Number(process.env.FUZZ_SEED ?? 1);
+  return random([...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed));
+}
+
+/** What the parser makes of an input: its result, or an error that is its own. Anything else, or a hang, is thrown. */
+export function outcome<T, E extends Error>(
+  parse: () => T,
+  own: abstract new (...args: never[]) => E,
+  input: string,
+): { result: T } | { error: E } {
+  const before = process.cpuUsage();
+  const found = attempt(parse, own, input);
+  const { user, system } = process.cpuUsage(before);
+  if ((user + system) / 1000 > LIMIT) throw new Error(`it took too long over ${JSON.stringify(input)}`);
+  return found;
+}
+
+function attempt<T, E extends Error>(
+  parse: () => T,
+  own: abstract new (...args: never[]) => E,
+  input: string,
+): { result: T } | { error: E } {
+  try {
+    return { result: parse() };
+  } catch (error) {
+    if (error instanceof own) return { error };
+    throw new Error(`an error that is not its own, for ${JSON.stringify(input)}`, { cause: error });
+  }
+}
+
+const ODD = [
+  '',
+  ' ',
+  '\t',
+  '\n',
+  '\r',
+  '\r\n',
+  '\0',
+  '\\n',
+  '"',
+  "'",
+  '=',
+  ',',
+  ':',
+  '@',
+  '#',
+  '|',
+  '!',
+  '*',
+  '?',
+  '[',
+  ']',
+  '%',
+  '$',
+  '-',
+];
+const ODDER = [
+  '/',
+  '+',
+  '\uFEFF',
+  '\u00E9',
+  '\u2028',
+  '\u{1F511}',
+  '\uD800',
+  '-----',
+  '00',
+  '99',
+  'ssh-rsa',
+  'A'.repeat(300),
+  '*a'.repeat(40),
+];
+
+/** Changes a text in one to four places. */
+export function mutated(rand: Random, text: string, others: readonly string[] = []): string {
+  let changed = text;
+  for (let times = 1 + rand(4); times > 0; times -= 1) {
+    const at = rand(changed.length + 1);
+    const end = at + rand(pick(rand, [2, 8, 80]));
+    changed = pick(rand, [
+      () => changed.slice(0, at) + pick(rand, [...ODD, ...ODDER]) + changed.slice(at),
+      () => changed.slice(0, at) + pick(rand, [...ODD, ...ODDER]) + changed.slice(at + 1),
+      () => changed.slice(0, at) + changed.slice(end),
+      () => changed.slice(0, end) + changed.slice(at),
+      () => changed.slice(0, at) + String.fromCharCode(rand(128)) + changed.slice(at + 1),
+      () => changed.slice(0, at) + flipCase(changed.slice(at, end)) + changed.slice(end),
+      () => changed.slice(0, at) + pick(rand, [text, ...others]).slice(rand(40)),
+    ])();
+  }
+  return changed;
+}
+
+function flipCase(text: string): string {
+  return text.toUpperCase() === text ? text.toLowerCase() : text.toUpperCase();
+}
