@@ -58631,6 +58631,7 @@ function string(content) {
 
 
 
+
 const TYPES = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
 const CIPHERS = /^(none|3des-cbc|aes(128|192|256)-(cbc|ctr)|aes(128|256)-gcm@openssh\.com)$/;
 /** About 15 s each thousand. */
@@ -58712,13 +58713,19 @@ function pem({ text, encrypted }, passphrase) {
             throw damaged();
         throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
     }
-    const parsed = keys_parse(asSsh2Reads(key), null);
-    if (typeof parsed === 'string')
-        throw damaged();
-    // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
-    if (!(0,external_node_crypto_.createPublicKey)(parsed.getPublicPEM()).equals((0,external_node_crypto_.createPublicKey)(key)))
-        throw damaged();
-    return parsed;
+    try {
+        const parsed = keys_parse(asSsh2Reads(key), null);
+        // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
+        const isWhole = typeof parsed !== 'string' && (0,external_node_crypto_.createPublicKey)(parsed.getPublicPEM()).equals((0,external_node_crypto_.createPublicKey)(key));
+        if (isWhole)
+            return parsed;
+    }
+    catch (error) {
+        // OpenSSL reads keys that it cannot write.
+        if (error instanceof connect_error_ConnectError)
+            throw error;
+    }
+    throw damaged();
 }
 /** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
 function asSsh2Reads(key) {

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import ssh2, { type ParsedKey } from 'ssh2';
-import type { ConnectError } from './connect-error.ts';
+import { ConnectError } from './connect-error.ts';
 import { fingerprint } from './host-key.ts';
 import {
   damaged,
@@ -101,11 +101,17 @@ function pem({ text, encrypted }: KeyText, passphrase: string | null): ParsedKey
     if (!encrypted) throw damaged();
     throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
   }
-  const parsed = parse(asSsh2Reads(key), null);
-  if (typeof parsed === 'string') throw damaged();
-  // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
-  if (!createPublicKey(parsed.getPublicPEM()).equals(createPublicKey(key))) throw damaged();
-  return parsed;
+  try {
+    const parsed = parse(asSsh2Reads(key), null);
+    // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
+    const isWhole =
+      typeof parsed !== 'string' && createPublicKey(parsed.getPublicPEM()).equals(createPublicKey(key));
+    if (isWhole) return parsed;
+  } catch (error) {
+    // OpenSSL reads keys that it cannot write.
+    if (error instanceof ConnectError) throw error;
+  }
+  throw damaged();
 }
 
 /** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
