@@ -57589,6 +57589,55 @@ function toMilliseconds(text) {
     return digits === undefined ? null : Number(digits) * UNITS[unit];
 }
 
+;// CONCATENATED MODULE: ./inputs/list.js
+/** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
+function splitList(text) {
+    return text
+        .split(/[,\r\n]/)
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '');
+}
+
+;// CONCATENATED MODULE: ./inputs/fingerprint.js
+
+
+const ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
+const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
+const fingerprint_TAKES = "SHA-256 fingerprints of the servers' host keys, each as SHA256:… or host=SHA256:…";
+/**
+ * Reads `fingerprint`. With more than one host, hops included, each entry has to be bound to one: otherwise any of them
+ * could stand in for another. `hosts` is null where what names them cannot be read.
+ */
+function parseFingerprints(text, hosts) {
+    const entries = splitList(text).map(parseEntry);
+    if (hosts === null || entries.length === 0)
+        return entries;
+    const labels = hosts.map(({ label }) => label);
+    if (hosts.length > 1 && entries.some(({ host }) => host === null)) {
+        throw new BadValue(`an entry is bound to no host, and there are ${hosts.length}`, fingerprint_TAKES, `Bind each to the label or the address of its host, such as ${labels.map((label) => `${label}=SHA256:…`).join(', ')}.`);
+    }
+    if (!entries.some((entry) => hosts.some((host) => isOf(entry, host)))) {
+        throw new BadValue('every entry is bound to another host', fingerprint_TAKES, `Bind it to the label or the address of this host, such as ${labels[0]}=SHA256:….`);
+    }
+    return entries;
+}
+/** The fingerprints that one host may have; none where all are of others. */
+function fingerprintsOf(entries, host) {
+    return entries.filter((entry) => isOf(entry, host)).map(({ print }) => print);
+}
+function parseEntry(entry) {
+    const [, host = null, print] = ENTRY.exec(entry) ?? [];
+    if (print === undefined) {
+        throw new BadValue(MD5.test(entry) ? 'it is an MD5 fingerprint' : 'it is no fingerprint', fingerprint_TAKES, 'On the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it.');
+    }
+    return { host, print };
+}
+function isOf({ host }, { label, address }) {
+    if (host === null || host === label)
+        return true;
+    return host.replace(/^\[(.*)\]$/, '$1').toLowerCase() === address.toLowerCase();
+}
+
 ;// CONCATENATED MODULE: ./inputs/git-token.js
 
 /** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
@@ -57644,15 +57693,6 @@ function absolute(text) {
 
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./inputs/list.js
-/** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
-function splitList(text) {
-    return text
-        .split(/[,\r\n]/)
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== '');
-}
-
 ;// CONCATENATED MODULE: ./inputs/host-address.js
 
 
@@ -57660,7 +57700,7 @@ function splitList(text) {
 const host_address_TAKES = 'one host as [label=][user@]host[:port], with an IPv6 address in brackets';
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?$/;
-const ENTRY = /^(?:(?<label>[^=@]*)=)?(?:(?<username>.*)@)?(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::(?<port>[^:]*))?$/s;
+const host_address_ENTRY = /^(?:(?<label>[^=@]*)=)?(?:(?<username>.*)@)?(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::(?<port>[^:]*))?$/s;
 /** Reads the one host that this version takes. */
 function parseHost(text) {
     const entries = splitList(text);
@@ -57671,37 +57711,38 @@ function parseHost(text) {
     if (entries.length > 1) {
         throw new BadValue(`it names ${entries.length} hosts`, `${host_address_TAKES}; this version deploys to one`, 'Deploy to each host in a job of its own, for example with a matrix.');
     }
-    return parseEntry(entry);
+    return host_address_parseEntry(entry, host_address_TAKES);
 }
-function parseEntry(entry) {
+/** Reads one entry; `takes` is what the input takes that it stands in. */
+function host_address_parseEntry(entry, takes) {
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
-        throw new BadValue('it is a URL', host_address_TAKES, 'Leave out what stands before the host, up to and with "://".');
+        throw new BadValue('it is a URL', takes, 'Leave out what stands before the host, up to and with "://".');
     }
-    const found = ENTRY.exec(entry)?.groups;
+    const found = host_address_ENTRY.exec(entry)?.groups;
     if (!found) {
         const manyColons = (entry.match(/:/g) ?? []).length > 1;
-        throw new BadValue(manyColons ? 'it has several colons' : 'it cannot be read', host_address_TAKES, manyColons ? 'Write an IPv6 address in brackets, such as [2001:db8::1]:22.' : null);
+        throw new BadValue(manyColons ? 'it has several colons' : 'it cannot be read', takes, manyColons ? 'Write an IPv6 address in brackets, such as [2001:db8::1]:22.' : null);
     }
     const { label, username, bracketed, plain, port } = found;
     if (label !== undefined && !LABEL.test(label)) {
-        throw new BadValue('its label cannot be used', `${host_address_TAKES}; a label is letters, digits, ".", "_" and "-", at most 63`);
+        throw new BadValue('its label cannot be used', `${takes}; a label is letters, digits, ".", "_" and "-", at most 63`);
     }
     return {
         label: label ?? null,
         username: username === undefined ? null : parseUsername(username),
-        address: bracketed === undefined ? hostName(plain ?? '') : ipv6(bracketed),
+        address: bracketed === undefined ? hostName(plain ?? '', takes) : ipv6(bracketed, takes),
         port: port === undefined ? null : parsePort(port),
     };
 }
-function hostName(text) {
+function hostName(text, takes) {
     if (!HOST_NAME.test(text)) {
-        throw new BadValue(text === '' ? 'it has no host' : 'its host is neither a name nor an address', host_address_TAKES, /[^\0-\x7f]/.test(text) ? 'Write a name with other than ASCII letters in its xn-- form.' : null);
+        throw new BadValue(text === '' ? 'it has no host' : 'its host is neither a name nor an address', takes, /[^\0-\x7f]/.test(text) ? 'Write a name with other than ASCII letters in its xn-- form.' : null);
     }
     return text;
 }
-function ipv6(text) {
+function ipv6(text, takes) {
     if (!(0,external_node_net_.isIPv6)(text))
-        throw new BadValue('what stands in brackets is no IPv6 address', host_address_TAKES);
+        throw new BadValue('what stands in brackets is no IPv6 address', takes);
     return text;
 }
 /** Reads a login name. */
@@ -57738,7 +57779,11 @@ const DEFAULTS = {
     'known-hosts': '',
     fingerprint: '',
     'host-key-check': 'strict',
+    'proxy-jump': '',
+    'proxy-key': '',
+    'proxy-passphrase': '',
     'connect-timeout': '30s',
+    'connect-retries': '3',
     path: '',
     ref: '',
     repository: '',
@@ -57836,7 +57881,14 @@ function parseRelativePath(text, takes) {
 
 ;// CONCATENATED MODULE: ./inputs/secrets.js
 /** Inputs whose value no log or error ever shows. */
-const SECRET_INPUTS = ['key', 'passphrase', 'password', 'git-token'];
+const SECRET_INPUTS = [
+    'key',
+    'passphrase',
+    'password',
+    'proxy-key',
+    'proxy-passphrase',
+    'git-token',
+];
 /**
  * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
  * a masked text. Lines of a key are longer, but for its last.
@@ -57917,121 +57969,15 @@ function quote(given) {
     return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
 }
 
-;// CONCATENATED MODULE: ./inputs/repository.js
-
-const repository_TAKES = 'owner/name on this GitHub server, an https:// or ssh:// URL, user@host:path, a file:/// URL or an absolute path';
-const OWNER_AND_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*\/[A-Za-z0-9_.][A-Za-z0-9._-]*$/;
-const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*:[^\s:-][^\s]*$/;
-/** Reads what to clone; the result is an address that git takes as it stands. */
-function parseRepository(text, serverUrl) {
-    if (text.startsWith('-'))
-        throw new BadValue('it begins with a dash', repository_TAKES);
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', repository_TAKES);
-    if (OWNER_AND_NAME.test(text))
-        return urlOnServer(serverUrl, text);
-    if (text.startsWith('/'))
-        return text;
-    if (/^file:\/\/\//.test(text))
-        return text;
-    if (/^(?:https|ssh):\/\//.test(text))
-        return checkedUrl(text);
-    if (SCP_LIKE.test(text) && !text.includes('::'))
-        return text;
-    if (/^http:\/\//.test(text)) {
-        throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
-    }
-    throw new BadValue('it is none of the forms that are taken', repository_TAKES);
-}
-/** The https address of a repository of the GitHub server that the workflow runs on. */
-function urlOnServer(serverUrl, ownerAndName) {
-    return `${serverUrl}/${ownerAndName}.git`;
-}
-function checkedUrl(text) {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    // What browsers forgive (a missing host, a backslash), git reads in its own way.
-    if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
-        throw new BadValue('it is no valid URL', repository_TAKES);
-    const loginIsName = url.protocol === 'ssh:' && url.password === '';
-    if (!loginIsName && (url.username !== '' || url.password !== '')) {
-        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out, and give the server a deploy key for the repository.');
-    }
-    // git hands both to ssh as arguments.
-    if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
-        throw new BadValue('its host or user begins with a dash', repository_TAKES);
-    }
-    return text;
-}
-
-;// CONCATENATED MODULE: ./inputs/settings.js
-
-
-/** Takes one of some words, exactly. */
-function oneOf(text, words) {
-    const word = words.find((candidate) => candidate === text);
-    if (word === undefined)
-        throw new BadValue('it is none of these', words.map((each) => `\`${each}\``).join(' or '));
-    return word;
-}
-/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
-function parseShellText(text) {
-    if (text.includes('\0'))
-        throw new BadValue('it holds a NUL character', 'shell commands');
-    return text;
-}
-/** Reads `install-command` and `build-command`. */
-function parseStep(text) {
-    if (text === '')
-        return { kind: 'default' };
-    if (text === 'none')
-        return { kind: 'none' };
-    return { kind: 'command', command: parseShellText(text) };
-}
-/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
-function parseAppName(name) {
-    const takes = 'names of apps as in the ecosystem file, separated by commas or line ends';
-    if (name.startsWith('-'))
-        throw new BadValue('a name begins with a dash', takes);
-    if (hasUnprintable(name))
-        throw new BadValue('a name holds an invisible character', takes);
-    return name;
-}
-/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
-function parsePm2Env(text) {
-    if (text === '')
-        return null;
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
-        throw new BadValue('it is no name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to choose env_production of the ecosystem file.');
-    }
-    return text;
-}
-/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
-function parseStableFor(text, healthTimeout) {
-    const stableFor = parseDuration(text, { least: '0s', most: '1h' });
-    const limit = durationOrNull(healthTimeout);
-    if (limit !== null && stableFor > limit) {
-        throw new BadValue(`it is longer than \`health-timeout\`, ${healthTimeout}`, 'a duration that fits into `health-timeout`');
-    }
-    return stableFor;
-}
-/** `health-timeout` itself reports what is wrong with it. */
-function durationOrNull(text) {
-    try {
-        return parseDuration(text, { least: '0s', most: '24h' });
-    }
-    catch {
-        return null;
-    }
-}
-
 ;// CONCATENATED MODULE: ./runner/connect-error.js
 /** Why there is no connection. Message and remedy are for the user; neither holds a secret. */
 class ConnectError extends Error {
-    constructor(kind, message, remedy, cause) {
+    constructor(kind, message, remedy, cause, output = []) {
         super(message, cause === undefined ? undefined : { cause });
         this.name = 'ConnectError';
         this.kind = kind;
         this.remedy = remedy;
+        this.output = output;
     }
 }
 
@@ -58332,6 +58278,8 @@ function refusal(policy, endpoint, presented) {
             return unpinned(endpoint, key, 'neither known-hosts nor fingerprint is set, so nothing says which key is the right one');
         case 'fingerprints': {
             const pinned = policy.list.map((entry) => entry.replace(/=+$/, ''));
+            if (pinned.length === 0)
+                return unbound(endpoint, key);
             if (pinned.includes(key.fingerprint))
                 return null;
             return {
@@ -58373,7 +58321,13 @@ function againstKnownHosts(text, endpoint, key) {
 function unpinned(endpoint, key, why) {
     return {
         message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If it is the same, set known-hosts to this line${endpoint.shownHost === null ? ', with your host for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+        remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+    };
+}
+function unbound(endpoint, key) {
+    return {
+        message: `${endpoint.label} cannot be trusted: fingerprint has no entry for it. It presented ${named(key)}. Nothing was sent to it.`,
+        remedy: `${compare(endpoint, key)} If it is the same, add this entry to fingerprint: ${endpoint.label}=${key.fingerprint}`,
     };
 }
 function compare(endpoint, key) {
@@ -58795,15 +58749,81 @@ function areOfOneKey(rsa) {
     return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
 }
 
+;// CONCATENATED MODULE: ./inputs/settings.js
+
+
+/** Takes one of some words, exactly. */
+function oneOf(text, words) {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined)
+        throw new BadValue('it is none of these', words.map((each) => `\`${each}\``).join(' or '));
+    return word;
+}
+/** Reads a whole number from `least` to `most`. */
+function parseCount(text, { least, most }) {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (count < least || count > most) {
+        throw new BadValue('it is no such number', `a whole number from ${least} to ${most}`);
+    }
+    return count;
+}
+/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
+function parseShellText(text) {
+    if (text.includes('\0'))
+        throw new BadValue('it holds a NUL character', 'shell commands');
+    return text;
+}
+/** Reads `install-command` and `build-command`. */
+function parseStep(text) {
+    if (text === '')
+        return { kind: 'default' };
+    if (text === 'none')
+        return { kind: 'none' };
+    return { kind: 'command', command: parseShellText(text) };
+}
+/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
+function parseAppName(name) {
+    const takes = 'names of apps as in the ecosystem file, separated by commas or line ends';
+    if (name.startsWith('-'))
+        throw new BadValue('a name begins with a dash', takes);
+    if (hasUnprintable(name))
+        throw new BadValue('a name holds an invisible character', takes);
+    return name;
+}
+/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
+function parsePm2Env(text) {
+    if (text === '')
+        return null;
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
+        throw new BadValue('it is no name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to choose env_production of the ecosystem file.');
+    }
+    return text;
+}
+/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
+function parseStableFor(text, healthTimeout) {
+    const stableFor = parseDuration(text, { least: '0s', most: '1h' });
+    const limit = durationOrNull(healthTimeout);
+    if (limit !== null && stableFor > limit) {
+        throw new BadValue(`it is longer than \`health-timeout\`, ${healthTimeout}`, 'a duration that fits into `health-timeout`');
+    }
+    return stableFor;
+}
+/** `health-timeout` itself reports what is wrong with it. */
+function durationOrNull(text) {
+    try {
+        return parseDuration(text, { least: '0s', most: '24h' });
+    }
+    catch {
+        return null;
+    }
+}
+
 ;// CONCATENATED MODULE: ./inputs/trust.js
 
 
 
 
 
-
-const trust_ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
-const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
 /** Reads `key`; null where a password or an ssh-agent, named by its socket, stands in for it. */
 function parseKey(text, passphrase, password, agent) {
     const takes = 'a private key, from its BEGIN line to its END line';
@@ -58835,22 +58855,6 @@ function parseKnownHosts(text) {
     }
     return text || null;
 }
-/** Reads `fingerprint`: those of this host, each as `SHA256:…`. An entry may be bound to a host by its label or address. */
-function parseFingerprints(text, host) {
-    const takes = "SHA-256 fingerprints of the server's host keys, each as SHA256:… or host=SHA256:…";
-    const entries = splitList(text).map((entry) => {
-        const [, name = null, print] = trust_ENTRY.exec(entry) ?? [];
-        if (print === undefined) {
-            throw new BadValue(MD5.test(entry) ? 'it is an MD5 fingerprint' : 'it is no fingerprint', takes, 'On the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it.');
-        }
-        return { name, print };
-    });
-    const ours = entries.filter(({ name }) => name === null || name === host?.label || name === host?.address);
-    if (entries.length > 0 && ours.length === 0 && host !== null) {
-        throw new BadValue('every entry is bound to another host', takes, "Bind it to this host's label or address.");
-    }
-    return ours.map(({ print }) => print);
-}
 /** Decides how the host has to prove itself. What is given twice, or given and switched off, is no decision. */
 function parseHostKeyCheck(check, knownHosts, fingerprints) {
     const mode = oneOf(check, ['strict', 'off']);
@@ -58868,7 +58872,190 @@ function parseHostKeyCheck(check, knownHosts, fingerprints) {
     return fingerprints === '' ? 'none' : 'fingerprints';
 }
 
+;// CONCATENATED MODULE: ./inputs/proxy-jump.js
+
+
+
+
+const proxy_jump_TAKES = 'the hops in the order in which they are gone through, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
+/** Reads `proxy-jump`; `target` is the label of the host that it leads to. */
+function parseProxyJump(text, target) {
+    if (text === 'none')
+        return [];
+    const hops = splitList(text).map((entry, index) => {
+        const hop = host_address_parseEntry(entry, proxy_jump_TAKES);
+        return { ...hop, label: hop.label ?? `hop-${index + 1}` };
+    });
+    const labels = [target, ...hops.map(({ label }) => label)];
+    const twice = labels.find((label, index) => labels.indexOf(label) !== index);
+    if (twice !== undefined) {
+        throw new BadValue(`${JSON.stringify(twice)} is the label of two hosts`, proxy_jump_TAKES, 'Give each hop a label of its own, other than that of `host`.');
+    }
+    return hops;
+}
+/** Reads `proxy-key`; null where the hops get the key of the host, or those of the ssh-agent. */
+function parseProxyKey(text, passphrase, { hops, key, agent }) {
+    const takes = 'a private key for the hops of `proxy-jump`; default is `key`';
+    const hasHops = hops !== '' && hops !== 'none';
+    if (text !== '') {
+        if (hasHops)
+            return ofHops(() => parseKey(text, passphrase, '', ''));
+        throw new BadValue('there is no hop that it is for', takes, 'Give `proxy-jump`, or leave this out.');
+    }
+    if (hasHops && key === '' && agent === '') {
+        throw new BadValue('there is nothing to log in to a hop with', takes, 'A hop never gets the password.');
+    }
+    return null;
+}
+/** What is wrong with a key is said of `key` and `passphrase`: here the inputs have other names. */
+function ofHops(read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        if (!(error instanceof BadValue))
+            throw error;
+        const renamed = (text) => text
+            .replace('passphrase is not set', 'proxy-passphrase is not set')
+            .replace(/^Set (key|passphrase) /, 'Set proxy-$1 ');
+        throw new BadValue(renamed(error.message), error.takes, error.remedy === null ? null : renamed(error.remedy));
+    }
+}
+/** Checks that there is a key for `proxy-passphrase` to unlock. */
+function checkProxyPassphrase(text, proxyKey) {
+    if (text !== '' && proxyKey === '') {
+        throw new BadValue('there is no `proxy-key` that it could unlock', 'what unlocks `proxy-key`', '`passphrase` unlocks `key`, for the hops too.');
+    }
+}
+
+;// CONCATENATED MODULE: ./inputs/repository.js
+
+const repository_TAKES = 'owner/name on this GitHub server, an https:// or ssh:// URL, user@host:path, a file:/// URL or an absolute path';
+const OWNER_AND_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*\/[A-Za-z0-9_.][A-Za-z0-9._-]*$/;
+const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*:[^\s:-][^\s]*$/;
+/** Reads what to clone; the result is an address that git takes as it stands. */
+function parseRepository(text, serverUrl) {
+    if (text.startsWith('-'))
+        throw new BadValue('it begins with a dash', repository_TAKES);
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', repository_TAKES);
+    if (OWNER_AND_NAME.test(text))
+        return urlOnServer(serverUrl, text);
+    if (text.startsWith('/'))
+        return text;
+    if (/^file:\/\/\//.test(text))
+        return text;
+    if (/^(?:https|ssh):\/\//.test(text))
+        return checkedUrl(text);
+    if (SCP_LIKE.test(text) && !text.includes('::'))
+        return text;
+    if (/^http:\/\//.test(text)) {
+        throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
+    }
+    throw new BadValue('it is none of the forms that are taken', repository_TAKES);
+}
+/** The https address of a repository of the GitHub server that the workflow runs on. */
+function urlOnServer(serverUrl, ownerAndName) {
+    return `${serverUrl}/${ownerAndName}.git`;
+}
+function checkedUrl(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    // What browsers forgive (a missing host, a backslash), git reads in its own way.
+    if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
+        throw new BadValue('it is no valid URL', repository_TAKES);
+    const loginIsName = url.protocol === 'ssh:' && url.password === '';
+    if (!loginIsName && (url.username !== '' || url.password !== '')) {
+        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out, and give the server a deploy key for the repository.');
+    }
+    // git hands both to ssh as arguments.
+    if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
+        throw new BadValue('its host or user begins with a dash', repository_TAKES);
+    }
+    return text;
+}
+
+;// CONCATENATED MODULE: ./inputs/target.js
+
+
+
+/** OpenSSH's `-p` is for the last host alone, and so is `port`. */
+const HOP_PORT = 22;
+/** Puts together where to connect to. */
+function makeTarget(read, given) {
+    const hopKey = read['proxy-key'] ?? read.key;
+    const username = read.host.username ?? read.username;
+    const target = { label: labelOf(read.host), address: read.host.address };
+    return {
+        label: target.label,
+        host: target.address,
+        port: read.host.port ?? read.port,
+        shownHost: shown(given.host, target),
+        username,
+        key: read.key,
+        password: read.password,
+        agent: read.key === null && read.password === null ? given.agent : null,
+        hostKey: policyFor(target, read),
+        hops: read['proxy-jump'].map((hop) => ({
+            label: hop.label,
+            host: hop.address,
+            port: hop.port ?? HOP_PORT,
+            shownHost: shown(given.proxyJump, hop),
+            setBy: 'proxy-jump',
+            username: hop.username ?? username,
+            key: hopKey,
+            agent: hopKey === null ? given.agent : null,
+            hostKey: policyFor(hop, read),
+        })),
+        timeout: read['connect-timeout'],
+        retries: read['connect-retries'],
+    };
+}
+/** The label of the one host, also while `host` cannot be read. */
+function labelOf(host) {
+    return host?.label ?? 'host-1';
+}
+/** For those who need the host beside their own input; `host` itself reports what is wrong with it. */
+function hostOrNull(text) {
+    try {
+        return parseHost(text);
+    }
+    catch {
+        return null;
+    }
+}
+/** Every host that has to prove its identity, or null where one cannot be read; its own input reports what is wrong. */
+function allHosts(host, proxyJump) {
+    const target = hostOrNull(host);
+    if (target === null)
+        return null;
+    const label = labelOf(target);
+    try {
+        return [{ label, address: target.address }, ...parseProxyJump(proxyJump, label)];
+    }
+    catch {
+        return null;
+    }
+}
+function policyFor(host, read) {
+    const kind = read['host-key-check'];
+    switch (kind) {
+        case 'known-hosts':
+            return { kind, text: read['known-hosts'] ?? '' };
+        case 'fingerprints':
+            return { kind, list: fingerprintsOf(read.fingerprint, host) };
+        default:
+            return { kind };
+    }
+}
+/** GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through. */
+function shown(given, { address }) {
+    return given === address ? address : null;
+}
+
 ;// CONCATENATED MODULE: ./inputs.js
+
+
+
 
 
 
@@ -58901,8 +59088,16 @@ function readInputs(env, workflow, mask) {
         passphrase: () => checkPassphrase(text('passphrase'), text('key')),
         password: () => text('password') || null,
         'known-hosts': () => parseKnownHosts(text('known-hosts')),
-        fingerprint: () => parseFingerprints(text('fingerprint'), hostOrNull(text('host'))),
+        fingerprint: () => parseFingerprints(text('fingerprint'), allHosts(text('host'), text('proxy-jump'))),
         'host-key-check': () => parseHostKeyCheck(text('host-key-check'), text('known-hosts'), text('fingerprint')),
+        'proxy-jump': () => parseProxyJump(text('proxy-jump'), labelOf(hostOrNull(text('host')))),
+        'proxy-key': () => parseProxyKey(text('proxy-key'), text('proxy-passphrase'), {
+            hops: text('proxy-jump'),
+            key: text('key'),
+            agent,
+        }),
+        'proxy-passphrase': () => checkProxyPassphrase(text('proxy-passphrase'), text('proxy-key')),
+        'connect-retries': () => parseCount(text('connect-retries'), { least: 0, most: 10 }),
         'connect-timeout': duration('connect-timeout', '100ms', '10m'),
         path: () => parsePath(text('path')),
         ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
@@ -58925,19 +59120,7 @@ function readInputs(env, workflow, mask) {
         'lock-timeout': duration('lock-timeout', '0s', '6h'),
     });
     return {
-        target: {
-            label: read.host.label ?? 'host-1',
-            host: read.host.address,
-            port: read.host.port ?? read.port,
-            // GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through.
-            shownHost: text('host') === read.host.address ? read.host.address : null,
-            username: read.host.username ?? read.username,
-            key: read.key,
-            password: read.password,
-            agent: read.key === null && read.password === null ? agent : null,
-            hostKey: policyOf(read['host-key-check'], read['known-hosts'], read.fingerprint),
-            timeout: read['connect-timeout'],
-        },
+        target: makeTarget(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         shellInit: read['shell-init'],
         path: read.path,
         ref: read.ref,
@@ -58963,25 +59146,6 @@ function readRepository(given, workflow) {
     return given === ''
         ? { url: urlOnServer(workflow.serverUrl, workflow.repository), given: false }
         : { url: parseRepository(given, workflow.serverUrl), given: true };
-}
-function policyOf(kind, knownHosts, fingerprints) {
-    switch (kind) {
-        case 'known-hosts':
-            return { kind, text: knownHosts ?? '' };
-        case 'fingerprints':
-            return { kind, list: fingerprints };
-        default:
-            return { kind };
-    }
-}
-/** For those who need the host beside their own input; `host` itself reports what is wrong with it. */
-function hostOrNull(text) {
-    try {
-        return parseHost(text);
-    }
-    catch {
-        return null;
-    }
 }
 
 ;// CONCATENATED MODULE: ./protocol.js
@@ -59556,825 +59720,134 @@ async function attempt(trouble, work) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./runner/lines.js
+;// CONCATENATED MODULE: ./runner/limit.js
 
-/** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
-const lines_LONGEST = 16 * 1024 * 1024;
-/** Cuts a byte stream into lines at `\n`, and hands each on without it. What follows the last `\n` is never a line. */
-function lineReader(onLine) {
-    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    let pieces = [];
-    let length = 0;
-    return (chunk) => {
-        const parts = decoder.write(chunk).split('\n');
-        const last = parts.pop() ?? '';
-        for (const part of parts) {
-            const line = pieces.length === 0 ? part : [...pieces, part].join('');
-            pieces = [];
-            length = 0;
-            onLine(line);
-        }
-        length += last.length;
-        if (length > lines_LONGEST)
-            pieces = [];
-        else if (last !== '')
-            pieces.push(last);
-    };
-}
-/** What may be shown of a line that a host sent: no control characters, no escape sequences, not for ever. */
-function showable(line) {
-    const plain = line
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
-        .replace(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
-        .replace(/[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, ' ')
-        .trim();
-    return plain.length > 200 ? `${plain.slice(0, 200)} …` : plain;
-}
-
-;// CONCATENATED MODULE: ./runner/session-error.js
-/** Why a deploy cannot be followed, or could not begin. */
-class session_error_SessionError extends Error {
-    constructor(message, remedy, output = [], goesOn = false) {
-        super(message);
-        this.name = 'SessionError';
-        this.remedy = remedy;
-        this.output = output;
-        this.goesOn = goesOn;
-    }
-}
-
-;// CONCATENATED MODULE: ./runner/bootstrap.js
-
-
-
-/** How long a host may take to answer the nonce, in milliseconds. */
-const BOOTSTRAP_TIMEOUT = 15_000;
-const ANSWER = 'pm2-ssh-deploy-ready';
-/** Lines and characters of what came instead of an answer that are kept. */
-const SHOWN_LINES = 8;
-/**
- * The one command that is ever run: constant, so that nothing can be put into it. It reads the nonce, answers with
- * it, reads a script up to a line that is the nonce again, and evaluates that one. Every common login shell takes it
- * as it is: it has no line end (tcsh), no backslash (fish), no `!` (csh's history), and does not begin with exec (rbash).
- */
-const BOOTSTRAP_LINE = "sh -c 'read -r n || exit 1; " +
-    // In one write with the line end before it, so that no background job of a start-up file prints in between.
-    `e=$(echo; echo x); e=\${e%x}; echo "\${e}${ANSWER} $n"; ` +
-    's=; while IFS= read -r l; do ' +
-    'if [ "$l" = "$n" ]; then eval "$s"; exit; fi; ' +
-    's=$s$l$e; done; exit 1' +
-    "'";
-/**
- * Starts the bootstrap. Until it has answered, nothing but a random nonce is sent, since a start-up file or a forced
- * command may be what reads it. Throws a `SessionError`.
- */
-async function openShell(connection, timeout) {
-    const channel = await connection.exec(BOOTSTRAP_LINE);
-    const nonce = (0,external_node_crypto_.randomBytes)(16).toString('hex');
-    const before = [];
-    const complaints = [];
-    let onLine = (line) => keepFirst(before, line);
-    let onComplaint = (line) => keepFirst(before, line);
-    channel.stdout.on('data', lineReader((line) => onLine(line)));
-    channel.stderr.on('data', lineReader((line) => onComplaint(line)));
-    const answered = new Promise((resolve) => {
-        onLine = (line) => {
-            if (line === `${ANSWER} ${nonce}`)
-                resolve();
-            else
-                keepFirst(before, line);
-        };
-    });
-    channel.stdin.write(`${nonce}\n`);
-    const outcome = await firstOf(answered, channel, timeout);
-    if (outcome !== 'answered') {
-        channel.stdin.end();
-        throw noAnswer(connection.label, outcome, timeout, before);
-    }
-    onLine = () => { };
-    onComplaint = (line) => keepLast(complaints, line);
-    return {
-        nonce,
-        send: (text) => {
-            channel.stdin.write(text);
-        },
-        listen: (listener) => {
-            onLine = listener;
-        },
-        complaints: () => complaints,
-        ended: channel.ended,
-        finish: () => {
-            channel.stdin.end();
-        },
-    };
-}
-async function firstOf(answered, channel, timeout) {
+/** Starts the limit; `timeout` in milliseconds. */
+function startLimit(first, timeout) {
     let timer;
-    const late = new Promise((resolve) => {
-        timer = setTimeout(() => resolve('late'), timeout);
-    });
-    try {
-        return await Promise.race([answered.then(() => 'answered'), channel.ended, late]);
-    }
-    finally {
-        clearTimeout(timer);
-    }
+    const limit = {
+        at: first,
+        phase: 'reaching it',
+        from: null,
+        exceeded: new Promise((_, reject) => {
+            timer = setTimeout(() => reject(late(limit, timeout / 1000)), timeout);
+        }),
+        stop: () => clearTimeout(timer),
+    };
+    limit.exceeded.catch(() => { });
+    return limit;
 }
-function noAnswer(label, outcome, timeout, before) {
-    if (outcome !== 'late' && outcome.lost !== null) {
-        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
-    }
-    const how = outcome === 'late'
-        ? `did not answer within ${timeout / 1000} s`
-        : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, swallowed it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
-}
-function keepFirst(lines, line) {
-    const text = lines.length < SHOWN_LINES ? showable(line) : '';
-    if (text !== '')
-        lines.push(text);
-}
-function keepLast(lines, line) {
-    const text = showable(line);
-    if (text !== '')
-        lines.push(text);
-    if (lines.length > SHOWN_LINES)
-        lines.shift();
-}
-
-;// CONCATENATED MODULE: ./runner/find-node.js
-/** The oldest Node that runs the host program. */
-const OLDEST_NODE = 16;
-/**
- * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
- * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
- * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
- */
-const LOADER = String.raw `
-(function () {
-  var fs = require("fs"), os = require("os"), path = require("path");
-  var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
-  delete process.env.PM2_SSH_DEPLOY_NONCE;
-  var chunks = [];
-  function fail(error) {
-    var text = JSON.stringify(String((error && error.message) || error));
-    process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
-  }
-  function make(directory) {
-    try {
-      fs.mkdirSync(directory, { mode: 448 });
-      return true;
-    } catch (error) {
-      if (error.code === "EEXIST") return false;
-      throw error;
-    }
-  }
-  function rejoin(runDir, opening, rest, until) {
-    var isNew = make(runDir);
-    if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
-      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, offset: opening.offset, rest: rest });
-    } else if (!isNew && Date.now() < until) {
-      setTimeout(function () {
-        try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
-      }, 50);
-    } else {
-      var cancel = JSON.stringify({ type: "cancel", reason: opening.refusal });
-      fs.appendFileSync(path.join(runDir, "control.ndjson"), cancel + "\n", { mode: 384 });
-      process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
-    }
-  }
-  function begin(opening, rest) {
-    var given = process.env.XDG_STATE_HOME;
-    var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
-    var id = String(opening.follow || opening.plan.deployId);
-    if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
-    var runs = path.join(state, "pm2-ssh-deploy", "runs");
-    var runDir = path.join(runs, id);
-    var programFile = path.join(runDir, "host.js");
-    fs.mkdirSync(runs, { recursive: true, mode: 448 });
-    // What another session is just starting under that id is waited for.
-    if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
-    if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
-    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
-  }
-  function onEnd() { process.exit(1); }
-  function onData(chunk) {
-    var at = chunk.indexOf(10);
-    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
-    if (at < 0) return;
-    process.stdin.removeListener("data", onData);
-    process.stdin.removeListener("end", onEnd);
-    process.stdin.pause();
-    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
-  }
-  process.stdin.on("end", onEnd);
-  process.stdin.on("data", onData);
-})();
-`;
-/**
- * What the bootstrap evaluates: POSIX sh. It finds `n`, the nonce, and `e`, a line end, and reads from stdin the
- * user's shell-init up to a line that is the nonce. It ends as the Node that it found, with the rest of stdin untouched.
- * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`.
- */
-const FIND_NODE = `
-set +eu
-pm2sd_nonce=$n; pm2sd_newline=$e
-pm2sd_init=; pm2sd_whole=; pm2sd_old=; pm2sd_node=
-pm2sd_say() { printf '\\n%s %s\\n' "$pm2sd_nonce" "$*"; }
-while IFS= read -r pm2sd_line; do
-  if [ "$pm2sd_line" = "$pm2sd_nonce" ]; then pm2sd_whole=1; break; fi
-  pm2sd_init=$pm2sd_init$pm2sd_line$pm2sd_newline
-done
-[ -n "$pm2sd_whole" ] || exit 1
-
-pm2sd_before=$(command -v node)
-if [ -n "$pm2sd_init" ]; then
-  # Printed where shell-init ends this shell: by exit, or by an error in its syntax.
-  trap 'pm2sd_say "init-ended $?"' EXIT
-  eval "$pm2sd_init" </dev/null >&2
-  trap - EXIT
-  set +euf
-  unset IFS
-  cd "$HOME" 2>/dev/null
-fi
-
-if timeout -s KILL 5 true </dev/null >/dev/null 2>&1; then
-  pm2sd_run() { timeout -s KILL "$@"; }
-else
-  pm2sd_run() {
-    pm2sd_seconds=$1; shift
-    "$@" &
-    pm2sd_job=$!
-    (sleep "$pm2sd_seconds"; kill -9 "$pm2sd_job") >/dev/null 2>&1 &
-    pm2sd_watch=$!
-    wait "$pm2sd_job"
-    kill "$pm2sd_watch"
-  }
-fi
-# Prints what a command prints within so many seconds. The mark, not the end of the stream, ends it: a child that the
-# command has left behind may hold that open for ever.
-pm2sd_limited() {
-  { pm2sd_run "$@" </dev/null 2>/dev/null; printf '\\npm2sd-end\\n'; } 2>/dev/null | sed -n '/^pm2sd-end$/q;p'
-}
-
-pm2sd_try() {
-  case $1 in /*) ;; *) return 1 ;; esac
-  [ -f "$1" ] && [ -x "$1" ] || return 1
-  pm2sd_version=$(pm2sd_limited 5 "$1" -v)
-  case $pm2sd_version in v[0-9]*.*) ;; *) return 1 ;; esac
-  pm2sd_major=\${pm2sd_version#v}; pm2sd_major=\${pm2sd_major%%.*}
-  case $pm2sd_major in *[!0-9]*) return 1 ;; esac
-  if [ "$pm2sd_major" -ge ${OLDEST_NODE} ]; then pm2sd_node=$1; return 0; fi
-  [ -n "$pm2sd_old" ] || pm2sd_old="$1 $pm2sd_version"
-  return 1
-}
-
-pm2sd_newest() {
-  ls "$1" 2>/dev/null | sed -n 's/^v\\{0,1\\}\\([0-9][0-9]*\\.[0-9][0-9]*\\.[0-9][0-9]*\\)$/\\1/p' | sort -t. -rn -k1,1 -k2,2 -k3,3
-}
-
-pm2sd_daemon() {
-  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
-  case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
-  pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
-  # A stale pid file may name any process by now.
-  case $pm2sd_exe in */node|*/nodejs|*/node[0-9]*) pm2sd_try "$pm2sd_exe" ;; *) return 1 ;; esac
-}
-
-# Every version below a directory, the newest first; what stands behind the version's name comes second.
-pm2sd_versions() {
-  for pm2sd_v in $(pm2sd_newest "$1"); do
-    for pm2sd_name in "v$pm2sd_v" "$pm2sd_v"; do
-      pm2sd_try "$1/$pm2sd_name/$2" && return 0
-    done
-  done
-  return 1
-}
-
-pm2sd_nvm() {
-  for pm2sd_dir in "$NVM_DIR" "$HOME/.nvm" "\${XDG_CONFIG_HOME:-$HOME/.config}/nvm"; do
-    [ -d "$pm2sd_dir/versions/node" ] || continue
-    pm2sd_alias=default
-    for pm2sd_hop in 1 2 3 4 5; do
-      [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
-      read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
-    done
-    case $pm2sd_alias in v[0-9]*|[0-9]*)
-      for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
-        case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
-      done ;;
-    esac
-    pm2sd_versions "$pm2sd_dir/versions/node" bin/node && return 0
-  done
-  return 1
-}
-
-pm2sd_fnm() {
-  for pm2sd_dir in "$FNM_DIR" "\${XDG_DATA_HOME:-$HOME/.local/share}/fnm" "$HOME/.fnm"; do
-    [ -d "$pm2sd_dir/node-versions" ] || continue
-    pm2sd_try "$pm2sd_dir/aliases/default/bin/node" && return 0
-    pm2sd_versions "$pm2sd_dir/node-versions" installation/bin/node && return 0
-  done
-  return 1
-}
-
-# A shim answers with the version that is set for the home; where none is set it fails, and the newest is taken.
-pm2sd_managers() {
-  pm2sd_data=\${XDG_DATA_HOME:-$HOME/.local/share}
-  pm2sd_asdf=\${ASDF_DATA_DIR:-$HOME/.asdf}
-  pm2sd_mise=\${MISE_DATA_DIR:-$pm2sd_data/mise}
-  pm2sd_nodenv=\${NODENV_ROOT:-$HOME/.nodenv}
-  pm2sd_try "\${VOLTA_HOME:-$HOME/.volta}/bin/node" ||
-    pm2sd_versions "\${VOLTA_HOME:-$HOME/.volta}/tools/image/node" bin/node ||
-    pm2sd_try "$pm2sd_asdf/shims/node" || pm2sd_versions "$pm2sd_asdf/installs/nodejs" bin/node ||
-    pm2sd_try "$pm2sd_mise/shims/node" || pm2sd_versions "$pm2sd_mise/installs/node" bin/node ||
-    pm2sd_try "$pm2sd_nodenv/shims/node" || pm2sd_versions "$pm2sd_nodenv/versions" bin/node ||
-    pm2sd_places
-}
-
-pm2sd_places() {
-  for pm2sd_file in \\
-    "\${N_PREFIX:-/usr/local}/bin/node" "$HOME/n/bin/node" "$HOME/.n/bin/node" \\
-    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" "\${PNPM_HOME:-$pm2sd_data/pnpm}/bin/node" \\
-    "$HOME/.npm-global/bin/node" "$HOME/.local/bin/node" "$HOME/bin/node" \\
-    /opt/homebrew/bin/node /home/linuxbrew/.linuxbrew/bin/node "$HOME/.linuxbrew/bin/node" \\
-    /usr/local/bin/node /usr/bin/node /usr/bin/nodejs /snap/bin/node /opt/node*/bin/node /usr/local/lib/nodejs/*/bin/node
-  do
-    pm2sd_try "$pm2sd_file" && return 0
-  done
-  return 1
-}
-
-pm2sd_login() {
-  [ -x "$SHELL" ] || return 1
-  pm2sd_try "$(pm2sd_limited 10 "$SHELL" -lic 'echo; echo @@; node -p process.execPath; echo @@' | sed -n '/^@@$/,/^@@$/{/^\\//p;}' | sed 1q)"
-}
-
-pm2sd_find() {
-  # What shell-init has put on PATH was put there to be used.
-  if [ -n "$pm2sd_init" ]; then
-    pm2sd_after=$(command -v node)
-    [ "$pm2sd_after" != "$pm2sd_before" ] && pm2sd_try "$pm2sd_after" && return 0
-  fi
-  pm2sd_daemon || pm2sd_try "$(command -v node)" || pm2sd_try "$(command -v nodejs)" ||
-    pm2sd_nvm || pm2sd_fnm || pm2sd_managers || pm2sd_login
-}
-
-if pm2sd_find; then
-  PATH=\${pm2sd_node%/*}:$PATH
-  PM2_SSH_DEPLOY_NONCE=$pm2sd_nonce
-  export PATH PM2_SSH_DEPLOY_NONCE
-  exec "$pm2sd_node" -e '${LOADER}'
-fi
-if [ -n "$pm2sd_old" ]; then
-  pm2sd_say "old-node $pm2sd_old"
-else
-  pm2sd_say "no-node PM2's daemon, PATH ($PATH), nvm, fnm, Volta, asdf, mise, nodenv, n, pnpm, Homebrew, snap, and a login shell ($SHELL -lic)"
-fi
-exit 1
-`;
-
-;// CONCATENATED MODULE: ./runner/session-failures.js
-
-
-
-
-/** How long the host may take to find its Node and start the program, in milliseconds. */
-const START_TIMEOUT = 120_000;
-const FINISHES_ALONE = 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
-/** What the host's answer `word` means, where it is neither `started` nor `event`. */
-function notStarted({ label, word, rest, state, complaints, rejoins }) {
-    const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
-    switch (word) {
-        case 'no-node':
-            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
-        case 'old-node': {
-            const found = /^(.*) (v\S+)$/.exec(rest);
-            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
-        }
-        case 'init-ended':
-            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
-        case 'failed':
-            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${showable(String(parseText(rest)))}`, null, complaints, rejoins);
-        case 'gone': {
-            const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
-        }
-        default:
-            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
+function late({ at, phase, from }, seconds) {
+    const within = `${seconds} s (connect-timeout)`;
+    switch (phase) {
+        case 'reaching it':
+            return noAnswer(at, from, `within ${within}`);
+        case 'the name lookup':
+            return new ConnectError('timeout', `${at.label} took longer than ${within}: the lookup of its name did not end.`, "Check the runner's name server. With an address instead of a name nothing has to be looked up.");
+        case 'the SSH handshake':
+            return new ConnectError('timeout', `${at.label} took longer than ${within}: it took the TCP connection, and the SSH handshake did not end.`, `Check that port ${at.port} is that of the SSH server, and the load of the host; or raise connect-timeout.`);
+        case 'the login':
+            return new ConnectError('login', `${at.label} took longer than ${within}: the login did not end.`, 'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.');
     }
 }
-function neverStarted(label, complaints) {
-    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
-}
-/** How a session ended that was lost, as a sentence. */
-function howLost(label, end, state) {
-    return end.lost === null
-        ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
-        : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
-}
-/** The deploy cannot be followed any more; `how` is a sentence. */
-function lost(how, deployId, complaints) {
-    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
-}
-/** The host has not begun the deploy, and never will. */
-function neverBegan(label) {
-    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`, 'Run the job again.');
-}
-/** Cancelled before the host knew of the deploy. */
-function cancelledBefore(label) {
-    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
-}
-/** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
-function cancelledUnanswered(label, deployId, state, seconds) {
-    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
-}
-/** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
-function session_failures_stillAtWork(label, deployId, state, seconds) {
-    return new SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, look(deployId), [], true);
-}
-/** Where a host stands that is left to itself. */
-function standing(label, state) {
-    if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
-        return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
-    return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
-}
-function look(deployId) {
-    return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
-}
-function since(state) {
-    return state === null ? 'before its first step' : `after it had entered ${state}`;
-}
-function parseText(json) {
-    try {
-        return JSON.parse(json);
-    }
-    catch {
-        return json;
-    }
-}
-/** A line that carries the nonce, and is not as it was sent. */
-function session_failures_damaged(label, text) {
-    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
-}
-
-;// CONCATENATED MODULE: ./runner/event-lines.js
-
-
-/**
- * Reads what stands behind `event` in a host's line, `<end offset> <json>`, where `known` bytes of events were read
- * before. Returns null in place of an event of a type that is not known here. Throws a `SessionError` where the line
- * does not follow on the one before.
- */
-function event_lines_readEvent(text, known, label) {
-    const [offset, json] = splitWord(text);
-    const end = Number(offset);
-    // Events lie behind one another in a file: where an offset does not fit, one of them did not get through.
-    const whole = Number.isSafeInteger(end) && end === known + Buffer.byteLength(json) + 1;
-    const event = whole ? event_lines_parse(json) : null;
-    if (event === null)
-        throw session_failures_damaged(label, text);
-    return { event: isEvent(event) ? event : null, end };
-}
-/** Cuts a text at its first blank. */
-function splitWord(text) {
-    const at = text.indexOf(' ');
-    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
-}
-function isEvent(event) {
-    switch (event.type) {
-        case 'state':
-            return STATES.includes(event.state);
-        case 'notice':
-        case 'output':
-            return typeof event.text === 'string';
-        case 'end': {
-            const result = event.result;
-            return typeof result === 'object' && result !== null && typeof result.outcome === 'string';
-        }
-        default:
-            return false;
-    }
-}
-function event_lines_parse(json) {
-    try {
-        const value = JSON.parse(json);
-        return typeof value === 'object' && value !== null ? value : null;
-    }
-    catch {
-        return null;
-    }
-}
-
-;// CONCATENATED MODULE: ./runner/following.js
-
-
-
-
-/**
- * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
- * Throws a `SessionError` where the host says that it cannot go on.
- */
-async function follow(shell, opening, course) {
-    const say = (message) => shell.send(`${JSON.stringify(message)}\n`);
-    const sayCancel = () => say({ type: 'cancel', reason: String(course.cancelled.reason) });
-    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
-    try {
-        const followed = readLines(shell, course, 'follow' in opening, (event) => {
-            if (event.type === 'state' && event.state === 'prepared' && !course.cancelled.aborted)
-                say({ type: 'go' });
-        });
-        course.begun = true;
-        // All at once: nothing in it waits for an answer.
-        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n${caughtUp(opening, course)}`);
-        course.cancelled.addEventListener('abort', sayCancel);
-        return await followed;
-    }
-    finally {
-        clearInterval(heartbeat);
-        course.cancelled.removeEventListener('abort', sayCancel);
-        shell.finish();
-    }
-}
-/** What was said in an earlier session, and may not have arrived there. Each may be heard twice. */
-function caughtUp(opening, { cancelled, state }) {
-    if (!('follow' in opening))
-        return '';
-    const again = [{ type: 'heartbeat' }];
-    if (cancelled.aborted)
-        again.unshift({ type: 'cancel', reason: String(cancelled.reason) });
-    else if (state === 'prepared')
-        again.push({ type: 'go' });
-    return again.map((message) => `${JSON.stringify(message)}\n`).join('');
-}
-/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
-function script(nonce, shellInit) {
-    const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
-    return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
-}
-function readLines(shell, course, rejoins, onEvent) {
-    const { label } = course;
-    return new Promise((resolve, reject) => {
-        const settle = (how) => {
-            clearTimeout(starting);
-            shell.listen(() => { });
-            how();
-        };
-        const starting = setTimeout(() => settle(() => reject(neverStarted(label, shell.complaints()))), START_TIMEOUT);
-        const prefix = `${shell.nonce} `;
-        const take = (line) => {
-            const [word, rest] = splitWord(line);
-            clearTimeout(starting);
-            if (word === 'started' || word === 'joined')
-                return;
-            if (word === 'absent') {
-                settle(() => resolve({ kind: 'absent' }));
-                return;
-            }
-            if (word !== 'event')
-                throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
-            const { event, end } = event_lines_readEvent(rest, course.offset, label);
-            course.offset = end;
-            if (event === null)
-                return;
-            if (event.type === 'state')
-                course.state = event.state;
-            course.onEvent(event);
-            onEvent(event);
-            if (event.type === 'end')
-                settle(() => resolve({ kind: 'result', result: event.result }));
-        };
-        shell.listen((line) => {
-            if (!line.startsWith(prefix))
-                return;
-            try {
-                take(line.slice(prefix.length));
-            }
-            catch (error) {
-                settle(() => reject(error));
-            }
-        });
-        void shell.ended.then((end) => settle(() => resolve({ kind: 'lost', end, complaints: shell.complaints() })));
-    });
+/** Silence, which says less than a refusal. `from` is the hop that met it, or null. */
+function noAnswer(at, from, when, cause) {
+    const { label, port, setBy = 'host and port' } = at;
+    return from === null
+        ? new ConnectError('timeout', `${label} did not answer at port ${port} ${when}.`, `Silence mostly means a firewall or a cloud's security group that does not let this runner's address in; else a wrong ${setBy}, or a host that is down. Runners of GitHub's have no fixed address: where only some may come in, go through a bastion (proxy-jump), or use a runner of your own.`, cause)
+        : new ConnectError('timeout', `${label} did not answer ${from} at port ${port} ${when}.`, `Silence mostly means a firewall or a cloud's security group that does not let ${from} in; else a wrong ${setBy}, or a host that is down.`, cause);
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./runner/reconnect.js
+;// CONCATENATED MODULE: ./runner/retry.js
 
 
-
-
-
-
-const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
-const WITHIN = 75_000;
-/** What another try does not change. */
-const FINAL = ['host-key', 'authentication', 'algorithms', 'key', 'passphrase'];
-/**
- * Takes up a deploy that was begun in an earlier session, and follows it to its end through as many sessions as that
- * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null where the host has not begun
- * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
- * waits for the answer, and every connection is closed.
- */
-async function reconnect_takeUp(course, options, loss, left) {
-    let how = loss;
-    let patience = startPatience(options.link, how !== null);
-    for (;;) {
-        if (how !== null)
-            options.say?.(`${how} Connecting again.`);
-        const known = course.offset;
-        const { connection, shell } = await reach(course, options, how, patience, left);
-        const close = () => void connection.close();
-        left.addEventListener('abort', close);
-        try {
-            if (left.aborted)
-                throw new Error('nobody waits for it');
-            const rejoining = {
-                follow: course.deployId,
-                offset: known,
-                refusal: course.cancelled.aborted
-                    ? String(course.cancelled.reason)
-                    : 'the connection was lost as it began',
-            };
-            const end = await follow(shell, rejoining, course);
-            if (end.kind === 'result')
-                return end.result;
-            if (end.kind === 'absent')
-                return null;
-            how = howLost(course.label, end.end, course.state);
-            // A connection that is lost each time before anything came is tried as often as one that does not come about.
-            if (course.offset > known)
-                patience = startPatience(options.link, true);
-        }
-        finally {
-            left.removeEventListener('abort', close);
-            close();
-        }
-    }
+/** What may have passed a moment later. From the login on nothing is tried again: each failure may count towards a ban. */
+const PASSING = ['name', 'refused', 'unreachable', 'timeout', 'closed', 'lost'];
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 10_000;
+/** Milliseconds to wait before a retry, the first being 1: 1 s, twice as long each time, 10 s at most. */
+function pauseBefore(retry) {
+    return Math.min(FIRST_PAUSE * 2 ** (retry - 1), LONGEST_PAUSE);
 }
-/** Connects and has the bootstrap answer, in as many tries as `patience` has. Throws a `SessionError`. */
-async function reach(course, options, loss, patience, left) {
-    let last = '';
-    for (;;) {
-        const timeout = await patience.next(course.cancelled, left);
-        if (timeout === null) {
-            const tries = `${patience.tries()} more ${patience.tries() === 1 ? 'try' : 'tries'} to connect did not help: ${last}`;
-            throw lost(loss === null ? last : `${loss} ${tries}`, course.deployId, []);
-        }
-        let connection = null;
+/**
+ * Tries to connect, and up to `retries` times more where that may help; `say` tells of each. Throws the last try's
+ * `ConnectError`, with the number of tries in its message.
+ */
+async function retrying(connect, retries, say) {
+    for (let tries = 1;; tries += 1) {
         try {
-            connection = await options.link.connect(timeout);
-            const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-            return { connection, shell };
+            return await connect();
         }
         catch (error) {
-            void connection?.close();
-            if (!(error instanceof ConnectError || error instanceof session_error_SessionError))
+            if (!(error instanceof ConnectError))
                 throw error;
-            last = error.message;
-            if (error instanceof ConnectError && FINAL.includes(error.kind))
-                patience.end();
+            if (!PASSING.includes(error.kind) || tries > retries)
+                throw tries === 1 ? error : counted(error, tries);
+            const wait = pauseBefore(tries);
+            say(`${error.message} Trying again in ${wait / 1000} s (${tries} of ${retries}).`);
+            await (0,promises_namespaceObject.setTimeout)(wait);
         }
     }
 }
-/** `pauses` says whether there is one before the first try too. */
-function startPatience({ pauses = PAUSES, within = WITHIN }, pausesFirst) {
-    const deadline = performance.now() + within;
-    const ahead = pausesFirst ? [...pauses] : [0, ...pauses.slice(1)];
-    let tries = 0;
-    return {
-        tries: () => tries,
-        end: () => void ahead.splice(0),
-        async next(cancelled, left) {
-            const most = ahead.shift();
-            if (most === undefined)
-                return null;
-            await rest(most * (0.5 + Math.random() / 2), cancelled, left);
-            const time = Math.floor(deadline - performance.now());
-            if (time <= 0)
-                return null;
-            tries += 1;
-            return time;
-        },
-    };
-}
-/** A cancel that comes meanwhile ends it, since it has to get there soon. */
-async function rest(ms, cancelled, left) {
-    const signal = cancelled.aborted ? left : AbortSignal.any([left, cancelled]);
-    await (0,promises_namespaceObject.setTimeout)(ms, undefined, { signal }).catch(() => { });
-    left.throwIfAborted();
+function counted({ kind, message, remedy, cause, output }, tries) {
+    return new ConnectError(kind, `${message} It was tried ${tries} times.`, remedy, cause, output);
 }
 
-;// CONCATENATED MODULE: ./runner/session.js
+;// CONCATENATED MODULE: ./runner/socket.js
 
 
 
-
-/**
- * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
- * the end of the connection, which may take a second, and the report.
- */
-const CANCEL_WAIT = 4_500;
-/**
- * Carries out one deploy on one host, and follows it to its end, also through lost connections.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
- * opens no session for it. `connection` stays the caller's to close.
- */
-async function deployOnHost(options) {
-    const { connection, program, plan, link } = options;
-    const { label } = connection;
-    const { deployId } = plan;
-    const cancelled = options.cancelled ?? new AbortController().signal;
-    const course = startCourse(options, { label, deployId, cancelled, begun: false });
-    const opening = { program, plan };
-    const carryOut = async (left) => {
-        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-        if (cancelled.aborted)
-            throw cancelledBefore(label);
-        const end = await follow(shell, opening, course);
-        if (end.kind === 'result')
-            return end.result;
-        if (end.kind === 'absent')
-            throw neverBegan(label);
-        const how = howLost(label, end.end, course.state);
-        if (link === undefined)
-            throw lost(how, deployId, end.complaints);
-        void connection.close();
-        const taken = await reconnect_takeUp(course, { ...options, link }, how, left);
-        if (taken === null)
-            throw neverBegan(label);
-        return taken;
-    };
-    return unless(carryOut, (stop) => {
-        const onCancel = () => {
-            if (!course.begun) {
-                stop(cancelledBefore(label));
-                return undefined;
-            }
-            options.say?.(`Cancelled: telling ${label} to give the deploy up.`);
-            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
-        };
-        return whenAborted(cancelled, onCancel);
+/** Opens the TCP connection. Throws a `ConnectError`. */
+function openSocket(target, limit) {
+    limit.phase = (0,external_node_net_.isIP)(target.host) === 0 ? 'the name lookup' : 'reaching it';
+    const socket = (0,external_node_net_.connect)({
+        host: target.host,
+        port: target.port,
+        // With Nagle's algorithm each small packet of the handshake waits for the host's delayed acknowledgement.
+        noDelay: true,
+        // Node's own limit for one of several addresses, 250 ms, is too short for a far host.
+        autoSelectFamilyAttemptTimeout: 3_000,
+    });
+    socket.once('lookup', () => {
+        limit.phase = 'reaching it';
+    });
+    const connected = new Promise((resolve, reject) => {
+        socket.once('connect', () => resolve(socket));
+        // Stays for good, as the client's does.
+        socket.on('error', (error) => reject(socketError(target, error)));
+    });
+    connected.catch(() => { });
+    return Promise.race([connected, limit.exceeded]).catch((error) => {
+        socket.destroy();
+        throw error;
     });
 }
-/**
- * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
- * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
- */
-async function followUp(options) {
-    const { label, deployId, within } = options;
-    const cancelled = AbortSignal.abort(options.reason);
-    const course = startCourse(options, { label, deployId, cancelled, begun: true });
-    return unless((left) => takeUp(course, options, null, left), (stop) => {
-        const timer = setTimeout(() => stop(stillAtWork(label, deployId, course.state, within / 1000)), within);
-        return () => clearTimeout(timer);
-    });
-}
-/** Waits for a connection, unless the deploy is cancelled before there is one. Throws what `connecting` does, or a `SessionError`. */
-function unlessCancelled(connecting, label, cancelled) {
-    return unless((left) => {
-        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
-        return connecting;
-    }, (stop) => whenAborted(cancelled, () => {
-        stop(cancelledBefore(label));
-        return undefined;
-    }));
-}
-function startCourse({ shellInit, onEvent }, known) {
-    return { ...known, shellInit, onEvent, offset: 0, state: null };
-}
-/** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
-function unless(work, watch) {
-    const stopped = new AbortController();
-    let unwatch = () => { };
-    return new Promise((resolve, reject) => {
-        unwatch = watch((error) => {
-            reject(error);
-            stopped.abort();
-        });
-        work(stopped.signal).then(resolve, reject);
-    }).finally(() => unwatch());
-}
-/** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
-function whenAborted(signal, start) {
-    let timer;
-    const onAbort = () => {
-        timer = start();
-    };
-    if (signal.aborted)
-        onAbort();
-    else
-        signal.addEventListener('abort', onAbort, { once: true });
-    return () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-    };
+/** A host with several addresses fails with several errors: the one that says most comes first here. */
+const TELLING = ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'];
+function socketError(target, error) {
+    const { label, port, setBy = 'host and port' } = target;
+    const where = target.shownHost === null ? label : `${label} (${target.shownHost})`;
+    const errors = error instanceof AggregateError ? error.errors : [error];
+    const code = TELLING.find((candidate) => errors.some((each) => each.code === candidate)) ?? error.code;
+    switch (code) {
+        case 'ENOTFOUND':
+            return new ConnectError('name', `The name of ${where} is not known (ENOTFOUND).`, `Check ${setBy} for a typing error. A name of a private network can be looked up only inside it: go through a bastion there (proxy-jump).`, error);
+        case 'EAI_AGAIN':
+            return new ConnectError('name', `The name of ${where} could not be looked up: the name server gave no answer (EAI_AGAIN).`, `Run the job again. If it stays so, check the name servers of ${setBy}'s domain and of the runner.`, error);
+        case 'ECONNREFUSED':
+            return new ConnectError('refused', `${where} refused the connection to port ${port}.`, `The host is there, but nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`, error);
+        case 'ETIMEDOUT':
+            return noAnswer(target, null, 'before the system gave up', error);
+        case 'EHOSTUNREACH':
+        case 'ENETUNREACH':
+            return new ConnectError('unreachable', `There is no way to ${where} from this runner (${code}).`, errors.every(({ address }) => (0,external_node_net_.isIPv6)(address ?? ''))
+                ? "The address is an IPv6 one, and runners of GitHub's have IPv4 alone: use an IPv4 address, a bastion that has both (proxy-jump), or a runner of your own."
+                : `Check ${setBy}. An address of a private network can be reached only inside it: go through a bastion there (proxy-jump). Some firewalls reject connections like this, too.`, error);
+        default:
+            return new ConnectError('unreachable', `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`, `Check ${setBy}, and that a firewall lets this runner's address in.`, error);
+    }
 }
 
 // EXTERNAL MODULE: ../../node_modules/is-stream/index.js
@@ -61400,61 +60873,188 @@ function takes(accepted) {
     return accepted === null || accepted.length === 0 ? '' : ` It takes: ${accepted.join(', ')}.`;
 }
 
-;// CONCATENATED MODULE: ./runner/socket.js
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./runner/lines.js
 
-
-/** Starts the one time limit for everything up to the login; `timeout` in milliseconds. */
-function startLimit(target, timeout) {
-    let timer;
-    const limit = {
-        phase: 'reaching it',
-        exceeded: new Promise((_, reject) => {
-            timer = setTimeout(() => {
-                const message = `${target.label} took longer than ${timeout / 1000} s (connect-timeout): ${limit.phase} did not end.`;
-                const remedy = limit.phase === 'reaching it'
-                    ? `Check host and port ${target.port}, and that a firewall lets this runner's address in.`
-                    : 'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.';
-                reject(new ConnectError('timeout', message, remedy));
-            }, timeout);
-        }),
-        stop: () => clearTimeout(timer),
+/** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
+const lines_LONGEST = 16 * 1024 * 1024;
+/** Cuts a byte stream into lines at `\n`, and hands each on without it. What follows the last `\n` is never a line. */
+function lineReader(onLine) {
+    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    let pieces = [];
+    let length = 0;
+    return (chunk) => {
+        const parts = decoder.write(chunk).split('\n');
+        const last = parts.pop() ?? '';
+        for (const part of parts) {
+            const line = pieces.length === 0 ? part : [...pieces, part].join('');
+            pieces = [];
+            length = 0;
+            onLine(line);
+        }
+        length += last.length;
+        if (length > lines_LONGEST)
+            pieces = [];
+        else if (last !== '')
+            pieces.push(last);
     };
-    limit.exceeded.catch(() => { });
-    return limit;
 }
-/** Opens the TCP connection. Throws a `ConnectError`. */
-function openSocket(target, limit) {
-    const socket = (0,external_node_net_.connect)({
-        host: target.host,
-        port: target.port,
-        // With Nagle's algorithm each small packet of the handshake waits for the host's delayed acknowledgement.
-        noDelay: true,
-        // Node's own limit for one of several addresses, 250 ms, is too short for a far host.
-        autoSelectFamilyAttemptTimeout: 3_000,
-    });
-    const connected = new Promise((resolve, reject) => {
-        socket.once('connect', () => resolve(socket));
-        // Stays for good, as the client's does.
-        socket.on('error', (error) => reject(socketError(target, error)));
-    });
-    connected.catch(() => { });
-    return Promise.race([connected, limit.exceeded]).catch((error) => {
-        socket.destroy();
-        throw error;
-    });
+/** What may be shown of a line that a host sent: no control characters, no escape sequences, not for ever. */
+function showable(line) {
+    const plain = line
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+        .replace(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+        .replace(/[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, ' ')
+        .trim();
+    return plain.length > 200 ? `${plain.slice(0, 200)} …` : plain;
 }
-function socketError(target, error) {
-    const { label, port } = target;
-    const where = target.shownHost === null ? label : `${label} (${target.shownHost})`;
-    switch (error.code) {
-        case 'ENOTFOUND':
-        case 'EAI_AGAIN':
-            return new ConnectError('name', `The name of ${where} could not be looked up (${error.code}).`, 'Check host for a typing error. A name of a private network can be looked up only inside it.', error);
-        case 'ECONNREFUSED':
-            return new ConnectError('refused', `${where} refused the connection to port ${port}.`, 'Check port, and that the SSH server runs there.', error);
-        default:
-            return new ConnectError('unreachable', `${where} could not be reached at port ${port} (${error.code ?? error.message}).`, "Check host and port, and that a firewall lets this runner's address in.", error);
+
+;// CONCATENATED MODULE: ./runner/forward-error.js
+
+
+
+/** By number, why a channel was not opened (RFC 4254, 5.1). */
+const PROHIBITED = 1;
+const RESOURCE_SHORTAGE = 4;
+/** Why the hop `from` opens no connection to `target`; `error` is ssh2's. */
+function forwardError(from, target, error) {
+    const { label, port, setBy = 'host and port' } = target;
+    const reason = showable(reasonOf(error));
+    const number = reasonNumber(error);
+    if (number === PROHIBITED) {
+        return new ConnectError('forwarding', `${from} let us in, but lets nobody through to ${label} at port ${port} (${reason}).`, `On ${from}, allow it: AllowTcpForwarding yes and PermitOpen in sshd_config, and no restrict or no-port-forwarding before the key in authorized_keys.`, error);
     }
+    if (/not known|name resolution|no address|nodename/i.test(reason)) {
+        return new ConnectError('name', `${from} does not know the name of ${label} (${reason}).`, `The name is looked up on ${from}: check ${setBy} for a typing error, or give the address that ${label} has as seen from ${from}.`, error);
+    }
+    if (/refused/i.test(reason)) {
+        return new ConnectError('refused', `${label} refused the connection from ${from} to port ${port}.`, `Nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs on ${label}.`, error);
+    }
+    if (/timed out/i.test(reason))
+        return noAnswer(target, from, `before ${from} gave up`, error);
+    if (number === RESOURCE_SHORTAGE || /not connected|no response/i.test(reason)) {
+        return new ConnectError('lost', `The connection to ${from} ended before it led to ${label} (${reason}).`, `Look at the load of ${from}, and at what its sshd says (journalctl -u ssh).`, error);
+    }
+    return new ConnectError('unreachable', `${from} cannot reach ${label} at port ${port} (${reason}).`, `Check ${setBy}, and that ${label} can be reached from ${from}: run nc -vz ADDRESS ${port} there.`, error);
+}
+/** Why a channel was not opened, in the host's words where it gave some. */
+function reasonOf(error) {
+    return (error instanceof Error ? error.message : String(error)).replace('(SSH) Channel open failure: ', '');
+}
+function reasonNumber(error) {
+    const reason = error instanceof Error ? error.reason : null;
+    return typeof reason === 'number' ? reason : null;
+}
+
+;// CONCATENATED MODULE: ./runner/handshake-error.js
+
+
+/** What sshd and its guards say to a client that they turn away. */
+const TURNED_AWAY = /MaxStartups|not allowed|too many|blocked|banned|denied|refused/i;
+const TURNS_AWAY = 'It may turn this runner away: with too many connections at a time (MaxStartups in sshd_config) for the moment, with fail2ban, PerSourcePenalties or hosts.deny for longer.';
+/**
+ * Why a connection ended between TCP and the end of the login; `reason` is ssh2's word for it, `banner` are the last lines
+ * that the host showed before a login.
+ */
+function handshakeError(target, hello, phase, reason, banner) {
+    const { label, port } = target;
+    if (!hello.isSsh())
+        return notSsh(target, hello) ?? closedAtOnce(target, hello);
+    const unmatched = /no matching (.+)$/i.exec(reason)?.[1];
+    if (unmatched !== undefined)
+        return noAlgorithm(label, unmatched, hello);
+    const how = /no response from server/i.test(reason) ? '' : ` (${showable(reason)})`;
+    if (phase === 'the login')
+        return endedInLogin(label, how, banner);
+    return new ConnectError('lost', `${label} ended the connection during ${phase}${how}.`, `${TURNS_AWAY} Check also that a firewall on the way to port ${port} lets SSH through.`);
+}
+function endedInLogin(label, how, banner) {
+    const expired = banner.find((line) => /account has expired/i.test(line));
+    return new ConnectError('login', `${label} ended the connection during the login${how}.${expired === undefined ? '' : ` It said: ${expired}`}`, expired === undefined
+        ? `On ${label}, look at what sshd says of it (journalctl -u ssh): an account that is locked, too many failed logins, or PAM may end a login like this.`
+        : `On ${label}, let the account live on: chage -E -1 USER.`);
+}
+/** Where something has answered that is no SSH server, or null. */
+function notSsh({ label, port, setBy }, hello) {
+    const said = hello.said();
+    if (said === '' || hello.isSsh() || TURNED_AWAY.test(said))
+        return null;
+    const what = /^HTTP\//.test(said) ? 'a web server' : 'something else';
+    return new ConnectError('not-ssh', `What answers at port ${port} of ${label} is no SSH server, but ${what}. It said: ${said}`, `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to that of the SSH server, which is 22 where nobody has changed it.`);
+}
+function closedAtOnce({ label, port }, hello) {
+    const said = hello.said();
+    return new ConnectError('closed', said === ''
+        ? `${label} took the connection to port ${port}, and closed it at once.`
+        : `${label} took the connection to port ${port}, and closed it at once. It said: ${said}`, `${TURNS_AWAY}${said === '' ? ' Or something else than an SSH server listens there.' : ''}`);
+}
+/** ssh2's words for what has no match, and what is listed then. */
+const UNMATCHED = [
+    [/key exchange/i, 'key exchange', 'key exchange algorithm'],
+    [/host key/i, 'host key', 'host key algorithm'],
+    [/cipher/i, 'cipher', 'cipher'],
+    [/MAC/, 'MAC', 'MAC'],
+];
+function noAlgorithm(label, unmatched, hello) {
+    const [, kind, plain] = UNMATCHED.find(([words]) => words.test(unmatched)) ?? [null, null, unmatched];
+    const offers = kind === null ? [] : hello.offers(kind);
+    return new ConnectError('algorithms', `${label} and this action have no ${plain} in common.${offers.length === 0 ? '' : ` It offers: ${offers.join(', ')}.`}`, `Update the SSH server on ${label}, or allow a current algorithm in its sshd_config.`);
+}
+
+;// CONCATENATED MODULE: ./runner/server-hello.js
+
+/** In the order in which a server lists them (RFC 4253, 7.1); cipher and MAC are those towards the server. */
+const KINDS = ['key exchange', 'host key', 'cipher', 'cipher back', 'MAC'];
+/** Bytes that are kept: a list of all algorithms takes about 1,500. */
+const server_hello_MOST = 32 * 1024;
+/** What precedes the lists in a packet: its length, the padding's, the message's number, a cookie. */
+const BEFORE_LISTS = 4 + 1 + 1 + 16;
+const KEXINIT = 20;
+/** Marks of the protocol among the key exchange algorithms. */
+const NO_ALGORITHM = /^(?:ext-info-|kex-strict-)/;
+/** Listens to a server's first bytes. */
+function serverHello() {
+    let heard = Buffer.alloc(0);
+    const name = () => /(?:^|\n)SSH-[^\n]*\n/.exec(heard.toString('latin1'));
+    return {
+        take(chunk) {
+            if (heard.length < server_hello_MOST)
+                heard = Buffer.concat([heard, chunk]);
+        },
+        isSsh: () => name() !== null,
+        said: () => showable(heard
+            .toString('utf8')
+            .split('\n')
+            .find((line) => line.trim() !== '') ?? ''),
+        offers(kind) {
+            const found = name();
+            if (found === null)
+                return [];
+            const lists = listsIn(heard.subarray(found.index + found[0].length));
+            return (lists[KINDS.indexOf(kind)] ?? [])
+                .filter((algorithm) => !NO_ALGORITHM.test(algorithm))
+                .map(showable);
+        },
+    };
+}
+function listsIn(packet) {
+    if (packet.length < BEFORE_LISTS || packet[5] !== KEXINIT)
+        return [];
+    const lists = [];
+    let at = BEFORE_LISTS;
+    while (lists.length < KINDS.length && at + 4 <= packet.length) {
+        const end = at + 4 + packet.readUInt32BE(at);
+        if (end > packet.length)
+            break;
+        lists.push(packet
+            .toString('latin1', at + 4, end)
+            .split(',')
+            .filter(Boolean));
+        at = end;
+    }
+    return lists;
 }
 
 ;// CONCATENATED MODULE: ./runner/ssh.js
@@ -61463,58 +61063,34 @@ function socketError(target, error) {
 
 
 
-const KEEPALIVE_EVERY = 10_000;
-/** Keepalives that may stay unanswered. */
+
+
+
+/** Milliseconds. With those that may stay unanswered, a dead host is noticed within 24 s. */
+const KEEPALIVE_EVERY = 6_000;
 const KEEPALIVES_MISSED = 3;
 /** How long a host may take to close its end, in milliseconds. */
 const CLOSE_WITHIN = 1_000;
+/** Lines of a login banner that are kept: what is said of a refused account comes by it, and comes last. */
+const BANNER_LINES = 8;
 /**
- * Connects and logs in. Nothing that is secret is sent before the host key was accepted.
- * Throws a `ConnectError`.
+ * Logs in over one TCP connection, asking for host keys by `algorithms`; the key that the host shows is added to
+ * `presented`. Nothing that is secret is sent before it was accepted. Throws a `ConnectError`.
  */
-async function connect(target) {
-    if (target.key === null && target.password === null && target.agent === null) {
-        throw new ConnectError('authentication', `There is nothing to log in to ${target.label} with.`, 'Set key or password, or start an ssh-agent in an earlier step.');
-    }
-    const limit = startLimit(target, target.timeout);
-    const presented = [];
-    try {
-        for (;;) {
-            const algorithms = hostKeyAlgorithms(target.hostKey, target, presented);
-            const attempt = await attemptLogin(target, algorithms, presented, limit);
-            if (attempt.kind === 'connected')
-                return attempt.connection;
-            // A host has one key of each type, and which one is pinned by a fingerprint cannot be seen from it.
-            const another = target.hostKey.kind === 'fingerprints' && attempt.kind === 'refused';
-            if (!another || hostKeyAlgorithms(target.hostKey, target, presented).length === 0) {
-                throw hostKeyError(target, presented);
-            }
-        }
-    }
-    finally {
-        limit.stop();
-    }
-}
-function hostKeyError(target, presented) {
-    const refused = refusal(target.hostKey, target, presented);
-    return new ConnectError('host-key', refused?.message ?? `${target.label} presented no host key.`, refused?.remedy ?? null);
-}
-/** Makes one TCP connection and logs in over it; the host key that it was shown is added to `presented`. */
-async function attemptLogin(target, algorithms, presented, limit) {
-    limit.phase = 'reaching it';
-    const socket = await openSocket(target, limit);
-    limit.phase = 'the SSH handshake';
-    const auth = authentication(target);
+async function logIn(login, { stream, via, limit }, algorithms, presented) {
+    const auth = authentication(login);
+    const hello = serverHello();
     const before = presented.length;
     let refused = false;
     const ssh = new NodeSSH();
     const connecting = ssh.connect({
-        sock: socket,
-        username: target.username,
+        // Its type asks for a stream that is readable alone, and a forwarded one is a Duplex.
+        sock: stream,
+        username: login.username,
         algorithms: { serverHostKey: algorithms },
         hostVerifier: (blob) => {
             presented.push(readHostKey(blob));
-            refused = refusal(target.hostKey, target, presented) !== null;
+            refused = refusal(login.hostKey, login, presented) !== null;
             return !refused;
         },
         authHandler: (left, partial, next) => {
@@ -61526,6 +61102,8 @@ async function attemptLogin(target, algorithms, presented, limit) {
         keepaliveInterval: KEEPALIVE_EVERY,
         keepaliveCountMax: KEEPALIVES_MISSED,
     });
+    // The stream is at rest still, so both of them read it from its first byte on.
+    stream.on('data', hello.take);
     const client = ssh.connection;
     if (client === null)
         throw new Error('node-ssh made no connection');
@@ -61534,36 +61112,48 @@ async function attemptLogin(target, algorithms, presented, limit) {
     client.on('error', (error) => {
         lost ??= error.message;
     });
+    const banner = [];
+    client.on('banner', (text) => keepLines(banner, text));
     try {
         await Promise.race([connecting, limit.exceeded]);
-        return { kind: 'connected', connection: connectionOf(target.label, client, socket, () => lost) };
+        stream.off('data', hello.take);
+        return { kind: 'connected', connection: connectionOf(login.label, client, { stream, via }, () => lost) };
     }
     catch (error) {
         connecting.catch(() => { });
-        socket.destroy();
+        stream.destroy();
         if (error instanceof ConnectError)
-            throw error;
+            throw notSsh(login, hello) ?? error;
         if (refused)
             return { kind: 'refused' };
         const reason = error instanceof Error ? error.message : String(error);
         if (before > 0 && /no matching host key/i.test(reason))
             return { kind: 'no-other-key' };
-        if (limit.phase === 'the login' && /authentication/i.test(reason))
-            throw auth.refused(target.label);
-        throw handshakeError(target, limit.phase, reason, error);
+        const wasRefused = limit.phase === 'the login' && /authentication/i.test(reason);
+        const { kind, message, remedy } = wasRefused
+            ? auth.refused(login.label)
+            : handshakeError(login, hello, limit.phase, reason, banner);
+        throw new ConnectError(kind, message, remedy, error, banner);
     }
 }
-function handshakeError(target, phase, reason, cause) {
-    const unmatched = /no matching (.+)$/i.exec(reason)?.[1];
-    if (unmatched !== undefined) {
-        return new ConnectError('algorithms', `${target.label} and this action have no ${unmatched.replace('host key format', 'host key algorithm')} in common.`, `Update the SSH server on ${target.label}, or allow a current algorithm in its sshd_config.`, cause);
-    }
-    return new ConnectError('lost', `${target.label} ended the connection during ${phase} (${reason}).`, `Check that an SSH server answers at port ${target.port}, and that it does not turn this runner away (MaxStartups, fail2ban, hosts.deny).`, cause);
+function keepLines(lines, text) {
+    lines.push(...text
+        .split(/[\r\n]+/)
+        .map(showable)
+        .filter((line) => line !== ''));
+    lines.splice(0, lines.length - BANNER_LINES);
 }
-function connectionOf(label, client, socket, lost) {
+function connectionOf(label, client, { stream, via }, lost) {
+    let isClosed = false;
     const closed = new Promise((resolve) => {
-        socket.once('close', () => resolve());
+        client.once('close', () => {
+            isClosed = true;
+            resolve();
+        });
     });
+    // What has died behind a hop that lives would never be closed by it.
+    client.on('error', () => void via?.close());
+    const howLost = () => (isClosed ? (lost() ?? 'the host closed it') : null);
     return {
         label,
         exec: (command) => new Promise((resolve, reject) => {
@@ -61573,7 +61163,22 @@ function connectionOf(label, client, socket, lost) {
                     if (error)
                         refuse(error);
                     else
-                        resolve(channelOf(channel, () => (socket.destroyed ? (lost() ?? 'the host closed it') : null)));
+                        resolve(channelOf(channel, howLost));
+                });
+            }
+            catch (error) {
+                refuse(error);
+            }
+        }),
+        forward: (target) => new Promise((resolve, reject) => {
+            const refuse = (error) => reject(forwardError(label, target, error));
+            try {
+                // The address that it comes from is for the host's log alone.
+                client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+                    if (error)
+                        refuse(error);
+                    else
+                        resolve(channel);
                 });
             }
             catch (error) {
@@ -61582,15 +61187,18 @@ function connectionOf(label, client, socket, lost) {
         }),
         async close() {
             client.end();
-            const late = setTimeout(() => socket.destroy(), CLOSE_WITHIN);
-            if (!socket.closed)
+            // Its own end goes out before: the hop's follows it on the same stream.
+            const before = via?.close();
+            const late = setTimeout(() => stream.destroy(), CLOSE_WITHIN);
+            if (!isClosed)
                 await closed;
             clearTimeout(late);
+            await before;
         },
     };
 }
 function channelError(label, error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = showable(reasonOf(error));
     return new ConnectError('channel', `${label} let us in, but started no command (${reason}).`, 'Check that the user may run commands there: MaxSessions and ForceCommand in sshd_config, and options before the key in authorized_keys.', error);
 }
 function channelOf(channel, lost) {
@@ -61610,6 +61218,872 @@ function channelOf(channel, lost) {
     };
 }
 
+;// CONCATENATED MODULE: ./runner/connect.js
+
+
+
+
+
+
+/**
+ * Connects and logs in, by way of the hops, each of which proves its identity like the target. `say` tells of retries.
+ * Throws a `ConnectError`.
+ */
+async function connect(target, say = () => { }) {
+    const logins = [...(target.hops ?? []).map((hop) => ({ ...hop, password: null })), target];
+    for (const login of logins)
+        requireCredentials(login, target);
+    return retrying(() => connectOnce(logins, target), target.retries ?? 0, say);
+}
+/** How the target is reached again after a loss. Whoever asks for it has tries of his own. */
+function linkTo(target) {
+    return {
+        connect: (timeout) => connect({ ...target, retries: 0, timeout: Math.min(target.timeout, timeout) }),
+    };
+}
+function requireCredentials({ label, key, password, agent }, target) {
+    if (key !== null || password !== null || agent !== null)
+        return;
+    throw new ConnectError('authentication', `There is nothing to log in to ${label} with.`, label === target.label
+        ? 'Set key or password, or start an ssh-agent in an earlier step.'
+        : 'Set proxy-key: a hop never gets the password.');
+}
+async function connectOnce(logins, target) {
+    const limit = startLimit(target, target.timeout);
+    let reached = null;
+    try {
+        for (const login of logins)
+            reached = await connectFrom(reached, login, limit);
+    }
+    catch (error) {
+        await reached?.close();
+        throw error;
+    }
+    finally {
+        limit.stop();
+    }
+    if (reached === null)
+        throw new Error('there is no host to connect to');
+    return reached;
+}
+/** Connects to one host, from the one that was reached before it, or from here. */
+async function connectFrom(via, login, limit) {
+    const presented = [];
+    for (;;) {
+        const algorithms = hostKeyAlgorithms(login.hostKey, login, presented);
+        const stream = await openStream(via, login, limit);
+        limit.phase = 'the SSH handshake';
+        const attempt = await logIn(login, { stream, via, limit }, algorithms, presented);
+        if (attempt.kind === 'connected')
+            return attempt.connection;
+        // A host has one key of each type, and which one is pinned by a fingerprint cannot be seen from it.
+        const another = login.hostKey.kind === 'fingerprints' && attempt.kind === 'refused';
+        if (!another || hostKeyAlgorithms(login.hostKey, login, presented).length === 0) {
+            throw hostKeyError(login, presented);
+        }
+    }
+}
+function openStream(via, login, limit) {
+    limit.at = login;
+    limit.from = via?.label ?? null;
+    if (via === null)
+        return openSocket(login, limit);
+    limit.phase = 'reaching it';
+    return Promise.race([via.forward(login), limit.exceeded]);
+}
+function hostKeyError(login, presented) {
+    const refused = refusal(login.hostKey, login, presented);
+    return new ConnectError('host-key', refused?.message ?? `${login.label} presented no host key.`, refused?.remedy ?? null);
+}
+
+;// CONCATENATED MODULE: ./runner/session-error.js
+/** Why a deploy cannot be followed, or could not begin. */
+class session_error_SessionError extends Error {
+    constructor(message, remedy, output = [], goesOn = false) {
+        super(message);
+        this.name = 'SessionError';
+        this.remedy = remedy;
+        this.output = output;
+        this.goesOn = goesOn;
+    }
+}
+
+;// CONCATENATED MODULE: ./runner/bootstrap.js
+
+
+
+/** How long a host may take to answer the nonce, in milliseconds. */
+const BOOTSTRAP_TIMEOUT = 15_000;
+const ANSWER = 'pm2-ssh-deploy-ready';
+/** Lines and characters of what came instead of an answer that are kept. */
+const SHOWN_LINES = 8;
+/**
+ * The one command that is ever run: constant, so that nothing can be put into it. It reads the nonce, answers with
+ * it, reads a script up to a line that is the nonce again, and evaluates that one. Every common login shell takes it
+ * as it is: it has no line end (tcsh), no backslash (fish), no `!` (csh's history), and does not begin with exec (rbash).
+ */
+const BOOTSTRAP_LINE = "sh -c 'read -r n || exit 1; " +
+    // In one write with the line end before it, so that no background job of a start-up file prints in between.
+    `e=$(echo; echo x); e=\${e%x}; echo "\${e}${ANSWER} $n"; ` +
+    's=; while IFS= read -r l; do ' +
+    'if [ "$l" = "$n" ]; then eval "$s"; exit; fi; ' +
+    's=$s$l$e; done; exit 1' +
+    "'";
+/**
+ * Starts the bootstrap. Until it has answered, nothing but a random nonce is sent, since a start-up file or a forced
+ * command may be what reads it. Throws a `SessionError`.
+ */
+async function openShell(connection, timeout) {
+    const channel = await connection.exec(BOOTSTRAP_LINE);
+    const nonce = (0,external_node_crypto_.randomBytes)(16).toString('hex');
+    const before = [];
+    const complaints = [];
+    let onLine = (line) => keepFirst(before, line);
+    let onComplaint = (line) => keepFirst(before, line);
+    channel.stdout.on('data', lineReader((line) => onLine(line)));
+    channel.stderr.on('data', lineReader((line) => onComplaint(line)));
+    const answered = new Promise((resolve) => {
+        onLine = (line) => {
+            if (line === `${ANSWER} ${nonce}`)
+                resolve();
+            else
+                keepFirst(before, line);
+        };
+    });
+    channel.stdin.write(`${nonce}\n`);
+    const outcome = await firstOf(answered, channel, timeout);
+    if (outcome !== 'answered') {
+        channel.stdin.end();
+        throw bootstrap_noAnswer(connection.label, outcome, timeout, before);
+    }
+    onLine = () => { };
+    onComplaint = (line) => keepLast(complaints, line);
+    return {
+        nonce,
+        send: (text) => {
+            channel.stdin.write(text);
+        },
+        listen: (listener) => {
+            onLine = listener;
+        },
+        complaints: () => complaints,
+        ended: channel.ended,
+        finish: () => {
+            channel.stdin.end();
+        },
+    };
+}
+async function firstOf(answered, channel, timeout) {
+    let timer;
+    const late = new Promise((resolve) => {
+        timer = setTimeout(() => resolve('late'), timeout);
+    });
+    try {
+        return await Promise.race([answered.then(() => 'answered'), channel.ended, late]);
+    }
+    finally {
+        clearTimeout(timer);
+    }
+}
+function bootstrap_noAnswer(label, outcome, timeout, before) {
+    if (outcome !== 'late' && outcome.lost !== null) {
+        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
+    }
+    const how = outcome === 'late'
+        ? `did not answer within ${timeout / 1000} s`
+        : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
+    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, swallowed it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
+}
+function keepFirst(lines, line) {
+    const text = lines.length < SHOWN_LINES ? showable(line) : '';
+    if (text !== '')
+        lines.push(text);
+}
+function keepLast(lines, line) {
+    const text = showable(line);
+    if (text !== '')
+        lines.push(text);
+    if (lines.length > SHOWN_LINES)
+        lines.shift();
+}
+
+;// CONCATENATED MODULE: ./runner/find-node.js
+/** The oldest Node that runs the host program. */
+const OLDEST_NODE = 16;
+/**
+ * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
+ * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
+ * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
+ * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ */
+const LOADER = String.raw `
+(function () {
+  var fs = require("fs"), os = require("os"), path = require("path");
+  var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
+  delete process.env.PM2_SSH_DEPLOY_NONCE;
+  var chunks = [];
+  function fail(error) {
+    var text = JSON.stringify(String((error && error.message) || error));
+    process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
+  }
+  function make(directory) {
+    try {
+      fs.mkdirSync(directory, { mode: 448 });
+      return true;
+    } catch (error) {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    }
+  }
+  function rejoin(runDir, opening, rest, until) {
+    var isNew = make(runDir);
+    if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
+      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, offset: opening.offset, rest: rest });
+    } else if (!isNew && Date.now() < until) {
+      setTimeout(function () {
+        try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
+      }, 50);
+    } else {
+      var cancel = JSON.stringify({ type: "cancel", reason: opening.refusal });
+      fs.appendFileSync(path.join(runDir, "control.ndjson"), cancel + "\n", { mode: 384 });
+      process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
+    }
+  }
+  function begin(opening, rest) {
+    var given = process.env.XDG_STATE_HOME;
+    var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
+    var id = String(opening.follow || opening.plan.deployId);
+    if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
+    var runs = path.join(state, "pm2-ssh-deploy", "runs");
+    var runDir = path.join(runs, id);
+    var programFile = path.join(runDir, "host.js");
+    fs.mkdirSync(runs, { recursive: true, mode: 448 });
+    // What another session is just starting under that id is waited for.
+    if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
+    if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
+    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
+    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
+  }
+  function onEnd() { process.exit(1); }
+  function onData(chunk) {
+    var at = chunk.indexOf(10);
+    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
+    if (at < 0) return;
+    process.stdin.removeListener("data", onData);
+    process.stdin.removeListener("end", onEnd);
+    process.stdin.pause();
+    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+  }
+  process.stdin.on("end", onEnd);
+  process.stdin.on("data", onData);
+})();
+`;
+/**
+ * What the bootstrap evaluates: POSIX sh. It finds `n`, the nonce, and `e`, a line end, and reads from stdin the
+ * user's shell-init up to a line that is the nonce. It ends as the Node that it found, with the rest of stdin untouched.
+ * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`.
+ */
+const FIND_NODE = `
+set +eu
+pm2sd_nonce=$n; pm2sd_newline=$e
+pm2sd_init=; pm2sd_whole=; pm2sd_old=; pm2sd_node=
+pm2sd_say() { printf '\\n%s %s\\n' "$pm2sd_nonce" "$*"; }
+while IFS= read -r pm2sd_line; do
+  if [ "$pm2sd_line" = "$pm2sd_nonce" ]; then pm2sd_whole=1; break; fi
+  pm2sd_init=$pm2sd_init$pm2sd_line$pm2sd_newline
+done
+[ -n "$pm2sd_whole" ] || exit 1
+
+pm2sd_before=$(command -v node)
+if [ -n "$pm2sd_init" ]; then
+  # Printed where shell-init ends this shell: by exit, or by an error in its syntax.
+  trap 'pm2sd_say "init-ended $?"' EXIT
+  eval "$pm2sd_init" </dev/null >&2
+  trap - EXIT
+  set +euf
+  unset IFS
+  cd "$HOME" 2>/dev/null
+fi
+
+if timeout -s KILL 5 true </dev/null >/dev/null 2>&1; then
+  pm2sd_run() { timeout -s KILL "$@"; }
+else
+  pm2sd_run() {
+    pm2sd_seconds=$1; shift
+    "$@" &
+    pm2sd_job=$!
+    (sleep "$pm2sd_seconds"; kill -9 "$pm2sd_job") >/dev/null 2>&1 &
+    pm2sd_watch=$!
+    wait "$pm2sd_job"
+    kill "$pm2sd_watch"
+  }
+fi
+# Prints what a command prints within so many seconds. The mark, not the end of the stream, ends it: a child that the
+# command has left behind may hold that open for ever.
+pm2sd_limited() {
+  { pm2sd_run "$@" </dev/null 2>/dev/null; printf '\\npm2sd-end\\n'; } 2>/dev/null | sed -n '/^pm2sd-end$/q;p'
+}
+
+pm2sd_try() {
+  case $1 in /*) ;; *) return 1 ;; esac
+  [ -f "$1" ] && [ -x "$1" ] || return 1
+  pm2sd_version=$(pm2sd_limited 5 "$1" -v)
+  case $pm2sd_version in v[0-9]*.*) ;; *) return 1 ;; esac
+  pm2sd_major=\${pm2sd_version#v}; pm2sd_major=\${pm2sd_major%%.*}
+  case $pm2sd_major in *[!0-9]*) return 1 ;; esac
+  if [ "$pm2sd_major" -ge ${OLDEST_NODE} ]; then pm2sd_node=$1; return 0; fi
+  [ -n "$pm2sd_old" ] || pm2sd_old="$1 $pm2sd_version"
+  return 1
+}
+
+pm2sd_newest() {
+  ls "$1" 2>/dev/null | sed -n 's/^v\\{0,1\\}\\([0-9][0-9]*\\.[0-9][0-9]*\\.[0-9][0-9]*\\)$/\\1/p' | sort -t. -rn -k1,1 -k2,2 -k3,3
+}
+
+pm2sd_daemon() {
+  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
+  case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
+  pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
+  # A stale pid file may name any process by now.
+  case $pm2sd_exe in */node|*/nodejs|*/node[0-9]*) pm2sd_try "$pm2sd_exe" ;; *) return 1 ;; esac
+}
+
+# Every version below a directory, the newest first; what stands behind the version's name comes second.
+pm2sd_versions() {
+  for pm2sd_v in $(pm2sd_newest "$1"); do
+    for pm2sd_name in "v$pm2sd_v" "$pm2sd_v"; do
+      pm2sd_try "$1/$pm2sd_name/$2" && return 0
+    done
+  done
+  return 1
+}
+
+pm2sd_nvm() {
+  for pm2sd_dir in "$NVM_DIR" "$HOME/.nvm" "\${XDG_CONFIG_HOME:-$HOME/.config}/nvm"; do
+    [ -d "$pm2sd_dir/versions/node" ] || continue
+    pm2sd_alias=default
+    for pm2sd_hop in 1 2 3 4 5; do
+      [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
+      read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
+    done
+    case $pm2sd_alias in v[0-9]*|[0-9]*)
+      for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
+        case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
+      done ;;
+    esac
+    pm2sd_versions "$pm2sd_dir/versions/node" bin/node && return 0
+  done
+  return 1
+}
+
+pm2sd_fnm() {
+  for pm2sd_dir in "$FNM_DIR" "\${XDG_DATA_HOME:-$HOME/.local/share}/fnm" "$HOME/.fnm"; do
+    [ -d "$pm2sd_dir/node-versions" ] || continue
+    pm2sd_try "$pm2sd_dir/aliases/default/bin/node" && return 0
+    pm2sd_versions "$pm2sd_dir/node-versions" installation/bin/node && return 0
+  done
+  return 1
+}
+
+# A shim answers with the version that is set for the home; where none is set it fails, and the newest is taken.
+pm2sd_managers() {
+  pm2sd_data=\${XDG_DATA_HOME:-$HOME/.local/share}
+  pm2sd_asdf=\${ASDF_DATA_DIR:-$HOME/.asdf}
+  pm2sd_mise=\${MISE_DATA_DIR:-$pm2sd_data/mise}
+  pm2sd_nodenv=\${NODENV_ROOT:-$HOME/.nodenv}
+  pm2sd_try "\${VOLTA_HOME:-$HOME/.volta}/bin/node" ||
+    pm2sd_versions "\${VOLTA_HOME:-$HOME/.volta}/tools/image/node" bin/node ||
+    pm2sd_try "$pm2sd_asdf/shims/node" || pm2sd_versions "$pm2sd_asdf/installs/nodejs" bin/node ||
+    pm2sd_try "$pm2sd_mise/shims/node" || pm2sd_versions "$pm2sd_mise/installs/node" bin/node ||
+    pm2sd_try "$pm2sd_nodenv/shims/node" || pm2sd_versions "$pm2sd_nodenv/versions" bin/node ||
+    pm2sd_places
+}
+
+pm2sd_places() {
+  for pm2sd_file in \\
+    "\${N_PREFIX:-/usr/local}/bin/node" "$HOME/n/bin/node" "$HOME/.n/bin/node" \\
+    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" "\${PNPM_HOME:-$pm2sd_data/pnpm}/bin/node" \\
+    "$HOME/.npm-global/bin/node" "$HOME/.local/bin/node" "$HOME/bin/node" \\
+    /opt/homebrew/bin/node /home/linuxbrew/.linuxbrew/bin/node "$HOME/.linuxbrew/bin/node" \\
+    /usr/local/bin/node /usr/bin/node /usr/bin/nodejs /snap/bin/node /opt/node*/bin/node /usr/local/lib/nodejs/*/bin/node
+  do
+    pm2sd_try "$pm2sd_file" && return 0
+  done
+  return 1
+}
+
+pm2sd_login() {
+  [ -x "$SHELL" ] || return 1
+  pm2sd_try "$(pm2sd_limited 10 "$SHELL" -lic 'echo; echo @@; node -p process.execPath; echo @@' | sed -n '/^@@$/,/^@@$/{/^\\//p;}' | sed 1q)"
+}
+
+pm2sd_find() {
+  # What shell-init has put on PATH was put there to be used.
+  if [ -n "$pm2sd_init" ]; then
+    pm2sd_after=$(command -v node)
+    [ "$pm2sd_after" != "$pm2sd_before" ] && pm2sd_try "$pm2sd_after" && return 0
+  fi
+  pm2sd_daemon || pm2sd_try "$(command -v node)" || pm2sd_try "$(command -v nodejs)" ||
+    pm2sd_nvm || pm2sd_fnm || pm2sd_managers || pm2sd_login
+}
+
+if pm2sd_find; then
+  PATH=\${pm2sd_node%/*}:$PATH
+  PM2_SSH_DEPLOY_NONCE=$pm2sd_nonce
+  export PATH PM2_SSH_DEPLOY_NONCE
+  exec "$pm2sd_node" -e '${LOADER}'
+fi
+if [ -n "$pm2sd_old" ]; then
+  pm2sd_say "old-node $pm2sd_old"
+else
+  pm2sd_say "no-node PM2's daemon, PATH ($PATH), nvm, fnm, Volta, asdf, mise, nodenv, n, pnpm, Homebrew, snap, and a login shell ($SHELL -lic)"
+fi
+exit 1
+`;
+
+;// CONCATENATED MODULE: ./runner/session-failures.js
+
+
+
+
+/** How long the host may take to find its Node and start the program, in milliseconds. */
+const START_TIMEOUT = 120_000;
+const FINISHES_ALONE = 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
+/** What the host's answer `word` means, where it is neither `started` nor `event`. */
+function notStarted({ label, word, rest, state, complaints, rejoins }) {
+    const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
+    switch (word) {
+        case 'no-node':
+            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
+        case 'old-node': {
+            const found = /^(.*) (v\S+)$/.exec(rest);
+            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
+        }
+        case 'init-ended':
+            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
+        case 'failed':
+            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${showable(String(parseText(rest)))}`, null, complaints, rejoins);
+        case 'gone': {
+            const lines = parseText(rest);
+            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+        }
+        default:
+            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
+    }
+}
+function neverStarted(label, complaints) {
+    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
+}
+/** How a session ended that was lost, as a sentence. */
+function howLost(label, end, state) {
+    return end.lost === null
+        ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
+        : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
+}
+/** The deploy cannot be followed any more; `how` is a sentence. */
+function lost(how, deployId, complaints) {
+    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
+}
+/** The host has not begun the deploy, and never will. */
+function neverBegan(label) {
+    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`, 'Run the job again.');
+}
+/** Cancelled before the host knew of the deploy. */
+function cancelledBefore(label) {
+    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
+}
+/** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
+function cancelledUnanswered(label, deployId, state, seconds) {
+    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
+}
+/** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
+function session_failures_stillAtWork(label, deployId, state, seconds) {
+    return new SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, look(deployId), [], true);
+}
+/** Where a host stands that is left to itself. */
+function standing(label, state) {
+    if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
+        return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
+    return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
+}
+function look(deployId) {
+    return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
+}
+function since(state) {
+    return state === null ? 'before its first step' : `after it had entered ${state}`;
+}
+function parseText(json) {
+    try {
+        return JSON.parse(json);
+    }
+    catch {
+        return json;
+    }
+}
+/** A line that carries the nonce, and is not as it was sent. */
+function session_failures_damaged(label, text) {
+    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
+}
+
+;// CONCATENATED MODULE: ./runner/event-lines.js
+
+
+/**
+ * Reads what stands behind `event` in a host's line, `<end offset> <json>`, where `known` bytes of events were read
+ * before. Returns null in place of an event of a type that is not known here. Throws a `SessionError` where the line
+ * does not follow on the one before.
+ */
+function event_lines_readEvent(text, known, label) {
+    const [offset, json] = splitWord(text);
+    const end = Number(offset);
+    // Events lie behind one another in a file: where an offset does not fit, one of them did not get through.
+    const whole = Number.isSafeInteger(end) && end === known + Buffer.byteLength(json) + 1;
+    const event = whole ? event_lines_parse(json) : null;
+    if (event === null)
+        throw session_failures_damaged(label, text);
+    return { event: isEvent(event) ? event : null, end };
+}
+/** Cuts a text at its first blank. */
+function splitWord(text) {
+    const at = text.indexOf(' ');
+    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+function isEvent(event) {
+    switch (event.type) {
+        case 'state':
+            return STATES.includes(event.state);
+        case 'notice':
+        case 'output':
+            return typeof event.text === 'string';
+        case 'end': {
+            const result = event.result;
+            return typeof result === 'object' && result !== null && typeof result.outcome === 'string';
+        }
+        default:
+            return false;
+    }
+}
+function event_lines_parse(json) {
+    try {
+        const value = JSON.parse(json);
+        return typeof value === 'object' && value !== null ? value : null;
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./runner/following.js
+
+
+
+
+/**
+ * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
+ * Throws a `SessionError` where the host says that it cannot go on.
+ */
+async function follow(shell, opening, course) {
+    const say = (message) => shell.send(`${JSON.stringify(message)}\n`);
+    const sayCancel = () => say({ type: 'cancel', reason: String(course.cancelled.reason) });
+    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+    try {
+        const followed = readLines(shell, course, 'follow' in opening, (event) => {
+            if (event.type === 'state' && event.state === 'prepared' && !course.cancelled.aborted)
+                say({ type: 'go' });
+        });
+        course.begun = true;
+        // All at once: nothing in it waits for an answer.
+        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n${caughtUp(opening, course)}`);
+        course.cancelled.addEventListener('abort', sayCancel);
+        return await followed;
+    }
+    finally {
+        clearInterval(heartbeat);
+        course.cancelled.removeEventListener('abort', sayCancel);
+        shell.finish();
+    }
+}
+/** What was said in an earlier session, and may not have arrived there. Each may be heard twice. */
+function caughtUp(opening, { cancelled, state }) {
+    if (!('follow' in opening))
+        return '';
+    const again = [{ type: 'heartbeat' }];
+    if (cancelled.aborted)
+        again.unshift({ type: 'cancel', reason: String(cancelled.reason) });
+    else if (state === 'prepared')
+        again.push({ type: 'go' });
+    return again.map((message) => `${JSON.stringify(message)}\n`).join('');
+}
+/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
+function script(nonce, shellInit) {
+    const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
+    return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
+}
+function readLines(shell, course, rejoins, onEvent) {
+    const { label } = course;
+    return new Promise((resolve, reject) => {
+        const settle = (how) => {
+            clearTimeout(starting);
+            shell.listen(() => { });
+            how();
+        };
+        const starting = setTimeout(() => settle(() => reject(neverStarted(label, shell.complaints()))), START_TIMEOUT);
+        const prefix = `${shell.nonce} `;
+        const take = (line) => {
+            const [word, rest] = splitWord(line);
+            clearTimeout(starting);
+            if (word === 'started' || word === 'joined')
+                return;
+            if (word === 'absent') {
+                settle(() => resolve({ kind: 'absent' }));
+                return;
+            }
+            if (word !== 'event')
+                throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
+            const { event, end } = event_lines_readEvent(rest, course.offset, label);
+            course.offset = end;
+            if (event === null)
+                return;
+            if (event.type === 'state')
+                course.state = event.state;
+            course.onEvent(event);
+            onEvent(event);
+            if (event.type === 'end')
+                settle(() => resolve({ kind: 'result', result: event.result }));
+        };
+        shell.listen((line) => {
+            if (!line.startsWith(prefix))
+                return;
+            try {
+                take(line.slice(prefix.length));
+            }
+            catch (error) {
+                settle(() => reject(error));
+            }
+        });
+        void shell.ended.then((end) => settle(() => resolve({ kind: 'lost', end, complaints: shell.complaints() })));
+    });
+}
+
+;// CONCATENATED MODULE: ./runner/reconnect.js
+
+
+
+
+
+
+const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
+const WITHIN = 75_000;
+/** What another try does not change. */
+const FINAL = [
+    'host-key',
+    'authentication',
+    'algorithms',
+    'forwarding',
+    'key',
+    'passphrase',
+];
+/**
+ * Takes up a deploy that was begun in an earlier session, and follows it to its end through as many sessions as that
+ * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null where the host has not begun
+ * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
+ * waits for the answer, and every connection is closed.
+ */
+async function reconnect_takeUp(course, options, loss, left) {
+    let how = loss;
+    let patience = startPatience(options.link, how !== null);
+    for (;;) {
+        if (how !== null)
+            options.say?.(`${how} Connecting again.`);
+        const known = course.offset;
+        const { connection, shell } = await reach(course, options, how, patience, left);
+        const close = () => void connection.close();
+        left.addEventListener('abort', close);
+        try {
+            if (left.aborted)
+                throw new Error('nobody waits for it');
+            const rejoining = {
+                follow: course.deployId,
+                offset: known,
+                refusal: course.cancelled.aborted
+                    ? String(course.cancelled.reason)
+                    : 'the connection was lost as it began',
+            };
+            const end = await follow(shell, rejoining, course);
+            if (end.kind === 'result')
+                return end.result;
+            if (end.kind === 'absent')
+                return null;
+            how = howLost(course.label, end.end, course.state);
+            // A connection that is lost each time before anything came is tried as often as one that does not come about.
+            if (course.offset > known)
+                patience = startPatience(options.link, true);
+        }
+        finally {
+            left.removeEventListener('abort', close);
+            close();
+        }
+    }
+}
+/** Connects and has the bootstrap answer, in as many tries as `patience` has. Throws a `SessionError`. */
+async function reach(course, options, loss, patience, left) {
+    let last = '';
+    for (;;) {
+        const timeout = await patience.next(course.cancelled, left);
+        if (timeout === null) {
+            const tries = `${patience.tries()} more ${patience.tries() === 1 ? 'try' : 'tries'} to connect did not help: ${last}`;
+            throw lost(loss === null ? last : `${loss} ${tries}`, course.deployId, []);
+        }
+        let connection = null;
+        try {
+            connection = await options.link.connect(timeout);
+            const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+            return { connection, shell };
+        }
+        catch (error) {
+            void connection?.close();
+            if (!(error instanceof ConnectError || error instanceof session_error_SessionError))
+                throw error;
+            last = error.message;
+            if (error instanceof ConnectError && FINAL.includes(error.kind))
+                patience.end();
+        }
+    }
+}
+/** `pauses` says whether there is one before the first try too. */
+function startPatience({ pauses = PAUSES, within = WITHIN }, pausesFirst) {
+    const deadline = performance.now() + within;
+    const ahead = pausesFirst ? [...pauses] : [0, ...pauses.slice(1)];
+    let tries = 0;
+    return {
+        tries: () => tries,
+        end: () => void ahead.splice(0),
+        async next(cancelled, left) {
+            const most = ahead.shift();
+            if (most === undefined)
+                return null;
+            await rest(most * (0.5 + Math.random() / 2), cancelled, left);
+            const time = Math.floor(deadline - performance.now());
+            if (time <= 0)
+                return null;
+            tries += 1;
+            return time;
+        },
+    };
+}
+/** A cancel that comes meanwhile ends it, since it has to get there soon. */
+async function rest(ms, cancelled, left) {
+    const signal = cancelled.aborted ? left : AbortSignal.any([left, cancelled]);
+    await (0,promises_namespaceObject.setTimeout)(ms, undefined, { signal }).catch(() => { });
+    left.throwIfAborted();
+}
+
+;// CONCATENATED MODULE: ./runner/session.js
+
+
+
+
+/**
+ * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
+ * the end of the connection, which may take a second, and the report.
+ */
+const CANCEL_WAIT = 4_500;
+/**
+ * Carries out one deploy on one host, and follows it to its end, also through lost connections.
+ * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * opens no session for it. `connection` stays the caller's to close.
+ */
+async function deployOnHost(options) {
+    const { connection, program, plan, link } = options;
+    const { label } = connection;
+    const { deployId } = plan;
+    const cancelled = options.cancelled ?? new AbortController().signal;
+    const course = startCourse(options, { label, deployId, cancelled, begun: false });
+    const opening = { program, plan };
+    const carryOut = async (left) => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        if (cancelled.aborted)
+            throw cancelledBefore(label);
+        const end = await follow(shell, opening, course);
+        if (end.kind === 'result')
+            return end.result;
+        if (end.kind === 'absent')
+            throw neverBegan(label);
+        const how = howLost(label, end.end, course.state);
+        if (link === undefined)
+            throw lost(how, deployId, end.complaints);
+        void connection.close();
+        const taken = await reconnect_takeUp(course, { ...options, link }, how, left);
+        if (taken === null)
+            throw neverBegan(label);
+        return taken;
+    };
+    return unless(carryOut, (stop) => {
+        const onCancel = () => {
+            if (!course.begun) {
+                stop(cancelledBefore(label));
+                return undefined;
+            }
+            options.say?.(`Cancelled: telling ${label} to give the deploy up.`);
+            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
+        };
+        return whenAborted(cancelled, onCancel);
+    });
+}
+/**
+ * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
+ * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
+ */
+async function followUp(options) {
+    const { label, deployId, within } = options;
+    const cancelled = AbortSignal.abort(options.reason);
+    const course = startCourse(options, { label, deployId, cancelled, begun: true });
+    return unless((left) => takeUp(course, options, null, left), (stop) => {
+        const timer = setTimeout(() => stop(stillAtWork(label, deployId, course.state, within / 1000)), within);
+        return () => clearTimeout(timer);
+    });
+}
+/** Waits for a connection, unless the deploy is cancelled before there is one. Throws what `connecting` does, or a `SessionError`. */
+function unlessCancelled(connecting, label, cancelled) {
+    return unless((left) => {
+        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
+        return connecting;
+    }, (stop) => whenAborted(cancelled, () => {
+        stop(cancelledBefore(label));
+        return undefined;
+    }));
+}
+function startCourse({ shellInit, onEvent }, known) {
+    return { ...known, shellInit, onEvent, offset: 0, state: null };
+}
+/** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
+function unless(work, watch) {
+    const stopped = new AbortController();
+    let unwatch = () => { };
+    return new Promise((resolve, reject) => {
+        unwatch = watch((error) => {
+            reject(error);
+            stopped.abort();
+        });
+        work(stopped.signal).then(resolve, reject);
+    }).finally(() => unwatch());
+}
+/** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
+function whenAborted(signal, start) {
+    let timer;
+    const onAbort = () => {
+        timer = start();
+    };
+    if (signal.aborted)
+        onAbort();
+    else
+        signal.addEventListener('abort', onAbort, { once: true });
+    return () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+    };
+}
+
 ;// CONCATENATED MODULE: ./trouble.js
 
 
@@ -61618,9 +62092,7 @@ function channelOf(channel, lost) {
 function troubleOf(error) {
     if (error instanceof InputsError)
         return { message: error.message, remedy: null, output: [] };
-    if (error instanceof ConnectError)
-        return { message: error.message, remedy: error.remedy, output: [] };
-    if (error instanceof session_error_SessionError)
+    if (error instanceof ConnectError || error instanceof session_error_SessionError)
         return { message: error.message, remedy: error.remedy, output: error.output };
     // Anything else is a fault of this action, and whoever mends it needs to know where.
     return {
@@ -61671,7 +62143,7 @@ async function deploy(inputs, plan, log) {
     const { target, shellInit } = inputs;
     log.say(`Deploying ${plan.ref} to ${target.label}, ${plan.path}`);
     const program = (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8');
-    const connection = await unlessCancelled(connect(target), target.label, cancelled.signal);
+    const connection = await unlessCancelled(connect(target, log.say), target.label, cancelled.signal);
     try {
         return await deployOnHost({
             connection,
@@ -61681,7 +62153,7 @@ async function deploy(inputs, plan, log) {
             onEvent: log.event,
             say: log.say,
             cancelled: cancelled.signal,
-            link: { connect: (time) => connect({ ...target, timeout: Math.min(target.timeout, time) }) },
+            link: linkTo(target),
         });
     }
     finally {

@@ -1,33 +1,30 @@
 import { defaultRef } from './inputs/default-ref.ts';
 import { parseDuration } from './inputs/duration.ts';
+import { parseFingerprints } from './inputs/fingerprint.ts';
 import { parseRef } from './inputs/git-ref.ts';
 import { parseGitToken } from './inputs/git-token.ts';
 import { parseHealthUrl } from './inputs/health-url.ts';
-import { type HostAddress, parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
+import { parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
 import { splitList } from './inputs/list.ts';
 import { DEFAULTS, type InputName, textOfInput } from './inputs/names.ts';
 import { parsePath, parseRelativePath } from './inputs/places.ts';
 import { readAll } from './inputs/problem.ts';
+import { checkProxyPassphrase, parseProxyJump, parseProxyKey } from './inputs/proxy-jump.ts';
 import { parseRepository, urlOnServer } from './inputs/repository.ts';
 import { maskSecrets } from './inputs/secrets.ts';
 import {
   oneOf,
   parseAppName,
+  parseCount,
   parsePm2Env,
   parseShellText,
   parseStableFor,
   parseStep,
 } from './inputs/settings.ts';
-import {
-  checkPassphrase,
-  parseFingerprints,
-  parseHostKeyCheck,
-  parseKey,
-  parseKnownHosts,
-} from './inputs/trust.ts';
+import { allHosts, hostOrNull, labelOf, makeTarget } from './inputs/target.ts';
+import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
 import type { Plan } from './protocol.ts';
-import type { HostKeyPolicy } from './runner/host-key.ts';
-import type { Target } from './runner/ssh.ts';
+import type { Target } from './runner/connect.ts';
 import type { Workflow } from './workflow.ts';
 
 type PlannedInput =
@@ -82,9 +79,18 @@ export function readInputs(
     passphrase: () => checkPassphrase(text('passphrase'), text('key')),
     password: () => text('password') || null,
     'known-hosts': () => parseKnownHosts(text('known-hosts')),
-    fingerprint: () => parseFingerprints(text('fingerprint'), hostOrNull(text('host'))),
+    fingerprint: () => parseFingerprints(text('fingerprint'), allHosts(text('host'), text('proxy-jump'))),
     'host-key-check': () =>
       parseHostKeyCheck(text('host-key-check'), text('known-hosts'), text('fingerprint')),
+    'proxy-jump': () => parseProxyJump(text('proxy-jump'), labelOf(hostOrNull(text('host')))),
+    'proxy-key': () =>
+      parseProxyKey(text('proxy-key'), text('proxy-passphrase'), {
+        hops: text('proxy-jump'),
+        key: text('key'),
+        agent,
+      }),
+    'proxy-passphrase': () => checkProxyPassphrase(text('proxy-passphrase'), text('proxy-key')),
+    'connect-retries': () => parseCount(text('connect-retries'), { least: 0, most: 10 }),
     'connect-timeout': duration('connect-timeout', '100ms', '10m'),
     path: () => parsePath(text('path')),
     ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
@@ -113,19 +119,7 @@ export function readInputs(
   });
 
   return {
-    target: {
-      label: read.host.label ?? 'host-1',
-      host: read.host.address,
-      port: read.host.port ?? read.port,
-      // GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through.
-      shownHost: text('host') === read.host.address ? read.host.address : null,
-      username: read.host.username ?? read.username,
-      key: read.key,
-      password: read.password,
-      agent: read.key === null && read.password === null ? agent : null,
-      hostKey: policyOf(read['host-key-check'], read['known-hosts'], read.fingerprint),
-      timeout: read['connect-timeout'],
-    },
+    target: makeTarget(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     shellInit: read['shell-init'],
     path: read.path,
     ref: read.ref,
@@ -152,28 +146,4 @@ function readRepository(given: string, workflow: Workflow): Plan['repository'] {
   return given === ''
     ? { url: urlOnServer(workflow.serverUrl, workflow.repository), given: false }
     : { url: parseRepository(given, workflow.serverUrl), given: true };
-}
-
-function policyOf(
-  kind: HostKeyPolicy['kind'],
-  knownHosts: string | null,
-  fingerprints: string[],
-): HostKeyPolicy {
-  switch (kind) {
-    case 'known-hosts':
-      return { kind, text: knownHosts ?? '' };
-    case 'fingerprints':
-      return { kind, list: fingerprints };
-    default:
-      return { kind };
-  }
-}
-
-/** For those who need the host beside their own input; `host` itself reports what is wrong with it. */
-function hostOrNull(text: string): HostAddress | null {
-  try {
-    return parseHost(text);
-  } catch {
-    return null;
-  }
 }

@@ -7,8 +7,8 @@ import type { HostResult, Plan } from './protocol.ts';
 import { noteDeploy, noteSettled } from './report/handover.ts';
 import { type LiveLog, startLog } from './report/log.ts';
 import { reportResult, reportTrouble } from './report/report.ts';
+import { connect, linkTo } from './runner/connect.ts';
 import { deployOnHost, unlessCancelled } from './runner/session.ts';
-import { connect } from './runner/ssh.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
@@ -40,7 +40,7 @@ async function deploy(inputs: Inputs, plan: Plan, log: LiveLog): Promise<HostRes
   const { target, shellInit } = inputs;
   log.say(`Deploying ${plan.ref} to ${target.label}, ${plan.path}`);
   const program = readFileSync(path.join(__dirname, 'host.js'), 'utf8');
-  const connection = await unlessCancelled(connect(target), target.label, cancelled.signal);
+  const connection = await unlessCancelled(connect(target, log.say), target.label, cancelled.signal);
   try {
     return await deployOnHost({
       connection,
@@ -50,7 +50,7 @@ async function deploy(inputs: Inputs, plan: Plan, log: LiveLog): Promise<HostRes
       onEvent: log.event,
       say: log.say,
       cancelled: cancelled.signal,
-      link: { connect: (time) => connect({ ...target, timeout: Math.min(target.timeout, time) }) },
+      link: linkTo(target),
     });
   } finally {
     await connection.close();

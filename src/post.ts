@@ -3,8 +3,8 @@ import { readInputs } from './inputs.ts';
 import { unsettledDeploy } from './report/handover.ts';
 import { startLog } from './report/log.ts';
 import { reportLateResult, reportLateTrouble } from './report/report.ts';
+import { linkTo } from './runner/connect.ts';
 import { followUp } from './runner/session.ts';
-import { connect } from './runner/ssh.ts';
 import { troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
@@ -26,10 +26,7 @@ async function post(deployId: string): Promise<number> {
     shellInit,
     reason: 'the job was cancelled, or its runner is gone',
     within: WITHIN,
-    link: {
-      connect: (time) => connect({ ...target, timeout: Math.min(target.timeout, time) }),
-      within: WITHIN,
-    },
+    link: { ...linkTo(target), within: WITHIN },
     // What its commands printed is in the log of the step itself, or lost with it.
     onEvent: (event) => {
       if (event.type === 'state') log.event(event);

@@ -6,8 +6,7 @@ import { SessionError } from './runner/session-error.ts';
 /** What there is to report of an error, whatever was thrown. */
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof InputsError) return { message: error.message, remedy: null, output: [] };
-  if (error instanceof ConnectError) return { message: error.message, remedy: error.remedy, output: [] };
-  if (error instanceof SessionError)
+  if (error instanceof ConnectError || error instanceof SessionError)
     return { message: error.message, remedy: error.remedy, output: error.output };
   // Anything else is a fault of this action, and whoever mends it needs to know where.
   return {

@@ -67,7 +67,9 @@ test('a minimal set of inputs gives the documented defaults', () => {
     password: null,
     agent: null,
     hostKey: { kind: 'none' },
+    hops: [],
     timeout: 30_000,
+    retries: 3,
   });
   expect(rest).toEqual({
     shellInit: null,
@@ -476,6 +478,96 @@ describe('the login', () => {
   test('an address is shown only where it is all of the input, since a part of a secret is not masked', () => {
     expect(read({ host: '10.0.0.7' }).target.shownHost).toBe('10.0.0.7');
     expect(read({ host: 'me@10.0.0.7:22' }).target.shownHost).toBeNull();
+  });
+});
+
+describe('the way there', () => {
+  test('a hop has the user and the key of the host, port 22, and no password', () => {
+    const { target } = read({
+      host: 'me@h:2222',
+      port: '2200',
+      'proxy-jump': 'bastion',
+      password: 'correct horse',
+    });
+    expect(target.hops).toEqual([
+      {
+        label: 'hop-1',
+        host: 'bastion',
+        port: 22,
+        shownHost: 'bastion',
+        setBy: 'proxy-jump',
+        username: 'me',
+        key: target.key,
+        agent: null,
+        hostKey: { kind: 'none' },
+      },
+    ]);
+    expect(target.password).toBe('correct horse');
+  });
+
+  test('several hops, as OpenSSH takes them, each with what it says of itself', () => {
+    const proxyJump = 'outer=root@10.0.0.1:2201,[2001:db8::1],\n corp\\me@[::1]:22, d.example.com';
+    const hops = read({ 'proxy-jump': proxyJump }).target.hops ?? [];
+    expect(
+      hops.map(({ label, host, port, username, shownHost }) => [label, username, host, port, shownHost]),
+    ).toEqual([
+      ['outer', 'root', '10.0.0.1', 2201, null],
+      ['hop-2', 'deploy', '2001:db8::1', 22, null],
+      ['hop-3', 'corp\\me', '::1', 22, null],
+      ['hop-4', 'deploy', 'd.example.com', 22, null],
+    ]);
+    expect(read({ 'proxy-jump': 'none' }).target.hops).toEqual([]);
+  });
+
+  test('a hop may have a key of its own', () => {
+    const given = { 'proxy-jump': 'b', 'proxy-key': LOCKED_KEY, 'proxy-passphrase': 'open sesame' };
+    const { target } = read(given);
+    expect(target.hops?.[0]?.key?.fingerprint).not.toBe(target.key?.fingerprint);
+    const masked: string[] = [];
+    read(given, {}, masked);
+    expect(masked).toEqual(expect.arrayContaining(['open sesame', LOCKED_KEY.split('\n')[2]]));
+  });
+
+  test('a hop gets the agent where there is no key for it', () => {
+    const given = { key: '', password: 'correct horse', 'proxy-jump': 'a' };
+    const { target } = read(given, { SSH_AUTH_SOCK: '/tmp/agent' });
+    expect(target).toMatchObject({ agent: null, hops: [{ key: null, agent: '/tmp/agent' }] });
+  });
+
+  test.each([
+    [{ 'proxy-jump': 'a:b:c' }, 'several colons'],
+    [{ 'proxy-jump': 'ssh://a' }, 'it is a URL'],
+    [{ 'proxy-jump': '-oProxyCommand=id' }, 'cannot be used'],
+    [{ 'proxy-jump': 'host-1=a' }, '"host-1" is the label of two hosts'],
+    [{ 'proxy-jump': 'x=a,x=b' }, '"x" is the label of two hosts'],
+    [{ 'proxy-jump': 'a', key: '', password: 'secret' }, 'nothing to log in to a hop with'],
+    [{ 'proxy-jump': 'a', 'proxy-key': HOST_KEY }, 'a public key'],
+    [{ 'proxy-jump': 'a', 'proxy-key': LOCKED_KEY }, 'proxy-passphrase is not set'],
+    [{ 'proxy-jump': 'a', 'proxy-key': LOCKED_KEY }, 'Set proxy-passphrase to what unlocks the key'],
+    [{ 'proxy-key': KEY }, 'no hop that it is for'],
+    [{ 'proxy-jump': 'a', 'proxy-passphrase': 'open sesame' }, 'no `proxy-key` that it could unlock'],
+    [{ 'connect-retries': '11' }, 'a whole number from 0 to 10'],
+    [{ 'connect-retries': '-1' }, 'a whole number from 0 to 10'],
+    [{ 'proxy-jump': 'a', fingerprint: FINGERPRINT }, 'host-1=SHA256:…, hop-1=SHA256:…'],
+    [
+      { 'proxy-jump': 'a', fingerprint: `hop-1=${FINGERPRINT},${OTHER}` },
+      'bound to no host, and there are 2',
+    ],
+  ])('%j is refused: %s', (given, why) => {
+    expect(messageOf(given)).toContain(why);
+  });
+
+  test('fingerprints go to the hosts that they are bound to, by label or address, and to no other', () => {
+    const { target } = read({
+      host: 'web=[2001:db8::1]',
+      'proxy-jump': 'Bastion.example.com,10.0.0.2',
+      fingerprint: `[2001:db8::1]=${FINGERPRINT} , bastion.example.com=${OTHER}, web=${OTHER}`,
+    });
+    expect(target.hostKey).toEqual({ kind: 'fingerprints', list: [FINGERPRINT, OTHER] });
+    expect(target.hops?.map(({ hostKey }) => hostKey)).toEqual([
+      { kind: 'fingerprints', list: [OTHER] },
+      { kind: 'fingerprints', list: [] },
+    ]);
   });
 });
 

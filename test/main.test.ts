@@ -10,7 +10,13 @@ import { startEmbeddedSsh } from './rig/embedded-ssh.ts';
 import { ROOT } from './rig/places.ts';
 
 const SHA = 'c0ffee0123456789c0ffee0123456789c0ffee01';
-const INPUTS = { host: '127.0.0.1:1', username: 'deploy', password: 'correct horse', path: '~/app' };
+const INPUTS = {
+  host: '127.0.0.1:1',
+  username: 'deploy',
+  password: 'correct horse',
+  path: '~/app',
+  'connect-retries': '0',
+};
 
 test('bad inputs make the job red once, with all of them in one error', async () => {
   const run = await runAction({
@@ -36,7 +42,7 @@ test('a host that refuses the connection makes the job red once, and at once', a
   const run = await runAction({ inputs: INPUTS, env: { GITHUB_SHA: SHA } });
   expect(run.code).toBe(1);
   expect(run.commands.filter(({ name }) => name === 'error').map(({ data }) => data)).toEqual([
-    'host-1 refused the connection to port 1.\nCheck port, and that the SSH server runs there.',
+    'host-1 refused the connection to port 1.\nThe host is there, but nothing listens at that port, or a firewall rejects it. Check host and port, and that the SSH server runs (systemctl status ssh).',
   ]);
   expect(run.outputs).toMatchObject({ outcome: 'failed' });
   expect(run.stdout).not.toMatch(/deployed|complete/i);

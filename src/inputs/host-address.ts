@@ -35,19 +35,20 @@ export function parseHost(text: string): HostAddress {
       'Deploy to each host in a job of its own, for example with a matrix.',
     );
   }
-  return parseEntry(entry);
+  return parseEntry(entry, TAKES);
 }
 
-function parseEntry(entry: string): HostAddress {
+/** Reads one entry; `takes` is what the input takes that it stands in. */
+export function parseEntry(entry: string, takes: string): HostAddress {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
-    throw new BadValue('it is a URL', TAKES, 'Leave out what stands before the host, up to and with "://".');
+    throw new BadValue('it is a URL', takes, 'Leave out what stands before the host, up to and with "://".');
   }
   const found = ENTRY.exec(entry)?.groups;
   if (!found) {
     const manyColons = (entry.match(/:/g) ?? []).length > 1;
     throw new BadValue(
       manyColons ? 'it has several colons' : 'it cannot be read',
-      TAKES,
+      takes,
       manyColons ? 'Write an IPv6 address in brackets, such as [2001:db8::1]:22.' : null,
     );
   }
@@ -55,30 +56,30 @@ function parseEntry(entry: string): HostAddress {
   if (label !== undefined && !LABEL.test(label)) {
     throw new BadValue(
       'its label cannot be used',
-      `${TAKES}; a label is letters, digits, ".", "_" and "-", at most 63`,
+      `${takes}; a label is letters, digits, ".", "_" and "-", at most 63`,
     );
   }
   return {
     label: label ?? null,
     username: username === undefined ? null : parseUsername(username),
-    address: bracketed === undefined ? hostName(plain ?? '') : ipv6(bracketed),
+    address: bracketed === undefined ? hostName(plain ?? '', takes) : ipv6(bracketed, takes),
     port: port === undefined ? null : parsePort(port),
   };
 }
 
-function hostName(text: string): string {
+function hostName(text: string, takes: string): string {
   if (!HOST_NAME.test(text)) {
     throw new BadValue(
       text === '' ? 'it has no host' : 'its host is neither a name nor an address',
-      TAKES,
+      takes,
       /[^\0-\x7f]/.test(text) ? 'Write a name with other than ASCII letters in its xn-- form.' : null,
     );
   }
   return text;
 }
 
-function ipv6(text: string): string {
-  if (!isIPv6(text)) throw new BadValue('what stands in brackets is no IPv6 address', TAKES);
+function ipv6(text: string, takes: string): string {
+  if (!isIPv6(text)) throw new BadValue('what stands in brackets is no IPv6 address', takes);
   return text;
 }
 

@@ -1,7 +1,14 @@
 import type { InputName } from './names.ts';
 
 /** Inputs whose value no log or error ever shows. */
-export const SECRET_INPUTS: readonly InputName[] = ['key', 'passphrase', 'password', 'git-token'];
+export const SECRET_INPUTS: readonly InputName[] = [
+  'key',
+  'passphrase',
+  'password',
+  'proxy-key',
+  'proxy-passphrase',
+  'git-token',
+];
 
 /**
  * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains

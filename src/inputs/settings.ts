@@ -10,6 +10,15 @@ export function oneOf<const Word extends string>(text: string, words: readonly W
   return word;
 }
 
+/** Reads a whole number from `least` to `most`. */
+export function parseCount(text: string, { least, most }: { least: number; most: number }): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (count < least || count > most) {
+    throw new BadValue('it is no such number', `a whole number from ${least} to ${most}`);
+  }
+  return count;
+}
+
 /** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
 export function parseShellText(text: string): string {
   if (text.includes('\0')) throw new BadValue('it holds a NUL character', 'shell commands');

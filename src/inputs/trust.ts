@@ -3,11 +3,7 @@ import type { HostKeyPolicy } from '../runner/host-key.ts';
 import { type PrivateKey, readPrivateKey } from '../runner/keys.ts';
 import { unreadableLines } from '../runner/known-hosts.ts';
 import { BadValue } from './bad-value.ts';
-import { splitList } from './list.ts';
 import { oneOf } from './settings.ts';
-
-const ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
-const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
 
 /** Reads `key`; null where a password or an ssh-agent, named by its socket, stands in for it. */
 export function parseKey(
@@ -54,34 +50,6 @@ export function parseKnownHosts(text: string): string | null {
     );
   }
   return text || null;
-}
-
-/** Reads `fingerprint`: those of this host, each as `SHA256:…`. An entry may be bound to a host by its label or address. */
-export function parseFingerprints(
-  text: string,
-  host: { label: string | null; address: string } | null,
-): string[] {
-  const takes = "SHA-256 fingerprints of the server's host keys, each as SHA256:… or host=SHA256:…";
-  const entries = splitList(text).map((entry) => {
-    const [, name = null, print] = ENTRY.exec(entry) ?? [];
-    if (print === undefined) {
-      throw new BadValue(
-        MD5.test(entry) ? 'it is an MD5 fingerprint' : 'it is no fingerprint',
-        takes,
-        'On the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it.',
-      );
-    }
-    return { name, print };
-  });
-  const ours = entries.filter(({ name }) => name === null || name === host?.label || name === host?.address);
-  if (entries.length > 0 && ours.length === 0 && host !== null) {
-    throw new BadValue(
-      'every entry is bound to another host',
-      takes,
-      "Bind it to this host's label or address.",
-    );
-  }
-  return ours.map(({ print }) => print);
 }
 
 /** Decides how the host has to prove itself. What is given twice, or given and switched off, is no decision. */

@@ -6,7 +6,7 @@ import { keyType } from './public-key.ts';
 /** How a host proves that it is the right one. `none` says that the user pinned nothing; `off`, that any key will do. */
 export type HostKeyPolicy =
   | { kind: 'known-hosts'; text: string }
-  /** Each `SHA256:…`; any of them will do. */
+  /** Each `SHA256:…`; any of them will do. Empty where the fingerprints that are set are all of other hosts. */
   | { kind: 'fingerprints'; list: readonly string[] }
   | { kind: 'none' }
   | { kind: 'off' };
@@ -26,6 +26,8 @@ export interface Endpoint {
   port: number;
   /** The address as messages may show it, or null where it is nobody's business. */
   shownHost: string | null;
+  /** The input that names it, for messages; default `host and port`. */
+  setBy?: string;
 }
 
 export interface Refusal {
@@ -90,6 +92,7 @@ export function refusal(
       );
     case 'fingerprints': {
       const pinned = policy.list.map((entry) => entry.replace(/=+$/, ''));
+      if (pinned.length === 0) return unbound(endpoint, key);
       if (pinned.includes(key.fingerprint)) return null;
       return {
         message: `${endpoint.label} is not the host that fingerprint pins. It presented ${list(presented.map(named))}; expected was ${list(pinned)}. Nothing was sent to it.`,
@@ -132,7 +135,14 @@ function againstKnownHosts(text: string, endpoint: Endpoint, key: HostKey): Refu
 function unpinned(endpoint: Endpoint, key: HostKey, why: string): Refusal {
   return {
     message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
-    remedy: `${compare(endpoint, key)} If it is the same, set known-hosts to this line${endpoint.shownHost === null ? ', with your host for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+    remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+  };
+}
+
+function unbound(endpoint: Endpoint, key: HostKey): Refusal {
+  return {
+    message: `${endpoint.label} cannot be trusted: fingerprint has no entry for it. It presented ${named(key)}. Nothing was sent to it.`,
+    remedy: `${compare(endpoint, key)} If it is the same, add this entry to fingerprint: ${endpoint.label}=${key.fingerprint}`,
   };
 }
 

@@ -27,7 +27,14 @@ const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
 const WITHIN = 75_000;
 
 /** What another try does not change. */
-const FINAL: readonly ConnectErrorKind[] = ['host-key', 'authentication', 'algorithms', 'key', 'passphrase'];
+const FINAL: readonly ConnectErrorKind[] = [
+  'host-key',
+  'authentication',
+  'algorithms',
+  'forwarding',
+  'key',
+  'passphrase',
+];
 
 /**
  * Takes up a deploy that was begun in an earlier session, and follows it to its end through as many sessions as that

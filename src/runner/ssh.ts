@@ -1,31 +1,27 @@
-import type { Socket } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { NodeSSH } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { authentication, type Credentials } from './authentication.ts';
 import { ConnectError } from './connect-error.ts';
-import {
-  type Endpoint,
-  type HostKey,
-  type HostKeyPolicy,
-  hostKeyAlgorithms,
-  readHostKey,
-  refusal,
-} from './host-key.ts';
-import { type Limit, openSocket, startLimit } from './socket.ts';
+import { forwardError, reasonOf } from './forward-error.ts';
+import { handshakeError, notSsh } from './handshake-error.ts';
+import { type Endpoint, type HostKey, type HostKeyPolicy, readHostKey, refusal } from './host-key.ts';
+import type { Limit } from './limit.ts';
+import { showable } from './lines.ts';
+import { serverHello } from './server-hello.ts';
 
 /** One host and all that is needed to log in there. */
-export interface Target extends Endpoint, Credentials {
+export interface Login extends Endpoint, Credentials {
   hostKey: HostKeyPolicy;
-  /** Milliseconds for everything from the name lookup to the login. */
-  timeout: number;
 }
 
 export interface Connection {
   label: string;
   /** Starts a command. Rejects with a `ConnectError` where the host opens no session for it. */
   exec(command: string): Promise<Channel>;
-  /** Ends the connection, and with it every channel. */
+  /** Opens a TCP connection from the host on. Rejects with a `ConnectError`. */
+  forward(target: Endpoint): Promise<Duplex>;
+  /** Ends the connection, and with it every channel, and those of the hops that led to it. */
   close(): Promise<void>;
 }
 
@@ -45,74 +41,50 @@ export interface ChannelEnd {
   lost: string | null;
 }
 
-const KEEPALIVE_EVERY = 10_000;
-/** Keepalives that may stay unanswered. */
+/** Milliseconds. With those that may stay unanswered, a dead host is noticed within 24 s. */
+const KEEPALIVE_EVERY = 6_000;
 const KEEPALIVES_MISSED = 3;
 /** How long a host may take to close its end, in milliseconds. */
 const CLOSE_WITHIN = 1_000;
+/** Lines of a login banner that are kept: what is said of a refused account comes by it, and comes last. */
+const BANNER_LINES = 8;
+
+export type Attempt =
+  | { kind: 'connected'; connection: Connection }
+  | { kind: 'refused' }
+  | { kind: 'no-other-key' };
+
+export interface Way {
+  /** A fresh TCP connection to the host. */
+  stream: Duplex;
+  /** The hop that it goes through, or null. */
+  via: Connection | null;
+  limit: Limit;
+}
 
 /**
- * Connects and logs in. Nothing that is secret is sent before the host key was accepted.
- * Throws a `ConnectError`.
+ * Logs in over one TCP connection, asking for host keys by `algorithms`; the key that the host shows is added to
+ * `presented`. Nothing that is secret is sent before it was accepted. Throws a `ConnectError`.
  */
-export async function connect(target: Target): Promise<Connection> {
-  if (target.key === null && target.password === null && target.agent === null) {
-    throw new ConnectError(
-      'authentication',
-      `There is nothing to log in to ${target.label} with.`,
-      'Set key or password, or start an ssh-agent in an earlier step.',
-    );
-  }
-  const limit = startLimit(target, target.timeout);
-  const presented: HostKey[] = [];
-  try {
-    for (;;) {
-      const algorithms = hostKeyAlgorithms(target.hostKey, target, presented);
-      const attempt = await attemptLogin(target, algorithms, presented, limit);
-      if (attempt.kind === 'connected') return attempt.connection;
-      // A host has one key of each type, and which one is pinned by a fingerprint cannot be seen from it.
-      const another = target.hostKey.kind === 'fingerprints' && attempt.kind === 'refused';
-      if (!another || hostKeyAlgorithms(target.hostKey, target, presented).length === 0) {
-        throw hostKeyError(target, presented);
-      }
-    }
-  } finally {
-    limit.stop();
-  }
-}
-
-function hostKeyError(target: Target, presented: readonly HostKey[]): ConnectError {
-  const refused = refusal(target.hostKey, target, presented);
-  return new ConnectError(
-    'host-key',
-    refused?.message ?? `${target.label} presented no host key.`,
-    refused?.remedy ?? null,
-  );
-}
-
-type Attempt = { kind: 'connected'; connection: Connection } | { kind: 'refused' } | { kind: 'no-other-key' };
-
-/** Makes one TCP connection and logs in over it; the host key that it was shown is added to `presented`. */
-async function attemptLogin(
-  target: Target,
+export async function logIn(
+  login: Login,
+  { stream, via, limit }: Way,
   algorithms: string[],
   presented: HostKey[],
-  limit: Limit,
 ): Promise<Attempt> {
-  limit.phase = 'reaching it';
-  const socket = await openSocket(target, limit);
-  limit.phase = 'the SSH handshake';
-  const auth = authentication(target);
+  const auth = authentication(login);
+  const hello = serverHello();
   const before = presented.length;
   let refused = false;
   const ssh = new NodeSSH();
   const connecting = ssh.connect({
-    sock: socket,
-    username: target.username,
+    // Its type asks for a stream that is readable alone, and a forwarded one is a Duplex.
+    sock: stream as never,
+    username: login.username,
     algorithms: { serverHostKey: algorithms as never },
     hostVerifier: (blob: Buffer): boolean => {
       presented.push(readHostKey(blob));
-      refused = refusal(target.hostKey, target, presented) !== null;
+      refused = refusal(login.hostKey, login, presented) !== null;
       return !refused;
     },
     authHandler: (left, partial, next) => {
@@ -124,6 +96,8 @@ async function attemptLogin(
     keepaliveInterval: KEEPALIVE_EVERY,
     keepaliveCountMax: KEEPALIVES_MISSED,
   });
+  // The stream is at rest still, so both of them read it from its first byte on.
+  stream.on('data', hello.take);
   const client = ssh.connection;
   if (client === null) throw new Error('node-ssh made no connection');
   let lost: string | null = null;
@@ -131,43 +105,53 @@ async function attemptLogin(
   client.on('error', (error) => {
     lost ??= error.message;
   });
+  const banner: string[] = [];
+  client.on('banner', (text) => keepLines(banner, text));
   try {
     await Promise.race([connecting, limit.exceeded]);
-    return { kind: 'connected', connection: connectionOf(target.label, client, socket, () => lost) };
+    stream.off('data', hello.take);
+    return { kind: 'connected', connection: connectionOf(login.label, client, { stream, via }, () => lost) };
   } catch (error) {
     connecting.catch(() => {});
-    socket.destroy();
-    if (error instanceof ConnectError) throw error;
+    stream.destroy();
+    if (error instanceof ConnectError) throw notSsh(login, hello) ?? error;
     if (refused) return { kind: 'refused' };
     const reason = error instanceof Error ? error.message : String(error);
     if (before > 0 && /no matching host key/i.test(reason)) return { kind: 'no-other-key' };
-    if (limit.phase === 'the login' && /authentication/i.test(reason)) throw auth.refused(target.label);
-    throw handshakeError(target, limit.phase, reason, error);
+    const wasRefused = limit.phase === 'the login' && /authentication/i.test(reason);
+    const { kind, message, remedy } = wasRefused
+      ? auth.refused(login.label)
+      : handshakeError(login, hello, limit.phase, reason, banner);
+    throw new ConnectError(kind, message, remedy, error, banner);
   }
 }
 
-function handshakeError(target: Target, phase: string, reason: string, cause: unknown): ConnectError {
-  const unmatched = /no matching (.+)$/i.exec(reason)?.[1];
-  if (unmatched !== undefined) {
-    return new ConnectError(
-      'algorithms',
-      `${target.label} and this action have no ${unmatched.replace('host key format', 'host key algorithm')} in common.`,
-      `Update the SSH server on ${target.label}, or allow a current algorithm in its sshd_config.`,
-      cause,
-    );
-  }
-  return new ConnectError(
-    'lost',
-    `${target.label} ended the connection during ${phase} (${reason}).`,
-    `Check that an SSH server answers at port ${target.port}, and that it does not turn this runner away (MaxStartups, fail2ban, hosts.deny).`,
-    cause,
+function keepLines(lines: string[], text: string): void {
+  lines.push(
+    ...text
+      .split(/[\r\n]+/)
+      .map(showable)
+      .filter((line) => line !== ''),
   );
+  lines.splice(0, lines.length - BANNER_LINES);
 }
 
-function connectionOf(label: string, client: Client, socket: Socket, lost: () => string | null): Connection {
+function connectionOf(
+  label: string,
+  client: Client,
+  { stream, via }: Pick<Way, 'stream' | 'via'>,
+  lost: () => string | null,
+): Connection {
+  let isClosed = false;
   const closed = new Promise<void>((resolve) => {
-    socket.once('close', () => resolve());
+    client.once('close', () => {
+      isClosed = true;
+      resolve();
+    });
   });
+  // What has died behind a hop that lives would never be closed by it.
+  client.on('error', () => void via?.close());
+  const howLost = (): string | null => (isClosed ? (lost() ?? 'the host closed it') : null);
   return {
     label,
     exec: (command) =>
@@ -176,8 +160,20 @@ function connectionOf(label: string, client: Client, socket: Socket, lost: () =>
         try {
           client.exec(command, (error, channel) => {
             if (error) refuse(error);
-            else
-              resolve(channelOf(channel, () => (socket.destroyed ? (lost() ?? 'the host closed it') : null)));
+            else resolve(channelOf(channel, howLost));
+          });
+        } catch (error) {
+          refuse(error);
+        }
+      }),
+    forward: (target) =>
+      new Promise((resolve, reject) => {
+        const refuse = (error: unknown): void => reject(forwardError(label, target, error));
+        try {
+          // The address that it comes from is for the host's log alone.
+          client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+            if (error) refuse(error);
+            else resolve(channel);
           });
         } catch (error) {
           refuse(error);
@@ -185,15 +181,18 @@ function connectionOf(label: string, client: Client, socket: Socket, lost: () =>
       }),
     async close() {
       client.end();
-      const late = setTimeout(() => socket.destroy(), CLOSE_WITHIN);
-      if (!socket.closed) await closed;
+      // Its own end goes out before: the hop's follows it on the same stream.
+      const before = via?.close();
+      const late = setTimeout(() => stream.destroy(), CLOSE_WITHIN);
+      if (!isClosed) await closed;
       clearTimeout(late);
+      await before;
     },
   };
 }
 
 function channelError(label: string, error: unknown): ConnectError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = showable(reasonOf(error));
   return new ConnectError(
     'channel',
     `${label} let us in, but started no command (${reason}).`,

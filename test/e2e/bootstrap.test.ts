@@ -13,10 +13,11 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Event, HostResult } from '../../src/protocol.ts';
 import { BOOTSTRAP_LINE } from '../../src/runner/bootstrap.ts';
+import { connect } from '../../src/runner/connect.ts';
 import { readPrivateKey } from '../../src/runner/keys.ts';
 import { deployOnHost } from '../../src/runner/session.ts';
 import { SessionError } from '../../src/runner/session-error.ts';
-import { type Connection, connect } from '../../src/runner/ssh.ts';
+import type { Connection } from '../../src/runner/ssh.ts';
 import { hostProgram } from '../rig/host-program.ts';
 import { killAllOf } from '../rig/leftovers.ts';
 import { somePlan } from '../rig/plan.ts';
@@ -144,7 +145,7 @@ function expectNothingSent(deployed: Deploy): SessionError {
   expect(deployed.sent).toMatch(/^[0-9a-f]{32}\n$/);
   if (!(deployed.result instanceof SessionError)) throw new Error('it was deployed');
   expect(deployed.result.message).toMatch(
-    /start-up file of the login shell, or a forced command, swallowed it/,
+    /start-up file of the login shell, or a forced command, (swallowed|ended) it/,
   );
   expect(deployed.result.remedy).toContain('by hand');
   return deployed.result;

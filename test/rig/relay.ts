@@ -16,7 +16,7 @@ export interface Relay {
 }
 
 /** Starts a relay to a port of this machine. */
-export async function startRelay(to: number): Promise<Relay> {
+export async function startRelay(to: number, address = '127.0.0.1'): Promise<Relay> {
   const pairs = new Set<[Socket, Socket | null]>();
   let swallowing = false;
   let made = 0;
@@ -27,7 +27,7 @@ export async function startRelay(to: number): Promise<Relay> {
       pairs.add([client, null]);
       return;
     }
-    const host = connect({ port: to, host: '127.0.0.1', noDelay: true });
+    const host = connect({ port: to, host: address, noDelay: true });
     const pair: [Socket, Socket] = [client, host];
     pairs.add(pair);
     host.on('error', () => {});

@@ -23,6 +23,10 @@ export interface SshdOptions {
   authorizedKeyOptions?: string;
   /** Lines of sshd_config; they come first, and so win. */
   config?: string[];
+  /** The address to listen at; default 127.0.0.1. All of 127.0.0.0/8 and ::1 are this machine. */
+  listen?: string;
+  /** A further line of authorized_keys, such as another host's `publicKey`. */
+  alsoTakes?: string;
   /** Reads its start-up files and runs the client's command, as sshd would start it. Default: /bin/bash. */
   loginShell?: string;
   /** A file that stands for /etc/shadow, so that there is a password to log in with; for root alone. */
@@ -34,12 +38,14 @@ export interface SshHost {
   port: number;
   username: string;
   home: string;
-  /** One line for `[127.0.0.1]:port`. */
+  /** One line for `[host]:port`. */
   knownHosts: string;
   /** `SHA256:…` of the host key. */
   fingerprint: string;
   /** The client's private key, in OpenSSH's format. */
   key: string;
+  /** Its public half, as a line of authorized_keys. */
+  publicKey: string;
   /** All that sshd has logged so far, at VERBOSE; DEBUG1 says more, and prints into the session's stderr. */
   log(): string;
   /** Ends sshd and every session that it still has. */
@@ -57,16 +63,18 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
   for (const name of ['host_key', 'client_key']) {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', file(name)]);
   }
-  const authorized = `${options.authorizedKeyOptions ?? ''} ${readFileSync(file('client_key.pub'), 'utf8')}`;
+  const publicKey = readFileSync(file('client_key.pub'), 'utf8').trim();
+  const authorized = `${options.authorizedKeyOptions ?? ''} ${publicKey}\n${options.alsoTakes ?? ''}\n`;
   writeFileSync(file('authorized_keys'), authorized.trimStart(), { mode: 0o600 });
+  const host = options.listen ?? '127.0.0.1';
   mkdirSync(file('empty'));
   writeFileSync(file('login'), loginScript(options), { mode: 0o755 });
 
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
-    writeFileSync(file('config'), configText(options, directory, port));
+    const port = await freePort(host);
+    writeFileSync(file('config'), configText(options, directory, listenAddress(host, port)));
     const server = new Server([...shadowed(options.shadow), sshd, '-D', '-e', '-f', file('config')]);
-    if (!(await server.listens(port))) {
+    if (!(await server.listens(`${host} port ${port}`))) {
       await server.stop();
       if (attempt < 5 && server.log.includes('Address already in use')) continue;
       throw new Error(`sshd does not listen on port ${port}:\n${server.log}`);
@@ -74,13 +82,14 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
     const [type, blob] = readFileSync(file('host_key.pub'), 'utf8').split(' ');
     const listed = execFileSync('ssh-keygen', ['-lf', file('host_key.pub')], { encoding: 'utf8' });
     return {
-      host: '127.0.0.1',
+      host,
       port,
       username: userInfo().username,
       home: options.home,
-      knownHosts: `[127.0.0.1]:${port} ${type} ${blob?.trim()}`,
+      knownHosts: `[${host}]:${port} ${type} ${blob?.trim()}`,
       fingerprint: listed.split(' ')[1] ?? '',
       key: readFileSync(file('client_key'), 'utf8'),
+      publicKey,
       log: () => server.log,
       stop: async () => {
         await server.stop();
@@ -100,13 +109,17 @@ export function findSshd(): string {
   return found;
 }
 
+function listenAddress(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** A mount namespace of its own: nothing but this sshd sees the other file. */
 function shadowed(shadow: string | undefined): string[] {
   if (shadow === undefined) return [];
   return ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /etc/shadow && exec "$@"', shadow];
 }
 
-function configText(options: SshdOptions, directory: string, port: number): string {
+function configText(options: SshdOptions, directory: string, address: string): string {
   const file = (name: string): string => join(directory, name);
   const commandInKey = /(^|,)command=/i.test(options.authorizedKeyOptions ?? '');
   // sshd runs a forced command by the account's own shell: an empty home keeps that one from start-up files, which
@@ -114,7 +127,7 @@ function configText(options: SshdOptions, directory: string, port: number): stri
   const env = { ...options.env, HOME: commandInKey ? options.home : file('empty') };
   return [
     ...(options.config ?? []),
-    `ListenAddress 127.0.0.1:${port}`,
+    `ListenAddress ${address}`,
     `HostKey ${file('host_key')}`,
     `AuthorizedKeysFile ${file('authorized_keys')}`,
     `SetEnv ${Object.entries(env)
@@ -129,7 +142,8 @@ function configText(options: SshdOptions, directory: string, port: number): stri
     'UsePAM no',
     'UseDNS no',
     'PrintMotd no',
-    'MaxStartups 100:30:200',
+    // The one keyword of which the last line wins.
+    ...(options.config?.some((line) => /^MaxStartups\b/.test(line)) ? [] : ['MaxStartups 100:30:200']),
     'MaxSessions 100',
     'LogLevel VERBOSE',
     'Subsystem sftp internal-sftp',
@@ -146,7 +160,7 @@ function loginScript({ home, forcedCommand, loginShell = '/bin/bash' }: SshdOpti
     '#!/bin/sh',
     'unset SHLVL OLDPWD PWD',
     `export HOME=${quoted(home)} SHELL=${quoted(loginShell)}`,
-    'cd "$HOME" || exit 1',
+    'cd "$HOME" || { echo "Could not chdir to home directory $HOME" >&2; cd /; }',
     `exec "$SHELL" -c ${forcedCommand === undefined ? '"$SSH_ORIGINAL_COMMAND"' : quoted(forcedCommand)}`,
     '',
   ].join('\n');
@@ -179,10 +193,10 @@ class Server {
     process.once('exit', this.#killNow);
   }
 
-  async listens(port: number): Promise<boolean> {
+  async listens(where: string): Promise<boolean> {
     const deadline = Date.now() + LISTENS_WITHIN;
     while (Date.now() < deadline && this.#process.exitCode === null && this.#process.pid !== undefined) {
-      if (this.log.includes(`Server listening on 127.0.0.1 port ${port}.`)) return true;
+      if (this.log.includes(`Server listening on ${where}.`)) return true;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     return false;
@@ -224,11 +238,11 @@ function descendants(pid: number): number[] {
   return below(pid);
 }
 
-function freePort(): Promise<number> {
+function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, host, () => {
       const address = server.address();
       server.close(() =>
         typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),

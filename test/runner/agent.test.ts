@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connect, type Target } from '../../src/runner/connect.ts';
 import { ConnectError } from '../../src/runner/connect-error.ts';
 import { readPrivateKey } from '../../src/runner/keys.ts';
-import { connect, type Target } from '../../src/runner/ssh.ts';
 import { type SshHost, startSshd } from '../rig/sshd.ts';
 import { keyMaker } from './make-keys.ts';
 

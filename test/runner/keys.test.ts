@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from '../../src/runner/connect.ts';
 import { ConnectError } from '../../src/runner/connect-error.ts';
 import { readPrivateKey } from '../../src/runner/keys.ts';
-import { connect } from '../../src/runner/ssh.ts';
 import { type SshHost, startSshd } from '../rig/sshd.ts';
 import { keyMaker, type MadeKey, puttyFile } from './make-keys.ts';
 

@@ -5,9 +5,9 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connect, type Target } from '../../src/runner/connect.ts';
 import { ConnectError } from '../../src/runner/connect-error.ts';
 import { type PrivateKey, readPrivateKey } from '../../src/runner/keys.ts';
-import { connect, type Target } from '../../src/runner/ssh.ts';
 import { startSshd } from '../rig/sshd.ts';
 import { keyMaker } from './make-keys.ts';
 

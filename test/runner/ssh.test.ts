@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect, type Target } from '../../src/runner/connect.ts';
 import { ConnectError } from '../../src/runner/connect-error.ts';
 import { readPrivateKey } from '../../src/runner/keys.ts';
-import { type Channel, type Connection, connect, type Target } from '../../src/runner/ssh.ts';
+import type { Channel, Connection } from '../../src/runner/ssh.ts';
 import { generateKeyPair } from '../rig/embedded-ssh.ts';
 import { type SshHost, startSshd } from '../rig/sshd.ts';
 
@@ -111,6 +112,21 @@ describe('a connection', () => {
     await all(killed);
     expect(await killed.ended).toEqual({ code: null, signal: 'SIGKILL', lost: null });
     expect(log().match(/Accepted publickey/g)).toHaveLength(1);
+  });
+
+  it.each([
+    'KexAlgorithms diffie-hellman-group14-sha256\nCiphers aes128-ctr\nMACs hmac-sha2-512-etm@openssh.com',
+    'KexAlgorithms ecdh-sha2-nistp521\nCiphers aes256-gcm@openssh.com\nHostKeyAlgorithms rsa-sha2-256\nPubkeyAcceptedAlgorithms ssh-ed25519',
+  ])('works where few algorithms are left: %j', async (config) => {
+    const other = await startSshd({ home, config: [`HostKey ${join(home, 'host_rsa')}`, config] });
+    try {
+      const key = readPrivateKey(other.key, null);
+      const connection = await opened({ port: other.port, key, hostKey: { kind: 'off' } });
+      expect(await all(await connection.exec('echo in'))).toBe('in\n');
+      await connection.close();
+    } finally {
+      await other.stop();
+    }
   });
 
   it('that is lost under a command leaves it without a code, and the process alive', async () => {
@@ -373,23 +389,43 @@ describe('a host that', () => {
 
   it('speaks something else', async () => {
     const port = await listening((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
-    expect(await errorOf({ port })).toMatchObject({ kind: 'lost' });
+    expect(await errorOf({ port })).toMatchObject({
+      kind: 'not-ssh',
+      message: `What answers at port ${port} of host-1 is no SSH server, but a web server. It said: HTTP/1.1 400 Bad Request`,
+    });
+  });
+
+  it('speaks something else, and waits', async () => {
+    const port = await listening((socket) => socket.write('220 mail.example.com ESMTP\r\n'));
+    expect(await errorOf({ port, timeout: 2_000 })).toMatchObject({
+      kind: 'not-ssh',
+      message: expect.stringContaining('It said: 220 mail.example.com ESMTP'),
+    });
   });
 
   it('hangs up at once', async () => {
     const port = await listening((socket) => socket.destroy());
     expect(await errorOf({ port })).toMatchObject({
-      kind: 'lost',
+      kind: 'closed',
       remedy: expect.stringContaining('MaxStartups'),
     });
   });
 
-  it('has no algorithm in common', async () => {
-    const other = await startSshd({ home, config: ['KexAlgorithms sntrup761x25519-sha512@openssh.com'] });
+  it.each([
+    [
+      'KexAlgorithms sntrup761x25519-sha512@openssh.com',
+      'key exchange algorithm',
+      'sntrup761x25519-sha512@openssh.com',
+    ],
+    ['HostKeyAlgorithms ssh-rsa', 'host key algorithm', 'ssh-rsa'],
+    ['Ciphers aes256-cbc', 'cipher', 'aes256-cbc'],
+    ['Ciphers aes128-ctr\nMACs umac-64@openssh.com,hmac-md5', 'MAC', 'umac-64@openssh.com, hmac-md5'],
+  ])('has no algorithm in common: %s', async (config, kind, offered) => {
+    const other = await startSshd({ home, config: [`HostKey ${join(home, 'host_rsa')}`, config] });
     try {
       expect(await errorOf({ port: other.port })).toMatchObject({
         kind: 'algorithms',
-        message: 'host-1 and this action have no key exchange algorithm in common.',
+        message: `host-1 and this action have no ${kind} in common. It offers: ${offered}.`,
       });
     } finally {
       await other.stop();
