@@ -61308,6 +61308,49 @@ class session_error_SessionError extends Error {
     }
 }
 
+;// CONCATENATED MODULE: ./runner/no-answer.js
+
+/** What a login shell or sshd says to a user whom it lets in, but do nothing. */
+const REFUSALS = [
+    {
+        said: /account is (?:currently )?not available|nologin/i,
+        why: 'the login shell of the user is one that lets nobody in (nologin)',
+        remedy: 'Deploy as the user that PM2 runs as, or give this one a shell: usermod -s /bin/bash USER.',
+    },
+    {
+        said: /password has expired|password change required|required to change your password/i,
+        why: "the user's password has expired, and has to be changed before anything else",
+        remedy: 'Change it, or let it never expire: chage -M -1 USER.',
+    },
+    {
+        said: /sftp connections only/i,
+        why: 'the user may transfer files alone (ForceCommand internal-sftp)',
+        remedy: 'Deploy as a user who may run commands, or take ForceCommand out of sshd_config for this one.',
+    },
+    {
+        said: /rejecting (?:command|request)|not allowed to execute|command (?:not allowed|rejected|refused)/i,
+        why: 'a forced command (ForceCommand in sshd_config, or command= in authorized_keys) refuses it',
+        remedy: 'Use a key of its own for deploys, which has no command= before it, or a user without ForceCommand.',
+    },
+];
+/**
+ * Why the bootstrap did not answer: it was given up on after `timeout` milliseconds, or ended. `before` is what came instead,
+ * as it may be shown.
+ */
+function no_answer_noAnswer(label, outcome, timeout, before) {
+    if (outcome !== 'late' && outcome.lost !== null) {
+        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
+    }
+    const refusal = REFUSALS.find(({ said }) => before.some((line) => said.test(line)));
+    if (outcome !== 'late' && refusal !== undefined) {
+        return new session_error_SessionError(`${label} let us in, but runs nothing: ${refusal.why}. What it said is shown below. Nothing was sent to it.`, refusal.remedy, before);
+    }
+    const how = outcome === 'late'
+        ? `did not answer within ${timeout / 1000} s`
+        : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
+    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
+}
+
 ;// CONCATENATED MODULE: ./runner/bootstrap.js
 
 
@@ -61354,7 +61397,7 @@ async function openShell(connection, timeout) {
     const outcome = await firstOf(answered, channel, timeout);
     if (outcome !== 'answered') {
         channel.stdin.end();
-        throw bootstrap_noAnswer(connection.label, outcome, timeout, before);
+        throw no_answer_noAnswer(connection.label, outcome, timeout, before);
     }
     onLine = () => { };
     onComplaint = (line) => keepLast(complaints, line);
@@ -61384,15 +61427,6 @@ async function firstOf(answered, channel, timeout) {
     finally {
         clearTimeout(timer);
     }
-}
-function bootstrap_noAnswer(label, outcome, timeout, before) {
-    if (outcome !== 'late' && outcome.lost !== null) {
-        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
-    }
-    const how = outcome === 'late'
-        ? `did not answer within ${timeout / 1000} s`
-        : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, swallowed it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
 }
 function keepFirst(lines, line) {
     const text = lines.length < SHOWN_LINES ? showable(line) : '';
@@ -61661,8 +61695,10 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
         }
         case 'init-ended':
             return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
-        case 'failed':
-            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${showable(String(parseText(rest)))}`, null, complaints, rejoins);
+        case 'failed': {
+            const why = showable(String(parseText(rest)));
+            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
+        }
         case 'gone': {
             const lines = parseText(rest);
             return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
@@ -61670,6 +61706,16 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
         default:
             return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
     }
+}
+/** What to do where the program could not be written down, by the system's word for it. */
+function remedyFor(why) {
+    if (/\b(?:ENOSPC|EDQUOT)\b/.test(why))
+        return 'The disk is full: see df -h and df -i there, and free some space.';
+    if (/\bEROFS\b/.test(why))
+        return 'The disk is mounted read-only, mostly after an error: look at dmesg there.';
+    if (/\b(?:EACCES|EPERM|ENOENT|ENOTDIR)\b/.test(why))
+        return 'Check that the home of the user exists and is his own: ls -ld ~ there. What the action keeps goes below ~/.local/state, or $XDG_STATE_HOME.';
+    return null;
 }
 function neverStarted(label, complaints) {
     return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { lineReader, showable } from './lines.ts';
-import { SessionError } from './session-error.ts';
+import { noAnswer } from './no-answer.ts';
 import type { Channel, ChannelEnd, Connection } from './ssh.ts';
 
 /** How long a host may take to answer the nonce, in milliseconds. */
@@ -102,32 +102,6 @@ async function firstOf(
   } finally {
     clearTimeout(timer);
   }
-}
-
-function noAnswer(
-  label: string,
-  outcome: 'late' | ChannelEnd,
-  timeout: number,
-  before: string[],
-): SessionError {
-  if (outcome !== 'late' && outcome.lost !== null) {
-    return new SessionError(
-      `The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`,
-      'Run the job again. Nothing was changed on the host.',
-      before,
-    );
-  }
-  const how =
-    outcome === 'late'
-      ? `did not answer within ${timeout / 1000} s`
-      : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-  return new SessionError(
-    `${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, swallowed it. ${
-      before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'
-    } Neither the plan nor the program was sent.`,
-    `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`,
-    before,
-  );
 }
 
 function keepFirst(lines: string[], line: string): void {

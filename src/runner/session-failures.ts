@@ -47,13 +47,15 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
         complaints,
         rejoins,
       );
-    case 'failed':
+    case 'failed': {
+      const why = showable(String(parseText(rest)));
       return new SessionError(
-        `The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${showable(String(parseText(rest)))}`,
-        null,
+        `The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`,
+        remedyFor(why),
         complaints,
         rejoins,
       );
+    }
     case 'gone': {
       const lines = parseText(rest);
       return new SessionError(
@@ -70,6 +72,17 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
         true,
       );
   }
+}
+
+/** What to do where the program could not be written down, by the system's word for it. */
+function remedyFor(why: string): string | null {
+  if (/\b(?:ENOSPC|EDQUOT)\b/.test(why))
+    return 'The disk is full: see df -h and df -i there, and free some space.';
+  if (/\bEROFS\b/.test(why))
+    return 'The disk is mounted read-only, mostly after an error: look at dmesg there.';
+  if (/\b(?:EACCES|EPERM|ENOENT|ENOTDIR)\b/.test(why))
+    return 'Check that the home of the user exists and is his own: ls -ld ~ there. What the action keeps goes below ~/.local/state, or $XDG_STATE_HOME.';
+  return null;
 }
 
 export function neverStarted(label: string, complaints: string[]): SessionError {
