@@ -9,5 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     retry: 0,
+    // A second, which is the default, is not enough for a deploy's first event on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
   },
 });
