@@ -72,6 +72,8 @@ const STATES = [
     'rolled-back',
     'rollback-failed',
 ];
+/** What the action was asked to do. `check` and `status` change nothing. */
+const MODES = (/* unused pure expression or super */ null && (['deploy', 'rollback', 'check', 'status']));
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -226,7 +228,7 @@ function run(file, args, options) {
             cwd: options.cwd,
             env: options.env,
             detached: true,
-            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', options.holds ?? 'ignore'],
+            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.holds ?? [])],
         });
         if (child.pid !== undefined)
             options.onSpawn?.(child.pid);
@@ -369,7 +371,7 @@ function gitIn(directory, options) {
             timeLimit,
             ...(cancel && { cancel }),
             ...(input !== undefined && { input }),
-            ...(holds !== undefined && { holds }),
+            ...(holds !== undefined && { holds: [holds] }),
         };
         return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
     };
@@ -679,9 +681,69 @@ async function pruneRefs(git, keep) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/history.js
+/** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
+function endedDeploys(entries) {
+    const ended = new Map();
+    for (const entry of entries) {
+        if (entry.outcome === null)
+            continue;
+        ended.delete(entry.deploy);
+        ended.set(entry.deploy, entry);
+    }
+    return [...ended.values()];
+}
+/**
+ * The verified versions on which the current one, the last of them, stands. A deploy adds one; a rollback takes away all
+ * above the one that it went to, so that rollbacks in a row go further back each time.
+ */
+function versionStack(entries) {
+    const stack = [];
+    for (const entry of endedDeploys(entries).filter(isVerified)) {
+        const known = stack.map(({ sha }) => sha).lastIndexOf(entry.sha);
+        if (entry.mode === 'rollback' && known >= 0)
+            stack.length = known + 1;
+        else if (stack[stack.length - 1]?.sha === entry.sha)
+            stack[stack.length - 1] = entry;
+        else
+            stack.push(entry);
+    }
+    return stack;
+}
+/** Every commit that was ever verified here and is not marked bad, by the last deploy of each; newest first. */
+function goodVersions(entries) {
+    const newest = new Map();
+    for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
+        if (!newest.has(entry.sha) && !isBad(entries, entry.sha))
+            newest.set(entry.sha, entry);
+    }
+    return [...newest.values()];
+}
+/** Whether the last time that this commit went live it had to be taken back. A failed build says nothing of the kind. */
+function isBad(entries, sha) {
+    const judged = endedDeploys(entries).filter((entry) => entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)));
+    const last = judged[judged.length - 1];
+    return last !== undefined && last.outcome !== 'deployed';
+}
+/** The deploy that says what is to run here: the last one that went well, if only by finding nothing to do. */
+function standingDeploy(entries) {
+    const good = endedDeploys(entries).filter(({ outcome }) => outcome === 'deployed' || outcome === 'unchanged');
+    return good[good.length - 1] ?? null;
+}
+/** As it is told to the runner. */
+function pastDeploy({ mode, outcome, sha, at, run, reason }) {
+    return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
+}
+function isVerified(entry) {
+    return entry.outcome === 'deployed' && entry.sha !== null;
+}
+
 ;// CONCATENATED MODULE: ./host/journal.js
 
 
+/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
+const LONGEST = 1_000;
+const KEPT = 100;
 /** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
 function openJournal(state) {
     const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
@@ -693,12 +755,25 @@ function openJournal(state) {
             whole = true;
         },
         entries: () => parseJournal(readIfThere(file) ?? ''),
+        trim() {
+            const entries = parseJournal(readIfThere(file) ?? '');
+            if (entries.length <= LONGEST)
+                return;
+            const ended = entries.filter(({ outcome }) => outcome !== null);
+            // Separately, so that a row of failures does not push out the versions that a rollback can go to.
+            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
+            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
+            const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
+            writeDurably(file, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+            whole = true;
+        },
     };
 }
 function parseJournal(text) {
     return text.split('\n').flatMap((line) => {
         try {
-            return line === '' ? [] : [JSON.parse(line)];
+            // Before there were modes, every entry was of a deploy.
+            return line === '' ? [] : [{ mode: 'deploy', ...JSON.parse(line) }];
         }
         catch {
             return [];
@@ -821,6 +896,7 @@ function loadRecord(state, name) {
 
 
 
+
 /** Records that the version was verified. From here on it is what a rollback goes back to. */
 async function commit(context, transaction, expected) {
     const { deployId, sha, fingerprint, record, config, swapped } = transaction;
@@ -838,6 +914,7 @@ async function commit(context, transaction, expected) {
     });
     context.journal.write({
         deploy: deployId,
+        mode: transaction.mode,
         state: 'committed',
         run: transaction.run,
         sha,
@@ -859,10 +936,14 @@ async function commit(context, transaction, expected) {
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
 async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
-    if (unfinished(journal.entries()) !== null)
+    const entries = journal.entries();
+    if (unfinished(entries) !== null)
         return;
+    journal.trim();
     const current = loadCurrent(places.state);
-    await pruneRefs(gitAfterwards, [current?.sha ?? null]);
+    // A rollback finds its commit here, also where the repository has lost it since.
+    const earlier = versionStack(entries).slice(-KEPT_COMMITS);
+    await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
     const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
     const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
     const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
@@ -886,6 +967,8 @@ function namesIn(directory) {
 function isOld(run) {
     return Date.now() - (0,external_node_fs_namespaceObject.statSync)(run).mtimeMs > KEPT_RUNS_FOR;
 }
+/** Verified versions whose commits git is told to keep. */
+const KEPT_COMMITS = 10;
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
 async function remove(path) {
     await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
@@ -982,6 +1065,16 @@ function listen(runDir) {
             watcher?.close();
             (0,external_node_fs_namespaceObject.closeSync)(descriptor);
         },
+    };
+}
+/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
+function standsAlone() {
+    return {
+        cancelled: new AbortController().signal,
+        go: () => Promise.resolve(),
+        undisturbed: (work) => work(),
+        standAlone() { },
+        close() { },
     };
 }
 function parse(line) {
@@ -4301,6 +4394,8 @@ async function submodulesOf(git) {
 
 
 
+
+
 /**
  * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
  * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
@@ -4355,6 +4450,22 @@ function envFilesIn(directory) {
     const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
     const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
     return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
+function endLeftBuild(beside) {
+    const workshop = (0,external_node_path_namespaceObject.join)(beside, 'staging');
+    const pids = allPids().filter((pid) => {
+        const cwd = realOrSame(`/proc/${pid}/cwd`);
+        return cwd === workshop || cwd.startsWith(`${workshop}/`);
+    });
+    for (const pid of pids) {
+        try {
+            process.kill(pid, 'SIGKILL');
+        }
+        catch {
+            // It has just ended.
+        }
+    }
 }
 /** Takes the copies away again, so that they are no part of what the build made. */
 function hideEnvFiles(staging, shown) {
@@ -4467,6 +4578,66 @@ function pause(ms, cancel) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/locks.js
+
+
+
+
+
+
+/** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
+function takeAppLock(context) {
+    const { places } = context;
+    (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
+    makePrivate(places.state);
+    return take(context, places.live, (0,external_node_path_namespaceObject.join)(places.state, 'holder.json'));
+}
+/**
+ * The lock of this PM2: of all that it runs, one app at a time is tried, reloaded, verified and saved. Always taken after
+ * the app's own, so that no two deploys wait for each other.
+ */
+function takePm2Lock(context) {
+    const home = context.pm2.home;
+    (0,external_node_fs_namespaceObject.mkdirSync)(home, { recursive: true });
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(realOrSame(home)).digest('hex').slice(0, 12);
+    return take(context, home, (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(context.places.state), `pm2-${hash}.holder.json`));
+}
+/** Waits for what is left of `lock-timeout`, which counts for both locks together. */
+function take({ plan, clock, runner, log }, directory, note) {
+    const wait = {
+        timeLimit: Math.max(0, plan.lockTimeout - clock.spent.lock),
+        cancel: runner.cancelled,
+        onWait: (text) => inform(log, text),
+    };
+    return clock.book('lock', () => takeLock(directory, note, plan.run, wait));
+}
+
+;// CONCATENATED MODULE: ./host/newer-run.js
+
+
+/**
+ * The deploy that stands here, if a newer run of the same repository made it. Runs are counted by GitHub as they are
+ * created; a re-run keeps its number, since it is about the same old commit.
+ */
+function newerRun(entries, run) {
+    const standing = standingDeploy(entries);
+    if (standing === null || standing.run.repository !== run.repository)
+        return null;
+    const [there, here] = [standing.run.id, run.id];
+    if (!/^\d+$/.test(there) || !/^\d+$/.test(here))
+        return null;
+    return BigInt(there) > BigInt(here) ? standing : null;
+}
+/** Refuses to put an older run's commit in the place of what a newer run has deployed. */
+function refuseOlderRun(newer, run) {
+    const isRerun = Number(run.attempt) > 1;
+    throw new DeployFailure(`Run ${newer.run.id} of this repository deployed ${newer.sha} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}), and it is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`, {
+        remedy: isRerun
+            ? 'To go back to an older version, start a new run with mode rollback. To let re-runs of old runs deploy, set force to the expression github.run_attempt > 1.'
+            : 'The newer version stays. To deploy this one all the same, set force to true, or start a new run for its commit.',
+    });
+}
+
 ;// CONCATENATED MODULE: external "node:events"
 const external_node_events_namespaceObject = require("node:events");
 ;// CONCATENATED MODULE: ./host/probe.js
@@ -4529,6 +4700,59 @@ function countRequests(asked, end) {
         downtime += end - downSince;
     const failed = asked.filter(({ good }) => !good).length;
     return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
+}
+
+;// CONCATENATED MODULE: ./host/redact.js
+/** Shorter values are too likely to be an ordinary word of a log. */
+const SHORTEST = 8;
+/** Variables that say where and how a process runs, not what it must keep secret. */
+const HARMLESS = new Set([
+    'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
+    'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
+    'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
+    'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
+]); // biome-ignore format: a list reads best packed
+const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
+/** Takes secret values out of text before it becomes an event. */
+function createRedactor() {
+    const secrets = new Set();
+    let longestFirst = [];
+    return {
+        hide(values) {
+            for (const value of values) {
+                // A value of several lines is printed line by line.
+                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
+                    const trimmed = part.trim();
+                    if (trimmed.length >= SHORTEST)
+                        secrets.add(trimmed);
+                }
+            }
+            longestFirst = [...secrets].sort((a, b) => b.length - a.length);
+        },
+        redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
+    };
+}
+/** The values of an environment that may be secret. */
+function secretsOfEnvironment(env) {
+    return Object.keys(env)
+        .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
+        .map((name) => env[name] ?? '')
+        .filter((value) => typeof value === 'string');
+}
+/** The values of a `.env` file, in the forms that dotenv takes. */
+function secretsOfEnvFile(text) {
+    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
+    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
+        const value = double ?? single ?? back ?? plain ?? '';
+        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
+        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
+        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
+    });
+}
+/** The secrets of an app's `env` and of every `env_<name>`. */
+function secretsOfApp(app) {
+    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
+    return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
 }
 
 ;// CONCATENATED MODULE: ./host/rollback.js
@@ -4636,8 +4860,13 @@ function keepForDiagnosis({ places, log }, { staging, deployId }) {
 
 
 
-/** Ends what an earlier deploy, killed in the middle, left open: what really runs decides which way. */
-async function reconcile(context) {
+
+
+/**
+ * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
+ * files of the old version can be brought back. `onState` is told what that deploy enters.
+ */
+async function reconcile(context, onState = () => { }) {
     const entry = unfinished(context.journal.entries());
     if (entry === null)
         return;
@@ -4648,29 +4877,60 @@ async function reconcile(context) {
         });
     }
     inform(context.log, `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`);
-    const note = (state, outcome, reason) => {
-        context.journal.write({ deploy: entry.deploy, state, run: entry.run, sha: entry.sha, outcome, reason });
-    };
-    if (entry.state === 'rollback-failed') {
-        // Its rollback was tried and did not become healthy: the files are made whole, and the new version is the way out.
-        await swapOut(context, transaction);
-        note('rolled-back', 'rollback-failed', 'the files are back; what PM2 ran did not become healthy');
-        warn(context.log, 'Its rollback had failed; the files of the old version are in place, and this deploy goes on from there.');
-        return;
+    for (const app of [...transaction.before.apps, ...transaction.config])
+        context.redactor.hide(secretsOfApp(app));
+    const lock = await takePm2Lock(context);
+    context.pm2Lock = lock;
+    try {
+        await end(context, entry, transaction, onState);
     }
-    if (entry.state !== 'rolling-back' && (await commitIfHealthy(context, transaction)))
-        return;
-    note('rolling-back', null, null);
-    await rollBack(context, transaction, true);
-    note('rolled-back', 'rolled-back', 'interrupted');
-    inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
+    finally {
+        context.pm2Lock = null;
+        lock.release();
+    }
+}
+async function end(context, entry, transaction, onState) {
+    const note = (state, outcome, reason) => {
+        const { deploy, mode, run, sha } = entry;
+        context.journal.write({ deploy, mode, state, run, sha, outcome, reason });
+        onState(state);
+    };
+    // What a rollback is for was noted as it began.
+    let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
+    if (entry.state !== 'rollback-failed') {
+        if (entry.state !== 'rolling-back') {
+            onState('verifying');
+            if (await commitIfHealthy(context, transaction)) {
+                onState('committed');
+                return;
+            }
+        }
+        try {
+            note('rolling-back', null, why);
+            await rollBack(context, transaction, true);
+            note('rolled-back', 'rolled-back', why);
+            inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
+            return;
+        }
+        catch (error) {
+            why = `${why} Then the rollback failed as well: ${error.message}`;
+            note('rollback-failed', 'rollback-failed', why);
+        }
+    }
+    // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
+    await swapOut(context, transaction);
+    context.journal.write({ ...entry, state: 'rolled-back', outcome: 'rollback-failed', reason: why });
+    warn(context.log, 'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.');
 }
 async function commitIfHealthy(context, transaction) {
     if (transaction.swapped === null)
         return false;
     const expected = expectationOf(transaction);
     try {
-        await context.clock.book('verify', () => verify(context.pm2, expected, { ...transaction, healthTimeout: 0 }));
+        // A deploy of this very job has all of its time; what an earlier one left had that long ago.
+        const isOwn = transaction.deployId === context.plan.deployId;
+        const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
+        await context.clock.book('verify', () => verify(context.pm2, expected, limits));
     }
     catch (error) {
         inform(context.log, `Its version is not healthy: ${error.message}`);
@@ -4679,54 +4939,6 @@ async function commitIfHealthy(context, transaction) {
     await commit(context, transaction, expected);
     inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
     return true;
-}
-
-;// CONCATENATED MODULE: ./host/redact.js
-/** Shorter values are too likely to be an ordinary word of a log. */
-const SHORTEST = 8;
-/** Variables that say where and how a process runs, not what it must keep secret. */
-const HARMLESS = new Set([
-    'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
-    'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
-    'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
-    'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
-]); // biome-ignore format: a list reads best packed
-const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
-/** Takes secret values out of text before it becomes an event. */
-function createRedactor() {
-    const secrets = new Set();
-    let longestFirst = [];
-    return {
-        hide(values) {
-            for (const value of values) {
-                // A value of several lines is printed line by line.
-                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
-                    const trimmed = part.trim();
-                    if (trimmed.length >= SHORTEST)
-                        secrets.add(trimmed);
-                }
-            }
-            longestFirst = [...secrets].sort((a, b) => b.length - a.length);
-        },
-        redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
-    };
-}
-/** The values of an environment that may be secret. */
-function secretsOfEnvironment(env) {
-    return Object.keys(env)
-        .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
-        .map((name) => env[name] ?? '')
-        .filter((value) => typeof value === 'string');
-}
-/** The values of a `.env` file, in the forms that dotenv takes. */
-function secretsOfEnvFile(text) {
-    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
-    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
-        const value = double ?? single ?? back ?? plain ?? '';
-        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
-        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
-        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
-    });
 }
 
 ;// CONCATENATED MODULE: ./host/advice.js
@@ -5158,7 +5370,7 @@ async function stage(context, sha) {
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
     const config = await readApps(context, staging, plan.deployId);
     for (const app of config) {
-        context.redactor.hide(environmentsOf(app).flatMap(secretsOfEnvironment));
+        context.redactor.hide(secretsOfApp(app));
         requireScript(app, places.live, staging);
     }
     for (const text of config.flatMap(adviseOn))
@@ -5177,11 +5389,6 @@ function hideEnvValues({ redactor }, directory) {
         redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, name), 'utf8')));
     }
 }
-/** An app's `env` and every `env_<name>`. */
-function environmentsOf(app) {
-    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
-    return found.map(([, env]) => Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])));
-}
 /** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
 function requireScript(app, live, staging) {
     const file = scriptFile(app);
@@ -5194,8 +5401,69 @@ function requireScript(app, live, staging) {
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
 function discardLeftovers({ places }) {
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
+    endLeftBuild(places.beside);
     if (exists(workshop))
         (0,external_node_fs_namespaceObject.renameSync)(workshop, (0,external_node_path_namespaceObject.join)(places.beside, `discarded-${Date.now()}`));
+}
+
+;// CONCATENATED MODULE: ./host/target.js
+
+
+
+
+const LISTED = 20;
+/**
+ * Brings the commit that is to go live onto the host: the one that was asked for, or in `rollback` an earlier one that
+ * was verified here. `current` is the one that is checked out. Resolves with its full id.
+ */
+async function targetCommit(context, current) {
+    const { plan, journal, log } = context;
+    const { mode, ref } = plan;
+    if (mode !== 'rollback') {
+        if (ref === null)
+            throw new DeployFailure('The plan names no commit.');
+        return fetch(context, ref);
+    }
+    const entries = journal.entries();
+    const version = ref === null ? previousVersion(entries, current) : await namedVersion(context, entries, ref);
+    inform(log, `Rolling back to ${describe(version)}.`);
+    return fetch(context, version.sha);
+}
+function fetch({ git, plan, log }, ref) {
+    const { repository, gitToken } = plan;
+    return fetchCommit(git, { ref, repository }, { gitToken, say: (text) => inform(log, text) });
+}
+/** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
+function previousVersion(entries, current) {
+    const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
+    const version = earlier[earlier.length - 1];
+    if (version !== undefined)
+        return version;
+    throw new DeployFailure(`There is no version to roll back to: no commit was verified here before ${current ?? 'this'}, or each was rolled back.`, {
+        output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
+        remedy: 'Deploy the commit that you want with its id as ref, and mode deploy.',
+    });
+}
+/** The verified version that `ref` names: an id, the beginning of one, a branch or a tag. */
+async function namedVersion(context, entries, ref) {
+    const good = goodVersions(entries);
+    const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
+    if (begin.length === 1 && begin[0] !== undefined)
+        return begin[0];
+    const sha = /^[0-9a-f]{40,}$/.test(ref) ? ref : await fetch(context, ref);
+    const version = good.find((one) => one.sha === sha);
+    if (version !== undefined)
+        return version;
+    const name = ref === sha ? sha : `${ref} (${sha})`;
+    throw new DeployFailure(isBad(entries, sha)
+        ? `${name} is marked bad: the last time that it went live here it had to be rolled back.`
+        : `${name} was never verified here, so that it is no version to roll back to.`, {
+        output: good.slice(0, LISTED).map(describe),
+        remedy: `${good.length === 0 ? 'None was.' : 'Those that were are listed, the newest first.'} Any commit can be deployed with its id as ref, and mode deploy.`,
+    });
+}
+function describe({ sha, outcome, at, run }) {
+    return `${sha ?? 'an unknown commit'}, ${outcome} at ${at} by ${run.actor}, ${run.url}`;
 }
 
 ;// CONCATENATED MODULE: external "node:util"
@@ -5273,6 +5541,8 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
+
+
 const APP_LOG_LINES = 30;
 /** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
 const RESERVE = 512 * 1024;
@@ -5284,15 +5554,7 @@ const reserveOf = ({ runDir }) => (0,external_node_path_namespaceObject.join)(ru
 async function deploy(context, progress) {
     const { plan, places, runner, journal } = context;
     progress.enter('locked');
-    (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
-    makePrivate(places.state);
-    const note = (0,external_node_path_namespaceObject.join)(places.state, 'holder.json');
-    const waiting = {
-        timeLimit: plan.lockTimeout,
-        cancel: runner.cancelled,
-        onWait: (text) => inform(context.log, text),
-    };
-    context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
+    context.lock = await takeAppLock(context);
     try {
         await runner.undisturbed(async () => {
             await removeCanaries(context);
@@ -5305,9 +5567,10 @@ async function deploy(context, progress) {
         if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
             journal.write({
                 deploy: plan.deployId,
+                mode: plan.mode,
                 state: progress.state,
                 run: plan.run,
-                sha: null,
+                sha: context.target,
                 outcome: 'failed',
                 reason: failure.message,
             });
@@ -5317,7 +5580,7 @@ async function deploy(context, progress) {
     }
 }
 async function deployLocked(context, progress) {
-    const { plan, places, git, pm2, runner } = context;
+    const { plan, places, git, pm2, runner, journal } = context;
     progress.enter('fetched');
     if (!exists((0,external_node_path_namespaceObject.join)(places.live, '.git')))
         await createRepository(git, plan.repository.url);
@@ -5325,13 +5588,17 @@ async function deployLocked(context, progress) {
     const current = loadCurrent(places.state);
     const generated = loadRecord(places.state, current?.record ?? null);
     await checkLive(context, generated);
-    const sha = await fetchCommit(git, plan, {
-        gitToken: plan.gitToken,
-        say: (text) => inform(context.log, text),
-    });
+    const sha = await targetCommit(context, head.sha);
+    context.target = sha;
     const difference = await differsFrom(context, sha, head, current, generated);
-    if (difference === null)
+    const newer = newerRun(journal.entries(), plan.run);
+    if (difference === null) {
+        if (newer === null)
+            noteUnchanged(context, sha);
         return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
+    }
+    if (newer !== null && !plan.force)
+        refuseOlderRun(newer, plan.run);
     inform(context.log, `Deploying ${sha}: ${difference}.`);
     progress.enter('staged');
     const staged = await stage(context, sha);
@@ -5343,6 +5610,8 @@ async function deployLocked(context, progress) {
     await settle(context, staged, listed.ops);
     progress.enter('prepared');
     await runner.go();
+    // Before PM2 is looked at again: what another app's reload does to it meanwhile is not to be taken for its usual state.
+    context.pm2Lock = await takePm2Lock(context);
     await checkLive(context, generated);
     const boots = await prove(context, staged, listed, current, () => progress.enter('canary'));
     if (boots.length > 0)
@@ -5357,6 +5626,7 @@ async function deployLocked(context, progress) {
     const health = await healthTargets(context, staged.config, before);
     const transaction = {
         deployId: plan.deployId,
+        mode: plan.mode,
         run: plan.run,
         sha,
         previous,
@@ -5389,13 +5659,19 @@ async function deployLocked(context, progress) {
         probe.stop();
     }
 }
+/** In the history it stands for this run having asked for what runs: an older run is not to replace it any more. */
+function noteUnchanged({ journal, plan }, sha) {
+    const { deployId: deploy, mode, run } = plan;
+    journal.write({ deploy, mode, state: 'fetched', run, sha, outcome: 'unchanged', reason: null });
+}
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 async function goLive(context, progress, transaction, instances, boots) {
-    const { deployId, run, sha, previous } = transaction;
+    const { deployId, mode, run, sha, previous } = transaction;
     const enter = (state, outcome, reason) => {
         progress.enter(state);
         context.journal.write({
             deploy: deployId,
+            mode,
             state,
             run,
             sha,
@@ -6176,7 +6452,7 @@ function converse(socket, pm2Home) {
         clearTimeout(call.timer);
         const answer = message[0];
         if (answer && typeof answer === 'object' && 'error' in answer) {
-            call.reject(new DeployFailure(`The PM2 daemon of ${pm2Home} refused: ${describe(answer.error)}`));
+            call.reject(new DeployFailure(`The PM2 daemon of ${pm2Home} refused: ${rpc_describe(answer.error)}`));
         }
         else
             call.resolve(answer?.args?.[0]);
@@ -6218,7 +6494,7 @@ function rpc_silent(pm2Home, timeLimit) {
     });
 }
 /** PM2 sends an error as text, or as an object that may carry an app's whole environment: of that, the message only. */
-function describe(error) {
+function rpc_describe(error) {
     if (typeof error === 'string')
         return error;
     const message = error?.message ?? error?.msg;
@@ -6238,7 +6514,7 @@ function describe(error) {
 /** Milliseconds that the daemon has for an answer. */
 const session_ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
-async function openPm2({ env, home, workDir, configDir, lock }) {
+async function openPm2({ env, home, workDir, configDir, locks }) {
     const pm2Home = env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
     let rpc = await openRpc(pm2Home, session_ANSWERS_WITHIN);
     const daemon = rpc === null ? null : await daemonStart(rpc, session_ANSWERS_WITHIN);
@@ -6251,6 +6527,7 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
     };
     return {
         install,
+        home: pm2Home,
         env,
         otherDaemon: rpc !== null && rpc.version !== install.version ? rpc.version : null,
         otherNode: daemonNode !== process.version ? daemonNode : null,
@@ -6270,7 +6547,6 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
         },
         daemonPid: () => daemonPid(pm2Home),
         startOrReload(apps, running, pm2Env, onLine) {
-            const holds = lock();
             return startOrReload({
                 pm2: install,
                 node: process.execPath,
@@ -6282,7 +6558,7 @@ async function openPm2({ env, home, workDir, configDir, lock }) {
                 dir: configDir,
                 cwd: home,
                 onLine,
-                ...(holds === undefined ? {} : { holds }),
+                holds: locks(),
             });
         },
         hearErrors: (names) => hearErrors(pm2Home, names),
@@ -6332,15 +6608,17 @@ async function preflight(start) {
         lock: () => context.lock?.descriptor,
     });
     refuseUnusable(live, plan.path);
-    await requireSurvival(env);
-    await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
+    if (start.isNew) {
+        await requireSurvival(env);
+        await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
+    }
     const git = await requireGit(gitAt, live);
     const pm2 = await clock.book('pm2', () => openPm2({
         env: pm2Environment(surroundings),
         home,
         workDir: places.workDir,
         configDir: start.runDir,
-        lock: () => context.lock?.descriptor,
+        locks: () => [context.lock, context.pm2Lock].flatMap((lock) => (lock ? [lock.descriptor] : [])),
     }));
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));
@@ -6365,7 +6643,9 @@ async function preflight(start) {
         git,
         gitAfterwards: gitAt(live, null),
         clock,
+        target: null,
         lock: null,
+        pm2Lock: null,
     });
 }
 function refuseUnusable(live, given) {
@@ -6413,6 +6693,100 @@ async function requireSpace(directory, env) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/program-log.js
+
+
+const LINES = 20;
+const TAIL = 16 * 1024;
+/** Opens what the host program prints to, which is what it dies of. */
+function openProgramLog(runDir) {
+    return (0,external_node_fs_namespaceObject.openSync)(program_log_file(runDir), 'a', 0o600);
+}
+/** Its last lines. */
+function programLog(runDir) {
+    try {
+        const text = (0,external_node_fs_namespaceObject.readFileSync)(program_log_file(runDir)).subarray(-TAIL).toString('utf8');
+        return text
+            .split('\n')
+            .filter((line) => line !== '')
+            .slice(-LINES);
+    }
+    catch {
+        return [];
+    }
+}
+const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'stderr.log');
+
+;// CONCATENATED MODULE: ./host/resume.js
+
+
+
+
+
+
+
+
+
+
+
+
+const REMEDY = 'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
+/**
+ * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
+ * has it, whoever has written that.
+ */
+async function resume(context, progress) {
+    const { plan, places, journal, runDir } = context;
+    const reached = lastState(runDir);
+    const killed = `The deploy's own program on the host was killed, or crashed, in ${reached}.`;
+    const output = programLog(runDir);
+    progress.state = reached;
+    warn(context.log, `${killed} What it left is looked at, and ended.`);
+    // Git and PM2 children that it left hold the lock until they end.
+    context.lock = await takeAppLock(context);
+    endLeftBuild(places.beside);
+    const trouble = await reconcile(context, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
+    const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
+    const sha = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? (await readHead(context.git)).sha : null;
+    const failure = (state, message) => ({
+        state,
+        message,
+        remedy: REMEDY,
+        output,
+        appLog: [],
+    });
+    if (entry === undefined || entry.outcome === null) {
+        if (trouble !== null)
+            throw trouble.error;
+        const { deployId: deploy, mode, run } = plan;
+        const state = beforeActivating(reached);
+        journal.write({ deploy, mode, state, run, sha: null, outcome: 'failed', reason: killed });
+        return { outcome: 'failed', sha, previousSha: sha, failure: failure(state, killed) };
+    }
+    const { outcome, reason } = entry;
+    const transaction = loadTransaction(places.state);
+    const previousSha = transaction?.deployId === plan.deployId ? transaction.previous.sha : sha;
+    if (outcome === 'deployed')
+        return { outcome, sha: entry.sha, previousSha, failure: null };
+    if (outcome === 'unchanged')
+        return { outcome, sha, previousSha: sha, failure: null };
+    return { outcome, sha, previousSha, failure: failure(reached, reason ?? killed) };
+}
+/** What the program had entered last. */
+function lastState(runDir) {
+    const states = (0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+        .filter(({ type }) => type === 'state')
+        .map(({ state }) => STATES.find((known) => known === state) ?? 'preflight');
+    return states[states.length - 1] ?? 'preflight';
+}
+/** A state is told before the journal has it: as long as that does not, nothing was done in it. */
+function beforeActivating(state) {
+    return STATES.indexOf(state) < STATES.indexOf('activating') ? state : 'prepared';
+}
+
 ;// CONCATENATED MODULE: ./host/program.js
 
 
@@ -6437,60 +6811,17 @@ function loadProgram(runDir) {
     return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
 }
 
-;// CONCATENATED MODULE: ./host/follow.js
+;// CONCATENATED MODULE: ./host/start.js
 
 
 
 
 
 
-/** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
-const follow_POLL_EVERY = 200;
-const follow_LOG_LINES = 20;
-const LOG_TAIL = 16 * 1024;
-/**
- * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
- * is not heard of for `LEASE`. The program outlives this process. Prints lines of these forms:
- * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
- * and `<nonce> failed <json string>`.
- */
-function follow(options) {
-    const events = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
-    (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(events, 'a', 0o600));
-    const print = printer(options.nonce);
-    const program = start(options, (reason) => print(`failed ${JSON.stringify(reason)}`, leave));
-    if (program === null)
-        return;
-    print(`started ${program.pid}`);
-    follow_listen(options.runDir, options.rest);
-    show(options.runDir, program, print, 0);
-}
-/**
- * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
- * `follow` prints, with `joined` for `started`.
- */
-function rejoin({ nonce, runDir, offset, rest }) {
-    const print = printer(nonce);
-    const program = loadProgram(runDir);
-    // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
-    follow_listen(runDir, rest);
-    print(`joined ${program.pid}`);
-    show(runDir, program, print, offset);
-}
-/** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
-function printer(nonce) {
-    // A session that nobody reads any more has ended.
-    process.stdout.on('error', leave);
-    return (text, done) => {
-        process.stdout.write(`\n${nonce} ${text}\n`, done);
-    };
-}
-function leave() {
-    process.exit(0);
-}
-function start(options, onFailure) {
-    const log = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(options.runDir, 'stderr.log'), 'a', 0o600);
-    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, [options.programFile, 'run', options.runDir], {
+/** Starts the host program on its own, so that it outlives this process; null where that failed at once. */
+function startProgram({ runDir, programFile, plan }, command, onFailure) {
+    const log = openProgramLog(runDir);
+    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, [programFile, command, runDir], {
         cwd: (0,external_node_os_namespaceObject.homedir)(),
         detached: true,
         stdio: ['pipe', log, log],
@@ -6502,12 +6833,89 @@ function start(options, onFailure) {
         return null;
     const program = programOf(pid);
     // Before it is given its plan: without this word nobody could follow it later, so nothing is to begin.
-    saveProgram(options.runDir, program);
+    saveProgram(runDir, program);
     // A program that ended before it had read its plan is told of as gone.
     child.stdin?.on('error', () => { });
-    child.stdin?.end(JSON.stringify(options.plan));
+    child.stdin?.end(JSON.stringify(plan));
     child.unref();
     return program;
+}
+/**
+ * Starts the program once more where it is gone without having come to an end, so that it ends what it began. That
+ * happens once for a deploy, whoever follows it: null where it has happened already.
+ */
+function startAgain(options, onFailure) {
+    const { runDir } = options;
+    try {
+        (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'resumed'), 'wx', 0o600));
+    }
+    catch {
+        return null;
+    }
+    dropTornEnd((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'));
+    return startProgram(options, 'resume', onFailure);
+}
+/** An event that was written in part is none, and the next one must not continue it. */
+function dropTornEnd(file) {
+    const bytes = (0,external_node_fs_namespaceObject.readFileSync)(file);
+    if (bytes.length > 0 && bytes[bytes.length - 1] !== 10)
+        (0,external_node_fs_namespaceObject.truncateSync)(file, bytes.lastIndexOf(10) + 1);
+}
+
+;// CONCATENATED MODULE: ./host/follow.js
+
+
+
+
+
+
+/** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
+const follow_POLL_EVERY = 200;
+/** How long a program that another follower may be starting is waited for, in milliseconds. */
+const STARTS_WITHIN = 1_000;
+/**
+ * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
+ * is not heard of for `LEASE`. The program outlives this process. One that is gone without an end is started once more,
+ * to end what it began. Prints lines of these forms:
+ * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
+ * and `<nonce> failed <json string>`.
+ */
+function follow(options) {
+    const events = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
+    (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(events, 'a', 0o600));
+    const print = printer(options.nonce);
+    const program = startProgram(options, 'run', follow_failed(print));
+    if (program === null)
+        return;
+    print(`started ${program.pid}`);
+    follow_listen(options.runDir, options.rest);
+    show(options, program, print, 0);
+}
+/**
+ * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
+ * `follow` prints, with `joined` for `started`.
+ */
+function rejoin(options) {
+    const print = printer(options.nonce);
+    const program = loadProgram(options.runDir);
+    // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
+    follow_listen(options.runDir, options.rest);
+    print(`joined ${program.pid}`);
+    show(options, program, print, options.offset);
+}
+/** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
+function printer(nonce) {
+    // A session that nobody reads any more has ended.
+    process.stdout.on('error', leave);
+    return (text, done) => {
+        process.stdout.write(`\n${nonce} ${text}\n`, done);
+    };
+}
+function follow_failed(print) {
+    return (reason) => print(`failed ${JSON.stringify(reason)}`, leave);
+}
+function leave() {
+    process.exit(0);
 }
 /** Hands on what the runner says, line by line; every byte of it renews the lease. */
 function follow_listen(runDir, rest) {
@@ -6528,22 +6936,25 @@ function follow_listen(runDir, rest) {
     process.stdin.on('error', leave);
     process.stdin.resume();
 }
-function show(runDir, program, print, from) {
+function show(options, first, print, from) {
+    const file = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
+    const events = (0,external_node_fs_namespaceObject.openSync)(file, 'r');
+    let program = first;
     let ended = false;
-    const events = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'r');
-    const onBytes = byLine((line, end) => {
-        if (ended)
-            return;
-        ended = isEnd(line);
-        print(`event ${end} ${line}`, ended ? leave : undefined);
-    }, from);
     let position = from;
-    const buffer = Buffer.alloc(64 * 1024);
+    /** Until when another follower's start of it is waited for; our own needs no waiting. */
+    let deadline = null;
     const catchUp = () => {
-        for (let size = 1; size > 0; position += size) {
-            size = (0,external_node_fs_namespaceObject.readSync)(events, buffer, 0, buffer.length, position);
-            onBytes(buffer.subarray(0, size));
+        const bytes = readFrom(events, position);
+        let start = 0;
+        // What has no line end yet is read again later: it may never get one.
+        for (let at = bytes.indexOf(10); at >= 0 && !ended; at = bytes.indexOf(10, start)) {
+            const line = bytes.toString('utf8', start, at);
+            start = at + 1;
+            ended = isEnd(line);
+            print(`event ${position + start} ${line}`, ended ? leave : undefined);
         }
+        position += start;
     };
     const look = () => {
         // Asked first: what it wrote before it ended is there to be read then.
@@ -6551,12 +6962,21 @@ function show(runDir, program, print, from) {
         catchUp();
         if (alive || ended)
             return;
+        const again = startAgain(options, follow_failed(print));
+        deadline ??= again === null ? performance.now() + STARTS_WITHIN : 0;
+        program = again ?? loadProgram(options.runDir);
+        if (again !== null || stillRuns(program) || performance.now() < deadline)
+            return;
         ended = true;
-        print(`gone ${JSON.stringify(lastLines((0,external_node_path_namespaceObject.join)(runDir, 'stderr.log')))}`, leave);
+        print(`gone ${JSON.stringify(programLog(options.runDir))}`, leave);
     };
     setInterval(look, follow_POLL_EVERY);
-    onChange((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), catchUp);
+    onChange(file, catchUp);
     look();
+}
+function readFrom(descriptor, position) {
+    const bytes = Buffer.alloc(Math.max(0, (0,external_node_fs_namespaceObject.fstatSync)(descriptor).size - position));
+    return bytes.subarray(0, (0,external_node_fs_namespaceObject.readSync)(descriptor, bytes, 0, bytes.length, position));
 }
 /** Quick, and not to be relied upon: the kernel's watches may be used up, and some filesystems have none. */
 function onChange(file, listener) {
@@ -6569,22 +6989,19 @@ function onChange(file, listener) {
     }
     watcher.on('error', () => watcher.close());
 }
-/** Calls back with each whole line of a stream that begins at `offset`, and the offset in bytes at which it ends. */
-function byLine(onLine, offset = 0) {
+/** Calls back with each whole line of a stream. */
+function byLine(onLine) {
     let rest = [];
-    let start = offset;
     return (chunk) => {
         let from = 0;
         for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
             const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
             rest = [];
             from = at + 1;
-            onLine(line.toString('utf8'), start + from);
+            onLine(line.toString('utf8'));
         }
-        // A copy: the caller may fill its buffer again.
         if (from < chunk.length)
-            rest.push(Buffer.from(chunk.subarray(from)));
-        start += chunk.length;
+            rest.push(chunk.subarray(from));
     };
 }
 function isJson(line) {
@@ -6604,18 +7021,6 @@ function isEnd(line) {
         return false;
     }
 }
-function lastLines(file) {
-    try {
-        const text = (0,external_node_fs_namespaceObject.readFileSync)(file).subarray(-LOG_TAIL).toString('utf8');
-        return text
-            .split('\n')
-            .filter((line) => line !== '')
-            .slice(-follow_LOG_LINES);
-    }
-    catch {
-        return [];
-    }
-}
 
 ;// CONCATENATED MODULE: ./host/main.js
 
@@ -6631,18 +7036,24 @@ function lastLines(file) {
 
 
 
+
+/** How long children that a killed program has left are waited for at least, in milliseconds. */
+const LEFT_CHILDREN = 10 * 60_000;
 /**
  * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
- * the run directory and writes events there; it needs nobody to be there to end what it began.
+ * the run directory and writes events there; it needs nobody to be there to end what it began. As `resume` it only ends
+ * what a program that was killed has left there.
  */
-async function main(runDir) {
+async function main(command, runDir) {
     const started = performance.now();
-    const plan = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'));
+    const isNew = command === 'run';
+    const given = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'));
+    const plan = isNew ? given : { ...given, lockTimeout: Math.max(given.lockTimeout, LEFT_CHILDREN) };
     const redactor = createRedactor();
     if (plan.gitToken !== null)
         redactor.hide(formsOf(plan.gitToken));
     const log = openEvents(runDir, redactor);
-    const runner = listen(runDir);
+    const runner = isNew ? listen(runDir) : standsAlone();
     const progress = {
         state: 'preflight',
         enter(state) {
@@ -6654,7 +7065,8 @@ async function main(runDir) {
     const clock = createClock();
     let end;
     try {
-        progress.enter('preflight');
+        if (isNew)
+            progress.enter('preflight');
         if (plan.protocol !== PROTOCOL_VERSION)
             throw new Error(`protocol ${plan.protocol} is not ${PROTOCOL_VERSION}`);
         context = await preflight({
@@ -6666,14 +7078,17 @@ async function main(runDir) {
             clock,
             env: process.env,
             home: (0,external_node_os_namespaceObject.homedir)(),
+            isNew,
         });
-        end = await deploy(context, progress);
+        end = await (isNew ? deploy(context, progress) : resume(context, progress));
     }
     catch (error) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
     }
     const result = {
+        mode: plan.mode,
         requests: null,
+        standing: null,
         ...end,
         instances: context === null ? 0 : await onlineInstances(context),
         durationMs: Math.round(performance.now() - started),
@@ -6682,6 +7097,7 @@ async function main(runDir) {
     };
     log({ type: 'end', result });
     runner.close();
+    context?.pm2Lock?.release();
     if (context?.lock) {
         // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
         await prune(context, plan.deployId).catch((error) => console.error(error));
@@ -6701,9 +7117,10 @@ async function onlineInstances({ pm2, places }) {
     }
 }
 // The bundle is also required as a module, by the follower.
-if (process.argv[2] === 'run' && process.argv[3] !== undefined) {
+const [, , command, runDir] = process.argv;
+if ((command === 'run' || command === 'resume') && runDir !== undefined) {
     process.title = 'pm2-ssh-deploy';
-    void main(process.argv[3]);
+    void main(command, runDir);
 }
 
 module.exports = __webpack_exports__;

@@ -57800,6 +57800,8 @@ const DEFAULTS = {
     'stable-for': '10s',
     canary: 'auto',
     'lock-timeout': '15m',
+    mode: 'deploy',
+    force: 'false',
 };
 const INPUT_NAMES = Object.keys(DEFAULTS);
 /** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
@@ -58766,6 +58768,10 @@ function parseCount(text, { least, most }) {
     }
     return count;
 }
+/** Takes `true` or `false`. */
+function parseSwitch(text) {
+    return oneOf(text.toLowerCase(), ['true', 'false']) === 'true';
+}
 /** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
 function parseShellText(text) {
     if (text.includes('\0'))
@@ -59051,7 +59057,40 @@ function shown(given, { address }) {
     return given === address ? address : null;
 }
 
+;// CONCATENATED MODULE: ./protocol.js
+/**
+ * All that crosses the wire between the runner (the action) and the host program.
+ *
+ * The runner sends one `Opening`, then `Control` messages; the host answers with `Event`s. Each travels as one
+ * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
+ * the same build, but a journal on a host may have been written by an older one.
+ */
+const PROTOCOL_VERSION = 3;
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+const STATES = [
+    'preflight',
+    'locked',
+    'fetched',
+    'staged',
+    'prepared',
+    'canary',
+    'activating',
+    'verifying',
+    'verified',
+    'committed',
+    'rolling-back',
+    'rolled-back',
+    'rollback-failed',
+];
+/** What the action was asked to do. `check` and `status` change nothing. */
+const MODES = ['deploy', 'rollback', 'check', 'status'];
+/** The runner sends a heartbeat this often, in milliseconds. */
+const HEARTBEAT_EVERY = 10_000;
+/** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
+const LEASE = 120_000;
+
 ;// CONCATENATED MODULE: ./inputs.js
+
 
 
 
@@ -59099,7 +59138,7 @@ function readInputs(env, workflow, mask) {
         'connect-retries': () => parseCount(text('connect-retries'), { least: 0, most: 10 }),
         'connect-timeout': duration('connect-timeout', '100ms', '10m'),
         path: () => parsePath(text('path')),
-        ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
+        ref: () => (text('ref') === '' ? refWithout(text('mode'), workflow) : parseRef(text('ref'))),
         repository: () => readRepository(text('repository'), workflow),
         // What is empty was emptied: the default is the runner's to fill in.
         'git-token': () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl),
@@ -59111,18 +59150,22 @@ function readInputs(env, workflow, mask) {
         app: () => splitList(text('app')).map(parseAppName),
         ecosystem: () => parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
         'pm2-env': () => parsePm2Env(text('pm2-env')),
-        save: () => oneOf(text('save').toLowerCase(), ['true', 'false']) === 'true',
+        save: () => parseSwitch(text('save')),
         'health-url': () => parseHealthUrl(text('health-url')),
         'health-timeout': duration('health-timeout', '1s', '1h'),
         'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
         canary: () => oneOf(text('canary').toLowerCase(), ['auto', 'required', 'off']),
         'lock-timeout': duration('lock-timeout', '0s', '6h'),
+        mode: () => oneOf(text('mode'), MODES),
+        force: () => parseSwitch(text('force')),
     });
     return {
         target: makeTarget(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         shellInit: read['shell-init'],
+        mode: read.mode,
         path: read.path,
         ref: read.ref,
+        force: read.force,
         repository: read.repository,
         gitToken: read['git-token'],
         workingDirectory: read['working-directory'],
@@ -59140,11 +59183,59 @@ function readInputs(env, workflow, mask) {
         canary: read.canary,
     };
 }
+/** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
+function refWithout(mode, workflow) {
+    return mode === 'rollback' || mode === 'status' ? null : defaultRef(workflow);
+}
 /** What to clone: as given, or this workflow's own repository. */
 function readRepository(given, workflow) {
     return given === ''
         ? { url: urlOnServer(workflow.serverUrl, workflow.repository), given: false }
         : { url: parseRepository(given, workflow.serverUrl), given: true };
+}
+
+;// CONCATENATED MODULE: ./plan.js
+
+
+
+/** Makes the plan for the host from checked inputs and the workflow's context. */
+function makePlan(inputs, workflow) {
+    return {
+        protocol: PROTOCOL_VERSION,
+        mode: inputs.mode,
+        deployId: makeDeployId(workflow),
+        run: {
+            repository: workflow.repository,
+            id: workflow.runId,
+            attempt: workflow.runAttempt,
+            url: runUrl(workflow),
+            actor: workflow.actor,
+        },
+        path: inputs.path,
+        workingDirectory: inputs.workingDirectory,
+        repository: inputs.repository,
+        gitToken: inputs.gitToken,
+        ref: inputs.ref,
+        force: inputs.force,
+        install: inputs.install,
+        build: inputs.build,
+        apps: inputs.apps,
+        ecosystem: inputs.ecosystem,
+        pm2Env: inputs.pm2Env,
+        save: inputs.save,
+        commandTimeout: inputs.commandTimeout,
+        healthTimeout: inputs.healthTimeout,
+        stableFor: inputs.stableFor,
+        lockTimeout: inputs.lockTimeout,
+        healthUrl: inputs.healthUrl,
+        canary: inputs.canary,
+    };
+}
+/** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
+function makeDeployId(workflow) {
+    const run = `${workflow.runId}-${workflow.runAttempt}`.toLowerCase().replace(/[^a-z0-9-]/g, '');
+    const random = Array.from({ length: 10 }, () => (0,external_node_crypto_.randomInt)(36).toString(36)).join('');
+    return `${run.slice(0, 48)}-${random}`.replace(/^-+/, '');
 }
 
 ;// CONCATENATED MODULE: ./report/handover.js
@@ -59273,36 +59364,6 @@ function escapeHtml(text) {
         .replace(/"/g, '&quot;')
         .replace(/'/g, '&#39;');
 }
-
-;// CONCATENATED MODULE: ./protocol.js
-/**
- * All that crosses the wire between the runner (the action) and the host program.
- *
- * The runner sends one `Opening`, then `Control` messages; the host answers with `Event`s. Each travels as one
- * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
- * the same build, but a journal on a host may have been written by an older one.
- */
-const PROTOCOL_VERSION = 3;
-/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
-const STATES = [
-    'preflight',
-    'locked',
-    'fetched',
-    'staged',
-    'prepared',
-    'canary',
-    'activating',
-    'verifying',
-    'verified',
-    'committed',
-    'rolling-back',
-    'rolled-back',
-    'rollback-failed',
-];
-/** The runner sends a heartbeat this often, in milliseconds. */
-const HEARTBEAT_EVERY = 10_000;
-/** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
-const LEASE = 120_000;
 
 ;// CONCATENATED MODULE: ./report/words.js
 
@@ -61429,7 +61490,7 @@ const LOADER = String.raw `
   function rejoin(runDir, opening, rest, until) {
     var isNew = make(runDir);
     if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
-      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, offset: opening.offset, rest: rest });
+      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
     } else if (!isNew && Date.now() < until) {
       setTimeout(function () {
         try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
@@ -61658,7 +61719,7 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
         }
         case 'gone': {
             const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
         }
         default:
             return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
@@ -61906,7 +61967,8 @@ async function reconnect_takeUp(course, options, loss, left) {
             if (left.aborted)
                 throw new Error('nobody waits for it');
             const rejoining = {
-                follow: course.deployId,
+                follow: course.plan.deployId,
+                plan: course.plan,
                 offset: known,
                 refusal: course.cancelled.aborted
                     ? String(course.cancelled.reason)
@@ -61935,7 +61997,7 @@ async function reach(course, options, loss, patience, left) {
         const timeout = await patience.next(course.cancelled, left);
         if (timeout === null) {
             const tries = `${patience.tries()} more ${patience.tries() === 1 ? 'try' : 'tries'} to connect did not help: ${last}`;
-            throw session_failures_lost(loss === null ? last : `${loss} ${tries}`, course.deployId, []);
+            throw session_failures_lost(loss === null ? last : `${loss} ${tries}`, course.plan.deployId, []);
         }
         let connection = null;
         try {
@@ -62001,7 +62063,7 @@ async function deployOnHost(options) {
     const { label } = connection;
     const { deployId } = plan;
     const cancelled = options.cancelled ?? new AbortController().signal;
-    const course = startCourse(options, { label, deployId, cancelled, begun: false });
+    const course = startCourse(options, { label, plan, cancelled, begun: false });
     const opening = { program, plan };
     const carryOut = async (left) => {
         const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
@@ -62038,11 +62100,11 @@ async function deployOnHost(options) {
  * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
  */
 async function followUp(options) {
-    const { label, deployId, within } = options;
+    const { label, plan, within } = options;
     const cancelled = AbortSignal.abort(options.reason);
-    const course = startCourse(options, { label, deployId, cancelled, begun: true });
+    const course = startCourse(options, { label, plan, cancelled, begun: true });
     return unless((left) => reconnect_takeUp(course, options, null, left), (stop) => {
-        const timer = setTimeout(() => stop(stillAtWork(label, deployId, course.state, within / 1000)), within);
+        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
         return () => clearTimeout(timer);
     });
 }
@@ -62121,19 +62183,21 @@ function isOver(error) {
 
 
 
+
 /** For connecting and following together, in milliseconds. */
 const post_WITHIN = 60_000;
 const started = performance.now();
 /** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. Returns the exit code. */
 async function post(deployId) {
     const workflow = readWorkflow(process.env);
-    const { target, shellInit, path, repository } = readInputs(process.env, workflow, core_setSecret);
+    const inputs = readInputs(process.env, workflow, core_setSecret);
+    const { target, shellInit, path, repository } = inputs;
     const { label } = target;
     const log = startLog(label);
     log.say(`How the deploy on ${label} ended is not known yet: it is cancelled where nothing was changed.`);
     const result = await followUp({
         label,
-        deployId,
+        plan: { ...makePlan(inputs, workflow), deployId },
         shellInit,
         reason: 'the job was cancelled, or its runner is gone',
         within: post_WITHIN,

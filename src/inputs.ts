@@ -20,16 +20,19 @@ import {
   parseShellText,
   parseStableFor,
   parseStep,
+  parseSwitch,
 } from './inputs/settings.ts';
 import { allHosts, hostOrNull, labelOf, makeTarget } from './inputs/target.ts';
 import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
-import type { Plan } from './protocol.ts';
+import { MODES, type Plan } from './protocol.ts';
 import type { Target } from './runner/connect.ts';
 import type { Workflow } from './workflow.ts';
 
 type PlannedInput =
+  | 'mode'
   | 'path'
   | 'ref'
+  | 'force'
   | 'repository'
   | 'gitToken'
   | 'workingDirectory'
@@ -93,7 +96,7 @@ export function readInputs(
     'connect-retries': () => parseCount(text('connect-retries'), { least: 0, most: 10 }),
     'connect-timeout': duration('connect-timeout', '100ms', '10m'),
     path: () => parsePath(text('path')),
-    ref: () => (text('ref') === '' ? defaultRef(workflow) : parseRef(text('ref'))),
+    ref: () => (text('ref') === '' ? refWithout(text('mode'), workflow) : parseRef(text('ref'))),
     repository: () => readRepository(text('repository'), workflow),
     // What is empty was emptied: the default is the runner's to fill in.
     'git-token': () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl),
@@ -110,19 +113,23 @@ export function readInputs(
     ecosystem: () =>
       parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
     'pm2-env': () => parsePm2Env(text('pm2-env')),
-    save: () => oneOf(text('save').toLowerCase(), ['true', 'false']) === 'true',
+    save: () => parseSwitch(text('save')),
     'health-url': () => parseHealthUrl(text('health-url')),
     'health-timeout': duration('health-timeout', '1s', '1h'),
     'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
     canary: () => oneOf(text('canary').toLowerCase(), ['auto', 'required', 'off']),
     'lock-timeout': duration('lock-timeout', '0s', '6h'),
+    mode: () => oneOf(text('mode'), MODES),
+    force: () => parseSwitch(text('force')),
   });
 
   return {
     target: makeTarget(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     shellInit: read['shell-init'],
+    mode: read.mode,
     path: read.path,
     ref: read.ref,
+    force: read.force,
     repository: read.repository,
     gitToken: read['git-token'],
     workingDirectory: read['working-directory'],
@@ -139,6 +146,11 @@ export function readInputs(
     healthUrl: read['health-url'],
     canary: read.canary,
   };
+}
+
+/** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
+function refWithout(mode: string, workflow: Workflow): string | null {
+  return mode === 'rollback' || mode === 'status' ? null : defaultRef(workflow);
 }
 
 /** What to clone: as given, or this workflow's own repository. */

@@ -7,6 +7,7 @@ import { runUrl, type Workflow } from './workflow.ts';
 export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
   return {
     protocol: PROTOCOL_VERSION,
+    mode: inputs.mode,
     deployId: makeDeployId(workflow),
     run: {
       repository: workflow.repository,
@@ -20,6 +21,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     repository: inputs.repository,
     gitToken: inputs.gitToken,
     ref: inputs.ref,
+    force: inputs.force,
     install: inputs.install,
     build: inputs.build,
     apps: inputs.apps,

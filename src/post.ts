@@ -1,5 +1,6 @@
 import { setSecret } from '@actions/core';
 import { readInputs } from './inputs.ts';
+import { makePlan } from './plan.ts';
 import { unsettledDeploy } from './report/handover.ts';
 import { startLog } from './report/log.ts';
 import { reportLateResult, reportLateTrouble } from './report/report.ts';
@@ -16,13 +17,14 @@ const started = performance.now();
 /** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. Returns the exit code. */
 async function post(deployId: string): Promise<number> {
   const workflow = readWorkflow(process.env);
-  const { target, shellInit, path, repository } = readInputs(process.env, workflow, setSecret);
+  const inputs = readInputs(process.env, workflow, setSecret);
+  const { target, shellInit, path, repository } = inputs;
   const { label } = target;
   const log = startLog(label);
   log.say(`How the deploy on ${label} ended is not known yet: it is cancelled where nothing was changed.`);
   const result = await followUp({
     label,
-    deployId,
+    plan: { ...makePlan(inputs, workflow), deployId },
     shellInit,
     reason: 'the job was cancelled, or its runner is gone',
     within: WITHIN,

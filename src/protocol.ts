@@ -26,6 +26,11 @@ export const STATES = [
 
 export type State = (typeof STATES)[number];
 
+/** What the action was asked to do. `check` and `status` change nothing. */
+export const MODES = ['deploy', 'rollback', 'check', 'status'] as const;
+
+export type Mode = (typeof MODES)[number];
+
 export type Outcome = 'deployed' | 'unchanged' | 'rolled-back' | 'rollback-failed' | 'failed';
 
 /** A build step: chosen by the lockfile, left out, or a shell command that the user wrote. */
@@ -34,6 +39,7 @@ export type BuildStep = { kind: 'default' } | { kind: 'none' } | { kind: 'comman
 /** What one host is to do. Carries a secret (`gitToken`): it travels on stdin and is never written to a file. */
 export interface Plan {
   protocol: number;
+  mode: Mode;
   /** Unique to this deploy on every host; matches `/^[a-z0-9-]{8,64}$/`, so that it can be a file name. */
   deployId: string;
   /** Who deploys: shown to whoever waits for the lock, and in the history. */
@@ -49,8 +55,13 @@ export interface Plan {
    * null where there is no token, or the server has no https.
    */
   gitToken: { value: string; server: string } | null;
-  /** A full commit id, or the name of a branch or tag. */
-  ref: string;
+  /**
+   * A full commit id, or the name of a branch or tag. Null in `rollback` stands for the last verified version before the
+   * current one; a `status` needs none.
+   */
+  ref: string | null;
+  /** Whether to deploy over what a newer run of this repository has deployed. */
+  force: boolean;
   install: BuildStep;
   build: BuildStep;
   /** App names in the ecosystem file; empty means all of them. */
@@ -88,6 +99,7 @@ export interface Failure {
 
 /** How a host ended. `sha` is what runs there now, or null where nothing of ours does. */
 export interface HostResult {
+  mode: Mode;
   outcome: Outcome;
   sha: string | null;
   previousSha: string | null;
@@ -113,6 +125,34 @@ export interface HostResult {
    */
   requests: { sent: number; failed: number; downtimeMs: number } | null;
   failure: Failure | null;
+  /** What a `status` has found; null in every other mode. */
+  standing: Standing | null;
+}
+
+/** One deploy, or rollback, as the host's history has it. */
+export interface PastDeploy {
+  mode: Mode;
+  outcome: Outcome;
+  /** The commit that it was about; null where it did not come that far. */
+  sha: string | null;
+  /** When it ended, ISO 8601. */
+  at: string;
+  run: Plan['run'];
+  /** Why, where the outcome is not a good one. */
+  reason: string | null;
+}
+
+/** What runs on a host, and how it came there. */
+export interface Standing {
+  /** By which deploy the live commit came there; null where none of ours brought it. */
+  deployed: PastDeploy | null;
+  apps: { name: string; instances: number; online: number; restarts: number }[];
+  /** Why what runs is not healthy, as far as can be seen from the host; null where it is. */
+  complaint: string | null;
+  /** What else there is to know: a deploy that goes on, or was interrupted. */
+  remarks: string[];
+  /** Newest first, bounded. */
+  history: PastDeploy[];
 }
 
 export type Event =
@@ -146,4 +186,6 @@ export interface Rejoining {
   offset: number;
   /** Why nothing may begin under that id later, where nothing has begun yet. */
   refusal: string;
+  /** What the program is given once more where it is gone without having come to an end, so that it ends what it began. */
+  plan: Plan;
 }

@@ -72,6 +72,8 @@ test('a minimal set of inputs gives the documented defaults', () => {
     retries: 3,
   });
   expect(rest).toEqual({
+    mode: 'deploy',
+    force: false,
     shellInit: null,
     path: '/srv/shop',
     ref: SHA,
@@ -91,6 +93,15 @@ test('a minimal set of inputs gives the documented defaults', () => {
     canary: 'auto',
     healthUrl: null,
   });
+});
+
+test('a rollback and a status are not about the commit of the workflow', () => {
+  expect(read({ mode: 'rollback' })).toMatchObject({ mode: 'rollback', ref: null });
+  expect(read({ mode: 'rollback', ref: 'v1.2.0' })).toMatchObject({ ref: 'v1.2.0' });
+  expect(read({ mode: 'status' })).toMatchObject({ ref: null });
+  expect(read({ mode: 'check' })).toMatchObject({ ref: SHA });
+  expect(messageOf({ mode: 'undo' })).toContain('`deploy` or `rollback` or `check` or `status`');
+  expect(read({ force: 'True' })).toMatchObject({ force: true });
 });
 
 test('names and defaults are those of action.yml', () => {

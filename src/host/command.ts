@@ -21,8 +21,8 @@ export interface CommandOptions {
   onLine?: (line: string) => void;
   /** Ends the command and its whole process group. */
   cancel?: AbortSignal;
-  /** An open lock that the child is to keep held while it lives (its descriptor 3). */
-  holds?: number;
+  /** Open locks that the child is to keep held while it lives (its descriptors from 3 on). */
+  holds?: readonly number[];
   /** Text for its stdin; without it stdin is /dev/null. */
   input?: string;
   /** Bytes of stdout that are kept; the rest is read and dropped. */
@@ -49,7 +49,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
       cwd: options.cwd,
       env: options.env,
       detached: true,
-      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', options.holds ?? 'ignore'],
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.holds ?? [])],
     });
     if (child.pid !== undefined) options.onSpawn?.(child.pid);
     let stopped: CommandResult['stopped'] = null;

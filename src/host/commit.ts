@@ -5,6 +5,7 @@ import { type Context, warn } from './context.ts';
 import { loadCurrent, saveCurrent } from './current.ts';
 import { pruneRefs } from './fetch.ts';
 import type { Expected } from './health.ts';
+import { versionStack } from './history.ts';
 import { unfinished } from './journal.ts';
 import { exists } from './places.ts';
 import { RECORD_PREFIX } from './record.ts';
@@ -26,6 +27,7 @@ export async function commit(context: Context, transaction: Transaction, expecte
   });
   context.journal.write({
     deploy: deployId,
+    mode: transaction.mode,
     state: 'committed',
     run: transaction.run,
     sha,
@@ -52,9 +54,13 @@ export async function prune(
   { places, gitAfterwards, runDir, journal }: Context,
   deployId: string,
 ): Promise<void> {
-  if (unfinished(journal.entries()) !== null) return;
+  const entries = journal.entries();
+  if (unfinished(entries) !== null) return;
+  journal.trim();
   const current = loadCurrent(places.state);
-  await pruneRefs(gitAfterwards, [current?.sha ?? null]);
+  // A rollback finds its commit here, also where the repository has lost it since.
+  const earlier = versionStack(entries).slice(-KEPT_COMMITS);
+  await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
   const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
   const beside = namesIn(places.beside).filter(
     (name) => !keep.has(name) && !holdsReappeared(join(places.beside, name)),
@@ -87,6 +93,9 @@ function namesIn(directory: string): string[] {
 function isOld(run: string): boolean {
   return Date.now() - statSync(run).mtimeMs > KEPT_RUNS_FOR;
 }
+
+/** Verified versions whose commits git is told to keep. */
+const KEPT_COMMITS = 10;
 
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
 

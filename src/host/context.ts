@@ -27,8 +27,12 @@ export interface Context {
   /** In the live checkout too, for what is still to be done when the deploy was cancelled. */
   gitAfterwards: Git;
   clock: Clock;
+  /** The commit that this deploy is about; null until it is known. */
+  target: string | null;
   /** Null until the deploy is `locked`; children that must not outlive the lock are given its descriptor. */
   lock: Lock | null;
+  /** The lock of PM2, while that is this deploy's alone. */
+  pm2Lock: Lock | null;
 }
 
 export function inform(log: EventLog, text: string): void {

@@ -104,6 +104,17 @@ export function listen(runDir: string): RunnerLine {
   };
 }
 
+/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
+export function standsAlone(): RunnerLine {
+  return {
+    cancelled: new AbortController().signal,
+    go: () => Promise.resolve(),
+    undisturbed: (work) => work(),
+    standAlone() {},
+    close() {},
+  };
+}
+
 function parse(line: string): Control | null {
   try {
     return JSON.parse(line) as Control;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
 import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
@@ -13,11 +13,12 @@ import { loadCurrent } from './current.ts';
 import { noteLogSizes, readAdded } from './error-log.ts';
 import { checkLive, listSwap, settle } from './exchange.ts';
 import { DeployFailure } from './failure.ts';
-import { createRepository, fetchCommit } from './fetch.ts';
+import { createRepository } from './fetch.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { healthTargets } from './health-target.ts';
-import { takeLock } from './lock.ts';
-import { exists, makePrivate } from './places.ts';
+import { takeAppLock, takePm2Lock } from './locks.ts';
+import { newerRun, refuseOlderRun } from './newer-run.ts';
+import { exists } from './places.ts';
 import type { Instance } from './pm2/list.ts';
 import { startProbe } from './probe.ts';
 import { reconcile } from './reconcile.ts';
@@ -26,6 +27,7 @@ import { secretsOfEnvironment } from './redact.ts';
 import { rollBack } from './rollback.ts';
 import { stage } from './stage.ts';
 import { checkSwap } from './swap.ts';
+import { targetCommit } from './target.ts';
 import { saveTransaction, type Transaction } from './transaction.ts';
 import { differsFrom } from './unchanged.ts';
 import { verify } from './verify.ts';
@@ -53,15 +55,7 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
   const { plan, places, runner, journal } = context;
 
   progress.enter('locked');
-  mkdirSync(places.live, { recursive: true });
-  makePrivate(places.state);
-  const note = join(places.state, 'holder.json');
-  const waiting = {
-    timeLimit: plan.lockTimeout,
-    cancel: runner.cancelled,
-    onWait: (text: string) => inform(context.log, text),
-  };
-  context.lock = await context.clock.book('lock', () => takeLock(places.live, note, plan.run, waiting));
+  context.lock = await takeAppLock(context);
   try {
     await runner.undisturbed(async () => {
       await removeCanaries(context);
@@ -73,9 +67,10 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
     if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
       journal.write({
         deploy: plan.deployId,
+        mode: plan.mode,
         state: progress.state,
         run: plan.run,
-        sha: null,
+        sha: context.target,
         outcome: 'failed',
         reason: failure.message,
       });
@@ -86,7 +81,7 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
 }
 
 async function deployLocked(context: Context, progress: Progress): Promise<End> {
-  const { plan, places, git, pm2, runner } = context;
+  const { plan, places, git, pm2, runner, journal } = context;
 
   progress.enter('fetched');
   if (!exists(join(places.live, '.git'))) await createRepository(git, plan.repository.url);
@@ -94,12 +89,15 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const current = loadCurrent(places.state);
   const generated = loadRecord(places.state, current?.record ?? null);
   await checkLive(context, generated);
-  const sha = await fetchCommit(git, plan, {
-    gitToken: plan.gitToken,
-    say: (text) => inform(context.log, text),
-  });
+  const sha = await targetCommit(context, head.sha);
+  context.target = sha;
   const difference = await differsFrom(context, sha, head, current, generated);
-  if (difference === null) return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
+  const newer = newerRun(journal.entries(), plan.run);
+  if (difference === null) {
+    if (newer === null) noteUnchanged(context, sha);
+    return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
+  }
+  if (newer !== null && !plan.force) refuseOlderRun(newer, plan.run);
   inform(context.log, `Deploying ${sha}: ${difference}.`);
 
   progress.enter('staged');
@@ -113,6 +111,8 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
 
   progress.enter('prepared');
   await runner.go();
+  // Before PM2 is looked at again: what another app's reload does to it meanwhile is not to be taken for its usual state.
+  context.pm2Lock = await takePm2Lock(context);
   await checkLive(context, generated);
   const boots = await prove(context, staged, listed, current, () => progress.enter('canary'));
   if (boots.length > 0) await checkLive(context, generated);
@@ -125,6 +125,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const health = await healthTargets(context, staged.config, before);
   const transaction: Transaction = {
     deployId: plan.deployId,
+    mode: plan.mode,
     run: plan.run,
     sha,
     previous,
@@ -157,6 +158,12 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   }
 }
 
+/** In the history it stands for this run having asked for what runs: an older run is not to replace it any more. */
+function noteUnchanged({ journal, plan }: Context, sha: string): void {
+  const { deployId: deploy, mode, run } = plan;
+  journal.write({ deploy, mode, state: 'fetched', run, sha, outcome: 'unchanged', reason: null });
+}
+
 type Enter = (state: State, outcome?: Outcome, reason?: string) => void;
 
 /** From the intent on: it ends with the new version verified, or with the old one back. */
@@ -167,11 +174,12 @@ async function goLive(
   instances: readonly Instance[],
   boots: readonly Boot[],
 ): Promise<End> {
-  const { deployId, run, sha, previous } = transaction;
+  const { deployId, mode, run, sha, previous } = transaction;
   const enter: Enter = (state, outcome, reason) => {
     progress.enter(state);
     context.journal.write({
       deploy: deployId,
+      mode,
       state,
       run,
       sha,

@@ -21,7 +21,7 @@ export async function createRepository(git: Git, url: string): Promise<void> {
  */
 export async function fetchCommit(
   git: Git,
-  { ref, repository }: Pick<Plan, 'ref' | 'repository'>,
+  { ref, repository }: { ref: string } & Pick<Plan, 'repository'>,
   opening: Opening,
 ): Promise<string> {
   if (FULL_ID.test(ref) && (await has(git, ref))) return ref;

@@ -1,35 +1,31 @@
-import { spawn } from 'node:child_process';
-import { closeSync, type FSWatcher, openSync, readFileSync, readSync, watch, writeSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { LEASE } from '../protocol.ts';
-import { loadProgram, type Program, programOf, saveProgram, stillRuns } from './program.ts';
+import { loadProgram, type Program, stillRuns } from './program.ts';
+import { programLog } from './program-log.ts';
+import { type StartOptions, startAgain, startProgram } from './start.ts';
 
-export interface FollowOptions {
+export interface FollowOptions extends StartOptions {
   /** Begins every line that is printed here, so that the runner knows it from what else is printed. */
   nonce: string;
-  runDir: string;
-  /** The host program: what it is started from. */
-  programFile: string;
-  /** Goes to the program's stdin, and nowhere else. */
-  plan: unknown;
   /** What was read from stdin already, beyond the opening. */
   rest: Buffer;
 }
 
-export interface RejoinOptions extends Pick<FollowOptions, 'nonce' | 'runDir' | 'rest'> {
+export interface RejoinOptions extends FollowOptions {
   /** Bytes of the events that the runner has already. */
   offset: number;
 }
 
 /** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
 const POLL_EVERY = 200;
-const LOG_LINES = 20;
-const LOG_TAIL = 16 * 1024;
+/** How long a program that another follower may be starting is waited for, in milliseconds. */
+const STARTS_WITHIN = 1_000;
 
 /**
  * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
- * is not heard of for `LEASE`. The program outlives this process. Prints lines of these forms:
+ * is not heard of for `LEASE`. The program outlives this process. One that is gone without an end is started once more,
+ * to end what it began. Prints lines of these forms:
  * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
  * and `<nonce> failed <json string>`.
  */
@@ -37,28 +33,30 @@ export function follow(options: FollowOptions): void {
   const events = join(options.runDir, 'events.ndjson');
   closeSync(openSync(events, 'a', 0o600));
   const print = printer(options.nonce);
-  const program = start(options, (reason) => print(`failed ${JSON.stringify(reason)}`, leave));
+  const program = startProgram(options, 'run', failed(print));
   if (program === null) return;
   print(`started ${program.pid}`);
   listen(options.runDir, options.rest);
-  show(options.runDir, program, print, 0);
+  show(options, program, print, 0);
 }
 
 /**
  * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
  * `follow` prints, with `joined` for `started`.
  */
-export function rejoin({ nonce, runDir, offset, rest }: RejoinOptions): void {
-  const print = printer(nonce);
-  const program = loadProgram(runDir);
+export function rejoin(options: RejoinOptions): void {
+  const print = printer(options.nonce);
+  const program = loadProgram(options.runDir);
   // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
-  listen(runDir, rest);
+  listen(options.runDir, options.rest);
   print(`joined ${program.pid}`);
-  show(runDir, program, print, offset);
+  show(options, program, print, options.offset);
 }
 
+type Print = (text: string, done?: () => void) => void;
+
 /** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
-function printer(nonce: string): (text: string, done?: () => void) => void {
+export function printer(nonce: string): Print {
   // A session that nobody reads any more has ended.
   process.stdout.on('error', leave);
   return (text, done) => {
@@ -66,29 +64,12 @@ function printer(nonce: string): (text: string, done?: () => void) => void {
   };
 }
 
-function leave(): void {
-  process.exit(0);
+function failed(print: Print): (reason: string) => void {
+  return (reason) => print(`failed ${JSON.stringify(reason)}`, leave);
 }
 
-function start(options: FollowOptions, onFailure: (reason: string) => void): Program | null {
-  const log = openSync(join(options.runDir, 'stderr.log'), 'a', 0o600);
-  const child = spawn(process.execPath, [options.programFile, 'run', options.runDir], {
-    cwd: homedir(),
-    detached: true,
-    stdio: ['pipe', log, log],
-  });
-  closeSync(log);
-  child.once('error', (error) => onFailure(error.message));
-  const { pid } = child;
-  if (pid === undefined) return null;
-  const program = programOf(pid);
-  // Before it is given its plan: without this word nobody could follow it later, so nothing is to begin.
-  saveProgram(options.runDir, program);
-  // A program that ended before it had read its plan is told of as gone.
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(JSON.stringify(options.plan));
-  child.unref();
-  return program;
+function leave(): void {
+  process.exit(0);
 }
 
 /** Hands on what the runner says, line by line; every byte of it renews the lease. */
@@ -109,33 +90,46 @@ function listen(runDir: string, rest: Buffer): void {
   process.stdin.resume();
 }
 
-function show(runDir: string, program: Program, print: ReturnType<typeof printer>, from: number): void {
+function show(options: StartOptions, first: Program, print: Print, from: number): void {
+  const file = join(options.runDir, 'events.ndjson');
+  const events = openSync(file, 'r');
+  let program = first;
   let ended = false;
-  const events = openSync(join(runDir, 'events.ndjson'), 'r');
-  const onBytes = byLine((line, end) => {
-    if (ended) return;
-    ended = isEnd(line);
-    print(`event ${end} ${line}`, ended ? leave : undefined);
-  }, from);
   let position = from;
-  const buffer = Buffer.alloc(64 * 1024);
+  /** Until when another follower's start of it is waited for; our own needs no waiting. */
+  let deadline: number | null = null;
   const catchUp = (): void => {
-    for (let size = 1; size > 0; position += size) {
-      size = readSync(events, buffer, 0, buffer.length, position);
-      onBytes(buffer.subarray(0, size));
+    const bytes = readFrom(events, position);
+    let start = 0;
+    // What has no line end yet is read again later: it may never get one.
+    for (let at = bytes.indexOf(10); at >= 0 && !ended; at = bytes.indexOf(10, start)) {
+      const line = bytes.toString('utf8', start, at);
+      start = at + 1;
+      ended = isEnd(line);
+      print(`event ${position + start} ${line}`, ended ? leave : undefined);
     }
+    position += start;
   };
   const look = (): void => {
     // Asked first: what it wrote before it ended is there to be read then.
     const alive = stillRuns(program);
     catchUp();
     if (alive || ended) return;
+    const again = startAgain(options, failed(print));
+    deadline ??= again === null ? performance.now() + STARTS_WITHIN : 0;
+    program = again ?? loadProgram(options.runDir);
+    if (again !== null || stillRuns(program) || performance.now() < deadline) return;
     ended = true;
-    print(`gone ${JSON.stringify(lastLines(join(runDir, 'stderr.log')))}`, leave);
+    print(`gone ${JSON.stringify(programLog(options.runDir))}`, leave);
   };
   setInterval(look, POLL_EVERY);
-  onChange(join(runDir, 'events.ndjson'), catchUp);
+  onChange(file, catchUp);
   look();
+}
+
+function readFrom(descriptor: number, position: number): Buffer {
+  const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - position));
+  return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, position));
 }
 
 /** Quick, and not to be relied upon: the kernel's watches may be used up, and some filesystems have none. */
@@ -149,21 +143,18 @@ function onChange(file: string, listener: () => void): void {
   watcher.on('error', () => watcher.close());
 }
 
-/** Calls back with each whole line of a stream that begins at `offset`, and the offset in bytes at which it ends. */
-function byLine(onLine: (line: string, end: number) => void, offset = 0): (chunk: Buffer) => void {
+/** Calls back with each whole line of a stream. */
+function byLine(onLine: (line: string) => void): (chunk: Buffer) => void {
   let rest: Buffer[] = [];
-  let start = offset;
   return (chunk) => {
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
       const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
       rest = [];
       from = at + 1;
-      onLine(line.toString('utf8'), start + from);
+      onLine(line.toString('utf8'));
     }
-    // A copy: the caller may fill its buffer again.
-    if (from < chunk.length) rest.push(Buffer.from(chunk.subarray(from)));
-    start += chunk.length;
+    if (from < chunk.length) rest.push(chunk.subarray(from));
   };
 }
 
@@ -181,17 +172,5 @@ function isEnd(line: string): boolean {
     return (JSON.parse(line) as { type?: unknown } | null)?.type === 'end';
   } catch {
     return false;
-  }
-}
-
-function lastLines(file: string): string[] {
-  try {
-    const text = readFileSync(file).subarray(-LOG_TAIL).toString('utf8');
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .slice(-LOG_LINES);
-  } catch {
-    return [];
   }
 }

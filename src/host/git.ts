@@ -52,7 +52,7 @@ export function gitIn(directory: string, options: GitOptions): Git {
       timeLimit,
       ...(cancel && { cancel }),
       ...(input !== undefined && { input }),
-      ...(holds !== undefined && { holds }),
+      ...(holds !== undefined && { holds: [holds] }),
     };
     return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
   };

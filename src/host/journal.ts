@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import type { Outcome, Plan, State } from '../protocol.ts';
-import { appendDurably, readIfThere } from './durable.ts';
+import type { Mode, Outcome, Plan, State } from '../protocol.ts';
+import { appendDurably, readIfThere, writeDurably } from './durable.ts';
 
 /** One line of the journal: a state that a deploy entered, or how it ended (`outcome`). */
 export interface Entry {
   deploy: string;
+  mode: Mode;
   state: State;
   /** ISO 8601; for people, never compared. */
   at: string;
@@ -21,7 +22,13 @@ export interface Journal {
   write(entry: Omit<Entry, 'at'>): void;
   /** Oldest first. */
   entries(): Entry[];
+  /** Keeps a long journal bounded. Only where no deploy is unfinished. */
+  trim(): void;
 }
+
+/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
+const LONGEST = 1_000;
+const KEPT = 100;
 
 /** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
 export function openJournal(state: string): Journal {
@@ -37,13 +44,25 @@ export function openJournal(state: string): Journal {
       whole = true;
     },
     entries: () => parseJournal(readIfThere(file) ?? ''),
+    trim() {
+      const entries = parseJournal(readIfThere(file) ?? '');
+      if (entries.length <= LONGEST) return;
+      const ended = entries.filter(({ outcome }) => outcome !== null);
+      // Separately, so that a row of failures does not push out the versions that a rollback can go to.
+      const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
+      const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
+      const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
+      writeDurably(file, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+      whole = true;
+    },
   };
 }
 
 function parseJournal(text: string): Entry[] {
   return text.split('\n').flatMap((line) => {
     try {
-      return line === '' ? [] : [JSON.parse(line) as Entry];
+      // Before there were modes, every entry was of a deploy.
+      return line === '' ? [] : [{ mode: 'deploy', ...JSON.parse(line) } as Entry];
     } catch {
       return [];
     }

@@ -4,27 +4,34 @@ import { type HostResult, type Plan, PROTOCOL_VERSION, type State } from '../pro
 import { createClock } from './clock.ts';
 import { prune } from './commit.ts';
 import type { Context } from './context.ts';
-import { listen } from './control.ts';
+import { listen, standsAlone } from './control.ts';
 import { formsOf } from './credentials.ts';
 import { deploy, type End, failureOf, type Progress } from './deploy.ts';
 import { openEvents } from './events.ts';
 import { isWithin, realOrSame } from './places.ts';
 import { preflight } from './preflight.ts';
 import { createRedactor } from './redact.ts';
+import { resume } from './resume.ts';
 
 export { follow, rejoin } from './follow.ts';
 
+/** How long children that a killed program has left are waited for at least, in milliseconds. */
+const LEFT_CHILDREN = 10 * 60_000;
+
 /**
  * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
- * the run directory and writes events there; it needs nobody to be there to end what it began.
+ * the run directory and writes events there; it needs nobody to be there to end what it began. As `resume` it only ends
+ * what a program that was killed has left there.
  */
-async function main(runDir: string): Promise<void> {
+async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   const started = performance.now();
-  const plan = JSON.parse(readFileSync(0, 'utf8')) as Plan;
+  const isNew = command === 'run';
+  const given = JSON.parse(readFileSync(0, 'utf8')) as Plan;
+  const plan = isNew ? given : { ...given, lockTimeout: Math.max(given.lockTimeout, LEFT_CHILDREN) };
   const redactor = createRedactor();
   if (plan.gitToken !== null) redactor.hide(formsOf(plan.gitToken));
   const log = openEvents(runDir, redactor);
-  const runner = listen(runDir);
+  const runner = isNew ? listen(runDir) : standsAlone();
   const progress: Progress = {
     state: 'preflight',
     enter(state: State) {
@@ -37,7 +44,7 @@ async function main(runDir: string): Promise<void> {
   const clock = createClock();
   let end: End;
   try {
-    progress.enter('preflight');
+    if (isNew) progress.enter('preflight');
     if (plan.protocol !== PROTOCOL_VERSION)
       throw new Error(`protocol ${plan.protocol} is not ${PROTOCOL_VERSION}`);
     context = await preflight({
@@ -49,13 +56,16 @@ async function main(runDir: string): Promise<void> {
       clock,
       env: process.env,
       home: homedir(),
+      isNew,
     });
-    end = await deploy(context, progress);
+    end = await (isNew ? deploy(context, progress) : resume(context, progress));
   } catch (error) {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
   }
   const result: HostResult = {
+    mode: plan.mode,
     requests: null,
+    standing: null,
     ...end,
     instances: context === null ? 0 : await onlineInstances(context),
     durationMs: Math.round(performance.now() - started),
@@ -64,6 +74,7 @@ async function main(runDir: string): Promise<void> {
   };
   log({ type: 'end', result });
   runner.close();
+  context?.pm2Lock?.release();
   if (context?.lock) {
     // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
     await prune(context, plan.deployId).catch((error: unknown) => console.error(error));
@@ -86,7 +97,8 @@ async function onlineInstances({ pm2, places }: Context): Promise<number> {
 }
 
 // The bundle is also required as a module, by the follower.
-if (process.argv[2] === 'run' && process.argv[3] !== undefined) {
+const [, , command, runDir] = process.argv;
+if ((command === 'run' || command === 'resume') && runDir !== undefined) {
   process.title = 'pm2-ssh-deploy';
-  void main(process.argv[3]);
+  void main(command, runDir);
 }

@@ -25,6 +25,8 @@ interface Start {
   clock: Clock;
   env: NodeJS.ProcessEnv;
   home: string;
+  /** Whether this is to bring a version: what one needs need not be there to look, or to end another. */
+  isNew: boolean;
 }
 
 /** Less free space than this, in KiB, fails every install. */
@@ -38,7 +40,7 @@ export async function preflight(start: Start): Promise<Context> {
   const surroundings = withNode(start.env, process.execPath);
   const env = sessionless(surroundings);
   // The lock is taken later, and git must be found before: each command asks for it when it starts.
-  const context = {} as { lock: Context['lock'] };
+  const context = {} as Partial<Pick<Context, 'lock' | 'pm2Lock'>>;
   const gitAt = (directory: string, cancel: AbortSignal | null = runner.cancelled): Git =>
     gitIn(directory, {
       clock,
@@ -49,8 +51,10 @@ export async function preflight(start: Start): Promise<Context> {
     });
 
   refuseUnusable(live, plan.path);
-  await requireSurvival(env);
-  await requireSpace(existsSync(live) ? live : dirname(live), env);
+  if (start.isNew) {
+    await requireSurvival(env);
+    await requireSpace(existsSync(live) ? live : dirname(live), env);
+  }
   const git = await requireGit(gitAt, live);
   const pm2 = await clock.book('pm2', () =>
     openPm2({
@@ -58,7 +62,7 @@ export async function preflight(start: Start): Promise<Context> {
       home,
       workDir: places.workDir,
       configDir: start.runDir,
-      lock: () => context.lock?.descriptor,
+      locks: () => [context.lock, context.pm2Lock].flatMap((lock) => (lock ? [lock.descriptor] : [])),
     }),
   );
   for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
@@ -92,7 +96,9 @@ export async function preflight(start: Start): Promise<Context> {
     git,
     gitAfterwards: gitAt(live, null),
     clock,
+    target: null,
     lock: null,
+    pm2Lock: null,
   });
 }
 

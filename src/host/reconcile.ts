@@ -3,13 +3,18 @@ import { expectationOf, swapOut } from './activate.ts';
 import { commit } from './commit.ts';
 import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
-import { unfinished } from './journal.ts';
+import { type Entry, unfinished } from './journal.ts';
+import { takePm2Lock } from './locks.ts';
+import { secretsOfApp } from './redact.ts';
 import { rollBack } from './rollback.ts';
 import { loadTransaction, type Transaction } from './transaction.ts';
 import { verify } from './verify.ts';
 
-/** Ends what an earlier deploy, killed in the middle, left open: what really runs decides which way. */
-export async function reconcile(context: Context): Promise<void> {
+/**
+ * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
+ * files of the old version can be brought back. `onState` is told what that deploy enters.
+ */
+export async function reconcile(context: Context, onState: (state: State) => void = () => {}): Promise<void> {
   const entry = unfinished(context.journal.entries());
   if (entry === null) return;
   const transaction = loadTransaction(context.places.state);
@@ -25,33 +30,67 @@ export async function reconcile(context: Context): Promise<void> {
     context.log,
     `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`,
   );
-  const note = (state: State, outcome: Outcome | null, reason: string | null): void => {
-    context.journal.write({ deploy: entry.deploy, state, run: entry.run, sha: entry.sha, outcome, reason });
-  };
-  if (entry.state === 'rollback-failed') {
-    // Its rollback was tried and did not become healthy: the files are made whole, and the new version is the way out.
-    await swapOut(context, transaction);
-    note('rolled-back', 'rollback-failed', 'the files are back; what PM2 ran did not become healthy');
-    warn(
-      context.log,
-      'Its rollback had failed; the files of the old version are in place, and this deploy goes on from there.',
-    );
-    return;
+  for (const app of [...transaction.before.apps, ...transaction.config])
+    context.redactor.hide(secretsOfApp(app));
+  const lock = await takePm2Lock(context);
+  context.pm2Lock = lock;
+  try {
+    await end(context, entry, transaction, onState);
+  } finally {
+    context.pm2Lock = null;
+    lock.release();
   }
-  if (entry.state !== 'rolling-back' && (await commitIfHealthy(context, transaction))) return;
-  note('rolling-back', null, null);
-  await rollBack(context, transaction, true);
-  note('rolled-back', 'rolled-back', 'interrupted');
-  inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
+}
+
+async function end(
+  context: Context,
+  entry: Entry,
+  transaction: Transaction,
+  onState: (state: State) => void,
+): Promise<void> {
+  const note = (state: State, outcome: Outcome | null, reason: string | null): void => {
+    const { deploy, mode, run, sha } = entry;
+    context.journal.write({ deploy, mode, state, run, sha, outcome, reason });
+    onState(state);
+  };
+  // What a rollback is for was noted as it began.
+  let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
+  if (entry.state !== 'rollback-failed') {
+    if (entry.state !== 'rolling-back') {
+      onState('verifying');
+      if (await commitIfHealthy(context, transaction)) {
+        onState('committed');
+        return;
+      }
+    }
+    try {
+      note('rolling-back', null, why);
+      await rollBack(context, transaction, true);
+      note('rolled-back', 'rolled-back', why);
+      inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
+      return;
+    } catch (error) {
+      why = `${why} Then the rollback failed as well: ${(error as Error).message}`;
+      note('rollback-failed', 'rollback-failed', why);
+    }
+  }
+  // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
+  await swapOut(context, transaction);
+  context.journal.write({ ...entry, state: 'rolled-back', outcome: 'rollback-failed', reason: why });
+  warn(
+    context.log,
+    'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.',
+  );
 }
 
 async function commitIfHealthy(context: Context, transaction: Transaction): Promise<boolean> {
   if (transaction.swapped === null) return false;
   const expected = expectationOf(transaction);
   try {
-    await context.clock.book('verify', () =>
-      verify(context.pm2, expected, { ...transaction, healthTimeout: 0 }),
-    );
+    // A deploy of this very job has all of its time; what an earlier one left had that long ago.
+    const isOwn = transaction.deployId === context.plan.deployId;
+    const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
+    await context.clock.book('verify', () => verify(context.pm2, expected, limits));
   } catch (error) {
     inform(context.log, `Its version is not healthy: ${(error as Error).message}`);
     return false;

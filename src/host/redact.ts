@@ -1,3 +1,5 @@
+import type { DeployApp } from './app-config.ts';
+
 /** Shorter values are too likely to be an ordinary word of a log. */
 const SHORTEST = 8;
 
@@ -53,4 +55,14 @@ export function secretsOfEnvFile(text: string): string[] {
     const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
     return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
   });
+}
+
+/** The secrets of an app's `env` and of every `env_<name>`. */
+export function secretsOfApp(app: DeployApp): string[] {
+  const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
+  return found.flatMap(([, env]) =>
+    secretsOfEnvironment(
+      Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])),
+    ),
+  );
 }

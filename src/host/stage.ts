@@ -9,8 +9,8 @@ import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import { exists, isWithin, makePrivate } from './places.ts';
 import { saveRecord } from './record.ts';
-import { secretsOfEnvFile, secretsOfEnvironment } from './redact.ts';
-import { checkOut, envFilesIn, hideEnvFiles, showEnvFiles } from './staging.ts';
+import { secretsOfApp, secretsOfEnvFile } from './redact.ts';
+import { checkOut, endLeftBuild, envFilesIn, hideEnvFiles, showEnvFiles } from './staging.ts';
 import { type Generated, recordGenerated } from './tree.ts';
 
 /** A version that was built aside and could be swapped in. */
@@ -64,7 +64,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   renameSync(workshop, staging);
   const config = await readApps(context, staging, plan.deployId);
   for (const app of config) {
-    context.redactor.hide(environmentsOf(app).flatMap(secretsOfEnvironment));
+    context.redactor.hide(secretsOfApp(app));
     requireScript(app, places.live, staging);
   }
   for (const text of config.flatMap(adviseOn)) warn(context.log, text);
@@ -83,14 +83,6 @@ function hideEnvValues({ redactor }: Context, directory: string): void {
   }
 }
 
-/** An app's `env` and every `env_<name>`. */
-function environmentsOf(app: DeployApp): Record<string, string>[] {
-  const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
-  return found.map(([, env]) =>
-    Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])),
-  );
-}
-
 /** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
 function requireScript(app: DeployApp, live: string, staging: string): void {
   const file = scriptFile(app);
@@ -107,5 +99,6 @@ function requireScript(app: DeployApp, live: string, staging: string): void {
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
 function discardLeftovers({ places }: Context): void {
   const workshop = join(places.beside, 'staging');
+  endLeftBuild(places.beside);
   if (exists(workshop)) renameSync(workshop, join(places.beside, `discarded-${Date.now()}`));
 }

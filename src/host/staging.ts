@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Git, splitZ } from './git.ts';
+import { realOrSame } from './places.ts';
+import { allPids } from './processes.ts';
 import type { Opening } from './remote.ts';
 import { fillSubmodules } from './submodules.ts';
 
@@ -84,6 +86,22 @@ export function envFilesIn(directory: string): string[] {
   const isFile = (name: string): boolean =>
     statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
   return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+
+/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
+export function endLeftBuild(beside: string): void {
+  const workshop = join(beside, 'staging');
+  const pids = allPids().filter((pid) => {
+    const cwd = realOrSame(`/proc/${pid}/cwd`);
+    return cwd === workshop || cwd.startsWith(`${workshop}/`);
+  });
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has just ended.
+    }
+  }
 }
 
 /** Takes the copies away again, so that they are no part of what the build made. */

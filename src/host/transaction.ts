@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Plan } from '../protocol.ts';
+import type { Mode, Plan } from '../protocol.ts';
 import type { DeployApp } from './app-config.ts';
 import type { Head } from './checkout.ts';
 import type { Current } from './current.ts';
@@ -13,6 +13,7 @@ import type { SwapOp } from './swap-list.ts';
  */
 export interface Transaction {
   deployId: string;
+  mode: Mode;
   run: Plan['run'];
   /** The new version, and the one to go back to. */
   sha: string;

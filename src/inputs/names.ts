@@ -33,6 +33,8 @@ export const DEFAULTS = {
   'stable-for': '10s',
   canary: 'auto',
   'lock-timeout': '15m',
+  mode: 'deploy',
+  force: 'false',
 } as const;
 
 export type InputName = keyof typeof DEFAULTS;

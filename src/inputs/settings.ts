@@ -19,6 +19,11 @@ export function parseCount(text: string, { least, most }: { least: number; most:
   return count;
 }
 
+/** Takes `true` or `false`. */
+export function parseSwitch(text: string): boolean {
+  return oneOf(text.toLowerCase(), ['true', 'false']) === 'true';
+}
+
 /** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
 export function parseShellText(text: string): string {
   if (text.includes('\0')) throw new BadValue('it holds a NUL character', 'shell commands');

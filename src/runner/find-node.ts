@@ -29,7 +29,7 @@ export const LOADER = String.raw`
   function rejoin(runDir, opening, rest, until) {
     var isNew = make(runDir);
     if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
-      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, offset: opening.offset, rest: rest });
+      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
     } else if (!isNew && Date.now() < until) {
       setTimeout(function () {
         try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }

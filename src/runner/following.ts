@@ -4,6 +4,7 @@ import {
   HEARTBEAT_EVERY,
   type HostResult,
   type Opening,
+  type Plan,
   type Rejoining,
   type State,
 } from '../protocol.ts';
@@ -16,7 +17,7 @@ import type { ChannelEnd } from './ssh.ts';
 /** A deploy as it is known here, over all sessions in which it is followed. */
 export interface Course {
   readonly label: string;
-  readonly deployId: string;
+  readonly plan: Plan;
   readonly shellInit: string | null;
   /** Aborted where the deploy is to be given up; its reason is a text. */
   readonly cancelled: AbortSignal;

@@ -59,7 +59,8 @@ export async function takeUp(
     try {
       if (left.aborted) throw new Error('nobody waits for it');
       const rejoining: Rejoining = {
-        follow: course.deployId,
+        follow: course.plan.deployId,
+        plan: course.plan,
         offset: known,
         refusal: course.cancelled.aborted
           ? String(course.cancelled.reason)
@@ -91,7 +92,7 @@ async function reach(
     const timeout = await patience.next(course.cancelled, left);
     if (timeout === null) {
       const tries = `${patience.tries()} more ${patience.tries() === 1 ? 'try' : 'tries'} to connect did not help: ${last}`;
-      throw lost(loss === null ? last : `${loss} ${tries}`, course.deployId, []);
+      throw lost(loss === null ? last : `${loss} ${tries}`, course.plan.deployId, []);
     }
     let connection: Connection | null = null;
     try {

@@ -59,7 +59,7 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
     case 'gone': {
       const lines = parseText(rest);
       return new SessionError(
-        `The host program on ${label} ended without a result, ${since(state)}. Another deploy looks at what it left, and ends it.`,
+        `The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`,
         `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`,
         Array.isArray(lines) ? lines.map((line) => showable(String(line))) : [],
       );

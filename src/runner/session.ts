@@ -35,7 +35,7 @@ export interface SessionOptions extends FollowedDeploy {
 
 export interface FollowUpOptions extends FollowedDeploy {
   label: string;
-  deployId: string;
+  plan: Plan;
   link: Link;
   /** Why it is cancelled. */
   reason: string;
@@ -59,7 +59,7 @@ export async function deployOnHost(options: SessionOptions): Promise<HostResult>
   const { label } = connection;
   const { deployId } = plan;
   const cancelled = options.cancelled ?? new AbortController().signal;
-  const course = startCourse(options, { label, deployId, cancelled, begun: false });
+  const course = startCourse(options, { label, plan, cancelled, begun: false });
   const opening: Opening = { program, plan };
 
   const carryOut = async (left: AbortSignal): Promise<HostResult> => {
@@ -96,13 +96,16 @@ export async function deployOnHost(options: SessionOptions): Promise<HostResult>
  * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
  */
 export async function followUp(options: FollowUpOptions): Promise<HostResult | null> {
-  const { label, deployId, within } = options;
+  const { label, plan, within } = options;
   const cancelled = AbortSignal.abort(options.reason);
-  const course = startCourse(options, { label, deployId, cancelled, begun: true });
+  const course = startCourse(options, { label, plan, cancelled, begun: true });
   return unless(
     (left) => takeUp(course, options, null, left),
     (stop) => {
-      const timer = setTimeout(() => stop(stillAtWork(label, deployId, course.state, within / 1000)), within);
+      const timer = setTimeout(
+        () => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)),
+        within,
+      );
       return () => clearTimeout(timer);
     },
   );
@@ -129,7 +132,7 @@ export function unlessCancelled(
 
 function startCourse(
   { shellInit, onEvent }: FollowedDeploy,
-  known: Pick<Course, 'label' | 'deployId' | 'cancelled' | 'begun'>,
+  known: Pick<Course, 'label' | 'plan' | 'cancelled' | 'begun'>,
 ): Course {
   return { ...known, shellInit, onEvent, offset: 0, state: null };
 }

@@ -64,26 +64,54 @@ function parentOf(pid: number): number {
   }
 }
 
-test.each(['prepared', 'activating', 'verifying'])(
-  'a host program that is killed in %s: the job says so at once, and the next deploy ends what it left open',
-  async (state) => {
+test.each([
+  ['staged', 'failed'],
+  ['activating', 'rolled-back'],
+  ['verifying', 'rolled-back'],
+])(
+  'a host program that is killed in %s, with a broken version: the same job ends as %s',
+  async (state, outcome) => {
     const sum = host.checksum(live, { except: ['.git'] });
-    const action = startAction({ inputs: inputs(commit({ version: 'bad', flaw: 'never listens' })) });
+    const bad = inputs(commit({ version: 'bad', flaw: 'never listens' }));
+    const action = startAction({
+      inputs: { ...bad, 'build-command': 'sleep 1; node build.js', 'health-timeout': '5s' },
+    });
     await expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(new RegExp(`\\] ${state}`));
     process.kill(hostProgram(), 'SIGKILL');
     const killed = await action.done;
-    expect(killed, killed.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-    expect(killed.durationMs).toBeLessThan(30_000);
+    expect(killed, killed.stdout).toMatchObject({
+      code: 1,
+      outputs: { outcome, sha: first, 'previous-sha': first },
+      exported: { state: { settled: 'true' } },
+    });
+    expect(killed.stdout).toContain(`was killed, or crashed, in ${state}`);
+    expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
+    expect(await served()).toBe('1');
+    expect(processesOf(host.directory).filter(isBuild)).toEqual([]);
 
-    // The version that was live before is asked for again: with it healthy, everything is as if nothing had been.
+    // With the version that was live before, everything is as if nothing had been.
     const next = await deploy(first);
-    expect(next, next.stdout).toMatchObject({ code: 0, outputs: { sha: first } });
-    expect(['unchanged', 'deployed']).toContain(next.outputs.outcome);
+    expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: first } });
     expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
     expect(await served()).toBe('1');
     expect(await host.instances('shop')).toMatchObject([{ status: 'online' }, { status: 'online' }]);
   },
 );
+
+test('a host program that is killed in verifying, with a good version: the same job commits it', async () => {
+  const second = commit({ version: '2' });
+  const action = startAction({ inputs: inputs(second) });
+  await expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(/\] verifying/);
+  process.kill(hostProgram(), 'SIGKILL');
+  const killed = await action.done;
+  expect(killed, killed.stdout).toMatchObject({
+    code: 0,
+    outputs: { outcome: 'deployed', sha: second, 'previous-sha': first },
+  });
+  expect(await served()).toBe('2');
+  const next = await deploy(second);
+  expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: second } });
+});
 
 test('a runner that vanishes in activating: the host goes on alone, and the next deploy finds its work done', async () => {
   const second = commit({ version: '2' });
@@ -96,6 +124,14 @@ test('a runner that vanishes in activating: the host goes on alone, and the next
   const next = await deploy(second);
   expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: second } });
 });
+
+function isBuild(pid: number): boolean {
+  try {
+    return /sleep|build/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 function isHostProgram(pid: number): boolean {
   try {

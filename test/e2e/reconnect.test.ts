@@ -255,7 +255,7 @@ describe('following up, after the runner is gone', () => {
   const followed = (place: Site, onEvent: (event: Event) => void = () => {}): Promise<HostResult | null> =>
     followUp({
       label: 'host-1',
-      deployId: place.plan.deployId,
+      plan: place.plan,
       link: place.link,
       shellInit: null,
       reason: 'the job was cancelled',
@@ -308,7 +308,7 @@ describe('following up, after the runner is gone', () => {
     await expect.poll(() => place.events.length).toBe(1);
     const late = followUp({
       label: 'host-1',
-      deployId: place.plan.deployId,
+      plan: place.plan,
       link: place.link,
       shellInit: null,
       reason: 'the job was cancelled',

@@ -35,12 +35,18 @@ interface Follower {
 
 async function startFollower(
   run: string,
-  options: { node?: string; plan?: unknown; rest?: string; change?: (program: string) => string } = {},
+  options: {
+    node?: string;
+    plan?: unknown;
+    rest?: string;
+    resume?: string;
+    change?: (program: string) => string;
+  } = {},
 ): Promise<Follower> {
   const runDir = join(home, `run-${++runs}`);
   mkdirSync(runDir, { mode: 0o700 });
   const programFile = join(runDir, 'host.js');
-  const program = await hostProgram(run);
+  const program = await hostProgram(run, options.resume);
   writeFileSync(programFile, options.change?.(program) ?? program, { mode: 0o600 });
   const settings = { nonce: NONCE, runDir, programFile, plan: options.plan ?? {} };
   return call('follow', runDir, settings, options);
@@ -52,7 +58,13 @@ function rejoin(
   offset: number,
   options: { node?: string; rest?: string } = {},
 ): Follower {
-  return call('rejoin', runDir, { nonce: NONCE, runDir, offset }, options);
+  const programFile = join(runDir, 'host.js');
+  return call(
+    'rejoin',
+    runDir,
+    { nonce: NONCE, runDir, programFile, plan: { deployId: 'again' }, offset },
+    options,
+  );
 }
 
 function call(
@@ -198,6 +210,44 @@ describe.each([
       expect(readFileSync(join(first.runDir, 'control.ndjson'), 'utf8')).toContain('"cancel"');
     }
   });
+});
+
+it('starts a program that was killed once more, with the plan, behind the last whole event', async () => {
+  const follower = await startFollower(
+    `emit({ type: 'state', state: 'staged', atMs: 0 }); standInFs.appendFileSync(runDir + '/events.ndjson', '{"type":"torn'); process.kill(process.pid, 'SIGKILL');`,
+    {
+      plan: { deployId: 'abc' },
+      resume: `emit({ type: 'notice', level: 'info', text: 'resumed ' + plan.deployId }); ${END}`,
+    },
+  );
+  expect(await follower.ended).toBe(0);
+  const [started, ...shown] = follower.lines();
+  expect(started).toMatch(/^started /);
+  expect(shown.map((line) => line.replace(/^event \d+ /, ''))).toEqual(events(follower));
+  expect(shown).toEqual([
+    expect.stringContaining('"staged"'),
+    expect.stringContaining('resumed abc'),
+    expect.stringContaining('"end"'),
+  ]);
+  const size = statSync(join(follower.runDir, 'events.ndjson')).size;
+  expect(shown.at(-1)).toMatch(new RegExp(`^event ${size} `));
+});
+
+it('starts it once more where it died while nobody followed it; whoever comes then follows the same one', async () => {
+  const first = await startFollower(
+    `emit({ type: 'state', state: 'activating', atMs: 0 }); await heard('cancel'); process.exit(1);`,
+    {
+      resume: `emit({ type: 'notice', level: 'info', text: 'resumed ' + plan.deployId }); await heard('go'); ${END}`,
+    },
+  );
+  await first.line('event');
+  first.process.kill('SIGKILL');
+  await first.ended;
+  const others = [rejoin(first, 0, { rest: '{"type":"cancel","reason":"late"}\n' }), rejoin(first, 0)];
+  for (const other of others) await soon(() => other.lines().find((line) => line.includes('resumed again')));
+  say(others[0] as Follower, { type: 'go' });
+  for (const other of others) expect(await other.ended).toBe(0);
+  expect(events(first).filter((line) => line.includes('resumed'))).toHaveLength(1);
 });
 
 it('leaves as the runner does, also where it has taken up a program', async () => {

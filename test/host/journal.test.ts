@@ -13,6 +13,7 @@ beforeEach(() => {
 const run = { repository: 'o/r', id: '1', attempt: '1', url: 'https://example.com/1', actor: 'ann' };
 const entry = (deploy: string, at: State, outcome: Outcome | null = null) => ({
   deploy,
+  mode: 'deploy' as const,
   state: at,
   run,
   sha: null,
@@ -73,4 +74,17 @@ it.each<[string, ReturnType<typeof entry>[], string | null]>([
   const journal = openJournal(state);
   for (const one of entries) journal.write(one);
   expect(unfinished(journal.entries())?.state ?? null).toBe(left);
+});
+
+it('is trimmed once it is long: versions stay, whatever failed after them', () => {
+  const journal = openJournal(state);
+  for (let i = 0; i < 3; i++) journal.write({ ...entry(`good-${i}`, 'committed', 'deployed'), sha: `${i}` });
+  const failed = JSON.stringify({ ...entry('bad', 'staged', 'failed'), at: '2026-01-01T00:00:00.000Z' });
+  appendFileSync(join(state, 'journal.ndjson'), `${failed}\n`.repeat(2_000));
+  journal.trim();
+  const left = openJournal(state).entries();
+  expect(left).toHaveLength(103);
+  expect(left.slice(0, 3).map(({ sha }) => sha)).toEqual(['0', '1', '2']);
+  journal.trim();
+  expect(openJournal(state).entries()).toEqual(left);
 });

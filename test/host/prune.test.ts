@@ -41,7 +41,7 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
 const run = { repository: 'o/r', id: '1', attempt: '1', url: '', actor: 'ann' };
 function enter(deploy: string, state: State, outcome: Outcome | null = null): void {
-  context.journal.write({ deploy, state, run, sha: null, outcome, reason: null });
+  context.journal.write({ deploy, mode: 'deploy', state, run, sha: null, outcome, reason: null });
 }
 
 test.each<[State, Outcome | null]>([

@@ -6,6 +6,7 @@ export const PREVIOUS = 'b'.repeat(40);
 /** A deploy that went well, but for what is given. */
 export function result(given: Partial<HostResult> = {}): HostResult {
   return {
+    mode: 'deploy',
     outcome: 'deployed',
     sha: SHA,
     previousSha: PREVIOUS,
@@ -15,6 +16,7 @@ export function result(given: Partial<HostResult> = {}): HostResult {
     versions: { node: 'v22.11.0', pm2: '5.4.3' },
     requests: null,
     failure: null,
+    standing: null,
     ...given,
   };
 }

@@ -2,11 +2,13 @@ import { resolve } from 'node:path';
 import { build } from 'vite';
 
 /**
- * The text of a stand-in for the host program: the real `follow`, and `run`, JavaScript that is carried out by
- * `host.js run <runDir>` with `plan`, `runDir`, `emit(event)` and `heard(type): Promise<Control>` at hand.
+ * The text of a stand-in for the host program: the real `follow`, and `run` and `resume`, JavaScript that is carried out
+ * by `host.js run <runDir>` and `host.js resume <runDir>` with `plan`, `runDir`, `emit(event)` and `heard(type): Promise<Control>` at hand.
  */
-export async function hostProgram(run: string): Promise<string> {
-  return `${await followText()}\n${PROLOGUE}\nif (process.argv[2] === 'run' && require.main === module) main(async () => {\n${run}\n});\n`;
+export async function hostProgram(run: string, resume = ''): Promise<string> {
+  const command = (name: string, body: string): string =>
+    `if (process.argv[2] === '${name}' && require.main === module) main(async () => {\n${body}\n});\n`;
+  return `${await followText()}\n${PROLOGUE}\n${command('run', run)}${command('resume', resume)}`;
 }
 
 let followText = (): Promise<string> => {

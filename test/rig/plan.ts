@@ -5,6 +5,7 @@ import { type Plan, PROTOCOL_VERSION } from '../../src/protocol.ts';
 export function somePlan(changes: Partial<Plan> = {}): Plan {
   return {
     protocol: PROTOCOL_VERSION,
+    mode: 'deploy',
     deployId: `test-${randomBytes(6).toString('hex')}`,
     run: {
       repository: 'acme/app',
@@ -18,6 +19,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     repository: { url: 'https://github.example/acme/app.git', given: false },
     gitToken: null,
     ref: 'main',
+    force: false,
     install: { kind: 'none' },
     build: { kind: 'none' },
     apps: [],

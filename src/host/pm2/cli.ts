@@ -21,8 +21,8 @@ export interface ReloadOptions {
   dir: string;
   /** A directory that no swap moves. A daemon that is started keeps it as its own. */
   cwd: string;
-  /** The open lock that PM2's CLI is to hold as long as it lives. */
-  holds?: number;
+  /** The open locks that PM2's CLI is to hold as long as it lives. */
+  holds?: readonly number[];
   onLine?: (line: string) => void;
 }
 

@@ -12,6 +12,8 @@ import { openRpc, type Rpc } from './rpc.ts';
 /** The user's PM2 during one deploy: its CLI where it must act, its daemon's own socket where it is asked. */
 export interface Pm2 {
   readonly install: Pm2Install;
+  /** PM2_HOME. */
+  readonly home: string;
   /** The environment that PM2, and so the apps, are given. */
   readonly env: NodeJS.ProcessEnv;
   /** The daemon's version where one runs and it is not the CLI's, else null. */
@@ -40,14 +42,15 @@ interface Options {
   workDir: string;
   /** Private; the config is there while PM2 reads it. */
   configDir: string;
-  lock: () => number | undefined;
+  /** Descriptors of the locks that PM2's CLI is to hold as long as it lives. */
+  locks: () => number[];
 }
 
 /** Milliseconds that the daemon has for an answer. */
 const ANSWERS_WITHIN = 10_000;
 
 /** Finds PM2 and its daemon, and starts nothing. */
-export async function openPm2({ env, home, workDir, configDir, lock }: Options): Promise<Pm2> {
+export async function openPm2({ env, home, workDir, configDir, locks }: Options): Promise<Pm2> {
   const pm2Home = env.PM2_HOME && isAbsolute(env.PM2_HOME) ? env.PM2_HOME : join(home, '.pm2');
   let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
   const daemon = rpc === null ? null : await daemonStart(rpc, ANSWERS_WITHIN);
@@ -60,6 +63,7 @@ export async function openPm2({ env, home, workDir, configDir, lock }: Options):
   };
   return {
     install,
+    home: pm2Home,
     env,
     otherDaemon: rpc !== null && rpc.version !== install.version ? rpc.version : null,
     otherNode: daemonNode !== process.version ? daemonNode : null,
@@ -77,7 +81,6 @@ export async function openPm2({ env, home, workDir, configDir, lock }: Options):
     },
     daemonPid: () => daemonPid(pm2Home),
     startOrReload(apps, running, pm2Env, onLine) {
-      const holds = lock();
       return startOrReload({
         pm2: install,
         node: process.execPath,
@@ -89,7 +92,7 @@ export async function openPm2({ env, home, workDir, configDir, lock }: Options):
         dir: configDir,
         cwd: home,
         onLine,
-        ...(holds === undefined ? {} : { holds }),
+        holds: locks(),
       });
     },
     hearErrors: (names) => hearErrors(pm2Home, names),
