@@ -40,6 +40,7 @@ __nccwpck_require__.r(__webpack_exports__);
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   follow: () => (/* reexport */ follow),
+  look: () => (/* reexport */ look),
   rejoin: () => (/* reexport */ rejoin)
 });
 
@@ -74,6 +75,10 @@ const STATES = [
 ];
 /** What the action was asked to do. `check` and `status` change nothing. */
 const MODES = (/* unused pure expression or super */ null && (['deploy', 'rollback', 'check', 'status']));
+/** Whether nothing is changed on the host, so that nothing is left to be ended either. */
+function looksOnly({ mode }) {
+    return mode === 'check' || mode === 'status';
+}
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -644,6 +649,23 @@ async function fetchCommit(git, { ref, repository }, opening) {
     throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
         remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
     });
+}
+/**
+ * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
+ * does not answer, or has no such branch or tag.
+ */
+async function findRef(git, { ref, repository }, opening) {
+    const remote = await openRemote(git, repository, opening);
+    if (ref !== null && !FULL_ID.test(ref)) {
+        const sha = await lookUp(remote, ref);
+        if (sha !== null)
+            return `The repository answers: ${ref} is ${sha} there.`;
+        throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
+            remedy: 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
+        });
+    }
+    await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
+    return 'The repository answers.';
 }
 async function has(git, sha) {
     return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
@@ -4538,6 +4560,19 @@ async function takeLock(directory, note, run, wait) {
         },
     };
 }
+/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
+function holderOf(directory, note) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)(directory))
+        return null;
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        // Had for an instant where it is free: whoever asks just then asks again.
+        return tryLock(descriptor) ? null : describeHolder(note);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
 /** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
 function tryLock(descriptor) {
     const result = (0,external_node_child_process_namespaceObject.spawnSync)('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
@@ -4590,7 +4625,7 @@ function takeAppLock(context) {
     const { places } = context;
     (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
     makePrivate(places.state);
-    return take(context, places.live, (0,external_node_path_namespaceObject.join)(places.state, 'holder.json'));
+    return take(context, places.live, noteOf(context));
 }
 /**
  * The lock of this PM2: of all that it runs, one app at a time is tried, reloaded, verified and saved. Always taken after
@@ -4599,8 +4634,24 @@ function takeAppLock(context) {
 function takePm2Lock(context) {
     const home = context.pm2.home;
     (0,external_node_fs_namespaceObject.mkdirSync)(home, { recursive: true });
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(realOrSame(home)).digest('hex').slice(0, 12);
-    return take(context, home, (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(context.places.state), `pm2-${hash}.holder.json`));
+    return take(context, home, pm2NoteOf(context));
+}
+/** Who holds either lock now, as sentences. Nothing is taken, and nothing written. */
+function lockHolders(context) {
+    const { places, pm2 } = context;
+    const app = holderOf(places.live, noteOf(context));
+    const other = app === null ? holderOf(pm2.home, pm2NoteOf(context)) : null;
+    return [
+        ...(app === null ? [] : [`A deploy goes on here: ${app}.`]),
+        ...(other === null ? [] : [`A deploy of another app of this PM2 goes on: ${other}.`]),
+    ];
+}
+function noteOf({ places }) {
+    return (0,external_node_path_namespaceObject.join)(places.state, 'holder.json');
+}
+function pm2NoteOf({ places, pm2 }) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(realOrSame(pm2.home)).digest('hex').slice(0, 12);
+    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(places.state), `pm2-${hash}.holder.json`);
 }
 /** Waits for what is left of `lock-timeout`, which counts for both locks together. */
 function take({ plan, clock, runner, log }, directory, note) {
@@ -5468,11 +5519,30 @@ function describe({ sha, outcome, at, run }) {
 
 ;// CONCATENATED MODULE: external "node:util"
 const external_node_util_namespaceObject = require("node:util");
+;// CONCATENATED MODULE: ./host/live-health.js
+
+
+
+
+
+/** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
+async function complaintAboutLive(context, current) {
+    const { healthUrl, pm2Env } = context.plan;
+    const { config, ports, runsAs, since } = current;
+    const expected = {
+        deployId: runsAs,
+        instances: expectedCounts(config),
+        ports,
+        after: ticksOf(since),
+        knownStrays: straysOf(context.pm2, await context.pm2.list()),
+        healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
+    };
+    const now = await observe(context.pm2, expected);
+    const verdict = judge(expected, now, now);
+    return verdict.kind === 'healthy' ? null : verdict.why;
+}
+
 ;// CONCATENATED MODULE: ./host/unchanged.js
-
-
-
-
 
 
 
@@ -5496,18 +5566,7 @@ async function differsFrom(context, sha, head, current, generated) {
     const config = await readApps(context, context.places.live, current.deployId);
     if (!(0,external_node_util_namespaceObject.isDeepStrictEqual)(config, current.config))
         return 'what the ecosystem file says changed';
-    const { healthUrl, pm2Env } = context.plan;
-    const expected = {
-        deployId: current.runsAs,
-        instances: expectedCounts(config),
-        ports: current.ports,
-        after: ticksOf(current.since),
-        knownStrays: straysOf(context.pm2, await context.pm2.list()),
-        healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, current.ports),
-    };
-    const now = await observe(context.pm2, expected);
-    const verdict = judge(expected, now, now);
-    return verdict.kind === 'healthy' ? null : verdict.why;
+    return complaintAboutLive(context, current);
 }
 
 ;// CONCATENATED MODULE: ./host/deploy.js
@@ -5778,16 +5837,32 @@ const events_LONGEST_LINE = 2_000;
 /** Writes events where followers read them, without secrets. Returns once the event is in the file. */
 function openEvents(runDir, redactor) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
-    let output = 0;
-    const write = (event) => {
+    const write = (json) => {
         try {
-            (0,external_node_fs_namespaceObject.writeSync)(descriptor, `${JSON.stringify(event, (key, value) => clean(key, value, redactor))}\n`);
+            const line = Buffer.from(`${json}\n`);
+            const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+            // The next event must not continue one that found room in part.
+            if ((0,external_node_fs_namespaceObject.writeSync)(descriptor, line) < line.length)
+                (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
         }
         catch {
             // A full disk must stop the telling only, never a rollback.
         }
     };
-    const log = (event) => {
+    return Object.assign(eventLog(write, redactor), { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
+}
+/** Prints events as a follower does that reads them from a file. */
+function printEvents(print, redactor) {
+    let position = 0;
+    return eventLog((json) => {
+        position += Buffer.byteLength(json) + 1;
+        print(`event ${position} ${json}`);
+    }, redactor);
+}
+function eventLog(writeLine, redactor) {
+    let output = 0;
+    const write = (event) => writeLine(JSON.stringify(event, (key, value) => clean(key, value, redactor)));
+    return (event) => {
         if (event.type !== 'output') {
             write(event);
             return;
@@ -5799,7 +5874,6 @@ function openEvents(runDir, redactor) {
             ? { ...event, text: '(more output than the log takes; the rest is left out)' }
             : event);
     };
-    return Object.assign(log, { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
 }
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
 const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
@@ -6693,6 +6767,32 @@ async function requireSpace(directory, env) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/result.js
+
+/** All that the runner is told at the end. `started` is on the clock of `performance.now()`. */
+async function resultOf(plan, end, context, clock, started) {
+    return {
+        mode: plan.mode,
+        requests: null,
+        standing: null,
+        ...end,
+        instances: context === null ? 0 : await onlineInstances(context),
+        durationMs: Math.round(performance.now() - started),
+        spent: clock.spent,
+        versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
+    };
+}
+/** Instances of whatever runs from the app's directory. */
+async function onlineInstances({ pm2, places }) {
+    try {
+        return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd))).length;
+    }
+    catch {
+        // A daemon that does not answer any more has been reported already.
+        return 0;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/program-log.js
 
 
@@ -7022,7 +7122,240 @@ function isEnd(line) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/status.js
+
+
+
+
+
+
+
+
+/** Deploys of the history that are told. */
+const status_TOLD = 30;
+/** Tells what runs and how it came there. Changes nothing. */
+async function status_status(context) {
+    const { places, git, journal } = context;
+    const { sha } = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? await readHead(git) : { sha: null };
+    const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
+    const standing = {
+        deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
+        apps: await status_appsOf(context),
+        complaint: await complaint(context),
+        remarks: remarksOn(context, sha),
+        history: history.slice(0, status_TOLD),
+    };
+    return { outcome: 'unchanged', sha, previousSha: sha, failure: null, standing };
+}
+/** What PM2 runs from the app's directory, by name. */
+async function status_appsOf({ pm2, places }) {
+    const apps = new Map();
+    for (const { name, status: now, cwd, restartTime, module } of await pm2.list()) {
+        if (module || !isWithin(places.live, realOrSame(cwd)))
+            continue;
+        const app = apps.get(name) ?? { name, instances: 0, online: 0, restarts: 0 };
+        app.instances += 1;
+        app.online += now === 'online' ? 1 : 0;
+        app.restarts += restartTime;
+        apps.set(name, app);
+    }
+    return [...apps.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
+async function complaint(context) {
+    const current = loadCurrent(context.places.state);
+    if (current === null)
+        return 'no deploy was ever verified here';
+    try {
+        return await complaintAboutLive(context, current);
+    }
+    catch (error) {
+        return error.message;
+    }
+}
+/** A deploy that goes on or was interrupted, and a commit that none of ours brought. */
+function remarksOn(context, head) {
+    const { places, journal } = context;
+    const holders = lockHolders(context);
+    const left = unfinished(journal.entries());
+    const current = loadCurrent(places.state);
+    const interrupted = left !== null && holders.length === 0
+        ? [
+            `Deploy ${left.deploy} (${left.run.url}) was interrupted in ${left.state}: the next deploy ends it first.`,
+        ]
+        : [];
+    const moved = current !== null && left === null && current.sha !== head
+        ? [
+            `${head ?? 'Nothing'} is checked out, and ${current.sha} was verified last: it was moved by hand since.`,
+        ]
+        : [];
+    return [...holders, ...interrupted, ...moved];
+}
+
+;// CONCATENATED MODULE: ./host/check.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
+async function check(context) {
+    const { places, git, gitIn, plan, log } = context;
+    const isCheckout = exists((0,external_node_path_namespaceObject.join)(places.live, '.git'));
+    const { sha } = isCheckout ? await readHead(git) : { sha: null };
+    for (const remark of remarksOn(context, sha))
+        warn(log, remark);
+    if (!isCheckout)
+        inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
+    const problems = [];
+    const looks = [
+        async () => requireWritable(places.state),
+        () => findRef(isCheckout ? git : gitIn('/'), plan, {
+            gitToken: plan.gitToken,
+            say: (text) => inform(log, text),
+        }),
+        async () => (isCheckout ? await lookAtCheckout(context) : null),
+        async () => (isCheckout ? await lookAtApps(context) : null),
+    ];
+    for (const look of looks) {
+        try {
+            const found = await look();
+            if (found !== null)
+                inform(log, found);
+        }
+        catch (error) {
+            if (!(error instanceof DeployFailure))
+                throw error;
+            problems.push(error);
+        }
+    }
+    const failure = check_failureOf(problems);
+    return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure };
+}
+function check_failureOf(problems) {
+    const [first, ...others] = problems;
+    if (first === undefined)
+        return null;
+    const { message, remedy, output } = first;
+    const more = others.length === 0 ? '' : ` So does what is listed (${others.length} more).`;
+    const listed = others.flatMap((one) => [one.message, ...(one.remedy ? [one.remedy] : []), ...one.output]);
+    return {
+        state: 'preflight',
+        message: `A deploy would fail: ${message}${more}`,
+        remedy,
+        output: [...output, ...listed],
+        appLog: [],
+    };
+}
+function requireWritable(state) {
+    let there = state;
+    while (!exists(there))
+        there = (0,external_node_path_namespaceObject.dirname)(there);
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(there, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return null;
+    }
+    catch {
+        throw new DeployFailure(`${there}, where the journal lies, cannot be written by this user.`, {
+            remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
+        });
+    }
+}
+async function lookAtCheckout(context) {
+    const { state } = context.places;
+    await checkLive(context, loadRecord(state, loadCurrent(state)?.record ?? null));
+    return 'The checkout has no local changes.';
+}
+/** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */
+async function lookAtApps(context) {
+    const { places, plan, pm2, log } = context;
+    try {
+        const config = await readApps(context, places.live, plan.deployId);
+        const names = config.map(({ name }) => name);
+        checkApps(places.live, config, (await readBaseline(pm2, names)).instances);
+        return `The ecosystem file that is live names ${names.join(', ')}.`;
+    }
+    catch (error) {
+        const current = loadCurrent(places.state);
+        // Before the first deploy the live commit may have no such file, or no build yet.
+        if (!(error instanceof DeployFailure) || current !== null)
+            throw error;
+        warn(log, `${error.message} The new commit's own file decides.`);
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/look.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** There is no run directory: whoever tries to write to it finds that out. */
+const NOWHERE = '/dev/null';
+/**
+ * Carries out `check` or `status` within the session itself, without a file and without a process that outlives it:
+ * nothing on the host is changed. Prints the same lines as a follower.
+ */
+function look({ nonce, plan }) {
+    const print = printer(nonce);
+    const leave = () => process.exit(0);
+    // What nobody reads any more need not be found out.
+    process.stdin.on('end', leave).on('error', leave).resume();
+    setTimeout(leave, LEASE).unref();
+    const redactor = createRedactor();
+    if (plan.gitToken !== null)
+        redactor.hide(formsOf(plan.gitToken));
+    const log = printEvents(print, redactor);
+    void lookAround(plan, log, redactor).then((result) => {
+        log({ type: 'end', result });
+        process.stdout.write('', leave);
+    });
+}
+async function lookAround(plan, log, redactor) {
+    const started = performance.now();
+    const clock = createClock();
+    let context = null;
+    let end;
+    try {
+        log({ type: 'state', state: 'preflight', atMs: 0 });
+        const isNew = plan.mode === 'check';
+        context = await preflight({
+            plan,
+            runDir: NOWHERE,
+            log,
+            redactor,
+            runner: standsAlone(),
+            clock,
+            env: process.env,
+            home: (0,external_node_os_namespaceObject.homedir)(),
+            isNew,
+        });
+        end = await (isNew ? check(context) : status_status(context));
+    }
+    catch (error) {
+        end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, 'preflight') };
+    }
+    return resultOf(plan, end, context, clock, started);
+}
+
 ;// CONCATENATED MODULE: ./host/main.js
+
 
 
 
@@ -7085,16 +7418,7 @@ async function main(command, runDir) {
     catch (error) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
     }
-    const result = {
-        mode: plan.mode,
-        requests: null,
-        standing: null,
-        ...end,
-        instances: context === null ? 0 : await onlineInstances(context),
-        durationMs: Math.round(performance.now() - started),
-        spent: clock.spent,
-        versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
-    };
+    const result = await resultOf(plan, end, context, clock, started);
     log({ type: 'end', result });
     runner.close();
     context?.pm2Lock?.release();
@@ -7106,17 +7430,7 @@ async function main(command, runDir) {
     log.close();
     process.exit(0);
 }
-/** Instances of whatever runs from the app's directory. */
-async function onlineInstances({ pm2, places }) {
-    try {
-        return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd))).length;
-    }
-    catch {
-        // A daemon that does not answer any more has been reported already.
-        return 0;
-    }
-}
-// The bundle is also required as a module, by the follower.
+// The bundle is also required as a module, by the follower and to look.
 const [, , command, runDir] = process.argv;
 if ((command === 'run' || command === 'resume') && runDir !== undefined) {
     process.title = 'pm2-ssh-deploy';

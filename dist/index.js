@@ -59085,6 +59085,10 @@ const STATES = [
 ];
 /** What the action was asked to do. `check` and `status` change nothing. */
 const MODES = ['deploy', 'rollback', 'check', 'status'];
+/** Whether nothing is changed on the host, so that nothing is left to be ended either. */
+function looksOnly({ mode }) {
+    return mode === 'check' || mode === 'status';
+}
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -59398,6 +59402,13 @@ function formatDuration(ms) {
 function shortSha(sha) {
     return sha !== null && isSha(sha) ? sha.slice(0, 7) : null;
 }
+/** A commit as it stands in a summary: short, and a link where `commits` is where such can be looked at. HTML. */
+function commitLink(sha, commits) {
+    if (sha === null || !isSha(sha))
+        return '–';
+    const short = `<code>${shortSha(sha)}</code>`;
+    return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
+}
 /** Whether a host's text is a full commit id. */
 function isSha(text) {
     return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
@@ -59406,13 +59417,18 @@ function isSha(text) {
 function outcomeSentence(result) {
     const commit = shortSha(result.sha) ?? 'an unknown version';
     const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+    const isRollback = result.mode === 'rollback';
     switch (result.outcome) {
         case 'deployed':
-            return `Deployed: ${commit} runs${on(result.instances)}, healthy.`;
+            return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.`;
         case 'unchanged':
+            if (result.mode === 'check')
+                return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
+            if (result.mode === 'status')
+                return `Status: ${nowRuns(result)}`;
             return `Unchanged: ${commit} runs already${on(result.instances)}, healthy.`;
         case 'rolled-back':
-            return `Rolled back: ${reason} ${whatRuns(result)}`;
+            return `${isRollback ? 'The rollback did not hold, and was taken back' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
         case 'rollback-failed':
             return `Rollback failed: ${reason} Look at the host now: it may serve nothing.`;
         case 'failed':
@@ -59430,6 +59446,11 @@ function requestsSentence({ requests }) {
 /** What to do about a failure, or null. */
 function remedySentence(failure) {
     return failure?.remedy ? asSentence(failure.remedy) : null;
+}
+function nowRuns({ sha, instances }) {
+    const commit = shortSha(sha);
+    const count = `${Number(instances)} ${instances === 1 ? 'instance' : 'instances'} online`;
+    return commit === null ? `No commit is checked out, ${count}.` : `${commit} is checked out, ${count}.`;
 }
 function whatRuns(result) {
     const old = shortSha(result.sha);
@@ -59457,7 +59478,72 @@ function asSentence(text) {
     return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
+;// CONCATENATED MODULE: ./report/standing.js
+
+
+/** Lines for the log of what a `status` has found; harmless. */
+function standingLines(result) {
+    const { standing } = result;
+    if (!standing)
+        return [];
+    const rows = standing.history.map((past) => [
+        whenOf(past),
+        whatOf(past),
+        shortSha(past.sha) ?? '–',
+        byOf(past),
+    ]);
+    const widths = [0, 1, 2].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)));
+    return [
+        ...facts(result, standing).map(([name, text]) => `${name.padEnd(10)} ${hostSentence(text)}`),
+        rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, the newest first:',
+        ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`),
+    ];
+}
+/** The same for the job's summary, as HTML. */
+function standingHtml(result, commits) {
+    const { standing } = result;
+    if (!standing)
+        return '';
+    const table = facts(result, standing).map(([name, text]) => `<tr><th>${name}</th><td>${summaryText(text)}</td></tr>`);
+    const head = ['When', 'What', 'Commit', 'By'].map((name) => `<th>${name}</th>`).join('');
+    const rows = standing.history.map((past) => {
+        const cells = [whenOf(past), whatOf(past)].map((cell) => `<td>${summaryText(cell)}</td>`);
+        return `<tr>${cells.join('')}<td>${commitLink(past.sha, commits)}</td><td>${summaryText(byOf(past))}</td></tr>`;
+    });
+    const history = rows.length === 0
+        ? '<p>Nothing was ever deployed here.</p>'
+        : `<table>\n<tr>${head}</tr>\n${rows.join('\n')}\n</table>`;
+    return `<table>\n${table.join('\n')}\n</table>\n\n${history}`;
+}
+function facts(result, standing) {
+    const { deployed, apps, complaint, remarks } = standing;
+    return [
+        ['Runs', result.sha ?? 'no commit is checked out'],
+        ['Since', deployed === null ? 'not deployed by this action' : `${whenOf(deployed)}, ${byOf(deployed)}`],
+        ...apps.map((app) => [
+            'App',
+            `${app.name}: ${Number(app.online)} of ${Number(app.instances)} online, restarted ${Number(app.restarts)} times`,
+        ]),
+        ['Health', complaint === null ? 'healthy' : `not as a deploy would have it: ${complaint}`],
+        ...remarks.map((remark) => ['Note', remark]),
+    ];
+}
+function whenOf({ at }) {
+    // The host's own clock, to the second.
+    return hostSentence(String(at)
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, ' UTC'), 40);
+}
+function whatOf({ mode, outcome, reason }) {
+    const what = mode === 'rollback' && outcome === 'deployed' ? 'rolled back to' : outcome;
+    return hostSentence(reason ? `${what}: ${reason}` : what, 120);
+}
+function byOf({ run }) {
+    return hostSentence([run?.actor, run?.url].filter(Boolean).join(', ') || 'unknown', 200);
+}
+
 ;// CONCATENATED MODULE: ./report/log.js
+
 
 
 
@@ -59525,6 +59611,8 @@ function startLog(label, now = () => performance.now()) {
                 say(requests);
             printTail('Last lines of what failed', failure?.output ?? [], prefix);
             printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
+            for (const line of standingLines(result))
+                info(hostLines(line, { prefix, colours: false }).join('\n'));
             const sentence = outcomeSentence(result);
             if (isGood(result))
                 say(sentence);
@@ -59598,6 +59686,8 @@ function commit(sha) {
 ;// CONCATENATED MODULE: ./report/summary.js
 
 
+
+
 /** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
 const MOST_BYTES = 256 * 1024;
 /** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
@@ -59608,6 +59698,7 @@ function renderSummary(result, facts) {
         `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
         remedy && `<p>${summaryCode(remedy)}</p>`,
         table(result, facts),
+        standingHtml(result, facts.commits),
         requests && `<p>While the app was replaced, ${requests}</p>`,
         `<p>Time went to: ${timeSpent(result)}.</p>`,
         ...failureBlocks(result),
@@ -59629,8 +59720,10 @@ function table(result, facts) {
     const cells = [
         ['Host', summaryCode(facts.label)],
         ['Path', summaryCode(facts.path)],
-        ['Runs now', commitCell(result.sha, facts.commits)],
-        ['Ran before', commitCell(result.previousSha, facts.commits)],
+        ['Runs now', commitLink(result.sha, facts.commits)],
+        ...(looksOnly(result)
+            ? []
+            : [['Ran before', commitLink(result.previousSha, facts.commits)]]),
         ['Instances', String(Number(result.instances))],
         ['Duration', formatDuration(result.durationMs)],
         ['Node', summaryCode(result.versions.node)],
@@ -59639,12 +59732,6 @@ function table(result, facts) {
     const head = cells.map(([name]) => `<th>${name}</th>`).join('');
     const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
     return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
-}
-function commitCell(sha, commits) {
-    if (sha === null || !isSha(sha))
-        return '–';
-    const short = `<code>${shortSha(sha)}</code>`;
-    return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
 }
 function timeSpent({ spent, durationMs }) {
     const { lock, git, install, build, canary, pm2, verify } = spent;
@@ -61467,7 +61554,7 @@ const OLDEST_NODE = 16;
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
  * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 const LOADER = String.raw `
 (function () {
@@ -61502,7 +61589,14 @@ const LOADER = String.raw `
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  function look(opening) {
+    var Module = require("module"), host = new Module("pm2-ssh-deploy");
+    host._compile(opening.program, "pm2-ssh-deploy.js");
+    host.exports.look({ nonce: nonce, plan: opening.plan });
+  }
   function begin(opening, rest) {
+    // What only looks leaves no file behind.
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);
@@ -62150,6 +62244,35 @@ function whenAborted(signal, start) {
     };
 }
 
+;// CONCATENATED MODULE: ./runner/looking.js
+
+
+
+
+
+/**
+ * Has a host carry out a plan that only looks, `check` or `status`. It lives in this one session: where that is lost, there is
+ * nothing to take up. Throws a `SessionError`.
+ */
+function lookAtHost(options) {
+    const { connection, program, plan } = options;
+    const { label } = connection;
+    const cancelled = options.cancelled ?? new AbortController().signal;
+    const course = startCourse(options, { label, plan, cancelled, begun: false });
+    const carryOut = async () => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        const end = await follow(shell, { program, plan }, course);
+        if (end.kind === 'result')
+            return end.result;
+        const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;
+        throw new session_error_SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
+    };
+    return unless(carryOut, (stop) => whenAborted(cancelled, () => {
+        stop(new session_error_SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
+        return undefined;
+    }));
+}
+
 ;// CONCATENATED MODULE: ./trouble.js
 
 
@@ -62187,6 +62310,8 @@ function isOver(error) {
 
 
 
+
+
 const started = performance.now();
 const cancelled = new AbortController();
 // Red until the opposite is known.
@@ -62196,7 +62321,8 @@ async function main() {
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = makePlan(inputs, workflow);
     const log = startLog(inputs.target.label);
-    noteDeploy(plan.deployId);
+    if (!looksOnly(plan))
+        noteDeploy(plan.deployId);
     const result = await deploy(inputs, plan, log);
     return () => reportResult(result, log, {
         label: inputs.target.label,
@@ -62207,18 +62333,16 @@ async function main() {
 }
 async function deploy(inputs, plan, log) {
     const { target, shellInit } = inputs;
-    log.say(`Deploying ${plan.ref} to ${target.label}, ${plan.path}`);
+    log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${target.label}, ${plan.path}`);
     const program = (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8');
     const connection = await unlessCancelled(connect(target, log.say), target.label, cancelled.signal);
     try {
+        const session = { connection, program, plan, shellInit, onEvent: log.event, cancelled: cancelled.signal };
+        if (looksOnly(plan))
+            return await lookAtHost(session);
         return await deployOnHost({
-            connection,
-            program,
-            plan,
-            shellInit,
-            onEvent: log.event,
+            ...session,
             say: log.say,
-            cancelled: cancelled.signal,
             link: linkTo(target),
         });
     }
@@ -62226,6 +62350,12 @@ async function deploy(inputs, plan, log) {
         await connection.close();
     }
 }
+const ANNOUNCED = {
+    deploy: (ref) => `Deploying ${ref} to`,
+    rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
+    check: (ref) => `Checking whether ${ref} could be deployed to`,
+    status: () => 'Looking at what runs on',
+};
 let ended = false;
 /**
  * Ends the action, once: what comes after it, such as a late error of a closed connection or a signal, changes nothing

@@ -59084,6 +59084,10 @@ const STATES = [
 ];
 /** What the action was asked to do. `check` and `status` change nothing. */
 const MODES = ['deploy', 'rollback', 'check', 'status'];
+/** Whether nothing is changed on the host, so that nothing is left to be ended either. */
+function looksOnly({ mode }) {
+    return mode === 'check' || mode === 'status';
+}
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -59397,6 +59401,13 @@ function formatDuration(ms) {
 function shortSha(sha) {
     return sha !== null && words_isSha(sha) ? sha.slice(0, 7) : null;
 }
+/** A commit as it stands in a summary: short, and a link where `commits` is where such can be looked at. HTML. */
+function commitLink(sha, commits) {
+    if (sha === null || !words_isSha(sha))
+        return '–';
+    const short = `<code>${shortSha(sha)}</code>`;
+    return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
+}
 /** Whether a host's text is a full commit id. */
 function words_isSha(text) {
     return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
@@ -59405,13 +59416,18 @@ function words_isSha(text) {
 function outcomeSentence(result) {
     const commit = shortSha(result.sha) ?? 'an unknown version';
     const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+    const isRollback = result.mode === 'rollback';
     switch (result.outcome) {
         case 'deployed':
-            return `Deployed: ${commit} runs${on(result.instances)}, healthy.`;
+            return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.`;
         case 'unchanged':
+            if (result.mode === 'check')
+                return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
+            if (result.mode === 'status')
+                return `Status: ${nowRuns(result)}`;
             return `Unchanged: ${commit} runs already${on(result.instances)}, healthy.`;
         case 'rolled-back':
-            return `Rolled back: ${reason} ${whatRuns(result)}`;
+            return `${isRollback ? 'The rollback did not hold, and was taken back' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
         case 'rollback-failed':
             return `Rollback failed: ${reason} Look at the host now: it may serve nothing.`;
         case 'failed':
@@ -59429,6 +59445,11 @@ function requestsSentence({ requests }) {
 /** What to do about a failure, or null. */
 function remedySentence(failure) {
     return failure?.remedy ? asSentence(failure.remedy) : null;
+}
+function nowRuns({ sha, instances }) {
+    const commit = shortSha(sha);
+    const count = `${Number(instances)} ${instances === 1 ? 'instance' : 'instances'} online`;
+    return commit === null ? `No commit is checked out, ${count}.` : `${commit} is checked out, ${count}.`;
 }
 function whatRuns(result) {
     const old = shortSha(result.sha);
@@ -59456,7 +59477,72 @@ function asSentence(text) {
     return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
+;// CONCATENATED MODULE: ./report/standing.js
+
+
+/** Lines for the log of what a `status` has found; harmless. */
+function standingLines(result) {
+    const { standing } = result;
+    if (!standing)
+        return [];
+    const rows = standing.history.map((past) => [
+        whenOf(past),
+        whatOf(past),
+        shortSha(past.sha) ?? '–',
+        byOf(past),
+    ]);
+    const widths = [0, 1, 2].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)));
+    return [
+        ...facts(result, standing).map(([name, text]) => `${name.padEnd(10)} ${hostile_text_hostSentence(text)}`),
+        rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, the newest first:',
+        ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`),
+    ];
+}
+/** The same for the job's summary, as HTML. */
+function standingHtml(result, commits) {
+    const { standing } = result;
+    if (!standing)
+        return '';
+    const table = facts(result, standing).map(([name, text]) => `<tr><th>${name}</th><td>${summaryText(text)}</td></tr>`);
+    const head = ['When', 'What', 'Commit', 'By'].map((name) => `<th>${name}</th>`).join('');
+    const rows = standing.history.map((past) => {
+        const cells = [whenOf(past), whatOf(past)].map((cell) => `<td>${summaryText(cell)}</td>`);
+        return `<tr>${cells.join('')}<td>${commitLink(past.sha, commits)}</td><td>${summaryText(byOf(past))}</td></tr>`;
+    });
+    const history = rows.length === 0
+        ? '<p>Nothing was ever deployed here.</p>'
+        : `<table>\n<tr>${head}</tr>\n${rows.join('\n')}\n</table>`;
+    return `<table>\n${table.join('\n')}\n</table>\n\n${history}`;
+}
+function facts(result, standing) {
+    const { deployed, apps, complaint, remarks } = standing;
+    return [
+        ['Runs', result.sha ?? 'no commit is checked out'],
+        ['Since', deployed === null ? 'not deployed by this action' : `${whenOf(deployed)}, ${byOf(deployed)}`],
+        ...apps.map((app) => [
+            'App',
+            `${app.name}: ${Number(app.online)} of ${Number(app.instances)} online, restarted ${Number(app.restarts)} times`,
+        ]),
+        ['Health', complaint === null ? 'healthy' : `not as a deploy would have it: ${complaint}`],
+        ...remarks.map((remark) => ['Note', remark]),
+    ];
+}
+function whenOf({ at }) {
+    // The host's own clock, to the second.
+    return hostile_text_hostSentence(String(at)
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, ' UTC'), 40);
+}
+function whatOf({ mode, outcome, reason }) {
+    const what = mode === 'rollback' && outcome === 'deployed' ? 'rolled back to' : outcome;
+    return hostile_text_hostSentence(reason ? `${what}: ${reason}` : what, 120);
+}
+function byOf({ run }) {
+    return hostile_text_hostSentence([run?.actor, run?.url].filter(Boolean).join(', ') || 'unknown', 200);
+}
+
 ;// CONCATENATED MODULE: ./report/log.js
+
 
 
 
@@ -59524,6 +59610,8 @@ function startLog(label, now = () => performance.now()) {
                 say(requests);
             printTail('Last lines of what failed', failure?.output ?? [], prefix);
             printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
+            for (const line of standingLines(result))
+                info(hostLines(line, { prefix, colours: false }).join('\n'));
             const sentence = outcomeSentence(result);
             if (isGood(result))
                 say(sentence);
@@ -59597,6 +59685,8 @@ function commit(sha) {
 ;// CONCATENATED MODULE: ./report/summary.js
 
 
+
+
 /** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
 const MOST_BYTES = 256 * 1024;
 /** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
@@ -59607,6 +59697,7 @@ function renderSummary(result, facts) {
         `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
         remedy && `<p>${summaryCode(remedy)}</p>`,
         table(result, facts),
+        standingHtml(result, facts.commits),
         requests && `<p>While the app was replaced, ${requests}</p>`,
         `<p>Time went to: ${timeSpent(result)}.</p>`,
         ...failureBlocks(result),
@@ -59628,8 +59719,10 @@ function table(result, facts) {
     const cells = [
         ['Host', summaryCode(facts.label)],
         ['Path', summaryCode(facts.path)],
-        ['Runs now', commitCell(result.sha, facts.commits)],
-        ['Ran before', commitCell(result.previousSha, facts.commits)],
+        ['Runs now', commitLink(result.sha, facts.commits)],
+        ...(looksOnly(result)
+            ? []
+            : [['Ran before', commitLink(result.previousSha, facts.commits)]]),
         ['Instances', String(Number(result.instances))],
         ['Duration', formatDuration(result.durationMs)],
         ['Node', summaryCode(result.versions.node)],
@@ -59638,12 +59731,6 @@ function table(result, facts) {
     const head = cells.map(([name]) => `<th>${name}</th>`).join('');
     const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
     return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
-}
-function commitCell(sha, commits) {
-    if (sha === null || !words_isSha(sha))
-        return '–';
-    const short = `<code>${shortSha(sha)}</code>`;
-    return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
 }
 function timeSpent({ spent, durationMs }) {
     const { lock, git, install, build, canary, pm2, verify } = spent;
@@ -61466,7 +61553,7 @@ const OLDEST_NODE = 16;
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
  * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 const LOADER = String.raw `
 (function () {
@@ -61501,7 +61588,14 @@ const LOADER = String.raw `
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  function look(opening) {
+    var Module = require("module"), host = new Module("pm2-ssh-deploy");
+    host._compile(opening.program, "pm2-ssh-deploy.js");
+    host.exports.look({ nonce: nonce, plan: opening.plan });
+  }
   function begin(opening, rest) {
+    // What only looks leaves no file behind.
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);

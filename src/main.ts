@@ -3,11 +3,12 @@ import path from 'node:path';
 import { setSecret } from '@actions/core';
 import { type Inputs, readInputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
-import type { HostResult, Plan } from './protocol.ts';
+import { type HostResult, looksOnly, type Mode, type Plan } from './protocol.ts';
 import { noteDeploy, noteSettled } from './report/handover.ts';
 import { type LiveLog, startLog } from './report/log.ts';
 import { reportResult, reportTrouble } from './report/report.ts';
 import { connect, linkTo } from './runner/connect.ts';
+import { lookAtHost } from './runner/looking.ts';
 import { deployOnHost, unlessCancelled } from './runner/session.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
@@ -25,7 +26,7 @@ async function main(): Promise<Report> {
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = makePlan(inputs, workflow);
   const log = startLog(inputs.target.label);
-  noteDeploy(plan.deployId);
+  if (!looksOnly(plan)) noteDeploy(plan.deployId);
   const result = await deploy(inputs, plan, log);
   return () =>
     reportResult(result, log, {
@@ -38,24 +39,28 @@ async function main(): Promise<Report> {
 
 async function deploy(inputs: Inputs, plan: Plan, log: LiveLog): Promise<HostResult> {
   const { target, shellInit } = inputs;
-  log.say(`Deploying ${plan.ref} to ${target.label}, ${plan.path}`);
+  log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${target.label}, ${plan.path}`);
   const program = readFileSync(path.join(__dirname, 'host.js'), 'utf8');
   const connection = await unlessCancelled(connect(target, log.say), target.label, cancelled.signal);
   try {
+    const session = { connection, program, plan, shellInit, onEvent: log.event, cancelled: cancelled.signal };
+    if (looksOnly(plan)) return await lookAtHost(session);
     return await deployOnHost({
-      connection,
-      program,
-      plan,
-      shellInit,
-      onEvent: log.event,
+      ...session,
       say: log.say,
-      cancelled: cancelled.signal,
       link: linkTo(target),
     });
   } finally {
     await connection.close();
   }
 }
+
+const ANNOUNCED: Readonly<Record<Mode, (ref: string | null) => string>> = {
+  deploy: (ref) => `Deploying ${ref} to`,
+  rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
+  check: (ref) => `Checking whether ${ref} could be deployed to`,
+  status: () => 'Looking at what runs on',
+};
 
 let ended = false;
 

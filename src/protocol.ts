@@ -31,6 +31,11 @@ export const MODES = ['deploy', 'rollback', 'check', 'status'] as const;
 
 export type Mode = (typeof MODES)[number];
 
+/** Whether nothing is changed on the host, so that nothing is left to be ended either. */
+export function looksOnly({ mode }: { mode: Mode }): boolean {
+  return mode === 'check' || mode === 'status';
+}
+
 export type Outcome = 'deployed' | 'unchanged' | 'rolled-back' | 'rollback-failed' | 'failed';
 
 /** A build step: chosen by the lockfile, left out, or a shell command that the user wrote. */

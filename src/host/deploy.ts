@@ -34,7 +34,7 @@ import { verify } from './verify.ts';
 
 /** How a deploy ended on this host, but for what its caller knows. */
 export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'> &
-  Partial<Pick<HostResult, 'requests'>>;
+  Partial<Pick<HostResult, 'requests' | 'standing'>>;
 
 /** Tells everybody who follows which state the deploy is in. */
 export interface Progress {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Event } from '../protocol.ts';
 import type { Redactor } from './redact.ts';
@@ -12,15 +12,33 @@ export type EventLog = (event: Event) => void;
 /** Writes events where followers read them, without secrets. Returns once the event is in the file. */
 export function openEvents(runDir: string, redactor: Redactor): EventLog & { close(): void } {
   const descriptor = openSync(join(runDir, 'events.ndjson'), 'a', 0o600);
-  let output = 0;
-  const write = (event: Event): void => {
+  const write = (json: string): void => {
     try {
-      writeSync(descriptor, `${JSON.stringify(event, (key, value) => clean(key, value, redactor))}\n`);
+      const line = Buffer.from(`${json}\n`);
+      const { size } = fstatSync(descriptor);
+      // The next event must not continue one that found room in part.
+      if (writeSync(descriptor, line) < line.length) ftruncateSync(descriptor, size);
     } catch {
       // A full disk must stop the telling only, never a rollback.
     }
   };
-  const log = (event: Event): void => {
+  return Object.assign(eventLog(write, redactor), { close: () => closeSync(descriptor) });
+}
+
+/** Prints events as a follower does that reads them from a file. */
+export function printEvents(print: (text: string) => void, redactor: Redactor): EventLog {
+  let position = 0;
+  return eventLog((json) => {
+    position += Buffer.byteLength(json) + 1;
+    print(`event ${position} ${json}`);
+  }, redactor);
+}
+
+function eventLog(writeLine: (json: string) => void, redactor: Redactor): EventLog {
+  let output = 0;
+  const write = (event: Event): void =>
+    writeLine(JSON.stringify(event, (key, value) => clean(key, value, redactor)));
+  return (event) => {
     if (event.type !== 'output') {
       write(event);
       return;
@@ -33,7 +51,6 @@ export function openEvents(runDir: string, redactor: Redactor): EventLog & { clo
         : event,
     );
   };
-  return Object.assign(log, { close: () => closeSync(descriptor) });
 }
 
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */

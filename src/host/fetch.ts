@@ -46,6 +46,28 @@ export async function fetchCommit(
   );
 }
 
+/**
+ * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
+ * does not answer, or has no such branch or tag.
+ */
+export async function findRef(
+  git: Git,
+  { ref, repository }: Pick<Plan, 'ref' | 'repository'>,
+  opening: Opening,
+): Promise<string> {
+  const remote = await openRemote(git, repository, opening);
+  if (ref !== null && !FULL_ID.test(ref)) {
+    const sha = await lookUp(remote, ref);
+    if (sha !== null) return `The repository answers: ${ref} is ${sha} there.`;
+    throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
+      remedy:
+        'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
+    });
+  }
+  await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
+  return 'The repository answers.';
+}
+
 async function has(git: Git, sha: string): Promise<boolean> {
   return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import type { Plan } from '../protocol.ts';
 import { readIfThere, writeDurably } from './durable.ts';
 import { DeployFailure } from './failure.ts';
@@ -59,6 +59,18 @@ export async function takeLock(
       closeSync(descriptor);
     },
   };
+}
+
+/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
+export function holderOf(directory: string, note: string): string | null {
+  if (!existsSync(directory)) return null;
+  const descriptor = openSync(directory, 'r');
+  try {
+    // Had for an instant where it is free: whoever asks just then asks again.
+    return tryLock(descriptor) ? null : describeHolder(note);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */

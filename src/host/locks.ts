@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Context, inform } from './context.ts';
-import { type Lock, takeLock } from './lock.ts';
+import { holderOf, type Lock, takeLock } from './lock.ts';
 import { makePrivate, realOrSame } from './places.ts';
 
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
@@ -10,7 +10,7 @@ export function takeAppLock(context: Context): Promise<Lock> {
   const { places } = context;
   mkdirSync(places.live, { recursive: true });
   makePrivate(places.state);
-  return take(context, places.live, join(places.state, 'holder.json'));
+  return take(context, places.live, noteOf(context));
 }
 
 /**
@@ -20,8 +20,27 @@ export function takeAppLock(context: Context): Promise<Lock> {
 export function takePm2Lock(context: Context): Promise<Lock> {
   const home = context.pm2.home;
   mkdirSync(home, { recursive: true });
-  const hash = createHash('sha256').update(realOrSame(home)).digest('hex').slice(0, 12);
-  return take(context, home, join(dirname(context.places.state), `pm2-${hash}.holder.json`));
+  return take(context, home, pm2NoteOf(context));
+}
+
+/** Who holds either lock now, as sentences. Nothing is taken, and nothing written. */
+export function lockHolders(context: Context): string[] {
+  const { places, pm2 } = context;
+  const app = holderOf(places.live, noteOf(context));
+  const other = app === null ? holderOf(pm2.home, pm2NoteOf(context)) : null;
+  return [
+    ...(app === null ? [] : [`A deploy goes on here: ${app}.`]),
+    ...(other === null ? [] : [`A deploy of another app of this PM2 goes on: ${other}.`]),
+  ];
+}
+
+function noteOf({ places }: Context): string {
+  return join(places.state, 'holder.json');
+}
+
+function pm2NoteOf({ places, pm2 }: Context): string {
+  const hash = createHash('sha256').update(realOrSame(pm2.home)).digest('hex').slice(0, 12);
+  return join(dirname(places.state), `pm2-${hash}.holder.json`);
 }
 
 /** Waits for what is left of `lock-timeout`, which counts for both locks together. */

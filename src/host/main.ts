@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { type HostResult, type Plan, PROTOCOL_VERSION, type State } from '../protocol.ts';
+import { type Plan, PROTOCOL_VERSION, type State } from '../protocol.ts';
 import { createClock } from './clock.ts';
 import { prune } from './commit.ts';
 import type { Context } from './context.ts';
@@ -8,12 +8,13 @@ import { listen, standsAlone } from './control.ts';
 import { formsOf } from './credentials.ts';
 import { deploy, type End, failureOf, type Progress } from './deploy.ts';
 import { openEvents } from './events.ts';
-import { isWithin, realOrSame } from './places.ts';
 import { preflight } from './preflight.ts';
 import { createRedactor } from './redact.ts';
+import { resultOf } from './result.ts';
 import { resume } from './resume.ts';
 
 export { follow, rejoin } from './follow.ts';
+export { look } from './look.ts';
 
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
@@ -62,16 +63,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   } catch (error) {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
   }
-  const result: HostResult = {
-    mode: plan.mode,
-    requests: null,
-    standing: null,
-    ...end,
-    instances: context === null ? 0 : await onlineInstances(context),
-    durationMs: Math.round(performance.now() - started),
-    spent: clock.spent,
-    versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
-  };
+  const result = await resultOf(plan, end, context, clock, started);
   log({ type: 'end', result });
   runner.close();
   context?.pm2Lock?.release();
@@ -84,19 +76,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   process.exit(0);
 }
 
-/** Instances of whatever runs from the app's directory. */
-async function onlineInstances({ pm2, places }: Context): Promise<number> {
-  try {
-    return (await pm2.list()).filter(
-      ({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd)),
-    ).length;
-  } catch {
-    // A daemon that does not answer any more has been reported already.
-    return 0;
-  }
-}
-
-// The bundle is also required as a module, by the follower.
+// The bundle is also required as a module, by the follower and to look.
 const [, , command, runDir] = process.argv;
 if ((command === 'run' || command === 'resume') && runDir !== undefined) {
   process.title = 'pm2-ssh-deploy';

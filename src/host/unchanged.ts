@@ -1,17 +1,13 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readApps } from './apps.ts';
-import { expectedCounts } from './baseline.ts';
 import type { Head } from './checkout.ts';
 import type { Context } from './context.ts';
 import type { Current } from './current.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { judge } from './health.ts';
-import { healthTarget } from './health-target.ts';
+import { complaintAboutLive } from './live-health.ts';
 import { exists } from './places.ts';
-import { ticksOf } from './processes.ts';
 import type { Generated } from './tree.ts';
-import { observe, straysOf } from './verify.ts';
 
 /**
  * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
@@ -32,16 +28,5 @@ export async function differsFrom(
   if (lost !== undefined) return `${lost}, which the build made, is gone`;
   const config = await readApps(context, context.places.live, current.deployId);
   if (!isDeepStrictEqual(config, current.config)) return 'what the ecosystem file says changed';
-  const { healthUrl, pm2Env } = context.plan;
-  const expected = {
-    deployId: current.runsAs,
-    instances: expectedCounts(config),
-    ports: current.ports,
-    after: ticksOf(current.since),
-    knownStrays: straysOf(context.pm2, await context.pm2.list()),
-    healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, current.ports),
-  };
-  const now = await observe(context.pm2, expected);
-  const verdict = judge(expected, now, now);
-  return verdict.kind === 'healthy' ? null : verdict.why;
+  return complaintAboutLive(context, current);
 }

@@ -1,6 +1,7 @@
 import * as core from '@actions/core';
 import type { Event, HostResult } from '../protocol.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
+import { standingLines } from './standing.ts';
 import { formatDuration, outcomeSentence, remedySentence, requestsSentence, STATE_WORDS } from './words.ts';
 
 /** Characters that the log takes from the commands of one host, all together. */
@@ -76,6 +77,8 @@ export function startLog(label: string, now: () => number = () => performance.no
       if (requests !== null) say(requests);
       printTail('Last lines of what failed', failure?.output ?? [], prefix);
       printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
+      for (const line of standingLines(result))
+        core.info(hostLines(line, { prefix, colours: false }).join('\n'));
       const sentence = outcomeSentence(result);
       if (isGood(result)) say(sentence);
       else core.error(remedy ? `${sentence} ${remedy}` : sentence);

@@ -1,13 +1,7 @@
-import type { HostResult } from '../protocol.ts';
+import { type HostResult, looksOnly } from '../protocol.ts';
 import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
-import {
-  formatDuration,
-  isSha,
-  outcomeSentence,
-  remedySentence,
-  requestsSentence,
-  shortSha,
-} from './words.ts';
+import { standingHtml } from './standing.ts';
+import { commitLink, formatDuration, outcomeSentence, remedySentence, requestsSentence } from './words.ts';
 
 /** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
 const MOST_BYTES = 256 * 1024;
@@ -27,6 +21,7 @@ export function renderSummary(result: HostResult, facts: SummaryFacts): string {
     `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
     remedy && `<p>${summaryCode(remedy)}</p>`,
     table(result, facts),
+    standingHtml(result, facts.commits),
     requests && `<p>While the app was replaced, ${requests}</p>`,
     `<p>Time went to: ${timeSpent(result)}.</p>`,
     ...failureBlocks(result),
@@ -54,8 +49,10 @@ function table(result: HostResult, facts: SummaryFacts): string {
   const cells: [string, string][] = [
     ['Host', summaryCode(facts.label)],
     ['Path', summaryCode(facts.path)],
-    ['Runs now', commitCell(result.sha, facts.commits)],
-    ['Ran before', commitCell(result.previousSha, facts.commits)],
+    ['Runs now', commitLink(result.sha, facts.commits)],
+    ...(looksOnly(result)
+      ? []
+      : [['Ran before', commitLink(result.previousSha, facts.commits)] as [string, string]]),
     ['Instances', String(Number(result.instances))],
     ['Duration', formatDuration(result.durationMs)],
     ['Node', summaryCode(result.versions.node)],
@@ -64,12 +61,6 @@ function table(result: HostResult, facts: SummaryFacts): string {
   const head = cells.map(([name]) => `<th>${name}</th>`).join('');
   const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
   return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
-}
-
-function commitCell(sha: string | null, commits: string | null): string {
-  if (sha === null || !isSha(sha)) return '–';
-  const short = `<code>${shortSha(sha)}</code>`;
-  return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
 }
 
 function timeSpent({ spent, durationMs }: HostResult): string {

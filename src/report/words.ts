@@ -31,6 +31,13 @@ export function shortSha(sha: string | null): string | null {
   return sha !== null && isSha(sha) ? sha.slice(0, 7) : null;
 }
 
+/** A commit as it stands in a summary: short, and a link where `commits` is where such can be looked at. HTML. */
+export function commitLink(sha: string | null, commits: string | null): string {
+  if (sha === null || !isSha(sha)) return '–';
+  const short = `<code>${shortSha(sha)}</code>`;
+  return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
+}
+
 /** Whether a host's text is a full commit id. */
 export function isSha(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
@@ -40,13 +47,17 @@ export function isSha(text: string): boolean {
 export function outcomeSentence(result: HostResult): string {
   const commit = shortSha(result.sha) ?? 'an unknown version';
   const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+  const isRollback = result.mode === 'rollback';
   switch (result.outcome) {
     case 'deployed':
-      return `Deployed: ${commit} runs${on(result.instances)}, healthy.`;
+      return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.`;
     case 'unchanged':
+      if (result.mode === 'check')
+        return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
+      if (result.mode === 'status') return `Status: ${nowRuns(result)}`;
       return `Unchanged: ${commit} runs already${on(result.instances)}, healthy.`;
     case 'rolled-back':
-      return `Rolled back: ${reason} ${whatRuns(result)}`;
+      return `${isRollback ? 'The rollback did not hold, and was taken back' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
     case 'rollback-failed':
       return `Rollback failed: ${reason} Look at the host now: it may serve nothing.`;
     case 'failed':
@@ -65,6 +76,12 @@ export function requestsSentence({ requests }: HostResult): string | null {
 /** What to do about a failure, or null. */
 export function remedySentence(failure: Failure | null): string | null {
   return failure?.remedy ? asSentence(failure.remedy) : null;
+}
+
+function nowRuns({ sha, instances }: HostResult): string {
+  const commit = shortSha(sha);
+  const count = `${Number(instances)} ${instances === 1 ? 'instance' : 'instances'} online`;
+  return commit === null ? `No commit is checked out, ${count}.` : `${commit} is checked out, ${count}.`;
 }
 
 function whatRuns(result: HostResult): string {

@@ -5,7 +5,7 @@ export const OLDEST_NODE = 16;
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
  * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 export const LOADER = String.raw`
 (function () {
@@ -40,7 +40,14 @@ export const LOADER = String.raw`
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  function look(opening) {
+    var Module = require("module"), host = new Module("pm2-ssh-deploy");
+    host._compile(opening.program, "pm2-ssh-deploy.js");
+    host.exports.look({ nonce: nonce, plan: opening.plan });
+  }
   function begin(opening, rest) {
+    // What only looks leaves no file behind.
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);

@@ -12,7 +12,7 @@ import {
 } from './session-failures.ts';
 import type { Connection } from './ssh.ts';
 
-interface FollowedDeploy {
+export interface FollowedDeploy {
   /** Shell commands of the user's that make Node findable. */
   shellInit: string | null;
   /** Milliseconds that the host may take to answer the bootstrap. */
@@ -130,7 +130,7 @@ export function unlessCancelled(
   );
 }
 
-function startCourse(
+export function startCourse(
   { shellInit, onEvent }: FollowedDeploy,
   known: Pick<Course, 'label' | 'plan' | 'cancelled' | 'begun'>,
 ): Course {
@@ -138,7 +138,7 @@ function startCourse(
 }
 
 /** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
-function unless<T>(
+export function unless<T>(
   work: (stopped: AbortSignal) => Promise<T>,
   watch: (stop: (error: Error) => void) => () => void,
 ): Promise<T> {
@@ -154,7 +154,7 @@ function unless<T>(
 }
 
 /** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
-function whenAborted(signal: AbortSignal, start: () => NodeJS.Timeout | undefined): () => void {
+export function whenAborted(signal: AbortSignal, start: () => NodeJS.Timeout | undefined): () => void {
   let timer: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
     timer = start();
