@@ -4551,7 +4551,12 @@ async function takeLock(directory, note, run, wait) {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
         throw error;
     }
-    writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
+    try {
+        writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
+    }
+    catch {
+        // On a full disk nobody is told who holds it; held it is all the same.
+    }
     return {
         descriptor,
         release() {

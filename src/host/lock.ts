@@ -51,7 +51,11 @@ export async function takeLock(
     closeSync(descriptor);
     throw error;
   }
-  writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() } satisfies Holder));
+  try {
+    writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() } satisfies Holder));
+  } catch {
+    // On a full disk nobody is told who holds it; held it is all the same.
+  }
   return {
     descriptor,
     release() {
