@@ -6835,6 +6835,7 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
@@ -6850,6 +6851,7 @@ async function resume(context, progress) {
     // Git and PM2 children that it left hold the lock until they end.
     context.lock = await takeAppLock(context);
     endLeftBuild(places.beside);
+    await removeCanaries(context);
     const trouble = await reconcile(context, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
     const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
     const sha = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? (await readHead(context.git)).sha : null;

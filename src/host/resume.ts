@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, STATES, type State } from '../protocol.ts';
+import { removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
 import { type Context, warn } from './context.ts';
 import type { End, Progress } from './deploy.ts';
@@ -29,6 +30,7 @@ export async function resume(context: Context, progress: Progress): Promise<End>
   // Git and PM2 children that it left hold the lock until they end.
   context.lock = await takeAppLock(context);
   endLeftBuild(places.beside);
+  await removeCanaries(context);
   const trouble = await reconcile(context, (state) => progress.enter(state)).then(
     () => null,
     (error: unknown) => ({ error }),
