@@ -66,6 +66,7 @@ function parentOf(pid: number): number {
 
 test.each([
   ['staged', 'failed'],
+  ['canary', 'failed'],
   ['activating', 'rolled-back'],
   ['verifying', 'rolled-back'],
 ])(
@@ -74,7 +75,12 @@ test.each([
     const sum = host.checksum(live, { except: ['.git'] });
     const bad = inputs(commit({ version: 'bad', flaw: 'never listens' }));
     const action = startAction({
-      inputs: { ...bad, 'build-command': 'sleep 1; node build.js', 'health-timeout': '5s' },
+      inputs: {
+        ...bad,
+        canary: state === 'canary' ? 'auto' : 'off',
+        'build-command': 'sleep 1; node build.js',
+        'health-timeout': '5s',
+      },
     });
     await expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(new RegExp(`\\] ${state}`));
     process.kill(hostProgram(), 'SIGKILL');
@@ -88,6 +94,7 @@ test.each([
     expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
     expect(await served()).toBe('1');
     expect(processesOf(host.directory).filter(isBuild)).toEqual([]);
+    expect(new Set((await host.instances()).map(({ name }) => name))).toEqual(new Set(['shop']));
 
     // With the version that was live before, everything is as if nothing had been.
     const next = await deploy(first);

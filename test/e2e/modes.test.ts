@@ -36,6 +36,7 @@ describe('modes', () => {
         'install-command': 'none',
         'build-command': 'node build.js',
         'stable-for': '500ms',
+        canary: 'off',
         'health-timeout': '20s',
         ...inputs,
       },
