@@ -943,15 +943,23 @@ async function commit(context, transaction, expected) {
         outcome: 'deployed',
         reason: null,
     });
-    if (!transaction.save)
-        return;
     try {
-        await context.clock.book('pm2', () => context.pm2.save(config.map(({ name }) => name)));
+        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
+        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
+        if (transaction.save)
+            await context.clock.book('pm2', () => context.pm2.save(names));
     }
     catch (error) {
         // The version runs and is verified: an old dump is not worth taking it down.
-        warn(context.log, `PM2's dump could not be updated, so that a reboot may start the old settings: ${error.message}`);
+        warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
     }
+}
+async function removeLeftOut({ pm2, places, log }, { leftOut }) {
+    if (leftOut.length === 0)
+        return;
+    const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
+    await pm2.remove(left);
+    inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
 }
 /**
  * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
@@ -2191,12 +2199,15 @@ function checkApps(live, config, instances) {
     refuseUnapplied(config, instances);
 }
 /**
- * An app of the last deploy that the file no longer has, and that runs: it would go on serving the old version.
- * `last` are the names of the last deploy, where this one takes the whole file.
+ * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
+ * one takes the whole file.
  */
-function refuseLeftOut(live, last, config, all) {
+function leftOut(live, last, config, all) {
     const left = last.filter((name) => !config.some((app) => app.name === name));
-    const running = left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
+    return left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
+}
+/** What the file has left out would go on serving the old version. */
+function refuseLeftOut(running) {
     if (running.length === 0)
         return;
     throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
@@ -5669,7 +5680,10 @@ async function deployLocked(context, progress) {
     const names = staged.config.map(({ name }) => name);
     checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
     const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
-    refuseLeftOut(places.live, last, staged.config, await pm2.list());
+    const left = leftOut(places.live, last, staged.config, await pm2.list());
+    // A rollback takes away what the version that it leaves has added.
+    if (plan.mode !== 'rollback')
+        refuseLeftOut(left);
     const listed = await listSwap(context, staged, head, generated);
     await settle(context, staged, listed.ops);
     progress.enter('prepared');
@@ -5702,6 +5716,7 @@ async function deployLocked(context, progress) {
         fingerprint: fingerprintOf(context),
         before: { ...before, healthUrl: health.before },
         config: staged.config,
+        leftOut: left,
         pm2Env: plan.pm2Env,
         save: plan.save,
         healthTimeout: plan.healthTimeout,

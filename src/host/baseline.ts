@@ -85,19 +85,21 @@ export function checkApps(live: string, config: readonly DeployApp[], instances:
 }
 
 /**
- * An app of the last deploy that the file no longer has, and that runs: it would go on serving the old version.
- * `last` are the names of the last deploy, where this one takes the whole file.
+ * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
+ * one takes the whole file.
  */
-export function refuseLeftOut(
+export function leftOut(
   live: string,
   last: readonly string[],
   config: readonly DeployApp[],
   all: readonly Instance[],
-): void {
+): string[] {
   const left = last.filter((name) => !config.some((app) => app.name === name));
-  const running = left.filter((name) =>
-    all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))),
-  );
+  return left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
+}
+
+/** What the file has left out would go on serving the old version. */
+export function refuseLeftOut(running: readonly string[]): void {
   if (running.length === 0) return;
   throw new DeployFailure(
     `The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`,

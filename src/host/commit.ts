@@ -1,13 +1,13 @@
 import { readdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Context, warn } from './context.ts';
+import { type Context, inform, warn } from './context.ts';
 import { loadCurrent, saveCurrent } from './current.ts';
 import { pruneRefs } from './fetch.ts';
 import type { Expected } from './health.ts';
 import { versionStack } from './history.ts';
 import { unfinished } from './journal.ts';
-import { exists } from './places.ts';
+import { exists, isWithin, realOrSame } from './places.ts';
 import { RECORD_PREFIX } from './record.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -34,16 +34,26 @@ export async function commit(context: Context, transaction: Transaction, expecte
     outcome: 'deployed',
     reason: null,
   });
-  if (!transaction.save) return;
   try {
-    await context.clock.book('pm2', () => context.pm2.save(config.map(({ name }) => name)));
+    await context.clock.book('pm2', () => removeLeftOut(context, transaction));
+    const names = [...config.map(({ name }) => name), ...transaction.leftOut];
+    if (transaction.save) await context.clock.book('pm2', () => context.pm2.save(names));
   } catch (error) {
     // The version runs and is verified: an old dump is not worth taking it down.
     warn(
       context.log,
-      `PM2's dump could not be updated, so that a reboot may start the old settings: ${(error as Error).message}`,
+      `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${(error as Error).message}`,
     );
   }
+}
+
+async function removeLeftOut({ pm2, places, log }: Context, { leftOut }: Transaction): Promise<void> {
+  if (leftOut.length === 0) return;
+  const left = (await pm2.list()).filter(
+    ({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)),
+  );
+  await pm2.remove(left);
+  inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
 }
 
 /**

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
 import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
-import { checkApps, readBaseline, refuseLeftOut } from './baseline.ts';
+import { checkApps, leftOut, readBaseline, refuseLeftOut } from './baseline.ts';
 import { prove } from './canary/prove.ts';
 import { type Boot, removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
@@ -105,7 +105,9 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const names = staged.config.map(({ name }) => name);
   checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
   const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
-  refuseLeftOut(places.live, last, staged.config, await pm2.list());
+  const left = leftOut(places.live, last, staged.config, await pm2.list());
+  // A rollback takes away what the version that it leaves has added.
+  if (plan.mode !== 'rollback') refuseLeftOut(left);
   const listed = await listSwap(context, staged, head, generated);
   await settle(context, staged, listed.ops);
 
@@ -137,6 +139,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
     fingerprint: fingerprintOf(context),
     before: { ...before, healthUrl: health.before },
     config: staged.config,
+    leftOut: left,
     pm2Env: plan.pm2Env,
     save: plan.save,
     healthTimeout: plan.healthTimeout,

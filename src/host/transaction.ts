@@ -36,6 +36,8 @@ export interface Transaction {
   healthUrl: string | null;
   /** What PM2 is given. */
   config: DeployApp[];
+  /** Apps that run and are not in it: removed once it is verified. */
+  leftOut: string[];
   pm2Env: string | null;
   /** When the swap ended; null until it has. */
   swapped: Moment | null;
