@@ -103,6 +103,8 @@ test.each([
     expect(await served()).toBe('1');
     expect(await host.instances('shop')).toMatchObject([{ status: 'online' }, { status: 'online' }]);
   },
+  // Three deploys, and the time that the killed one's reload is given to end.
+  120_000,
 );
 
 test('a host program that is killed in verifying, with a good version: the same job commits it', async () => {
