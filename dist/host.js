@@ -1244,6 +1244,7 @@ function instanceOf(entry) {
     return {
         pmId: number(entry.pm_id) ?? number(pm2.pm_id) ?? -1,
         name: list_text(entry.name) ?? list_text(pm2.name) ?? '',
+        instanceNumber: number(pm2[instanceVariable(pm2)]),
         namespace: list_text(pm2.namespace) ?? 'default',
         pid: number(entry.pid) ?? 0,
         status: list_text(pm2.status) ?? 'unknown',
@@ -1281,11 +1282,8 @@ function instanceOf(entry) {
  */
 function variablesOf(pm2, env, name) {
     // The instance's number, and PM2's module settings under the app's own name, are PM2's too.
-    const instanceVariable = list_text(pm2.instance_var) ?? 'NODE_APP_INSTANCE';
-    const added = (key, value) => ADDED_VARIABLES.has(key) ||
-        key === DEPLOY_ID ||
-        key === instanceVariable ||
-        (key === name && value === '{}');
+    const numbers = instanceVariable(pm2);
+    const added = (key, value) => ADDED_VARIABLES.has(key) || key === DEPLOY_ID || key === numbers || (key === name && value === '{}');
     const variables = {};
     for (const [key, value] of Object.entries(pm2)) {
         if (isScalar(value) && !PM2_FIELDS.has(key) && !added(key, value))
@@ -1296,6 +1294,9 @@ function variablesOf(pm2, env, name) {
             variables[key] = String(value);
     }
     return variables;
+}
+function instanceVariable(pm2) {
+    return list_text(pm2.instance_var) ?? 'NODE_APP_INSTANCE';
 }
 function isRecord(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -2193,11 +2194,6 @@ function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
 function expectedCounts(config) {
     return Object.fromEntries(config.map((app) => [app.name, expectedInstances(app).count]));
 }
-/** What can be known to go wrong with PM2 before it is touched. */
-function checkApps(live, config, instances) {
-    refuseForeign(live, instances);
-    refuseUnapplied(config, instances);
-}
 /**
  * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
  * one takes the whole file.
@@ -2224,32 +2220,218 @@ function refuseForeign(live, instances) {
         }
     }
 }
-/** Settings that a reload leaves as they were, whatever the file says, are refused rather than believed. */
-function refuseUnapplied(config, instances) {
-    for (const app of config) {
-        const running = instances.filter(({ name }) => name === app.name);
-        const [first] = running;
-        if (first === undefined)
-            continue;
-        const { count, mode } = expectedInstances(app);
-        const script = scriptFile(app);
-        const differences = [
-            running.length === count ? null : `instances (${running.length} run, the file says ${count})`,
-            first.execMode === mode ? null : `exec_mode (${first.execMode} runs, the file says ${mode})`,
-            realOrSame(first.cwd) === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
-            script === null || realOrSame(first.script) === realOrSame(script)
-                ? null
-                : `script (${first.script} runs, the file says ${script})`,
-        ].filter((difference) => difference !== null);
-        if (differences.length === 0)
-            continue;
-        throw new DeployFailure(`PM2's reload would not apply these settings of '${app.name}': ${differences.join('; ')}.`, {
-            remedy: `Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
-        });
+
+;// CONCATENATED MODULE: external "node:util"
+const external_node_util_namespaceObject = require("node:util");
+;// CONCATENATED MODULE: ./host/config-change.js
+
+
+
+
+
+/** Compares what runs with the config. `last` is the config of the deploy that was verified last, where there is one. */
+function configChanges(config, instances, last) {
+    return config.map((app) => {
+        const running = inOrder(instances.filter((one) => one.name === app.name && !one.module));
+        const old = last.find(({ name }) => name === app.name) ?? null;
+        const removed = old === null ? [] : removable(running, namesOf(old), namesOf(app));
+        return { app, running, removed, change: changeOf(app, running, old, removed) };
+    });
+}
+function changeOf(app, running, last, removed) {
+    const [first] = running;
+    if (first === undefined)
+        return { kind: 'nothing' };
+    const structure = structuralReasons(app, first, last);
+    const settings = [
+        ...unappliedSettings(app, running),
+        ...(last === null ? [] : changedSettings(app, last)),
+        ...removed.map((name) => `variable ${name} removed`),
+    ];
+    if (structure.length > 0)
+        return { kind: 'recreate', outage: outageOf(app, running), reasons: [...structure, ...settings] };
+    const { count } = expectedInstances(app);
+    if (count !== running.length) {
+        const byHand = last !== null && expectedInstances(last).count === count;
+        const reason = `instances ${running.length} -> ${count}${byHand ? ' (changed on the server; the file decides)' : ''}`;
+        const by = Math.abs(count - running.length);
+        return { kind: count > running.length ? 'scale up' : 'scale down', by, reasons: [reason, ...settings] };
     }
+    return settings.length > 0 ? { kind: 'reload', reasons: settings } : { kind: 'nothing' };
+}
+/** What is settled for good when PM2 starts an app. */
+function structuralReasons(app, first, last) {
+    const { mode } = expectedInstances(app);
+    const given = app.exec_mode ?? app.execMode ?? app.execute_command;
+    // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
+    const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
+    const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
+    for (const [name, byDefault] of [
+        ['instance_var', 'NODE_APP_INSTANCE'],
+        ['increment_var', null],
+    ]) {
+        const [old, now] = [first.settings[name] ?? byDefault, app[name] ?? byDefault];
+        if (old !== now)
+            reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
+    }
+    return reasons;
+}
+/** Settings that PM2's own reload leaves, as far as what runs shows them. */
+function unappliedSettings(app, running) {
+    const script = scriptFile(app);
+    const differs = (find) => running.find(find);
+    const cwd = differs((one) => realOrSame(one.cwd) !== realOrSame(app.cwd));
+    const file = differs((one) => script !== null && realOrSame(one.script) !== realOrSame(script));
+    const waits = differs((one) => one.waitReady && (app.wait_ready ?? app.waitReady) !== true);
+    return [
+        ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
+        ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
+        ...(waits === undefined ? [] : ['wait_ready true -> false']),
+    ];
+}
+/** PM2's own reload leaves these whatever the file says. */
+const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
+/** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
+const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
+/** Settings that PM2's own reload leaves, of which only the two files tell. */
+function changedSettings(app, last) {
+    return [...new Set([...Object.keys(last), ...Object.keys(app)])]
+        .filter((name) => !NOT_REMOVED.test(name) && !(0,external_node_util_namespaceObject.isDeepStrictEqual)(app[name], last[name]))
+        .filter((name) => NEVER_APPLIED.test(name) || app[name] === undefined)
+        .map((name) => `${name} ${app[name] === undefined ? 'removed' : 'changed'}`);
+}
+/** Of these variables, those that an instance has and the new version has not. */
+function removable(running, candidates, kept) {
+    const present = new Set(running.flatMap(({ env }) => Object.keys(env)));
+    // A variable under the name of one of PM2's own fields cannot be told from that field.
+    return [...new Set(candidates)].filter((name) => present.has(name) && !kept.includes(name) && !PM2_FIELDS.has(name));
+}
+/** Variables that the config names, for whatever `--env`. */
+function namesOf(app) {
+    return Object.keys(app)
+        .filter((key) => key === 'env' || key.startsWith('env_'))
+        .flatMap((key) => Object.keys(app[key] ?? {}));
+}
+/** The numbers count, not PM2's ids: what an app does in its first instance alone must go on. */
+function inOrder(instances) {
+    const numberOf = ({ instanceNumber, pmId }) => instanceNumber ?? pmId;
+    return instances.sort((a, b) => numberOf(a) - numberOf(b) || a.pmId - b.pmId);
+}
+/** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
+function outageOf(app, running) {
+    const listen = Number(app.listen_timeout ?? 3_000) || 3_000;
+    return listen + Math.max(...running.map(({ killTimeout }) => killTimeout ?? 1_600));
+}
+/** What will be done about the differences, one sentence for each app that has any. */
+function foretell(changes) {
+    return changes.flatMap(({ app, change }) => {
+        if (change.kind === 'nothing')
+            return [];
+        const what = `'${app.name}': ${change.reasons.join('; ')}`;
+        switch (change.kind) {
+            case 'reload':
+                return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
+            case 'scale up':
+                return `${what}. ${change.by} will be added once the others run the new version.`;
+            case 'scale down':
+                return `${what}. The last ${change.by} will be removed once the others run the new version.`;
+            case 'recreate':
+                return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
+            default:
+                return [];
+        }
+    });
+}
+/** For `on-config-change: fail`. */
+function refuseChanges(changes) {
+    const found = changes.flatMap(({ app, change, running }) => change.kind === 'nothing'
+        ? []
+        : [{ what: `'${app.name}': ${change.reasons.join('; ')}`, command: commandFor(app, change, running) }]);
+    if (found.length === 0)
+        return;
+    throw new DeployFailure(`PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
+        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
+    });
+}
+function commandFor(app, change, running) {
+    const onlyCount = change.kind !== 'nothing' && change.reasons.length === 1;
+    if (change.kind === 'scale up' && onlyCount)
+        return `pm2 scale ${app.name} ${running.length + change.by}`;
+    if (change.kind === 'scale down' && onlyCount) {
+        // PM2's own scale would remove the first ones.
+        return `pm2 delete ${running
+            .slice(-change.by)
+            .map(({ pmId }) => pmId)
+            .join(' ')}`;
+    }
+    return `pm2 delete ${app.name}`;
 }
 
+;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
+/**
+ * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
+ * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
+ * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
+ * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
+ * variables that are to go.
+ */
+const WHOLE_RELOAD = `
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const { apps, whole } = JSON.parse(fs.readFileSync(path.join(__dirname, 'pm2-ssh-deploy.json'), 'utf8'));
+const load = (file) => require(path.join(whole.pm2Root, file));
+
+// Read once, and not to reach any app.
+process.env.PM2_CONCURRENT_ACTIONS = '1';
+load('constants.js');
+delete process.env.PM2_CONCURRENT_ACTIONS;
+
+const Client = load('lib/Client.js');
+const Common = load('lib/Common.js');
+const settings = Object.keys(load('lib/API/schema.json')).filter((name) => /^\\w+$/.test(name));
+const RESOLVED = ['pm_exec_path', 'pm_cwd', 'exec_interpreter', 'node_args', 'args'];
+const FILES = ['pm_log_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path'];
+// The daemon removes a field that is given so.
+const GONE = 'null';
+
+const extras = new Map();
+function extrasOf(conf) {
+  const known = extras.get(conf.name);
+  if (known) return known;
+  const { exec_mode } = apps.find(({ name }) => name === conf.name) || {};
+  const fresh = Common.resolveAppAttributes(
+    { cwd: process.cwd(), pm2_home: process.env.PM2_HOME },
+    { ...conf, ...(exec_mode ? { exec_mode } : {}), env: {} },
+  );
+  const found = {};
+  for (const name of settings) if (fresh[name] === undefined) found[name] = GONE;
+  for (const name of [...RESOLVED, ...FILES]) found[name] = fresh[name] === undefined ? GONE : fresh[name];
+  for (const name of whole.removed[conf.name] || []) found[name] = GONE;
+  if (conf.cwd && !('PWD' in conf.env)) found.PWD = conf.cwd;
+  extras.set(conf.name, found);
+  return found;
+}
+
+/** Each instance has files of its own, as the daemon names them when it starts one. */
+function numbered(file, id, merged) {
+  if (file === GONE) return file;
+  const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
+  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
+}
+
+const call = Client.prototype.executeRemote;
+Client.prototype.executeRemote = function executeRemote(method, given, done) {
+  if (method !== 'reloadProcessId') return call.call(this, method, given, done);
+  const conf = given.env.current_conf;
+  const added = { ...extrasOf(conf) };
+  for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);
+  return call.call(this, method, { ...given, env: { ...given.env, current_conf: { ...conf, ...added } } }, done);
+};
+`;
+
 ;// CONCATENATED MODULE: ./host/pm2/cli.js
+
 
 
 
@@ -2259,17 +2441,27 @@ const LISTEN_TIMEOUT = 3_000;
 const KILL_TIMEOUT = 1_600;
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
-/** Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command line. */
+/**
+ * Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command
+ * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
+ */
 function startOrReload(options) {
-    const { pm2, node, apps, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+    const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
     // PM2 tells what a config is by a `.json` anywhere in its path.
     const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
+    const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
     const abort = new AbortController();
     const go = async () => {
-        (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
-        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps }), { mode: 0o600, flag: 'wx' });
+        for (const file of [config, hook])
+            (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        const whole = { pm2Root: pm2.root, removed };
+        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
+        (0,external_node_fs_namespaceObject.writeFileSync)(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
         try {
-            return await run(node, [pm2.bin, 'startOrReload', config, '--no-color', ...(pm2Env === null ? [] : ['--env', pm2Env])], {
+            return await run(node, [
+                ...['--require', hook, pm2.bin, 'startOrReload', config, '--no-color'],
+                ...(pm2Env === null ? [] : ['--env', pm2Env]),
+            ], {
                 cwd,
                 // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
                 env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
@@ -2280,7 +2472,8 @@ function startOrReload(options) {
             });
         }
         finally {
-            (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+            for (const file of [config, hook])
+                (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
         }
     };
     return { done: go(), abort: () => abort.abort() };
@@ -2307,6 +2500,82 @@ function swapTimeLimit(app, running, pm2Version) {
 function milliseconds(value, byDefault) {
     const given = typeof value === 'string' ? Number(value) : value;
     return typeof given === 'number' && given > 0 ? given : byDefault;
+}
+
+;// CONCATENATED MODULE: ./host/bring-about.js
+
+
+
+/** For the daemon's own work beside the app's, in milliseconds. */
+const bring_about_MARGIN = 10_000;
+/**
+ * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
+ * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
+ * point, since it goes by what really runs.
+ */
+async function bringAbout(context, wanted, carryOut) {
+    const { pm2, clock } = context;
+    const { config, over } = wanted;
+    const all = await pm2.list();
+    const changes = configChanges(config, all, over?.last ?? []);
+    const recreated = changes.filter(({ change }) => change.kind === 'recreate');
+    const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
+    const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
+    const gone = recreated.flatMap(({ running }) => running);
+    await clock.book('pm2', () => pm2.remove(gone));
+    // On the way back the instances that are too many are of the version that failed.
+    if (over === null)
+        await shrink(context, config);
+    const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
+    await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
+    await grow(context, config);
+    await shrink(context, config);
+    await refuseLeft(context, config);
+}
+/** Starts PM2's command, and shows what it prints. */
+function runPm2({ pm2, log }, what, running) {
+    return pm2.startOrReload(what, running, (text) => {
+        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
+        if (!/^[│┌├└]|^host metrics/.test(text))
+            log({ type: 'output', from: 'pm2', text });
+    });
+}
+/** What ran before has all its variables in its config: any other is of the version that failed. */
+function notIn({ env }, running) {
+    return removable(running, running.flatMap((one) => Object.keys(one.env)), Object.keys(env));
+}
+/** A start anew would lose the variables that an app has from the shell of its first start, and add those of this session. */
+function withInherited({ app, removed }, before) {
+    const old = before.find(({ name }) => name === app.name);
+    if (old === undefined)
+        return app;
+    const inherited = Object.entries(old.env).filter(([name]) => !removed.includes(name));
+    return { ...app, env: { ...Object.fromEntries(inherited), ...app.env }, filter_env: [''] };
+}
+async function grow({ pm2, clock }, config) {
+    for (const { app, change, running } of configChanges(config, await pm2.list(), [])) {
+        const like = running.find(({ status }) => status === 'online');
+        if (change.kind !== 'scale up' || like === undefined)
+            continue;
+        const limit = swapTimeLimit(app, [], pm2.install.version) + bring_about_MARGIN;
+        for (let left = change.by; left > 0; left--) {
+            await clock.book('pm2', () => pm2.duplicate(like, limit));
+        }
+    }
+}
+async function shrink({ pm2, clock }, config) {
+    for (const { change, running } of configChanges(config, await pm2.list(), [])) {
+        if (change.kind === 'scale down')
+            await clock.book('pm2', () => pm2.remove(running.slice(-change.by)));
+    }
+}
+/** A PM2 that does not do what those do that are known would leave the old settings and say nothing. */
+async function refuseLeft({ pm2 }, config) {
+    for (const { app, running } of configChanges(config, await pm2.list(), [])) {
+        const left = unappliedSettings(app, running);
+        if (left.length > 0)
+            throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/canary/patience.js
@@ -3024,6 +3293,7 @@ function loadTransaction(state) {
 
 
 
+
 function swapPlaces({ places }, { staging, kept }) {
     return { live: places.live, staging, kept };
 }
@@ -3076,24 +3346,18 @@ function tellStrays({ log }, { brought, left }) {
     if (left.length > 0)
         warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
 }
-/** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
-async function reload(context, transaction, running, boots) {
-    const { pm2Env, deployId } = transaction;
+/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+async function reload(context, transaction, boots) {
+    const { pm2Env, deployId, current, before } = transaction;
     const { config, advice } = withPatience(transaction.config, boots);
     for (const text of advice)
         warn(context.log, text);
-    const command = runPm2(context, config, running, pm2Env);
-    const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
-    if (trouble !== null)
-        throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
-    inform(context.log, "PM2's command has ended. What really runs is looked at now.");
-}
-/** Starts PM2's command, and shows what it prints. */
-function runPm2({ pm2, log }, config, running, pm2Env) {
-    return pm2.startOrReload(config, running, pm2Env, (text) => {
-        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
-        if (!/^[│┌├└]|^host metrics/.test(text))
-            log({ type: 'output', from: 'pm2', text });
+    const over = { last: current?.config ?? [], before: before.apps };
+    await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
+        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
+        if (trouble !== null)
+            throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+        inform(context.log, "PM2's command has ended. What really runs is looked at now.");
     });
 }
 /** What the new version must show to count as healthy. */
@@ -3592,7 +3856,8 @@ async function tryCanaries(context, trial) {
     const { pm2, plan, runner } = context;
     const canaries = trial.chosen.map((chosen, at) => prepare(context, trial, chosen, at));
     const stream = pm2.hearErrors(canaries.map(({ name }) => name));
-    const command = pm2.startOrReload(canaries.map(({ config }) => config), [], null, () => { });
+    const apps = canaries.map(({ config }) => config);
+    const command = pm2.startOrReload({ apps, removed: {}, pm2Env: null }, [], () => { });
     let ended = false;
     // Where it fails, the look that comes next tells.
     const done = command.done.finally(() => {
@@ -4529,6 +4794,21 @@ function fingerprintOf({ plan, places, pm2 }) {
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
 }
 
+;// CONCATENATED MODULE: ./host/fit.js
+
+
+/**
+ * Refuses what PM2 runs beside a config that cannot be deployed over it. Gives what will be done beyond a reload, in
+ * sentences.
+ */
+function requireFit({ places, plan }, config, running, current) {
+    refuseForeign(places.live, running);
+    const changes = configChanges(config, running, current?.config ?? []);
+    if (plan.onConfigChange === 'fail')
+        refuseChanges(changes);
+    return foretell(changes);
+}
+
 ;// CONCATENATED MODULE: ./host/lock.js
 
 
@@ -4833,6 +5113,7 @@ function secretsOfApp(app) {
 
 
 
+
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const rollback_MARGIN = 10_000;
 /**
@@ -4893,10 +5174,11 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         return;
     const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
     // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-    const command = runPm2(context, config, await pm2.list(), null);
-    const result = await clock.book('pm2', () => command.done);
-    if (result.code !== 0)
-        throw reloadFailure(result);
+    await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
+        const result = await clock.book('pm2', () => command.done);
+        if (result.code !== 0)
+            throw reloadFailure(result);
+    });
     const expected = {
         deployId: runsAs,
         instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
@@ -5533,8 +5815,6 @@ function describe({ sha, outcome, at, run }) {
     return `${sha ?? 'an unknown commit'}, ${outcome} at ${at} by ${run.actor}, ${run.url}`;
 }
 
-;// CONCATENATED MODULE: external "node:util"
-const external_node_util_namespaceObject = require("node:util");
 ;// CONCATENATED MODULE: ./host/live-health.js
 
 
@@ -5586,6 +5866,7 @@ async function differsFrom(context, sha, head, current, generated) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy.js
+
 
 
 
@@ -5678,7 +5959,7 @@ async function deployLocked(context, progress) {
     progress.enter('staged');
     const staged = await stage(context, sha);
     const names = staged.config.map(({ name }) => name);
-    checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
+    requireFit(context, staged.config, (await readBaseline(pm2, names)).instances, current);
     const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
     const left = leftOut(places.live, last, staged.config, await pm2.list());
     // A rollback takes away what the version that it leaves has added.
@@ -5698,7 +5979,8 @@ async function deployLocked(context, progress) {
     const { ops } = await listSwap(context, staged, previous, generated);
     checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
     const { instances, before } = await readBaseline(pm2, names);
-    checkApps(places.live, staged.config, instances);
+    for (const text of requireFit(context, staged.config, instances, current))
+        inform(context.log, text);
     for (const { env } of instances)
         context.redactor.hide(secretsOfEnvironment(env));
     const health = await healthTargets(context, staged.config, before);
@@ -5762,7 +6044,7 @@ async function goLive(context, progress, transaction, instances, boots) {
     try {
         enter('activating');
         await swapIn(context, transaction);
-        await reload(context, transaction, instances, boots);
+        await reload(context, transaction, boots);
         enter('verifying');
         const expected = expectationOf(transaction);
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
@@ -6605,6 +6887,7 @@ function rpc_describe(error) {
 
 
 
+
 /** Milliseconds that the daemon has for an answer. */
 const session_ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
@@ -6640,12 +6923,11 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
             }
         },
         daemonPid: () => daemonPid(pm2Home),
-        startOrReload(apps, running, pm2Env, onLine) {
+        startOrReload(what, running, onLine) {
             return startOrReload({
                 pm2: install,
                 node: process.execPath,
-                apps,
-                pm2Env,
+                ...what,
                 running,
                 pm2Home,
                 env,
@@ -6660,6 +6942,12 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
             const open = await connection();
             if (open !== null)
                 await removeInstances(open, instances);
+        },
+        async duplicate({ pmId }, timeLimit) {
+            const open = await connection();
+            if (open === null)
+                throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
+            await open.call('duplicateProcessId', [pmId], timeLimit);
         },
         async save(names) {
             const open = await connection();
@@ -7227,6 +7515,7 @@ function remarksOn(context, head) {
 
 
 
+
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check(context) {
     const { places, git, gitIn, plan, log } = context;
@@ -7301,7 +7590,9 @@ async function lookAtApps(context) {
     try {
         const config = await readApps(context, places.live, plan.deployId);
         const names = config.map(({ name }) => name);
-        checkApps(places.live, config, (await readBaseline(pm2, names)).instances);
+        const { instances } = await readBaseline(pm2, names);
+        for (const text of requireFit(context, config, instances, loadCurrent(places.state)))
+            inform(log, text);
         return `The ecosystem file that is live names ${names.join(', ')}.`;
     }
     catch (error) {

@@ -41,6 +41,7 @@ type PlannedInput =
   | 'apps'
   | 'ecosystem'
   | 'pm2Env'
+  | 'onConfigChange'
   | 'save'
   | 'commandTimeout'
   | 'healthTimeout'
@@ -114,6 +115,7 @@ export function readInputs(
       parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
     'pm2-env': () => parsePm2Env(text('pm2-env')),
     save: () => parseSwitch(text('save')),
+    'on-config-change': () => oneOf(text('on-config-change'), ['apply', 'fail']),
     'health-url': () => parseHealthUrl(text('health-url')),
     'health-timeout': duration('health-timeout', '1s', '1h'),
     'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
@@ -138,6 +140,7 @@ export function readInputs(
     apps: read.app,
     ecosystem: read.ecosystem,
     pm2Env: read['pm2-env'],
+    onConfigChange: read['on-config-change'],
     save: read.save,
     commandTimeout: read['command-timeout'],
     healthTimeout: read['health-timeout'],

@@ -27,6 +27,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     apps: inputs.apps,
     ecosystem: inputs.ecosystem,
     pm2Env: inputs.pm2Env,
+    onConfigChange: inputs.onConfigChange,
     save: inputs.save,
     commandTimeout: inputs.commandTimeout,
     healthTimeout: inputs.healthTimeout,

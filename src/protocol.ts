@@ -75,6 +75,8 @@ export interface Plan {
   ecosystem: string | null;
   /** PM2's `--env`. */
   pm2Env: string | null;
+  /** What happens where PM2's own reload would not apply what the config says. */
+  onConfigChange: 'apply' | 'fail';
   /** Whether PM2's dump is updated for these apps after a commit or a rollback. */
   save: boolean;
   /** Milliseconds, all of these. */

@@ -85,6 +85,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     apps: [],
     ecosystem: null,
     pm2Env: null,
+    onConfigChange: 'apply',
     save: true,
     commandTimeout: 900_000,
     healthTimeout: 60_000,
@@ -438,6 +439,8 @@ describe('settings', () => {
   });
 
   test('save', () => {
+    expect(read({ 'on-config-change': 'fail' }).onConfigChange).toBe('fail');
+    expect(messageOf({ 'on-config-change': 'ask' })).toContain('`apply` or `fail`');
     expect(read({ save: 'False' }).save).toBe(false);
     expect(messageOf({ save: 'no' })).toContain(
       '`save` is "no": it is none of these. It takes `true` or `false`.',

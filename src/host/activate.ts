@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { DeployApp } from './app-config.ts';
 import { expectedCounts, expectedPorts } from './baseline.ts';
+import { bringAbout } from './bring-about.ts';
 import { withPatience } from './canary/patience.ts';
 import type { Boot } from './canary/run.ts';
 import { moveHead, restoreHead, trackedFiles } from './checkout.ts';
@@ -8,8 +8,6 @@ import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import type { Expected } from './health.ts';
 import { exists } from './places.ts';
-import type { Reload } from './pm2/cli.ts';
-import type { Instance } from './pm2/list.ts';
 import { momentNow, ticksOf } from './processes.ts';
 import { loadRecord } from './record.ts';
 import { bringBack, type Strays } from './strays.ts';
@@ -90,32 +88,22 @@ function tellStrays({ log }: Context, { brought, left }: Strays): void {
     );
 }
 
-/** Has PM2 start or reload the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 export async function reload(
   context: Context,
   transaction: Transaction,
-  running: readonly Instance[],
   boots: readonly Boot[],
 ): Promise<void> {
-  const { pm2Env, deployId } = transaction;
+  const { pm2Env, deployId, current, before } = transaction;
   const { config, advice } = withPatience(transaction.config, boots);
   for (const text of advice) warn(context.log, text);
-  const command = runPm2(context, config, running, pm2Env);
-  const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
-  if (trouble !== null) throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
-  inform(context.log, "PM2's command has ended. What really runs is looked at now.");
-}
-
-/** Starts PM2's command, and shows what it prints. */
-export function runPm2(
-  { pm2, log }: Context,
-  config: readonly DeployApp[],
-  running: readonly Instance[],
-  pm2Env: string | null,
-): Reload {
-  return pm2.startOrReload(config, running, pm2Env, (text) => {
-    // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
-    if (!/^[│┌├└]|^host metrics/.test(text)) log({ type: 'output', from: 'pm2', text });
+  const over = { last: current?.config ?? [], before: before.apps };
+  await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
+    const trouble = await context.clock.book('pm2', () =>
+      watchReload(context.pm2, command, deployId, running),
+    );
+    if (trouble !== null) throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+    inform(context.log, "PM2's command has ended. What really runs is looked at now.");
   });
 }
 

@@ -1,4 +1,4 @@
-import { type DeployApp, expectedInstances, scriptFile } from './app-config.ts';
+import { type DeployApp, expectedInstances } from './app-config.ts';
 import { DeployFailure } from './failure.ts';
 import { listeningPorts } from './listening.ts';
 import { isWithin, realOrSame } from './places.ts';
@@ -78,12 +78,6 @@ export function expectedCounts(config: readonly DeployApp[]): Record<string, num
   return Object.fromEntries(config.map((app) => [app.name, expectedInstances(app).count]));
 }
 
-/** What can be known to go wrong with PM2 before it is touched. */
-export function checkApps(live: string, config: readonly DeployApp[], instances: readonly Instance[]): void {
-  refuseForeign(live, instances);
-  refuseUnapplied(config, instances);
-}
-
 /**
  * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
  * one takes the whole file.
@@ -110,7 +104,7 @@ export function refuseLeftOut(running: readonly string[]): void {
 }
 
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
-function refuseForeign(live: string, instances: readonly Instance[]): void {
+export function refuseForeign(live: string, instances: readonly Instance[]): void {
   for (const { name, cwd } of instances) {
     if (!isWithin(live, realOrSame(cwd))) {
       throw new DeployFailure(
@@ -120,31 +114,5 @@ function refuseForeign(live: string, instances: readonly Instance[]): void {
         },
       );
     }
-  }
-}
-
-/** Settings that a reload leaves as they were, whatever the file says, are refused rather than believed. */
-function refuseUnapplied(config: readonly DeployApp[], instances: readonly Instance[]): void {
-  for (const app of config) {
-    const running = instances.filter(({ name }) => name === app.name);
-    const [first] = running;
-    if (first === undefined) continue;
-    const { count, mode } = expectedInstances(app);
-    const script = scriptFile(app);
-    const differences = [
-      running.length === count ? null : `instances (${running.length} run, the file says ${count})`,
-      first.execMode === mode ? null : `exec_mode (${first.execMode} runs, the file says ${mode})`,
-      realOrSame(first.cwd) === app.cwd ? null : `cwd (${first.cwd} runs, the file says ${app.cwd})`,
-      script === null || realOrSame(first.script) === realOrSame(script)
-        ? null
-        : `script (${first.script} runs, the file says ${script})`,
-    ].filter((difference) => difference !== null);
-    if (differences.length === 0) continue;
-    throw new DeployFailure(
-      `PM2's reload would not apply these settings of '${app.name}': ${differences.join('; ')}.`,
-      {
-        remedy: `Bring them about once by hand on the server, with 'pm2 scale ${app.name} ${count}' where only the number differs, else with 'pm2 delete ${app.name}', and run this job again.`,
-      },
-    );
   }
 }

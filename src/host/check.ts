@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readApps } from './apps.ts';
-import { checkApps, readBaseline } from './baseline.ts';
+import { readBaseline } from './baseline.ts';
 import { readHead } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
 import { loadCurrent } from './current.ts';
@@ -9,6 +9,7 @@ import type { End } from './deploy.ts';
 import { checkLive } from './exchange.ts';
 import { DeployFailure } from './failure.ts';
 import { findRef } from './fetch.ts';
+import { requireFit } from './fit.ts';
 import { exists } from './places.ts';
 import { loadRecord } from './record.ts';
 import { remarksOn } from './status.ts';
@@ -85,7 +86,8 @@ async function lookAtApps(context: Context): Promise<string | null> {
   try {
     const config = await readApps(context, places.live, plan.deployId);
     const names = config.map(({ name }) => name);
-    checkApps(places.live, config, (await readBaseline(pm2, names)).instances);
+    const { instances } = await readBaseline(pm2, names);
+    for (const text of requireFit(context, config, instances, loadCurrent(places.state))) inform(log, text);
     return `The ecosystem file that is live names ${names.join(', ')}.`;
   } catch (error) {
     const current = loadCurrent(places.state);

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
 import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
-import { checkApps, leftOut, readBaseline, refuseLeftOut } from './baseline.ts';
+import { leftOut, readBaseline, refuseLeftOut } from './baseline.ts';
 import { prove } from './canary/prove.ts';
 import { type Boot, removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
@@ -15,6 +15,7 @@ import { checkLive, listSwap, settle } from './exchange.ts';
 import { DeployFailure } from './failure.ts';
 import { createRepository } from './fetch.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { requireFit } from './fit.ts';
 import { healthTargets } from './health-target.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
@@ -103,7 +104,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   progress.enter('staged');
   const staged = await stage(context, sha);
   const names = staged.config.map(({ name }) => name);
-  checkApps(places.live, staged.config, (await readBaseline(pm2, names)).instances);
+  requireFit(context, staged.config, (await readBaseline(pm2, names)).instances, current);
   const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
   const left = leftOut(places.live, last, staged.config, await pm2.list());
   // A rollback takes away what the version that it leaves has added.
@@ -122,7 +123,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const { ops } = await listSwap(context, staged, previous, generated);
   checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
   const { instances, before } = await readBaseline(pm2, names);
-  checkApps(places.live, staged.config, instances);
+  for (const text of requireFit(context, staged.config, instances, current)) inform(context.log, text);
   for (const { env } of instances) context.redactor.hide(secretsOfEnvironment(env));
   const health = await healthTargets(context, staged.config, before);
   const transaction: Transaction = {
@@ -194,7 +195,7 @@ async function goLive(
   try {
     enter('activating');
     await swapIn(context, transaction);
-    await reload(context, transaction, instances, boots);
+    await reload(context, transaction, boots);
     enter('verifying');
     const expected = expectationOf(transaction);
     await context.clock.book('verify', () => verify(context.pm2, expected, transaction));

@@ -1,7 +1,8 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { runPm2, swapOut } from './activate.ts';
+import { swapOut } from './activate.ts';
 import type { DeployApp } from './app-config.ts';
+import { bringAbout } from './bring-about.ts';
 import { type Context, inform, warn } from './context.ts';
 import { removeCurrent, saveCurrent } from './current.ts';
 import { exists } from './places.ts';
@@ -84,9 +85,10 @@ async function restoreApps(
   if (before.apps.length === 0) return;
   const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
   // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-  const command = runPm2(context, config, await pm2.list(), null);
-  const result = await clock.book('pm2', () => command.done);
-  if (result.code !== 0) throw reloadFailure(result);
+  await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
+    const result = await clock.book('pm2', () => command.done);
+    if (result.code !== 0) throw reloadFailure(result);
+  });
   const expected = {
     deployId: runsAs,
     instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),

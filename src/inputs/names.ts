@@ -27,6 +27,7 @@ export const DEFAULTS = {
   app: '',
   ecosystem: '',
   'pm2-env': '',
+  'on-config-change': 'apply',
   save: 'true',
   'health-url': '',
   'health-timeout': '60s',

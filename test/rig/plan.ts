@@ -25,6 +25,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     apps: [],
     ecosystem: null,
     pm2Env: null,
+    onConfigChange: 'apply',
     save: false,
     commandTimeout: 60_000,
     healthTimeout: 60_000,

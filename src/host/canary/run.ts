@@ -41,12 +41,8 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
   const { pm2, plan, runner } = context;
   const canaries = trial.chosen.map((chosen, at) => prepare(context, trial, chosen, at));
   const stream = pm2.hearErrors(canaries.map(({ name }) => name));
-  const command = pm2.startOrReload(
-    canaries.map(({ config }) => config),
-    [],
-    null,
-    () => {},
-  );
+  const apps = canaries.map(({ config }) => config);
+  const command = pm2.startOrReload({ apps, removed: {}, pm2Env: null }, [], () => {});
   let ended = false;
   // Where it fails, the look that comes next tells.
   const done = command.done.finally(() => {

@@ -4,12 +4,15 @@ import { type AppConfig, type DeployApp, expectedInstances } from '../app-config
 import { type CommandResult, run } from '../command.ts';
 import type { Pm2Install } from './find.ts';
 import type { Instance, Json } from './list.ts';
+import { WHOLE_RELOAD } from './whole-reload.ts';
 
 export interface ReloadOptions {
   pm2: Pm2Install;
   /** The Node that runs PM2's CLI, and the daemon where none runs yet. */
   node: string;
   apps: readonly DeployApp[];
+  /** By app, the variables that instances which run now have, and are not to have any more. */
+  removed: Readonly<Record<string, readonly string[]>>;
   /** PM2's `--env`. */
   pm2Env: string | null;
   /** What of these apps runs now: it takes time to stop. */
@@ -40,19 +43,28 @@ const KILL_TIMEOUT = 1_600;
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
 
-/** Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command line. */
+/**
+ * Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command
+ * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
+ */
 export function startOrReload(options: ReloadOptions): Reload {
-  const { pm2, node, apps, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+  const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
   // PM2 tells what a config is by a `.json` anywhere in its path.
   const config = join(dir, 'pm2-ssh-deploy.json');
+  const hook = join(dir, 'pm2-ssh-deploy-reload.js');
   const abort = new AbortController();
   const go = async (): Promise<CommandResult> => {
-    rmSync(config, { force: true });
-    writeFileSync(config, JSON.stringify({ apps }), { mode: 0o600, flag: 'wx' });
+    for (const file of [config, hook]) rmSync(file, { force: true });
+    const whole = { pm2Root: pm2.root, removed };
+    writeFileSync(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
+    writeFileSync(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
     try {
       return await run(
         node,
-        [pm2.bin, 'startOrReload', config, '--no-color', ...(pm2Env === null ? [] : ['--env', pm2Env])],
+        [
+          ...['--require', hook, pm2.bin, 'startOrReload', config, '--no-color'],
+          ...(pm2Env === null ? [] : ['--env', pm2Env]),
+        ],
         {
           cwd,
           // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
@@ -64,7 +76,7 @@ export function startOrReload(options: ReloadOptions): Reload {
         },
       );
     } finally {
-      rmSync(config, { force: true });
+      for (const file of [config, hook]) rmSync(file, { force: true });
     }
   };
   return { done: go(), abort: () => abort.abort() };

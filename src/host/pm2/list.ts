@@ -11,6 +11,8 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export interface Instance {
   pmId: number;
   name: string;
+  /** Which of its app's instances it is (NODE_APP_INSTANCE); null where PM2 numbers none. */
+  instanceNumber: number | null;
   namespace: string;
   /** 0 where no process runs. */
   pid: number;
@@ -77,6 +79,7 @@ function instanceOf(entry: Fields): Instance {
   return {
     pmId: number(entry.pm_id) ?? number(pm2.pm_id) ?? -1,
     name: text(entry.name) ?? text(pm2.name) ?? '',
+    instanceNumber: number(pm2[instanceVariable(pm2)]),
     namespace: text(pm2.namespace) ?? 'default',
     pid: number(entry.pid) ?? 0,
     status: text(pm2.status) ?? 'unknown',
@@ -115,12 +118,9 @@ function instanceOf(entry: Fields): Instance {
  */
 function variablesOf(pm2: Fields, env: Fields, name: string): Record<string, string> {
   // The instance's number, and PM2's module settings under the app's own name, are PM2's too.
-  const instanceVariable = text(pm2.instance_var) ?? 'NODE_APP_INSTANCE';
+  const numbers = instanceVariable(pm2);
   const added = (key: string, value: unknown): boolean =>
-    ADDED_VARIABLES.has(key) ||
-    key === DEPLOY_ID ||
-    key === instanceVariable ||
-    (key === name && value === '{}');
+    ADDED_VARIABLES.has(key) || key === DEPLOY_ID || key === numbers || (key === name && value === '{}');
   const variables: Record<string, string> = {};
   for (const [key, value] of Object.entries(pm2)) {
     if (isScalar(value) && !PM2_FIELDS.has(key) && !added(key, value)) variables[key] = String(value);
@@ -129,6 +129,10 @@ function variablesOf(pm2: Fields, env: Fields, name: string): Record<string, str
     if (isScalar(value) && !added(key, value)) variables[key] = String(value);
   }
   return variables;
+}
+
+function instanceVariable(pm2: Fields): string {
+  return text(pm2.instance_var) ?? 'NODE_APP_INSTANCE';
 }
 
 function isRecord(value: unknown): value is Fields {

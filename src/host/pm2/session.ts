@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path';
-import type { DeployApp } from '../app-config.ts';
+import { DeployFailure } from '../failure.ts';
 import { type ErrorStream, hearErrors } from './bus.ts';
-import { type Reload, startOrReload } from './cli.ts';
+import { type Reload, type ReloadOptions, startOrReload } from './cli.ts';
 import { daemonPid, daemonStart } from './daemon.ts';
 import { saveApps } from './dump.ts';
 import { findPm2, type Pm2Install } from './find.ts';
@@ -24,12 +24,13 @@ export interface Pm2 {
   list(): Promise<Instance[]>;
   daemonPid(): number | null;
   startOrReload(
-    apps: readonly DeployApp[],
+    what: Pick<ReloadOptions, 'apps' | 'removed' | 'pm2Env'>,
     running: readonly Instance[],
-    pm2Env: string | null,
     onLine: (line: string) => void,
   ): Reload;
   remove(instances: readonly Instance[]): Promise<void>;
+  /** Starts one more instance like this one, and resolves when PM2 takes it for started. `timeLimit` is in milliseconds. */
+  duplicate(instance: Instance, timeLimit: number): Promise<void>;
   hearErrors(names: readonly string[]): ErrorStream;
   /** Updates PM2's dump for these apps alone. */
   save(names: readonly string[]): Promise<void>;
@@ -80,12 +81,11 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
       }
     },
     daemonPid: () => daemonPid(pm2Home),
-    startOrReload(apps, running, pm2Env, onLine) {
+    startOrReload(what, running, onLine) {
       return startOrReload({
         pm2: install,
         node: process.execPath,
-        apps,
-        pm2Env,
+        ...what,
         running,
         pm2Home,
         env,
@@ -99,6 +99,11 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
     async remove(instances) {
       const open = await connection();
       if (open !== null) await removeInstances(open, instances);
+    },
+    async duplicate({ pmId }, timeLimit) {
+      const open = await connection();
+      if (open === null) throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
+      await open.call('duplicateProcessId', [pmId], timeLimit);
     },
     async save(names) {
       const open = await connection();

@@ -196,6 +196,7 @@ function prepare(pm2: PrivatePm2): { options: ReloadOptions; work: string } {
     pm2: { bin: pm2.bin, root: pm2.runtime.pm2Root, version: pm2.runtime.pm2Version },
     node: pm2.runtime.node,
     apps: [],
+    removed: {},
     pm2Env: null,
     running: [],
     pm2Home: pm2.home,

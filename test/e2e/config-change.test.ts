@@ -1,0 +1,198 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AppConfig } from '../../src/host/app-config.ts';
+import { baselineConfig } from '../../src/host/pm2/baseline.ts';
+import { type Instance, parseList } from '../../src/host/pm2/list.ts';
+import { openRpc } from '../../src/host/pm2/rpc.ts';
+import { type ActionRun, runAction } from '../rig/action.ts';
+import { fixtureApp } from '../rig/fixture-app.ts';
+import { freePort } from '../rig/free-port.ts';
+import { createHost, type Host } from '../rig/host.ts';
+import { startLoad } from '../rig/load.ts';
+import { NEWEST, RUNTIMES } from '../rig/pm2.ts';
+import { createRepository, type Repository } from '../rig/repository.ts';
+
+/** One app lives through changes of its ecosystem file, under load; each test leaves it to the next one. */
+describe.each(RUNTIMES)('$name', (runtime) => {
+  let host: Host;
+  let repository: Repository;
+  let port: number;
+  let app: AppConfig;
+  let version = 0;
+
+  beforeAll(async () => {
+    host = await createHost({ runtime });
+    repository = createRepository();
+    port = await freePort();
+    app = {
+      name: 'shop',
+      script: 'dist/server.js',
+      exec_mode: 'cluster',
+      instances: 2,
+      wait_ready: true,
+      listen_timeout: 3000,
+      kill_timeout: 2000,
+      args: '--first',
+      env: { PORT: String(port), LEAVES: 'soon', STAYS: 'on' },
+    };
+    await host.pm2(['ping']);
+    const run = await deploy();
+    expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  });
+  afterAll(async () => {
+    await host?.stop();
+    repository?.remove();
+  });
+
+  interface Options {
+    /** Of the ecosystem file, for this deploy and, if it is good, all that follow. */
+    changes?: AppConfig;
+    inputs?: Record<string, string>;
+    /** Runs first in the new version's process. */
+    program?: string;
+  }
+
+  async function deploy({ changes = {}, inputs = {}, program = '' }: Options = {}): Promise<ActionRun> {
+    version++;
+    const files = fixtureApp({ version: String(version), port });
+    const next = { ...app, ...changes };
+    const server = `${program}\n${files['src/server.js']}`;
+    const run = await runAction({
+      inputs: {
+        ...host.access,
+        path: 'shop',
+        repository: repository.url,
+        ref: repository.commit({
+          ...files,
+          'src/server.js': server,
+          'build.js': `${files['build.js']}\nfs.copyFileSync('src/server.js', 'dist/other.js');\n`,
+          'ecosystem.config.js': `module.exports = { apps: [${JSON.stringify(next)}] };\n`,
+        }),
+        'install-command': 'none',
+        'build-command': 'node build.js',
+        'stable-for': '500ms',
+        'health-timeout': '10s',
+        ...inputs,
+      },
+    });
+    if (run.code === 0) app = next;
+    return run;
+  }
+
+  /** The same under load, with what its visitors saw. */
+  async function deployUnderLoad(options: Options) {
+    const load = startLoad({ url: `http://127.0.0.1:${port}/version` });
+    await load.sees(await served(), 10_000);
+    const run = await deploy(options);
+    return { run, load: await load.stop() };
+  }
+
+  const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
+  const processEnv = (pid: number): string => readFileSync(`/proc/${pid}/environ`, 'utf8');
+
+  async function list(): Promise<Instance[]> {
+    const rpc = await openRpc(host.pm2Home, 5_000);
+    if (rpc === null) throw new Error('no daemon');
+    const instances = parseList(await rpc.call('getMonitorData', [{}], 5_000));
+    rpc.close();
+    return instances.filter(({ name }) => name === 'shop');
+  }
+  const numbers = async (): Promise<(number | null)[]> =>
+    (await list()).map(({ instanceNumber }) => instanceNumber).sort();
+
+  test('2 -> 4 instances, another script, cwd, args, log file and no wait_ready: nothing is lost', async () => {
+    const changes: AppConfig = {
+      instances: 4,
+      script: 'other.js',
+      cwd: 'dist',
+      args: '--second',
+      error_file: 'err.log',
+      wait_ready: false,
+    };
+    const pids = await host.pids('shop');
+    const refused = await deploy({ changes, inputs: { 'on-config-change': 'fail' } });
+    expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+    expect(refused.stdout).toMatch(
+      /'shop': instances 2 -> 4; cwd \S+shop -> \S+shop\/dist; script \S+server\.js ->/,
+    );
+    expect(refused.stdout).toContain("Run on the server 'pm2 delete shop', and this job again");
+    expect(await host.pids('shop')).toEqual(pids);
+
+    const { run, load } = await deployUnderLoad({ changes });
+    expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+    expect(run.stdout).toContain('2 will be added once the others run the new version.');
+    expect(load.failures).toEqual({});
+    const dist = path.join(host.directory, 'shop/dist');
+    const instances = await list();
+    for (const instance of instances) {
+      expect(instance).toMatchObject({
+        cwd: dist,
+        script: path.join(dist, 'other.js'),
+        args: ['--second'],
+        errLogPath: path.join(dist, `err-${instance.pmId}.log`),
+        waitReady: false,
+        status: 'online',
+      });
+    }
+    expect(new Set(instances.map(({ deployId }) => deployId)).size).toBe(1);
+    expect(await numbers()).toEqual([0, 1, 2, 3]);
+  });
+
+  test('a version that fails in the instance that is added alone goes back to exactly what ran', async () => {
+    const before = baselineConfig(await list());
+    const { run, load } = await deployUnderLoad({
+      changes: {
+        instances: 5,
+        script: 'server.js',
+        args: '--third',
+        env: { ...(app.env as object), ADDED: 'by the bad one' },
+      },
+      program: `if (process.env.NODE_APP_INSTANCE === '4') throw new Error('too many of us');`,
+    });
+    expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+    expect(baselineConfig(await list())).toEqual(before);
+    expect(await numbers()).toEqual([0, 1, 2, 3]);
+    expect(load.failures).toEqual({});
+  });
+
+  test('5 -> 2 instances and a variable removed: the first two stay, the variable is gone, nothing is lost', async () => {
+    await host.pm2(['scale', 'shop', '5']);
+    const { run, load } = await deployUnderLoad({
+      changes: { instances: 2, env: { PORT: String(port), STAYS: 'on' } },
+    });
+    expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+    expect(run.stdout).toContain("'shop': instances 5 -> 2; variable LEAVES removed.");
+    expect(load.failures).toEqual({});
+    expect(await numbers()).toEqual([0, 1]);
+    for (const { env, pid } of await list()) {
+      expect(env).toMatchObject({ STAYS: 'on', HOME: host.directory });
+      expect(env).not.toHaveProperty('LEAVES');
+      expect(processEnv(pid)).not.toContain('LEAVES');
+    }
+  });
+
+  test.runIf(runtime === NEWEST)(
+    'another exec_mode: a stop and a start, said beforehand, both ways',
+    async () => {
+      const before = baselineConfig(await list());
+      const fork: AppConfig = { exec_mode: 'fork', instances: 1 };
+      const broken = await deploy({ changes: fork, program: 'throw new Error("no");' });
+      expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+      expect(broken.stdout).toContain(
+        "'shop': exec_mode cluster -> fork. That needs a stop and a start: expect up to 5 s",
+      );
+      expect(baselineConfig(await list())).toEqual(before);
+
+      const forked = await deploy({ changes: fork });
+      expect(forked, forked.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+      expect(await list()).toMatchObject([{ execMode: 'fork', status: 'online' }]);
+      const { run, load } = await deployUnderLoad({ changes: { exec_mode: 'cluster', instances: 2 } });
+      expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+      expect(await list()).toMatchObject([{ execMode: 'cluster' }, { execMode: 'cluster' }]);
+      expect((await list())[0]?.env).toMatchObject({ STAYS: 'on', HOME: host.directory });
+      expect(load.failed).toBeGreaterThan(0);
+      expect(load.failingForMs).toBeLessThan(5_000);
+    },
+  );
+});
