@@ -2274,7 +2274,17 @@ function structuralReasons(app, first, last) {
         if (old !== now)
             reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
     }
+    // It can be ended, but begins with a start alone.
+    if (watches(app.watch) && !watches(first.watch))
+        reasons.push('watch off -> on');
     return reasons;
+}
+function watches(watch) {
+    return watch !== undefined && watch !== null && watch !== false && watch !== '';
+}
+/** Instances that PM2 watches, and is not to watch any more. */
+function watchedInVain({ app, running }) {
+    return watches(app.watch) ? [] : running.filter((one) => watches(one.watch));
 }
 /** Settings that PM2's own reload leaves, as far as what runs shows them. */
 function unappliedSettings(app, running) {
@@ -2287,12 +2297,13 @@ function unappliedSettings(app, running) {
         ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
         ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
         ...(waits === undefined ? [] : ['wait_ready true -> false']),
+        ...(!watches(app.watch) && running.some((one) => watches(one.watch)) ? ['watch on -> off'] : []),
     ];
 }
 /** PM2's own reload leaves these whatever the file says. */
 const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
 /** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
-const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
+const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|watch|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
 /** Settings that PM2's own reload leaves, of which only the two files tell. */
 function changedSettings(app, last) {
     return [...new Set([...Object.keys(last), ...Object.keys(app)])]
@@ -2521,6 +2532,8 @@ async function bringAbout(context, wanted, carryOut) {
     const recreated = changes.filter(({ change }) => change.kind === 'recreate');
     const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
     const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
+    for (const one of changes.flatMap(watchedInVain))
+        await pm2.unwatch(one);
     const gone = recreated.flatMap(({ running }) => running);
     await clock.book('pm2', () => pm2.remove(gone));
     // On the way back the instances that are too many are of the version that failed.
@@ -6948,6 +6961,11 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
             if (open === null)
                 throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
             await open.call('duplicateProcessId', [pmId], timeLimit);
+        },
+        async unwatch({ pmId }) {
+            const open = await connection();
+            if (open !== null)
+                await open.call('stopWatch', ['stopProcessId', pmId], session_ANSWERS_WITHIN);
         },
         async save(names) {
             const open = await connection();

@@ -438,9 +438,12 @@ describe('settings', () => {
       expect(messageOf({ 'pm2-env': bad })).toContain('`pm2-env` is');
   });
 
-  test('save', () => {
+  test('on-config-change', () => {
     expect(read({ 'on-config-change': 'fail' }).onConfigChange).toBe('fail');
-    expect(messageOf({ 'on-config-change': 'ask' })).toContain('`apply` or `fail`');
+    expect(messageOf({ 'on-config-change': 'ask' })).toContain('It takes `apply` or `fail`.');
+  });
+
+  test('save', () => {
     expect(read({ save: 'False' }).save).toBe(false);
     expect(messageOf({ save: 'no' })).toContain(
       '`save` is "no": it is none of these. It takes `true` or `false`.',

@@ -1,5 +1,11 @@
 import type { DeployApp } from './app-config.ts';
-import { type AppChange, configChanges, removable, unappliedSettings } from './config-change.ts';
+import {
+  type AppChange,
+  configChanges,
+  removable,
+  unappliedSettings,
+  watchedInVain,
+} from './config-change.ts';
 import type { Context } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import { type Reload, swapTimeLimit } from './pm2/cli.ts';
@@ -37,6 +43,7 @@ export async function bringAbout(
   const apps = changes.map((one) =>
     over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app,
   );
+  for (const one of changes.flatMap(watchedInVain)) await pm2.unwatch(one);
   const gone = recreated.flatMap(({ running }) => running);
   await clock.book('pm2', () => pm2.remove(gone));
   // On the way back the instances that are too many are of the version that failed.

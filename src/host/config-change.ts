@@ -3,7 +3,7 @@ import { type DeployApp, expectedInstances, scriptFile } from './app-config.ts';
 import { DeployFailure } from './failure.ts';
 import { realOrSame } from './places.ts';
 import { PM2_FIELDS } from './pm2/fields.ts';
-import type { Instance } from './pm2/list.ts';
+import type { Instance, Json } from './pm2/list.ts';
 
 /**
  * What it takes until PM2 runs an app as its config says, beyond what PM2's own reload applies. `reasons` are
@@ -81,7 +81,18 @@ function structuralReasons(app: DeployApp, first: Instance, last: DeployApp | nu
     const [old, now] = [first.settings[name] ?? byDefault, app[name] ?? byDefault];
     if (old !== now) reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
   }
+  // It can be ended, but begins with a start alone.
+  if (watches(app.watch) && !watches(first.watch)) reasons.push('watch off -> on');
   return reasons;
+}
+
+function watches(watch: Json | undefined): boolean {
+  return watch !== undefined && watch !== null && watch !== false && watch !== '';
+}
+
+/** Instances that PM2 watches, and is not to watch any more. */
+export function watchedInVain({ app, running }: AppChange): Instance[] {
+  return watches(app.watch) ? [] : running.filter((one) => watches(one.watch));
 }
 
 /** Settings that PM2's own reload leaves, as far as what runs shows them. */
@@ -95,6 +106,7 @@ export function unappliedSettings(app: DeployApp, running: readonly Instance[]):
     ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
     ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
     ...(waits === undefined ? [] : ['wait_ready true -> false']),
+    ...(!watches(app.watch) && running.some((one) => watches(one.watch)) ? ['watch on -> off'] : []),
   ];
 }
 
@@ -102,7 +114,7 @@ export function unappliedSettings(app: DeployApp, running: readonly Instance[]):
 const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
 /** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
 const NOT_REMOVED =
-  /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
+  /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|watch|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
 
 /** Settings that PM2's own reload leaves, of which only the two files tell. */
 function changedSettings(app: DeployApp, last: DeployApp): string[] {

@@ -5,10 +5,11 @@ import type { AppConfig } from '../../src/host/app-config.ts';
 import { baselineConfig } from '../../src/host/pm2/baseline.ts';
 import { type Instance, parseList } from '../../src/host/pm2/list.ts';
 import { openRpc } from '../../src/host/pm2/rpc.ts';
-import { type ActionRun, runAction } from '../rig/action.ts';
+import { type ActionRun, type StartedAction, startAction } from '../rig/action.ts';
 import { fixtureApp } from '../rig/fixture-app.ts';
 import { freePort } from '../rig/free-port.ts';
 import { createHost, type Host } from '../rig/host.ts';
+import { hostProgramOf } from '../rig/leftovers.ts';
 import { startLoad } from '../rig/load.ts';
 import { NEWEST, RUNTIMES } from '../rig/pm2.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
@@ -53,12 +54,18 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     program?: string;
   }
 
-  async function deploy({ changes = {}, inputs = {}, program = '' }: Options = {}): Promise<ActionRun> {
+  async function deploy(options: Options = {}): Promise<ActionRun> {
+    const run = await startDeploy(options).done;
+    if (run.code === 0) app = { ...app, ...options.changes };
+    return run;
+  }
+
+  function startDeploy({ changes = {}, inputs = {}, program = '' }: Options): StartedAction {
     version++;
     const files = fixtureApp({ version: String(version), port });
     const next = { ...app, ...changes };
     const server = `${program}\n${files['src/server.js']}`;
-    const run = await runAction({
+    return startAction({
       inputs: {
         ...host.access,
         path: 'shop',
@@ -76,8 +83,6 @@ describe.each(RUNTIMES)('$name', (runtime) => {
         ...inputs,
       },
     });
-    if (run.code === 0) app = next;
-    return run;
   }
 
   /** The same under load, with what its visitors saw. */
@@ -139,23 +144,6 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     expect(await numbers()).toEqual([0, 1, 2, 3]);
   });
 
-  test('a version that fails in the instance that is added alone goes back to exactly what ran', async () => {
-    const before = baselineConfig(await list());
-    const { run, load } = await deployUnderLoad({
-      changes: {
-        instances: 5,
-        script: 'server.js',
-        args: '--third',
-        env: { ...(app.env as object), ADDED: 'by the bad one' },
-      },
-      program: `if (process.env.NODE_APP_INSTANCE === '4') throw new Error('too many of us');`,
-    });
-    expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
-    expect(baselineConfig(await list())).toEqual(before);
-    expect(await numbers()).toEqual([0, 1, 2, 3]);
-    expect(load.failures).toEqual({});
-  });
-
   test('5 -> 2 instances and a variable removed: the first two stay, the variable is gone, nothing is lost', async () => {
     await host.pm2(['scale', 'shop', '5']);
     const { run, load } = await deployUnderLoad({
@@ -172,27 +160,66 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     }
   });
 
-  test.runIf(runtime === NEWEST)(
-    'another exec_mode: a stop and a start, said beforehand, both ways',
-    async () => {
-      const before = baselineConfig(await list());
-      const fork: AppConfig = { exec_mode: 'fork', instances: 1 };
-      const broken = await deploy({ changes: fork, program: 'throw new Error("no");' });
-      expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
-      expect(broken.stdout).toContain(
-        "'shop': exec_mode cluster -> fork. That needs a stop and a start: expect up to 5 s",
-      );
-      expect(baselineConfig(await list())).toEqual(before);
+  if (runtime !== NEWEST) return;
 
-      const forked = await deploy({ changes: fork });
-      expect(forked, forked.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
-      expect(await list()).toMatchObject([{ execMode: 'fork', status: 'online' }]);
-      const { run, load } = await deployUnderLoad({ changes: { exec_mode: 'cluster', instances: 2 } });
+  test('a version that fails in the instance that is added alone goes back to exactly what ran', async () => {
+    const before = baselineConfig(await list());
+    const { run, load } = await deployUnderLoad({
+      changes: {
+        instances: 3,
+        script: 'dist/server.js',
+        cwd: '.',
+        args: '--third',
+        env: { ...(app.env as object), ADDED: 'by the bad one' },
+      },
+      // Longer than it takes to boot and crash: until then nothing tells it from a good one.
+      inputs: { 'stable-for': '5s' },
+      program: `if (process.env.NODE_APP_INSTANCE === '2') throw new Error('too many of us');`,
+    });
+    expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+    expect(baselineConfig(await list())).toEqual(before);
+    expect(await numbers()).toEqual([0, 1]);
+    expect(load.failures).toEqual({});
+  });
+
+  test('another exec_mode: a stop and a start, said beforehand, both ways', async () => {
+    const before = baselineConfig(await list());
+    const fork: AppConfig = { exec_mode: 'fork', instances: 1 };
+    const broken = await deploy({ changes: fork, program: 'throw new Error("no");' });
+    expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+    expect(broken.stdout).toContain(
+      "'shop': exec_mode cluster -> fork. That needs a stop and a start: expect up to 5 s",
+    );
+    expect(baselineConfig(await list())).toEqual(before);
+
+    const forked = await deploy({ changes: fork });
+    expect(forked, forked.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+    expect(await list()).toMatchObject([{ execMode: 'fork', status: 'online' }]);
+    const { run, load } = await deployUnderLoad({ changes: { exec_mode: 'cluster', instances: 2 } });
+    expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+    expect(await list()).toMatchObject([{ execMode: 'cluster' }, { execMode: 'cluster' }]);
+    expect((await list())[0]?.env).toMatchObject({ STAYS: 'on', HOME: host.directory });
+    expect(load.failed).toBeGreaterThan(0);
+    expect(load.failingForMs).toBeLessThan(5_000);
+  });
+
+  test.each<[string, AppConfig, (instances: number) => boolean]>([
+    ['an instance was added', { instances: 5 }, (instances) => instances === 3],
+    ['all were stopped', { exec_mode: 'fork', instances: 1 }, (instances) => instances === 0],
+  ])(
+    'killed when %s: the next deploy ends it one way or the other, then brings about what its file says',
+    async (_, changes, reached) => {
+      const before = baselineConfig(await list());
+      const action = startDeploy({ changes });
+      await expect
+        .poll(async () => reached((await list()).length), { timeout: 30_000, interval: 5 })
+        .toBe(true);
+      process.kill(hostProgramOf(host.directory), 'SIGKILL');
+      expect(await action.done).toMatchObject({ code: 1 });
+      const run = await deploy();
       expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
-      expect(await list()).toMatchObject([{ execMode: 'cluster' }, { execMode: 'cluster' }]);
-      expect((await list())[0]?.env).toMatchObject({ STAYS: 'on', HOME: host.directory });
-      expect(load.failed).toBeGreaterThan(0);
-      expect(load.failingForMs).toBeLessThan(5_000);
+      expect(run.stdout).toContain('was interrupted in activating: it is ended first.');
+      expect(baselineConfig(await list())).toEqual(before);
     },
   );
 });

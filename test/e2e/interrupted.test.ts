@@ -5,7 +5,7 @@ import { type ActionRun, runAction, startAction } from '../rig/action.ts';
 import { type FixtureOptions, fixtureApp } from '../rig/fixture-app.ts';
 import { freePort } from '../rig/free-port.ts';
 import { createHost, type Host } from '../rig/host.ts';
-import { processesOf } from '../rig/leftovers.ts';
+import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 
 let host: Host;
@@ -47,23 +47,6 @@ function deploy(ref: string): Promise<ActionRun> {
 }
 const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
 
-function hostProgram(): number {
-  const found = processesOf(host.directory).filter(isHostProgram);
-  // A child of it bears its name until it has become the command that it was forked for.
-  const [program, ...others] = found.filter((pid) => !found.includes(parentOf(pid)));
-  expect(others).toEqual([]);
-  return program as number;
-}
-
-function parentOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return 0;
-  }
-}
-
 test.each([
   ['staged', 'failed'],
   ['canary', 'failed'],
@@ -83,7 +66,7 @@ test.each([
       },
     });
     await expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(new RegExp(`\\] ${state}`));
-    process.kill(hostProgram(), 'SIGKILL');
+    process.kill(hostProgramOf(host.directory), 'SIGKILL');
     const killed = await action.done;
     expect(killed, killed.stdout).toMatchObject({
       code: 1,
@@ -111,7 +94,7 @@ test('a host program that is killed in verifying, with a good version: the same 
   const second = commit({ version: '2' });
   const action = startAction({ inputs: inputs(second) });
   await expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(/\] verifying/);
-  process.kill(hostProgram(), 'SIGKILL');
+  process.kill(hostProgramOf(host.directory), 'SIGKILL');
   const killed = await action.done;
   expect(killed, killed.stdout).toMatchObject({
     code: 0,
@@ -137,14 +120,6 @@ test('a runner that vanishes in activating: the host goes on alone, and the next
 function isBuild(pid: number): boolean {
   try {
     return /sleep|build/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-function isHostProgram(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('pm2-ssh-deploy');
   } catch {
     return false;
   }

@@ -95,6 +95,20 @@ describe('what it takes', () => {
       { kind: 'recreate', outage: 7_000, reasons: ['exec_mode cluster -> fork'] },
     ],
     [
+      'watch off',
+      app({ watch: false }),
+      running(2, { watch: ['src'] }),
+      [app({ watch: ['src'] })],
+      { kind: 'reload', reasons: ['watch on -> off'] },
+    ],
+    [
+      'watch on',
+      app({ watch: true }),
+      running(2, { watch: false }),
+      [],
+      { kind: 'recreate', outage: 4_600, reasons: ['watch off -> on'] },
+    ],
+    [
       'another variable for the number',
       app({ instance_var: 'INDEX' }),
       running(2),

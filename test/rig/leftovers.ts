@@ -40,3 +40,29 @@ function belongsTo(pid: string, home: string): boolean {
     return false;
   }
 }
+
+/** The pid of the host program that works there; throws where none or several do. */
+export function hostProgramOf(directory: string): number {
+  const found = processesOf(directory).filter(isHostProgram);
+  // A child of it bears its name until it has become the command that it was forked for.
+  const [program, ...others] = found.filter((pid) => !found.includes(parentOf(pid)));
+  if (program === undefined || others.length > 0) throw new Error(`host programs: ${found.join(' ')}`);
+  return program;
+}
+
+export function isHostProgram(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('pm2-ssh-deploy');
+  } catch {
+    return false;
+  }
+}
+
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}

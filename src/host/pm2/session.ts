@@ -31,6 +31,8 @@ export interface Pm2 {
   remove(instances: readonly Instance[]): Promise<void>;
   /** Starts one more instance like this one, and resolves when PM2 takes it for started. `timeLimit` is in milliseconds. */
   duplicate(instance: Instance, timeLimit: number): Promise<void>;
+  /** Ends PM2's watching of an instance's files, which goes on through every reload. */
+  unwatch(instance: Instance): Promise<void>;
   hearErrors(names: readonly string[]): ErrorStream;
   /** Updates PM2's dump for these apps alone. */
   save(names: readonly string[]): Promise<void>;
@@ -104,6 +106,10 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
       const open = await connection();
       if (open === null) throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
       await open.call('duplicateProcessId', [pmId], timeLimit);
+    },
+    async unwatch({ pmId }) {
+      const open = await connection();
+      if (open !== null) await open.call('stopWatch', ['stopProcessId', pmId], ANSWERS_WITHIN);
     },
     async save(names) {
       const open = await connection();
