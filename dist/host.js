@@ -1583,8 +1583,7 @@ function textOf(path) {
  * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
  * It is secret, since it holds the apps' environment. Our own deploy id is not in it: whoever restores sets one.
  *
- * A start from it gives what the list says, but for what PM2 alone decides (ids, counters, times). A reload of apps
- * that run leaves what PM2's reload never applies (see PM2-FACTS), and variables that were added since stay.
+ * A start from it gives what the list says, but for what PM2 alone decides (ids, counters, times).
  */
 function baselineConfig(instances) {
     const byName = new Map();
