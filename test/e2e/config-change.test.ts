@@ -78,6 +78,7 @@ describe.each(RUNTIMES)('$name', (runtime) => {
         }),
         'install-command': 'none',
         'build-command': 'node build.js',
+        canary: 'off',
         'stable-for': '500ms',
         'health-timeout': '10s',
         ...inputs,
