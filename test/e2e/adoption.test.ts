@@ -108,19 +108,6 @@ test("an app of the same name that runs from elsewhere is somebody else's", asyn
   expect(await served()).toBe('1');
 });
 
-test('settings that a reload would not apply are refused before anything is touched', async () => {
-  const files = fixtureApp({ version: '2', port });
-  files['ecosystem.config.js'] = (files['ecosystem.config.js'] ?? '').replace(
-    '"instances": 2',
-    '"instances": 3',
-  );
-  const pids = await host.pids('shop');
-  const run = await deploy({ ref: repository.commit(files) });
-  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-  expect(run.stdout).toContain('instances (2 run, the file says 3)');
-  expect(await host.pids('shop')).toEqual(pids);
-});
-
 test('two deploys at once: the second waits for the first, and both end well', async () => {
   const one = commit({ version: '2' });
   const two = commit({ version: '3' });
