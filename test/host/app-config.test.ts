@@ -11,7 +11,7 @@ import {
 import type { DeployFailure } from '../../src/host/failure.ts';
 import { type Instance, listInstances } from '../../src/host/pm2/list.ts';
 import { openRpc, type Rpc } from '../../src/host/pm2/rpc.ts';
-import { RUNTIMES, startPm2 } from '../rig/pm2.ts';
+import { ALL_RUNTIMES, startPm2 } from '../rig/pm2.ts';
 
 describe('choosing apps', () => {
   const apps: AppConfig[] = [
@@ -136,7 +136,7 @@ const COUNTS: AppConfig[] = [
   { name: 'line', script: 'sleep 1000 && true', instances: 1 },
 ];
 
-test.each(RUNTIMES)(
+test.each(ALL_RUNTIMES)(
   "$name: comes out as with the user's own file, in the numbers that were foreseen",
   async (runtime) => {
     await using pm2 = await startPm2(runtime);

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AppConfig } from '../../src/host/app-config.ts';
 import { findEcosystem, readEcosystem } from '../../src/host/ecosystem.ts';
 import { DeployFailure } from '../../src/host/failure.ts';
-import { NEWEST, OLDEST, RUNTIMES, type Runtime } from '../rig/pm2.ts';
+import { ALL_RUNTIMES, NEWEST, OLDEST, type Runtime } from '../rig/pm2.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -63,7 +63,7 @@ describe('finding it', () => {
   });
 });
 
-describe.each(RUNTIMES)('reading it, $name', (runtime) => {
+describe.each(ALL_RUNTIMES)('reading it, $name', (runtime) => {
   const web = [{ name: 'web', script: 'server.js' }];
 
   test.each([

@@ -19,7 +19,14 @@ export const OLDEST: Runtime = runtime(
   'test/host-tools/node_modules/node-16/bin/node',
   'test/host-tools/node_modules/pm2-5',
 );
+export const MIDDLE: Runtime = runtime(
+  'test/host-tools/node_modules/node-20/bin/node',
+  'test/host-tools/node_modules/pm2-6',
+);
+/** The two ends: for tests that take long. */
 export const RUNTIMES: readonly Runtime[] = [NEWEST, OLDEST];
+/** One of each PM2 that is supported. */
+export const ALL_RUNTIMES: readonly Runtime[] = [OLDEST, MIDDLE, NEWEST];
 
 /** A PM2 of its own, in a directory of its own, that shares nothing with the machine's. */
 export interface PrivatePm2 extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { baselineConfig } from '../../../src/host/pm2/baseline.ts';
 import { parseList } from '../../../src/host/pm2/list.ts';
 import { openRpc, type Rpc } from '../../../src/host/pm2/rpc.ts';
-import { RUNTIMES, startPm2 } from '../../rig/pm2.ts';
+import { ALL_RUNTIMES, startPm2 } from '../../rig/pm2.ts';
 
 const APPS = [
   {
@@ -57,7 +57,7 @@ const APPS = [
 const NOT_COMPARED =
   /^(pm_id|pm_pid_path|created_at|pm_uptime|unique_id|axm_\w+|status|version(ing)?|node_version|vizion_running|PM2_\w+|filter_env|env_\w+|cwd)$/;
 
-test.each(RUNTIMES)('$name: a start from the baseline gives what ran', async (runtime) => {
+test.each(ALL_RUNTIMES)('$name: a start from the baseline gives what ran', async (runtime) => {
   await using pm2 = await startPm2(runtime);
   const work = join(pm2.home, 'work');
   mkdirSync(join(work, 'sub'), { recursive: true });

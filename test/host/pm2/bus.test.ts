@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { hearErrors } from '../../../src/host/pm2/bus.ts';
-import { RUNTIMES, startPm2 } from '../../rig/pm2.ts';
+import { ALL_RUNTIMES, startPm2 } from '../../rig/pm2.ts';
 
-test.each(RUNTIMES)(
+test.each(ALL_RUNTIMES)(
   'the last words of a worker that throws as it boots are heard, of the named apps alone: $name',
   async (runtime) => {
     await using pm2 = await startPm2(runtime);

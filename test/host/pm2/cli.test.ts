@@ -9,11 +9,11 @@ import { type Instance, listInstances } from '../../../src/host/pm2/list.ts';
 import { removeInstances } from '../../../src/host/pm2/remove.ts';
 import { openRpc, type Rpc } from '../../../src/host/pm2/rpc.ts';
 import { isAlive } from '../../../src/host/processes.ts';
-import { type PrivatePm2, RUNTIMES, startPm2 } from '../../rig/pm2.ts';
+import { ALL_RUNTIMES, type PrivatePm2, startPm2 } from '../../rig/pm2.ts';
 
 const LIMIT = 5_000;
 
-test.each(RUNTIMES)(
+test.each(ALL_RUNTIMES)(
   '$name: starts, reloads, removes and saves; nothing of the caller reaches the app',
   async (runtime) => {
     await using pm2 = await startPm2(runtime);
@@ -122,7 +122,7 @@ async function saves(pm2: PrivatePm2, rpc: Rpc): Promise<void> {
   expect(readFileSync(path, 'utf8')).toBe('[{ "SECRET": "half a du');
 }
 
-test.each(RUNTIMES)('$name: an aborted reload leaves later instances as they were', async (runtime) => {
+test.each(ALL_RUNTIMES)('$name: an aborted reload leaves later instances as they were', async (runtime) => {
   await using pm2 = await startPm2(runtime);
   const { options, work } = prepare(pm2);
   writeFileSync(

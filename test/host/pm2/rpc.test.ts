@@ -8,11 +8,11 @@ import { DeployFailure } from '../../../src/host/failure.ts';
 import { daemonPid, daemonStart } from '../../../src/host/pm2/daemon.ts';
 import { openRpc } from '../../../src/host/pm2/rpc.ts';
 import { isAlive } from '../../../src/host/processes.ts';
-import { type PrivatePm2, RUNTIMES, startPm2 } from '../../rig/pm2.ts';
+import { ALL_RUNTIMES, type PrivatePm2, startPm2 } from '../../rig/pm2.ts';
 
 const LIMIT = 5_000;
 
-describe.each(RUNTIMES)('$name', (runtime) => {
+describe.each(ALL_RUNTIMES)('$name', (runtime) => {
   let pm2: PrivatePm2;
   beforeAll(async () => {
     pm2 = await startPm2(runtime);
