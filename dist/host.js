@@ -1323,6 +1323,8 @@ function words(value) {
 
 
 
+/** Scripts that start another one and hand no signal on to it: a bare word, or the file that PM2 finds for it. */
+const PACKAGE_MANAGERS = /^(npm|npx|yarn|pnpm)(-cli)?(\.c?js)?$/;
 /**
  * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.
@@ -2214,7 +2216,7 @@ function refuseForeign(live, instances) {
     for (const { name, cwd } of instances) {
         if (!isWithin(live, realOrSame(cwd))) {
             throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
-                remedy: `Give this app another name in the ecosystem file, or delete the other one on the server: 'pm2 delete ${name}'.`,
+                remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
             });
         }
     }
@@ -3463,7 +3465,7 @@ const NOT_ITS_OWN = new Set([
     ...['out_file', 'out', 'output', 'out_log', 'error_file', 'error', 'err', 'err_file', 'err_log'],
     ...['pid_file', 'pid', 'merge_logs', 'combine_logs', 'node_args', 'interpreterArgs', 'interpreter_args'],
 ]);
-const PACKAGE_MANAGERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)$/;
+const config_PACKAGE_MANAGERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)$/;
 const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
 /** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
 function whyImpossible(app, live) {
@@ -3476,7 +3478,7 @@ function whyImpossible(app, live) {
 function config_runsNode(app) {
     const script = (scriptOf(app) ?? '').trim();
     const [program = ''] = script.split(/\s+/);
-    if (PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(program)))
+    if (config_PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(program)))
         return true;
     // PM2 hands a command line to bash.
     if (script.includes(' '))
@@ -4790,7 +4792,7 @@ function hideEnvFiles(staging, shown) {
 
 /** Changes when anything but the commit changes what a deploy does. */
 function fingerprintOf({ plan, places, pm2 }) {
-    const { workingDirectory, install, build, apps, ecosystem, pm2Env } = plan;
+    const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
     const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
     const all = [
         workingDirectory,
@@ -4798,6 +4800,7 @@ function fingerprintOf({ plan, places, pm2 }) {
         build,
         apps,
         ecosystem,
+        script,
         pm2Env,
         envFiles,
         process.version,
@@ -5422,11 +5425,11 @@ const READS_WITHIN = 30_000;
  */
 function findEcosystem(dir, given) {
     if (given === null) {
-        const found = ecosystem_NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile);
-        if (found !== undefined)
+        const found = ecosystemIn(dir);
+        if (found !== null)
             return found;
         throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
-            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`. Looked for: ${ecosystem_NAMES.join(', ')}.`,
+            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${ecosystem_NAMES.join(', ')}.`,
         });
     }
     const file = (0,external_node_path_namespaceObject.resolve)(dir, given);
@@ -5436,6 +5439,10 @@ function findEcosystem(dir, given) {
     if (isFile(file))
         return file;
     throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'It is looked for from the working directory, in the commit that is deployed.' });
+}
+/** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
+function ecosystemIn(dir) {
+    return ecosystem_NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile) ?? null;
 }
 /**
  * The apps of an ecosystem file (absolute path), evaluated in a child process, as the user wrote them: secret.
@@ -5501,7 +5508,35 @@ function isFile(path) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/script-app.js
+
+
+
+/** What Node runs as it is, and so what PM2 can run in cluster mode. */
+const NODE_SCRIPT = /\.[cm]?js$/;
+/**
+ * The app of a host without an ecosystem file; `script` is relative to `workDir`. What runs under that name already
+ * (`running`) keeps its settings, whoever started it: directory, mode, instances, arguments, environment, interpreter.
+ * A Node script that is started for the first time gets the mode that PM2 can reload. Holds an environment: secret.
+ */
+function scriptApp(name, script, workDir, running) {
+    const file = (0,external_node_path_namespaceObject.join)(workDir, script);
+    const [kept] = baselineConfig(running.filter((one) => one.name === name));
+    if (kept === undefined) {
+        const reloadable = { exec_mode: 'cluster', instances: 1, listen_timeout: 10_000, kill_timeout: 5_000 };
+        return { name, script: file, ...(NODE_SCRIPT.test(script) ? reloadable : {}) };
+    }
+    const app = { ...kept, script: file };
+    // What was said to a package manager, such as `run start`, is nothing to say to the script.
+    if (PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(String(kept.script)))) {
+        app.args = [];
+        delete app.interpreter;
+    }
+    return app;
+}
+
 ;// CONCATENATED MODULE: ./host/apps.js
+
 
 
 
@@ -5511,6 +5546,11 @@ function isFile(path) {
  */
 async function readApps({ plan, places, pm2 }, top, deployId) {
     const workDir = (0,external_node_path_namespaceObject.join)(top, plan.workingDirectory);
+    const [name] = plan.apps;
+    if (plan.script !== null && name !== undefined) {
+        const app = scriptApp(name, plan.script, workDir, await pm2.list());
+        return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
+    }
     const file = findEcosystem(workDir, plan.ecosystem);
     const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
     const apps = chooseApps(await readEcosystem(file, options), plan.apps);
@@ -5692,6 +5732,7 @@ function firstLine(command) {
 
 
 
+
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 async function stage(context, sha) {
     const { plan, places, clock, runner, env } = context;
@@ -5729,6 +5770,7 @@ async function stage(context, sha) {
     // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
+    tellUnusedEcosystem(context, (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory));
     const config = await readApps(context, staging, plan.deployId);
     for (const app of config) {
         context.redactor.hide(secretsOfApp(app));
@@ -5744,6 +5786,13 @@ async function stage(context, sha) {
     const record = saveRecord(places.state, plan.deployId, generated);
     return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
 }
+/** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
+function tellUnusedEcosystem({ plan, log }, workDir) {
+    const found = plan.script === null ? null : ecosystemIn(workDir);
+    if (found === null)
+        return;
+    warn(log, `${(0,external_node_path_namespaceObject.basename)(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`);
+}
 /** What the files named `.env*` hold, tracked ones too, is shown in no event. */
 function hideEnvValues({ redactor }, directory) {
     for (const name of envFilesIn(directory)) {
@@ -5756,7 +5805,7 @@ function requireScript(app, live, staging) {
     if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
         return;
     throw new DeployFailure(`The finished build has no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
-        remedy: 'See that build-command makes it, and that script in the ecosystem file names it from the directory of the app.',
+        remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
     });
 }
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
@@ -5871,7 +5920,9 @@ async function differsFrom(context, sha, head, current, generated) {
     const lost = (generated?.roots ?? []).find((path) => !exists((0,external_node_path_namespaceObject.join)(context.places.live, path)));
     if (lost !== undefined)
         return `${lost}, which the build made, is gone`;
-    const config = await readApps(context, context.places.live, current.deployId);
+    const { script } = context.plan;
+    // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
+    const config = script === null ? await readApps(context, context.places.live, current.deployId) : current.config;
     if (!(0,external_node_util_namespaceObject.isDeepStrictEqual)(config, current.config))
         return 'what the ecosystem file says changed';
     return complaintAboutLive(context, current);

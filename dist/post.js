@@ -57793,6 +57793,7 @@ const DEFAULTS = {
     'command-timeout': '15m',
     app: '',
     ecosystem: '',
+    script: '',
     'pm2-env': '',
     'on-config-change': 'apply',
     save: 'true',
@@ -58754,6 +58755,7 @@ function areOfOneKey(rsa) {
 ;// CONCATENATED MODULE: ./inputs/settings.js
 
 
+
 /** Takes one of some words, exactly. */
 function oneOf(text, words) {
     const word = words.find((candidate) => candidate === text);
@@ -58789,12 +58791,34 @@ function parseStep(text) {
 }
 /** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
 function parseAppName(name) {
-    const takes = 'names of apps as in the ecosystem file, separated by commas or line ends';
+    const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
     if (name.startsWith('-'))
         throw new BadValue('a name begins with a dash', takes);
     if (hasUnprintable(name))
         throw new BadValue('a name holds an invisible character', takes);
     return name;
+}
+/**
+ * Reads `script`, for a host without an ecosystem file; null where it was not given. `apps` are the names in `app`;
+ * what only an ecosystem file has goes with none of it.
+ */
+function parseScript(text, apps, ecosystem, pm2Env) {
+    if (text === '')
+        return null;
+    const takes = 'the file that PM2 starts, relative to the app and without .., for a host without ecosystem file';
+    const script = parseRelativePath(text, takes);
+    if (script === '')
+        throw new BadValue('it names a directory', takes);
+    if (ecosystem) {
+        throw new BadValue('`ecosystem` is given as well', takes, 'Leave one of them out: the file has its own `script`.');
+    }
+    if (pm2Env) {
+        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it chooses among the `env_…` of an ecosystem file.');
+    }
+    if (apps.length !== 1) {
+        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Write the name that it has, or is to have, in PM2 into `app`.');
+    }
+    return script;
 }
 /** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
 function parsePm2Env(text) {
@@ -59154,6 +59178,7 @@ function readInputs(env, workflow, mask) {
         'command-timeout': duration('command-timeout', '1s', '6h'),
         app: () => splitList(text('app')).map(parseAppName),
         ecosystem: () => parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
+        script: () => parseScript(text('script'), splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== ''),
         'pm2-env': () => parsePm2Env(text('pm2-env')),
         save: () => parseSwitch(text('save')),
         'on-config-change': () => oneOf(text('on-config-change'), ['apply', 'fail']),
@@ -59179,6 +59204,7 @@ function readInputs(env, workflow, mask) {
         build: read['build-command'],
         apps: read.app,
         ecosystem: read.ecosystem,
+        script: read.script,
         pm2Env: read['pm2-env'],
         onConfigChange: read['on-config-change'],
         save: read.save,
@@ -59228,6 +59254,7 @@ function makePlan(inputs, workflow) {
         build: inputs.build,
         apps: inputs.apps,
         ecosystem: inputs.ecosystem,
+        script: inputs.script,
         pm2Env: inputs.pm2Env,
         onConfigChange: inputs.onConfigChange,
         save: inputs.save,

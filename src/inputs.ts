@@ -17,6 +17,7 @@ import {
   parseAppName,
   parseCount,
   parsePm2Env,
+  parseScript,
   parseShellText,
   parseStableFor,
   parseStep,
@@ -40,6 +41,7 @@ type PlannedInput =
   | 'build'
   | 'apps'
   | 'ecosystem'
+  | 'script'
   | 'pm2Env'
   | 'onConfigChange'
   | 'save'
@@ -113,6 +115,8 @@ export function readInputs(
     app: () => splitList(text('app')).map(parseAppName),
     ecosystem: () =>
       parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
+    script: () =>
+      parseScript(text('script'), splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== ''),
     'pm2-env': () => parsePm2Env(text('pm2-env')),
     save: () => parseSwitch(text('save')),
     'on-config-change': () => oneOf(text('on-config-change'), ['apply', 'fail']),
@@ -139,6 +143,7 @@ export function readInputs(
     build: read['build-command'],
     apps: read.app,
     ecosystem: read.ecosystem,
+    script: read.script,
     pm2Env: read['pm2-env'],
     onConfigChange: read['on-config-change'],
     save: read.save,

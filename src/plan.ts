@@ -26,6 +26,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     build: inputs.build,
     apps: inputs.apps,
     ecosystem: inputs.ecosystem,
+    script: inputs.script,
     pm2Env: inputs.pm2Env,
     onConfigChange: inputs.onConfigChange,
     save: inputs.save,

@@ -69,10 +69,12 @@ export interface Plan {
   force: boolean;
   install: BuildStep;
   build: BuildStep;
-  /** App names in the ecosystem file; empty means all of them. */
+  /** App names in the ecosystem file; empty means all of them. With `script`, the one name that it has in PM2. */
   apps: string[];
   /** The ecosystem file relative to the working directory; null means to look for it. */
   ecosystem: string | null;
+  /** What PM2 runs where there is no ecosystem file, relative to the working directory; null where there is one. */
+  script: string | null;
   /** PM2's `--env`. */
   pm2Env: string | null;
   /** What happens where PM2's own reload would not apply what the config says. */

@@ -84,6 +84,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     build: { kind: 'default' },
     apps: [],
     ecosystem: null,
+    script: null,
     pm2Env: null,
     onConfigChange: 'apply',
     save: true,
@@ -430,6 +431,22 @@ describe('settings', () => {
     expect(read({ app: '$(id), my app\n`x`' }).apps).toEqual(['$(id)', 'my app', '`x`']);
     expect(messageOf({ app: '--all' })).toContain('a name begins with a dash');
     expect(messageOf({ app: 'a\x07b' })).toContain('invisible');
+  });
+
+  test('script takes a file of the app and one name, and no ecosystem file', () => {
+    expect(read({ script: './dist/server.js', app: 'my app' })).toMatchObject({
+      script: 'dist/server.js',
+      apps: ['my app'],
+      ecosystem: null,
+    });
+    for (const bad of ['..', '../x.js', '/srv/x.js', '~/x.js', './', 'a\nb']) {
+      expect(messageOf({ script: bad, app: 'web' })).toContain('- `script` is "');
+    }
+    const message = (more: Record<string, string>) => messageOf({ script: 'a.js', app: 'web', ...more });
+    expect(message({ app: '' })).toContain('`app` has no name');
+    expect(message({ app: 'api,worker' })).toContain('`app` has 2 names');
+    expect(message({ ecosystem: 'e.config.js' })).toContain('`ecosystem` is given as well');
+    expect(message({ 'pm2-env': 'production' })).toContain('`pm2-env` is given as well');
   });
 
   test('pm2-env', () => {

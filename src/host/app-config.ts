@@ -11,6 +11,9 @@ export interface AppConfig {
 /** One app as PM2 is given it. */
 export type DeployApp = AppConfig & { name: string; cwd: string; env: Record<string, Json> };
 
+/** Scripts that start another one and hand no signal on to it: a bare word, or the file that PM2 finds for it. */
+export const PACKAGE_MANAGERS = /^(npm|npx|yarn|pnpm)(-cli)?(\.c?js)?$/;
+
 /**
  * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.

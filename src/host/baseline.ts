@@ -110,7 +110,7 @@ export function refuseForeign(live: string, instances: readonly Instance[]): voi
       throw new DeployFailure(
         `PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`,
         {
-          remedy: `Give this app another name in the ecosystem file, or delete the other one on the server: 'pm2 delete ${name}'.`,
+          remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
         },
       );
     }

@@ -31,10 +31,10 @@ const READS_WITHIN = 30_000;
  */
 export function findEcosystem(dir: string, given: string | null): string {
   if (given === null) {
-    const found = NAMES.map((name) => join(dir, name)).find(isFile);
-    if (found !== undefined) return found;
+    const found = ecosystemIn(dir);
+    if (found !== null) return found;
     throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
-      remedy: `Add one (pm2 init), or name yours with \`ecosystem\`. Looked for: ${NAMES.join(', ')}.`,
+      remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${NAMES.join(', ')}.`,
     });
   }
   const file = resolve(dir, given);
@@ -48,6 +48,11 @@ export function findEcosystem(dir: string, given: string | null): string {
     `There is no ecosystem file ${JSON.stringify(given)} in ${dir}${existsSync(file) ? ': that is not a file' : ''}.`,
     { remedy: 'It is looked for from the working directory, in the commit that is deployed.' },
   );
+}
+
+/** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
+export function ecosystemIn(dir: string): string | null {
+  return NAMES.map((name) => join(dir, name)).find(isFile) ?? null;
 }
 
 export interface ReadOptions {

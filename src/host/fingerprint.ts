@@ -6,7 +6,7 @@ import { envFilesIn } from './staging.ts';
 
 /** Changes when anything but the commit changes what a deploy does. */
 export function fingerprintOf({ plan, places, pm2 }: Context): string {
-  const { workingDirectory, install, build, apps, ecosystem, pm2Env } = plan;
+  const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
   const envFiles = [places.live, places.workDir].flatMap((directory) =>
     envFilesIn(directory).map((name) => [directory, name, readIfThere(join(directory, name))]),
   );
@@ -16,6 +16,7 @@ export function fingerprintOf({ plan, places, pm2 }: Context): string {
     build,
     apps,
     ecosystem,
+    script,
     pm2Env,
     envFiles,
     process.version,

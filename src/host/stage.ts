@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { adviseOn } from './advice.ts';
 import { type DeployApp, scriptFile } from './app-config.ts';
 import { readApps } from './apps.ts';
 import { build, install } from './build.ts';
 import { submodulePaths, trackedFiles } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
+import { ecosystemIn } from './ecosystem.ts';
 import { DeployFailure } from './failure.ts';
 import { exists, isWithin, makePrivate } from './places.ts';
 import { saveRecord } from './record.ts';
@@ -62,6 +63,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
   const staging = join(places.beside, plan.deployId, 'version');
   renameSync(workshop, staging);
+  tellUnusedEcosystem(context, join(staging, plan.workingDirectory));
   const config = await readApps(context, staging, plan.deployId);
   for (const app of config) {
     context.redactor.hide(secretsOfApp(app));
@@ -74,6 +76,16 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
   const record = saveRecord(places.state, plan.deployId, generated);
   return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+
+/** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
+function tellUnusedEcosystem({ plan, log }: Context, workDir: string): void {
+  const found = plan.script === null ? null : ecosystemIn(workDir);
+  if (found === null) return;
+  warn(
+    log,
+    `${basename(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`,
+  );
 }
 
 /** What the files named `.env*` hold, tracked ones too, is shown in no event. */
@@ -90,8 +102,7 @@ function requireScript(app: DeployApp, live: string, staging: string): void {
   throw new DeployFailure(
     `The finished build has no ${relative(live, file)}, which is the script of '${app.name}'.`,
     {
-      remedy:
-        'See that build-command makes it, and that script in the ecosystem file names it from the directory of the app.',
+      remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
     },
   );
 }

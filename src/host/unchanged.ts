@@ -26,7 +26,10 @@ export async function differsFrom(
     return 'the settings of the deploy, an .env file, Node or PM2 changed';
   const lost = (generated?.roots ?? []).find((path) => !exists(join(context.places.live, path)));
   if (lost !== undefined) return `${lost}, which the build made, is gone`;
-  const config = await readApps(context, context.places.live, current.deployId);
+  const { script } = context.plan;
+  // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
+  const config =
+    script === null ? await readApps(context, context.places.live, current.deployId) : current.config;
   if (!isDeepStrictEqual(config, current.config)) return 'what the ecosystem file says changed';
   return complaintAboutLive(context, current);
 }

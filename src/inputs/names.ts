@@ -26,6 +26,7 @@ export const DEFAULTS = {
   'command-timeout': '15m',
   app: '',
   ecosystem: '',
+  script: '',
   'pm2-env': '',
   'on-config-change': 'apply',
   save: 'true',

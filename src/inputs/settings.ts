@@ -1,6 +1,7 @@
 import type { BuildStep } from '../protocol.ts';
 import { BadValue, hasUnprintable } from './bad-value.ts';
 import { parseDuration } from './duration.ts';
+import { parseRelativePath } from './places.ts';
 
 /** Takes one of some words, exactly. */
 export function oneOf<const Word extends string>(text: string, words: readonly Word[]): Word {
@@ -39,10 +40,49 @@ export function parseStep(text: string): BuildStep {
 
 /** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
 export function parseAppName(name: string): string {
-  const takes = 'names of apps as in the ecosystem file, separated by commas or line ends';
+  const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
   if (name.startsWith('-')) throw new BadValue('a name begins with a dash', takes);
   if (hasUnprintable(name)) throw new BadValue('a name holds an invisible character', takes);
   return name;
+}
+
+/**
+ * Reads `script`, for a host without an ecosystem file; null where it was not given. `apps` are the names in `app`;
+ * what only an ecosystem file has goes with none of it.
+ */
+export function parseScript(
+  text: string,
+  apps: readonly string[],
+  ecosystem: boolean,
+  pm2Env: boolean,
+): string | null {
+  if (text === '') return null;
+  const takes =
+    'the file that PM2 starts, relative to the app and without .., for a host without ecosystem file';
+  const script = parseRelativePath(text, takes);
+  if (script === '') throw new BadValue('it names a directory', takes);
+  if (ecosystem) {
+    throw new BadValue(
+      '`ecosystem` is given as well',
+      takes,
+      'Leave one of them out: the file has its own `script`.',
+    );
+  }
+  if (pm2Env) {
+    throw new BadValue(
+      '`pm2-env` is given as well',
+      takes,
+      'Leave it out: it chooses among the `env_…` of an ecosystem file.',
+    );
+  }
+  if (apps.length !== 1) {
+    throw new BadValue(
+      `\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`,
+      `${takes}, and one name in \`app\``,
+      'Write the name that it has, or is to have, in PM2 into `app`.',
+    );
+  }
+  return script;
 }
 
 /** Reads what PM2's `--env` takes: `production` chooses `env_production`. */

@@ -24,6 +24,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     build: { kind: 'none' },
     apps: [],
     ecosystem: null,
+    script: null,
     pm2Env: null,
     onConfigChange: 'apply',
     save: false,
