@@ -2503,11 +2503,18 @@ function reloadTimeLimit(apps, running, pm2Version) {
 }
 /** How long PM2 may take to replace one instance of an app, in milliseconds. */
 function swapTimeLimit(app, running, pm2Version) {
-    const listen = milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
     // The old instances are killed by their own limit, the new ones' may differ.
     const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
+    return readyTimeLimit(app, pm2Version) + kill;
+}
+/** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
+function readyTimeLimit(app, pm2Version) {
     const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-    return waits * listen + kill;
+    return waits * milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+}
+/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
+function killTimeoutOf({ killTimeout }) {
+    return killTimeout ?? KILL_TIMEOUT;
 }
 function milliseconds(value, byDefault) {
     const given = typeof value === 'string' ? Number(value) : value;
@@ -5305,11 +5312,56 @@ async function commitIfHealthy(context, transaction) {
     return true;
 }
 
+;// CONCATENATED MODULE: ./host/reload-advice.js
+
+
+/** Warns of what a reload that went well showed. `old` are the instances that it replaced. */
+function adviseOnPace({ pm2, log }, config, old, pace) {
+    const pids = pace.killed();
+    for (const app of config) {
+        const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
+        const seen = {
+            waits: pace.waits(app.name),
+            limit: readyTimeLimit(app, pm2.install.version),
+            killedAfter: killed === undefined ? null : killTimeoutOf(killed),
+        };
+        for (const text of adviseAfterReload(app, seen))
+            warn(log, text);
+    }
+}
+/** What a reload that went well showed, and what may cost requests in the next one. */
+function adviseAfterReload(app, { waits, limit, killedAfter }) {
+    const slowest = Math.max(0, ...waits);
+    const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
+    const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
+    const awaited = app.wait_ready === true || app.env.PORT !== undefined;
+    const advice = [
+        awaited && slowest >= 0.95 * limit
+            ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
+            : null,
+        awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
+            ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
+            : null,
+        killedAfter !== null
+            ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
+            : null,
+    ];
+    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+function seconds(ms) {
+    return `${Math.round(ms / 100) / 10} s`;
+}
+
 ;// CONCATENATED MODULE: ./host/advice.js
 
 
-/** What of an app's settings may cost its users something in a deploy, each with the line to change. */
-function adviseOn(app) {
+/** How an app tells PM2 that it is ready; `source` is its script's text. */
+const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
+/**
+ * What of an app's settings may cost its users something in a deploy, each with the line to change. `source` is the
+ * text of its script, or null where that is not to be had.
+ */
+function adviseOn(app, source) {
     const { count, mode } = expectedInstances(app);
     const serves = app.env.PORT !== undefined;
     const advice = [
@@ -5319,7 +5371,7 @@ function adviseOn(app) {
         app.autorestart === false
             ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
             : null,
-        ['npm', 'npx', 'yarn', 'pnpm'].includes((0,external_node_path_namespaceObject.basename)(scriptOf(app) ?? ''))
+        PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(scriptOf(app) ?? ''))
             ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
             : null,
         serves && mode === 'fork'
@@ -5327,6 +5379,11 @@ function adviseOn(app) {
             : null,
         serves && mode === 'cluster' && count === 1
             ? 'with one instance a slow start can cost requests: set "instances: 2"'
+            : null,
+        serves && mode === 'cluster' && app.wait_ready !== true
+            ? source !== null && SAYS_READY.test(source)
+                ? 'it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true"'
+                : 'PM2 takes it for ready as soon as it listens; if it cannot answer by then, have it call process.send(\'ready\') when it can, and set "wait_ready: true"'
             : null,
     ];
     return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
@@ -5776,8 +5833,7 @@ async function stage(context, sha) {
         context.redactor.hide(secretsOfApp(app));
         requireScript(app, places.live, staging);
     }
-    for (const text of config.flatMap(adviseOn))
-        warn(context.log, text);
+    advise(context, config, staging);
     hideEnvFiles(staging, shown);
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
@@ -5785,6 +5841,24 @@ async function stage(context, sha) {
     const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
     const record = saveRecord(places.state, plan.deployId, generated);
     return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+function stage_textOf(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch {
+        return null;
+    }
+}
+function advise({ plan, places, log }, config, staging) {
+    const advice = config.flatMap((app) => {
+        const file = scriptFile(app);
+        return adviseOn(app, file === null ? null : stage_textOf((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(places.live, file))));
+    });
+    for (const text of advice)
+        warn(log, text);
+    if (plan.script !== null && advice.length > 0)
+        inform(log, "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.");
 }
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
 function tellUnusedEcosystem({ plan, log }, workDir) {
@@ -5962,6 +6036,7 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
+
 const APP_LOG_LINES = 30;
 /** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
 const RESERVE = 512 * 1024;
@@ -6104,6 +6179,7 @@ async function goLive(context, progress, transaction, instances, boots) {
         });
     };
     const appLog = watchAppLog(context, transaction, instances);
+    const pace = context.pm2.hearPace();
     try {
         enter('activating');
         await swapIn(context, transaction);
@@ -6113,6 +6189,7 @@ async function goLive(context, progress, transaction, instances, boots) {
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
         progress.enter('committed');
         await commit(context, transaction, expected);
+        adviseOnPace(context, transaction.config, instances, pace);
         return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
     }
     catch (error) {
@@ -6123,6 +6200,7 @@ async function goLive(context, progress, transaction, instances, boots) {
     }
     finally {
         appLog.close();
+        pace.close();
         (0,external_node_fs_namespaceObject.rmSync)(reserveOf(context), { force: true });
     }
 }
@@ -6428,13 +6506,10 @@ const bus_RETRY_EVERY = 50;
 /** Listens to the apps of these names until it is closed. Never fails: without a daemon there is nothing to hear. */
 function hearErrors(pm2Home, names) {
     const heard = [];
-    let socket = null;
-    let retry = null;
-    let closed = false;
-    const take = ([topic, packet]) => {
+    const close = hearBus(pm2Home, (topic, packet) => {
         if (topic !== 'log:err')
             return;
-        const { data, process } = (packet ?? {});
+        const { data, process } = packet;
         if (typeof data !== 'string' || !names.includes(String(process?.name)))
             return;
         const splitter = new LineSplitter((line) => {
@@ -6444,9 +6519,19 @@ function hearErrors(pm2Home, names) {
         splitter.write(Buffer.from(data));
         splitter.end();
         heard.splice(0, heard.length - MOST_LINES);
-    };
+    });
+    return { lines: () => [...heard], close };
+}
+/**
+ * Gives all that the daemon announces from now on to `take`, through restarts of the daemon, until the function that it
+ * returns is called. Never fails.
+ */
+function hearBus(pm2Home, take) {
+    let socket = null;
+    let retry = null;
+    let closed = false;
     const dial = () => {
-        const reader = new MessageReader(take);
+        const reader = new MessageReader(([topic, packet]) => take(topic, (packet ?? {})));
         socket = (0,external_node_net_namespaceObject.connect)((0,external_node_path_namespaceObject.join)(pm2Home, 'pub.sock'));
         socket.on('data', (chunk) => {
             try {
@@ -6463,14 +6548,11 @@ function hearErrors(pm2Home, names) {
         });
     };
     dial();
-    return {
-        lines: () => [...heard],
-        close() {
-            closed = true;
-            if (retry !== null)
-                clearTimeout(retry);
-            socket?.destroy();
-        },
+    return () => {
+        closed = true;
+        if (retry !== null)
+            clearTimeout(retry);
+        socket?.destroy();
     };
 }
 
@@ -6795,6 +6877,39 @@ function expand(pattern) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/pm2/pace.js
+
+const STARTING = /^App \[(.*):(\d+)\] starting in -cluster mode-/;
+const STOPPING = /^Stopping app:(.*) id:_old_(\d+)\s*$/;
+const KILLING = /^Process with pid (\d+) still alive after \d+ms/;
+/** Listens until it is closed. */
+function hearPace(pm2Home) {
+    const started = new Map();
+    const waits = [];
+    const killed = [];
+    const close = hearBus(pm2Home, (topic, { data }) => {
+        if (topic !== 'log:PM2' || typeof data !== 'string')
+            return;
+        const now = performance.now();
+        const [, name = '', id = ''] = STARTING.exec(data) ?? STOPPING.exec(data) ?? [];
+        if (STARTING.test(data))
+            started.set(id, now);
+        else if (STOPPING.test(data)) {
+            const since = started.get(id);
+            if (since !== undefined)
+                waits.push({ name, ms: now - since });
+        }
+        const pid = KILLING.exec(data)?.[1];
+        if (pid !== undefined)
+            killed.push(Number(pid));
+    });
+    return {
+        waits: (name) => waits.filter((one) => one.name === name).map(({ ms }) => ms),
+        killed: () => [...killed],
+        close,
+    };
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/remove.js
 /** PM2's own, in milliseconds. */
 const remove_KILL_TIMEOUT = 1_600;
@@ -6951,6 +7066,7 @@ function rpc_describe(error) {
 
 
 
+
 /** Milliseconds that the daemon has for an answer. */
 const session_ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
@@ -7001,6 +7117,7 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
             });
         },
         hearErrors: (names) => hearErrors(pm2Home, names),
+        hearPace: () => hearPace(pm2Home),
         async remove(instances) {
             const open = await connection();
             if (open !== null)

@@ -25,6 +25,7 @@ import { startProbe } from './probe.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRecord } from './record.ts';
 import { secretsOfEnvironment } from './redact.ts';
+import { adviseOnPace } from './reload-advice.ts';
 import { rollBack } from './rollback.ts';
 import { stage } from './stage.ts';
 import { checkSwap } from './swap.ts';
@@ -192,6 +193,7 @@ async function goLive(
     });
   };
   const appLog = watchAppLog(context, transaction, instances);
+  const pace = context.pm2.hearPace();
   try {
     enter('activating');
     await swapIn(context, transaction);
@@ -201,6 +203,7 @@ async function goLive(
     await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
     progress.enter('committed');
     await commit(context, transaction, expected);
+    adviseOnPace(context, transaction.config, instances, pace);
     return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
   } catch (error) {
     const failure = failureOf(error, progress.state);
@@ -209,6 +212,7 @@ async function goLive(
     return await goBack(context, transaction, enter, failure, stopped, appLog.read);
   } finally {
     appLog.close();
+    pace.close();
     rmSync(reserveOf(context), { force: true });
   }
 }

@@ -69,13 +69,34 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
     context.redactor.hide(secretsOfApp(app));
     requireScript(app, places.live, staging);
   }
-  for (const text of config.flatMap(adviseOn)) warn(context.log, text);
+  advise(context, config, staging);
   hideEnvFiles(staging, shown);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
   const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
   const record = saveRecord(places.state, plan.deployId, generated);
   return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function advise({ plan, places, log }: Context, config: readonly DeployApp[], staging: string): void {
+  const advice = config.flatMap((app) => {
+    const file = scriptFile(app);
+    return adviseOn(app, file === null ? null : textOf(join(staging, relative(places.live, file))));
+  });
+  for (const text of advice) warn(log, text);
+  if (plan.script !== null && advice.length > 0)
+    inform(
+      log,
+      "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.",
+    );
 }
 
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */

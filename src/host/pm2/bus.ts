@@ -20,13 +20,9 @@ const RETRY_EVERY = 50;
 /** Listens to the apps of these names until it is closed. Never fails: without a daemon there is nothing to hear. */
 export function hearErrors(pm2Home: string, names: readonly string[]): ErrorStream {
   const heard: string[] = [];
-  let socket: Socket | null = null;
-  let retry: NodeJS.Timeout | null = null;
-  let closed = false;
-
-  const take = ([topic, packet]: unknown[]): void => {
+  const close = hearBus(pm2Home, (topic, packet) => {
     if (topic !== 'log:err') return;
-    const { data, process } = (packet ?? {}) as { data?: unknown; process?: { name?: unknown } };
+    const { data, process } = packet;
     if (typeof data !== 'string' || !names.includes(String(process?.name))) return;
     const splitter = new LineSplitter((line) => {
       if (line.trim() !== '') heard.push(line);
@@ -34,9 +30,27 @@ export function hearErrors(pm2Home: string, names: readonly string[]): ErrorStre
     splitter.write(Buffer.from(data));
     splitter.end();
     heard.splice(0, heard.length - MOST_LINES);
-  };
+  });
+  return { lines: () => [...heard], close };
+}
+
+/** What PM2's daemon announces: an app's output as `log:err` and `log:out`, its own as `log:PM2`. */
+export interface Announcement {
+  data?: unknown;
+  process?: { name?: unknown };
+}
+
+/**
+ * Gives all that the daemon announces from now on to `take`, through restarts of the daemon, until the function that it
+ * returns is called. Never fails.
+ */
+export function hearBus(pm2Home: string, take: (topic: unknown, packet: Announcement) => void): () => void {
+  let socket: Socket | null = null;
+  let retry: NodeJS.Timeout | null = null;
+  let closed = false;
+
   const dial = (): void => {
-    const reader = new MessageReader(take);
+    const reader = new MessageReader(([topic, packet]) => take(topic, (packet ?? {}) as Announcement));
     socket = connect(join(pm2Home, 'pub.sock'));
     socket.on('data', (chunk: Buffer) => {
       try {
@@ -51,12 +65,9 @@ export function hearErrors(pm2Home: string, names: readonly string[]): ErrorStre
     });
   };
   dial();
-  return {
-    lines: () => [...heard],
-    close() {
-      closed = true;
-      if (retry !== null) clearTimeout(retry);
-      socket?.destroy();
-    },
+  return () => {
+    closed = true;
+    if (retry !== null) clearTimeout(retry);
+    socket?.destroy();
   };
 }

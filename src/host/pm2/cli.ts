@@ -100,14 +100,23 @@ export function reloadTimeLimit(
 
 /** How long PM2 may take to replace one instance of an app, in milliseconds. */
 export function swapTimeLimit(app: AppConfig, running: readonly Instance[], pm2Version: string): number {
-  const listen = milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
   // The old instances are killed by their own limit, the new ones' may differ.
   const kill = Math.max(
     milliseconds(app.kill_timeout, KILL_TIMEOUT),
     ...running.map((one) => one.killTimeout ?? 0),
   );
+  return readyTimeLimit(app, pm2Version) + kill;
+}
+
+/** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
+export function readyTimeLimit(app: AppConfig, pm2Version: string): number {
   const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-  return waits * listen + kill;
+  return waits * milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+}
+
+/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
+export function killTimeoutOf({ killTimeout }: Pick<Instance, 'killTimeout'>): number {
+  return killTimeout ?? KILL_TIMEOUT;
 }
 
 function milliseconds(value: Json | undefined, byDefault: number): number {

@@ -6,6 +6,7 @@ import { daemonPid, daemonStart } from './daemon.ts';
 import { saveApps } from './dump.ts';
 import { findPm2, type Pm2Install } from './find.ts';
 import { type Instance, listInstances } from './list.ts';
+import { hearPace, type Pace } from './pace.ts';
 import { removeInstances } from './remove.ts';
 import { openRpc, type Rpc } from './rpc.ts';
 
@@ -34,6 +35,8 @@ export interface Pm2 {
   /** Ends PM2's watching of an instance's files, which goes on through every reload. */
   unwatch(instance: Instance): Promise<void>;
   hearErrors(names: readonly string[]): ErrorStream;
+  /** How PM2 replaces instances from now on. */
+  hearPace(): Pace;
   /** Updates PM2's dump for these apps alone. */
   save(names: readonly string[]): Promise<void>;
 }
@@ -98,6 +101,7 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
       });
     },
     hearErrors: (names) => hearErrors(pm2Home, names),
+    hearPace: () => hearPace(pm2Home),
     async remove(instances) {
       const open = await connection();
       if (open !== null) await removeInstances(open, instances);
