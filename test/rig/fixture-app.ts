@@ -1,11 +1,18 @@
 /** What is wrong with a version of the app, if anything. */
 export type Flaw =
   | 'throws at boot'
+  | 'crashes after 1.5 s'
+  | 'crashes after 2 s'
   | 'crashes after 3 s'
   | 'never listens'
+  | 'never sends ready'
+  | 'needs 8 s to boot'
   | 'build fails'
+  | 'answers 500'
   | 'answers 500 on /health'
   | 'turns bad after 5 s';
+
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 export interface FixtureOptions {
   /** What `/version` answers once this version was built. */
@@ -15,6 +22,11 @@ export interface FixtureOptions {
   port: number;
   /** The app's name in PM2; default `shop`. */
   name?: string;
+  /** Settings of the ecosystem file that are added to its own, or replace them; `env` is added to. */
+  settings?: { script?: string; env?: Record<string, string>; [setting: string]: Json | undefined };
+  /** Further apps of the ecosystem file, and the files that they need. */
+  more?: readonly Record<string, Json>[];
+  moreFiles?: Record<string, string>;
   /** Lines that the build prints. */
   buildPrints?: readonly string[];
   /** Lines that the app writes to its error log as it boots. */
@@ -40,14 +52,15 @@ export function fixtureApp(options: FixtureOptions): Record<string, string> {
       requires: true,
       packages: { '': { name, version: '1.0.0' } },
     }),
-    'ecosystem.config.js': ecosystem(name, options.port),
+    'ecosystem.config.js': ecosystem(name, options),
     'build.js': build(options),
     'version.json': json({ version: options.version }),
     'src/server.js': server(options),
+    ...options.moreFiles,
   };
 }
 
-function ecosystem(name: string, port: number): string {
+function ecosystem(name: string, { port, settings = {}, more = [] }: FixtureOptions): string {
   const app = {
     name,
     script: './dist/server.js',
@@ -56,19 +69,20 @@ function ecosystem(name: string, port: number): string {
     wait_ready: true,
     listen_timeout: 3000,
     kill_timeout: 3000,
-    env: { PORT: String(port) },
+    ...settings,
+    env: { PORT: String(port), ...settings.env },
   };
-  return `module.exports = { apps: [${JSON.stringify(app, null, 2)}] };\n`;
+  return `module.exports = { apps: ${JSON.stringify([app, ...more], null, 2)} };\n`;
 }
 
-function build({ flaw, buildPrints = [] }: FixtureOptions): string {
+function build({ flaw, settings = {}, buildPrints = [] }: FixtureOptions): string {
   const print = buildPrints.map((line) => `console.log(${JSON.stringify(line)});`).join('\n');
   const end =
     flaw === 'build fails'
       ? `console.error('src/server.js: the build of this version is broken');
 process.exit(2);`
       : `fs.mkdirSync('dist', { recursive: true });
-fs.copyFileSync('src/server.js', 'dist/server.js');
+fs.copyFileSync('src/server.js', ${JSON.stringify(settings.script ?? 'dist/server.js')});
 fs.copyFileSync('version.json', 'dist/version.json');
 console.log('built');`;
   return `const fs = require('fs');
@@ -90,43 +104,52 @@ console.error('version ${version} waits for something that never comes');
 setInterval(() => {}, 1000);
 `;
   }
+  const words: Partial<Record<Flaw, string>> = {
+    'crashes after 1.5 s': 'one and a half seconds',
+    'crashes after 2 s': 'two seconds',
+    'crashes after 3 s': 'three seconds',
+  };
+  const seconds = Number(flaw?.match(/^crashes after (.*) s$/)?.[1]);
   const crash = `setTimeout(() => {
-  throw new Error('version ${version} crashes after three seconds');
-}, 3000);`;
-  const badWhen =
-    flaw === 'answers 500 on /health'
-      ? 'true'
-      : flaw === 'turns bad after 5 s'
-        ? 'process.uptime() > 5'
-        : 'false';
+  throw new Error('version ${version} crashes after ${flaw && words[flaw]}');
+}, ${seconds * 1000});`;
+  const badWhen = flaw?.startsWith('answers 500')
+    ? 'true'
+    : flaw === 'turns bad after 5 s'
+      ? 'process.uptime() > 5'
+      : 'false';
+  const listen = `server.listen(Number(process.env.PORT)${flaw === 'never sends ready' ? '' : ", () => process.send?.('ready')"});`;
   return `const http = require('http');
 const { version } = require('./version.json');
 
 ${print}
-let leaving = false;
 const isBad = () => ${badWhen};
+let closing = false;
 const server = http.createServer((request, response) => {
-  // Each client is told to take a new connection before this process takes no more.
-  if (leaving) response.setHeader('Connection', 'close');
+  if (closing) response.setHeader('Connection', 'close');
+  ${flaw === 'answers 500' ? 'response.statusCode = 500;' : ''}
   if (request.url === '/version') return response.end(version);
+  if (request.url === '/slow') return setTimeout(() => response.end(version), 3000);
+  if (request.url === '/settings') {
+    const { env, argv } = process;
+    return response.end([argv[1].split('/').pop(), ...argv.slice(2), env.GREETING, env.OLD].join(' '));
+  }
   if (request.url === '/health' && !isBad()) return response.end('ok');
   if (request.url === '/health') response.statusCode = 500;
   if (request.url === '/health') return response.end('version ${version} cannot reach its database\\n');
   response.statusCode = 404;
   response.end('not found');
 });
-server.listen(Number(process.env.PORT), () => {
-  if (process.send) process.send('ready');
-});
+${flaw === 'needs 8 s to boot' ? `setTimeout(() => { ${listen} }, 8000);` : listen}
+// What the README shows.
 process.on('SIGINT', () => {
-  if (leaving) return;
-  leaving = true;
+  closing = true;
   setTimeout(() => {
     server.close(() => process.exit(0));
-    if (server.closeIdleConnections) server.closeIdleConnections();
+    server.closeIdleConnections?.();
   }, 1000);
 });
-${flaw === 'crashes after 3 s' ? crash : ''}
+${Number.isNaN(seconds) ? '' : crash}
 `;
 }
 

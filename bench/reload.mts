@@ -1,0 +1,88 @@
+// Every case of test/load/cases.ts as a real deploy under load, on each PM2 and on two instances and on one.
+// Usage: node bench/reload.mts [--write] [--pm2 <major>] [--instances <1|2>] [--only <part of a title>]
+// Ends with exit code 1 where anything is not as the case has it. `--write` puts the figures into docs/reload.md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { CASES } from '../test/load/cases.ts';
+import { type Row, startLane } from '../test/load/lane.ts';
+import { tableOf } from '../test/load/table.ts';
+import { ROOT } from '../test/rig/places.ts';
+import { ALL_RUNTIMES } from '../test/rig/pm2.ts';
+import { setup } from '../test/rig/setup.ts';
+
+/** Lanes at once: a deploy waits more than it works, and two cores carry so many without a request being late. */
+const AT_ONCE = 3;
+const PAGE = path.join(ROOT, 'docs/reload.md');
+const MARKS = ['<!-- table -->', '<!-- /table -->'] as const;
+
+const { values: given } = parseArgs({
+  options: {
+    write: { type: 'boolean', default: false },
+    pm2: { type: 'string', default: '' },
+    instances: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
+  },
+});
+const whole = given.pm2 === '' && given.instances === '' && given.only === '';
+if (given.write && !whole) throw new Error('--write takes the whole table: leave the other options out.');
+
+setup();
+const cases = CASES.filter(({ title }) => title.includes(given.only));
+const lanes = [2, 1].flatMap((instances) =>
+  ALL_RUNTIMES.filter(({ pm2Version }) => pm2Version.startsWith(given.pm2))
+    .filter(() => given.instances === '' || given.instances === String(instances))
+    .map((runtime) => ({ runtime, instances })),
+);
+const rows: Row[] = [];
+const broken: string[] = [];
+const started = performance.now();
+const left = [...lanes];
+await Promise.all(
+  Array.from({ length: AT_ONCE }, async () => {
+    for (let lane = left.shift(); lane !== undefined; lane = left.shift()) await runLane(lane);
+  }),
+);
+
+console.log(`\n${tableOf(cases, rows)}\n`);
+for (const text of broken) console.log(text);
+const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+console.log(`${rows.length} rows in ${minutes} minutes; ${broken.length} not as promised.`);
+if (given.write) writePage();
+process.exitCode = broken.length === 0 && rows.length === cases.length * lanes.length ? 0 : 1;
+
+async function runLane({ runtime, instances }: (typeof lanes)[number]): Promise<void> {
+  await using lane = await startLane(runtime, instances);
+  for (const one of cases) {
+    const name = `${runtime.name}, ${instances} instance(s), ${one.title}`;
+    try {
+      const row = await lane.run(one);
+      rows.push(row);
+      const spell = row.failed > 1 ? ` within ${Math.round(row.failingForMs)} ms` : '';
+      console.log(
+        `${row.wrong.length === 0 ? 'ok' : 'NOT AS PROMISED'}: ${name}: ${row.outcome}, ${row.failed} of ${row.sent} failed${spell}, ${row.seconds.toFixed(1)} s`,
+      );
+      if (row.wrong.length > 0) broken.push(`${name}: ${row.wrong.join('; ')}\n${tailOf(row.log)}`);
+    } catch (error) {
+      console.log(`NOT AS PROMISED: ${name}: it could not be run`);
+      broken.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+/** Of the job's log what tells how it went. */
+function tailOf(log: string): string {
+  const lines = log.split('\n').filter((line) => !line.startsWith('::add-mask::'));
+  return lines
+    .slice(-40)
+    .map((line) => `  | ${line}`)
+    .join('\n');
+}
+
+function writePage(): void {
+  const [before = '', rest = ''] = readFileSync(PAGE, 'utf8').split(MARKS[0]);
+  const after = rest.split(MARKS[1])[1] ?? '';
+  const machine = `${cpus().length} cores; ${ALL_RUNTIMES.map(({ name }) => name).join(', ')}.`;
+  writeFileSync(PAGE, `${before}${MARKS[0]}\n${machine}\n\n${tableOf(cases, rows)}\n${MARKS[1]}${after}`);
+}
