@@ -1323,8 +1323,10 @@ function words(value) {
 
 
 
-/** Scripts that start another one and hand no signal on to it: a bare word, or the file that PM2 finds for it. */
-const PACKAGE_MANAGERS = /^(npm|npx|yarn|pnpm)(-cli)?(\.c?js)?$/;
+/** Whether a script only starts another one, and hands no signal on to it: a bare word, or the file that PM2 finds for it. */
+function isPackageManager(script) {
+    return /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/.test((0,external_node_path_namespaceObject.basename)(script));
+}
 /**
  * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.
@@ -3472,7 +3474,6 @@ const NOT_ITS_OWN = new Set([
     ...['out_file', 'out', 'output', 'out_log', 'error_file', 'error', 'err', 'err_file', 'err_log'],
     ...['pid_file', 'pid', 'merge_logs', 'combine_logs', 'node_args', 'interpreterArgs', 'interpreter_args'],
 ]);
-const config_PACKAGE_MANAGERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)$/;
 const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
 /** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
 function whyImpossible(app, live) {
@@ -3485,7 +3486,7 @@ function whyImpossible(app, live) {
 function config_runsNode(app) {
     const script = (scriptOf(app) ?? '').trim();
     const [program = ''] = script.split(/\s+/);
-    if (config_PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(program)))
+    if (isPackageManager(program))
         return true;
     // PM2 hands a command line to bash.
     if (script.includes(' '))
@@ -5315,13 +5316,16 @@ async function commitIfHealthy(context, transaction) {
 ;// CONCATENATED MODULE: ./host/reload-advice.js
 
 
-/** Warns of what a reload that went well showed. `old` are the instances that it replaced. */
-function adviseOnPace({ pm2, log }, config, old, pace) {
+/**
+ * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
+ * canary has told how long they boot.
+ */
+function adviseOnPace({ pm2, log }, config, old, pace, boots) {
     const pids = pace.killed();
     for (const app of config) {
         const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
         const seen = {
-            waits: pace.waits(app.name),
+            waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
             limit: readyTimeLimit(app, pm2.install.version),
             killedAfter: killed === undefined ? null : killTimeoutOf(killed),
         };
@@ -5354,7 +5358,6 @@ function seconds(ms) {
 
 ;// CONCATENATED MODULE: ./host/advice.js
 
-
 /** How an app tells PM2 that it is ready; `source` is its script's text. */
 const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
 /**
@@ -5371,7 +5374,7 @@ function adviseOn(app, source) {
         app.autorestart === false
             ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
             : null,
-        PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(scriptOf(app) ?? ''))
+        isPackageManager(scriptOf(app) ?? '')
             ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
             : null,
         serves && mode === 'fork'
@@ -5585,7 +5588,7 @@ function scriptApp(name, script, workDir, running) {
     }
     const app = { ...kept, script: file };
     // What was said to a package manager, such as `run start`, is nothing to say to the script.
-    if (PACKAGE_MANAGERS.test((0,external_node_path_namespaceObject.basename)(String(kept.script)))) {
+    if (isPackageManager(String(kept.script))) {
         app.args = [];
         delete app.interpreter;
     }
@@ -5615,7 +5618,7 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
 }
 
 ;// CONCATENATED MODULE: ./host/package-managers.js
-const package_managers_PACKAGE_MANAGERS = [
+const PACKAGE_MANAGERS = [
     {
         name: 'npm',
         lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
@@ -5637,7 +5640,7 @@ const package_managers_PACKAGE_MANAGERS = [
 ];
 /** The package manager of a project and its install arguments, or null where no lockfile decides it. */
 function choosePackageManager({ files, field, }) {
-    const locked = package_managers_PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
+    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
     const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
     if (manager === undefined)
         return null;
@@ -6189,7 +6192,7 @@ async function goLive(context, progress, transaction, instances, boots) {
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
         progress.enter('committed');
         await commit(context, transaction, expected);
-        adviseOnPace(context, transaction.config, instances, pace);
+        adviseOnPace(context, transaction.config, instances, pace, boots);
         return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
     }
     catch (error) {

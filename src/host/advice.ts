@@ -1,5 +1,4 @@
-import { basename } from 'node:path';
-import { type DeployApp, expectedInstances, PACKAGE_MANAGERS, scriptOf } from './app-config.ts';
+import { type DeployApp, expectedInstances, isPackageManager, scriptOf } from './app-config.ts';
 
 /** How an app tells PM2 that it is ready; `source` is its script's text. */
 const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
@@ -18,7 +17,7 @@ export function adviseOn(app: DeployApp, source: string | null): string[] {
     app.autorestart === false
       ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
       : null,
-    PACKAGE_MANAGERS.test(basename(scriptOf(app) ?? ''))
+    isPackageManager(scriptOf(app) ?? '')
       ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
       : null,
     serves && mode === 'fork'

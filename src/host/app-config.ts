@@ -11,8 +11,10 @@ export interface AppConfig {
 /** One app as PM2 is given it. */
 export type DeployApp = AppConfig & { name: string; cwd: string; env: Record<string, Json> };
 
-/** Scripts that start another one and hand no signal on to it: a bare word, or the file that PM2 finds for it. */
-export const PACKAGE_MANAGERS = /^(npm|npx|yarn|pnpm)(-cli)?(\.c?js)?$/;
+/** Whether a script only starts another one, and hands no signal on to it: a bare word, or the file that PM2 finds for it. */
+export function isPackageManager(script: string): boolean {
+  return /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/.test(basename(script));
+}
 
 /**
  * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2

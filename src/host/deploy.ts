@@ -203,7 +203,7 @@ async function goLive(
     await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
     progress.enter('committed');
     await commit(context, transaction, expected);
-    adviseOnPace(context, transaction.config, instances, pace);
+    adviseOnPace(context, transaction.config, instances, pace, boots);
     return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
   } catch (error) {
     const failure = failureOf(error, progress.state);

@@ -1,21 +1,26 @@
 import type { DeployApp } from './app-config.ts';
+import type { Boot } from './canary/run.ts';
 import { type Context, warn } from './context.ts';
 import { killTimeoutOf, readyTimeLimit } from './pm2/cli.ts';
 import type { Instance } from './pm2/list.ts';
 import type { Pace } from './pm2/pace.ts';
 
-/** Warns of what a reload that went well showed. `old` are the instances that it replaced. */
+/**
+ * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
+ * canary has told how long they boot.
+ */
 export function adviseOnPace(
   { pm2, log }: Pick<Context, 'pm2' | 'log'>,
   config: readonly DeployApp[],
   old: readonly Instance[],
   pace: Pace,
+  boots: readonly Boot[],
 ): void {
   const pids = pace.killed();
   for (const app of config) {
     const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
     const seen = {
-      waits: pace.waits(app.name),
+      waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
       limit: readyTimeLimit(app, pm2.install.version),
       killedAfter: killed === undefined ? null : killTimeoutOf(killed),
     };

@@ -1,5 +1,5 @@
-import { basename, join } from 'node:path';
-import { type AppConfig, PACKAGE_MANAGERS } from './app-config.ts';
+import { join } from 'node:path';
+import { type AppConfig, isPackageManager } from './app-config.ts';
 import { baselineConfig } from './pm2/baseline.ts';
 import type { Instance } from './pm2/list.ts';
 
@@ -25,7 +25,7 @@ export function scriptApp(
   }
   const app: AppConfig = { ...kept, script: file };
   // What was said to a package manager, such as `run start`, is nothing to say to the script.
-  if (PACKAGE_MANAGERS.test(basename(String(kept.script)))) {
+  if (isPackageManager(String(kept.script))) {
     app.args = [];
     delete app.interpreter;
   }

@@ -103,13 +103,15 @@ test(`two apps of a file with three, in an ES module project: ${MIDDLE.name}`, a
 fs.mkdirSync('dist', { recursive: true });
 fs.copyFileSync('src/server.js', 'dist/server.cjs');
 fs.copyFileSync('version.json', 'dist/version.json');`,
-      'worker.js': 'import "node:fs"; setInterval(() => {}, 1e6);',
+      'worker.js': 'import "node:fs"; setInterval(() => {}, 1e6); process.on("SIGINT", () => {});',
     });
   };
   for (const version of ['1', '2']) {
     const run = await deploy(commit(version), { app: 'api,my worker' });
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
     expect(await served()).toBe(version);
+    const killed = "'my worker': an old instance was still alive 1.6 s after PM2 told it to end";
+    expect(run.stdout.includes(killed)).toBe(version === '2');
   }
   const all = await host.instances();
   expect(new Set(all.map(({ name }) => name))).toEqual(new Set(['neighbour', 'api', 'my worker']));

@@ -27,7 +27,8 @@ test.each(ALL_RUNTIMES)(
     await using pm2 = await startPm2(runtime);
     const work = join(pm2.home, 'work');
     mkdirSync(join(work, 'sub'), { recursive: true });
-    writeFileSync(join(work, 'sub/app.js'), 'setInterval(() => {}, 1e6)');
+    // PM2 waits until it listens.
+    writeFileSync(join(work, 'sub/app.js'), "require('net').createServer().listen(0)");
     const env = { ...pm2.env, OF_THE_SHELL: 'yes' };
     const start = (...args: string[]) => pm2.run(['start', 'sub/app.js', ...args], { cwd: work, env });
     await start(

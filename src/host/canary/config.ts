@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type DeployApp, expectedInstances, moveApps, scriptOf } from '../app-config.ts';
+import { type DeployApp, expectedInstances, isPackageManager, moveApps, scriptOf } from '../app-config.ts';
 import { isWithin } from '../places.ts';
 import type { Json } from '../pm2/list.ts';
 
@@ -13,7 +13,6 @@ const NOT_ITS_OWN = new Set([
   ...['out_file', 'out', 'output', 'out_log', 'error_file', 'error', 'err', 'err_file', 'err_log'],
   ...['pid_file', 'pid', 'merge_logs', 'combine_logs', 'node_args', 'interpreterArgs', 'interpreter_args'],
 ]);
-const PACKAGE_MANAGERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)$/;
 const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
 
 /** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
@@ -27,7 +26,7 @@ export function whyImpossible(app: DeployApp, live: string): string | null {
 function runsNode(app: DeployApp): boolean {
   const script = (scriptOf(app) ?? '').trim();
   const [program = ''] = script.split(/\s+/);
-  if (PACKAGE_MANAGERS.test(basename(program))) return true;
+  if (isPackageManager(program)) return true;
   // PM2 hands a command line to bash.
   if (script.includes(' ')) return RUNS_NODE.test(basename(program));
   const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
