@@ -132,7 +132,7 @@ const server = http.createServer((request, response) => {
   if (request.url === '/slow') return setTimeout(() => response.end(version), 3000);
   if (request.url === '/settings') {
     const { env, argv } = process;
-    return response.end([argv[1].split('/').pop(), ...argv.slice(2), env.GREETING, env.OLD].join(' '));
+    return response.end([__filename.split('/').pop(), ...argv.slice(2), env.GREETING, env.OLD].join(' '));
   }
   if (request.url === '/health' && !isBad()) return response.end('ok');
   if (request.url === '/health') response.statusCode = 500;
