@@ -1,51 +1,15 @@
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ActionRun, runAction } from '../rig/action.ts';
-import { type FixtureOptions, fixtureApp } from '../rig/fixture-app.ts';
+import type { ActionRun } from '../rig/action.ts';
+import { fixtureApp } from '../rig/fixture-app.ts';
 import { freePort } from '../rig/free-port.ts';
-import { createHost, type Host } from '../rig/host.ts';
 import { startLoad } from '../rig/load.ts';
 import { NEWEST, OLDEST, type Runtime } from '../rig/pm2.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
-/** A server, and an app on it that is deployed again and again. */
-interface Site {
-  host: Host;
-  repository: Repository;
-  port: number;
-  live: string;
-  commit(options: Omit<FixtureOptions, 'port'>): string;
-  deploy(inputs: Record<string, string>): Promise<ActionRun>;
-  served(): Promise<string>;
-}
-
-async function createSite(runtime: Runtime): Promise<Site> {
-  const host = await createHost({ runtime });
-  const repository = createRepository();
-  const port = await freePort();
-  return {
-    host,
-    repository,
-    port,
-    live: path.join(host.directory, 'shop'),
-    commit: (options) => repository.commit(fixtureApp({ ...options, port })),
-    deploy: (inputs) =>
-      runAction({
-        inputs: {
-          ...host.access,
-          path: 'shop',
-          repository: repository.url,
-          'install-command': 'none',
-          'build-command': 'node build.js',
-          'stable-for': '1s',
-          canary: 'off',
-          'health-timeout': '20s',
-          'health-url': '/health',
-          ...inputs,
-        },
-      }),
-    served: async () => (await fetch(`http://127.0.0.1:${port}/version`)).text(),
-  };
+/** A site whose deploys ask for its health, and have no canary to find the fault before. */
+async function createHealthSite(runtime: Runtime): Promise<Site> {
+  const site = await createSite(runtime);
+  return { ...site, deploy: (inputs) => site.deploy({ canary: 'off', 'health-url': '/health', ...inputs }) };
 }
 
 interface HostOutput {
@@ -71,11 +35,10 @@ describe.each<[string, Runtime]>([
   let site: Site;
   let good: string;
   beforeAll(async () => {
-    site = await createSite(runtime);
+    site = await createHealthSite(runtime);
   });
   afterAll(async () => {
-    await site?.host.stop();
-    site?.repository.remove();
+    await site?.stop();
   });
 
   test('a good version loses no request, and the report says so', async () => {
@@ -117,14 +80,13 @@ describe('what health-url means for the rest of a deploy', () => {
   let site: Site;
   let good: string;
   beforeAll(async () => {
-    site = await createSite(NEWEST);
+    site = await createHealthSite(NEWEST);
     good = site.commit({ version: '1' });
     const run = await site.deploy({ ref: good, 'health-url': `:${site.port}/health` });
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   });
   afterAll(async () => {
-    await site?.host.stop();
-    site?.repository.remove();
+    await site?.stop();
   });
 
   test('a version whose health turns bad while it has to be stable is rolled back', async () => {

@@ -1,30 +1,17 @@
 import { expect, test } from 'vitest';
-import { runAction } from '../rig/action.ts';
-import { fixtureApp, INSTANCES } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost } from '../rig/host.ts';
-import { createRepository } from '../rig/repository.ts';
+import type { ActionRun } from '../rig/action.ts';
+import { INSTANCES } from '../rig/fixture-app.ts';
+import { createSite } from '../rig/site.ts';
 
 test('an app that left the ecosystem file and still runs is refused: it would go on serving the old version', async () => {
-  await using host = await createHost();
-  const repository = createRepository();
-  const port = await freePort();
-  const deploy = (given: Record<string, string>): ReturnType<typeof runAction> =>
-    runAction({
-      inputs: {
-        ...host.access,
-        path: 'shop',
-        repository: repository.url,
-        'install-command': 'none',
-        'build-command': 'node build.js',
-        'stable-for': '500ms',
-        ...given,
-        canary: 'off',
-      },
-    });
-  const first = await deploy({ ref: repository.commit(fixtureApp({ version: '1', port, name: 'shop' })) });
+  await using site = await createSite();
+  const { host } = site;
+  const commit = (version: string, name: string): string => site.commit({ version, name });
+  const deploy = (inputs: Record<string, string>): Promise<ActionRun> =>
+    site.deploy({ 'stable-for': '500ms', canary: 'off', ...inputs });
+  const first = await deploy({ ref: commit('1', 'shop') });
   expect(first, first.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
-  const renamed = { ref: repository.commit(fixtureApp({ version: '2', port, name: 'store' })) };
+  const renamed = { ref: commit('2', 'store') };
   const refused = await deploy(renamed);
   expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(refused.stdout).toContain("no longer has 'shop'");
@@ -38,5 +25,4 @@ test('an app that left the ecosystem file and still runs is refused: it would go
   expect(back, back.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: first.outputs.sha } });
   expect(await host.instances('shop')).toHaveLength(INSTANCES);
   expect(await host.instances('store')).toEqual([]);
-  repository.remove();
 });

@@ -1,33 +1,22 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { runAction } from '../rig/action.ts';
+import type { ActionRun } from '../rig/action.ts';
 import { fixtureApp } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost } from '../rig/host.ts';
-import { createRepository } from '../rig/repository.ts';
+import { createSite } from '../rig/site.ts';
 
 test('a rollback that fails says so, keeps everything, and the next deploy is the way out', async () => {
-  await using host = await createHost();
-  const repository = createRepository();
-  const port = await freePort();
-  const live = path.join(host.directory, 'shop');
+  await using site = await createSite();
+  const { host, port, live } = site;
   // The old version needs a file that somebody takes away from it while the new one is tried.
   const needy = fixtureApp({ version: '1', port });
   needy['src/server.js'] = `require('fs').readFileSync(__dirname + '/../needed');\n${needy['src/server.js']}`;
-  const deploy = (files: Record<string, string>): ReturnType<typeof runAction> =>
-    runAction({
-      inputs: {
-        ...host.access,
-        path: 'shop',
-        repository: repository.url,
-        ref: repository.commit(files),
-        'install-command': 'none',
-        'build-command': 'node build.js',
-        'stable-for': '500ms',
-        canary: 'off',
-        'health-timeout': '5s',
-      },
+  const deploy = (files: Record<string, string>): Promise<ActionRun> =>
+    site.deploy({
+      ref: site.commit({ files }),
+      'stable-for': '500ms',
+      canary: 'off',
+      'health-timeout': '5s',
     });
   const good = await deploy(fixtureApp({ version: '0', port }));
   expect(good, good.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
@@ -52,5 +41,4 @@ test('a rollback that fails says so, keeps everything, and the next deploy is th
   expect(await (await fetch(`http://127.0.0.1:${port}/version`)).text()).toBe('3');
   const again = await deploy(sha);
   expect(again.stdout).not.toContain('Its rollback had failed');
-  repository.remove();
 });

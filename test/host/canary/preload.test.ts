@@ -9,7 +9,7 @@ import { canaryConfig } from '../../../src/host/canary/config.ts';
 import { preloadText, readReport } from '../../../src/host/canary/preload.ts';
 import { accepts } from '../../../src/host/listening.ts';
 import { freePort } from '../../rig/free-port.ts';
-import { RUNTIMES, startPm2 } from '../../rig/pm2.ts';
+import { ALL_RUNTIMES, startPm2 } from '../../rig/pm2.ts';
 
 /** Answers with what the app sees of itself. */
 const BODY = `http.createServer((request, response) => response.end(JSON.stringify({
@@ -45,65 +45,70 @@ const FORMS: Record<string, { files: Record<string, string>; app: Record<string,
   'a command line': { files: { 'app.js': CJS }, app: { script: 'node app.js', exec_mode: 'fork' } },
 };
 
-test.each(RUNTIMES)("no canary is seen on the app's own port, whatever starts it: $name", async (runtime) => {
-  await using pm2 = await startPm2(runtime);
-  const live = path.join(scratch(), 'live');
-  const staging = path.join(scratch(), 'new version');
-  const files = scratch();
-  const canaries: { title: string; port: number; report: string }[] = [];
-  const apps: DeployApp[] = [];
-  for (const [title, form] of Object.entries(FORMS)) {
-    const at = apps.length;
-    const directory = path.join(staging, String(at));
-    mkdirSync(directory, { recursive: true });
-    for (const [name, text] of Object.entries(form.files)) writeFileSync(path.join(directory, name), text);
-    const port = await freePort();
-    const report = path.join(files, `${at}.ndjson`);
-    const preload = path.join(files, `${at}.cjs`);
-    writeFileSync(preload, preloadText(report, { name: 'web', NODE_APP_INSTANCE: '2' }));
-    const app = {
-      ...form.app,
-      name: 'web',
-      cwd: path.join(live, String(at)),
-      env: { PORT: String(port) },
-    } as DeployApp;
-    apps.push(
-      canaryConfig(app, {
-        name: `canary-${at}`,
-        live,
-        staging,
-        preload,
-        files: path.join(files, String(at)),
-        pm2Env: null,
-        inherited: { FROM_SHELL: 'first start' },
-        runsNow: true,
-      }),
-    );
-    canaries.push({ title, port, report });
-  }
-  const config = path.join(files, 'apps.json');
-  writeFileSync(config, JSON.stringify({ apps }));
-  const started = await pm2.run(['start', config], { env: { ...pm2.env, CALLER: 'leaks' } });
-  expect(started.code, started.stdout).toBe(0);
+test.each(ALL_RUNTIMES)(
+  "no canary is seen on the app's own port, whatever starts it: $name",
+  async (runtime) => {
+    await using pm2 = await startPm2(runtime);
+    const live = path.join(scratch(), 'live');
+    const staging = path.join(scratch(), 'new version');
+    const files = scratch();
+    const canaries: { title: string; port: number; report: string }[] = [];
+    const apps: DeployApp[] = [];
+    for (const [title, form] of Object.entries(FORMS)) {
+      const at = apps.length;
+      const directory = path.join(staging, String(at));
+      mkdirSync(directory, { recursive: true });
+      for (const [name, text] of Object.entries(form.files)) writeFileSync(path.join(directory, name), text);
+      const port = await freePort();
+      const report = path.join(files, `${at}.ndjson`);
+      const preload = path.join(files, `${at}.cjs`);
+      writeFileSync(preload, preloadText(report, { name: 'web', NODE_APP_INSTANCE: '2' }));
+      const app = {
+        ...form.app,
+        name: 'web',
+        cwd: path.join(live, String(at)),
+        env: { PORT: String(port) },
+      } as DeployApp;
+      apps.push(
+        canaryConfig(app, {
+          name: `canary-${at}`,
+          live,
+          staging,
+          preload,
+          files: path.join(files, String(at)),
+          pm2Env: null,
+          inherited: { FROM_SHELL: 'first start' },
+          runsNow: true,
+        }),
+      );
+      canaries.push({ title, port, report });
+    }
+    const config = path.join(files, 'apps.json');
+    writeFileSync(config, JSON.stringify({ apps }));
+    const started = await pm2.run(['start', config], { env: { ...pm2.env, CALLER: 'leaks' } });
+    expect(started.code, started.stdout).toBe(0);
 
-  for (const [at, { title, port, report }] of canaries.entries()) {
-    await expect.poll(() => readReport(report).listens, { timeout: 15_000, message: title }).toHaveLength(1);
-    const [listen] = readReport(report).listens;
-    expect(listen, title).toMatchObject({ port });
-    expect(await accepts(port, '0.0.0.0', 1_000), title).toBe(false);
-    expect(JSON.parse(await body(listen?.at ?? 0)), title).toEqual({
-      number: '2',
-      name: 'web',
-      shell: 'first start',
-      cwd: path.join(staging, String(at)),
-    });
-    if (title.includes('CommonJS')) expect(readReport(report).readyMs, title).toBeGreaterThan(0);
-  }
-  const listed = JSON.parse((await pm2.run(['-s', 'jlist'])).stdout) as {
-    pm2_env: Record<string, unknown>;
-  }[];
-  expect(listed.map(({ pm2_env }) => pm2_env.CALLER)).toEqual(canaries.map(() => undefined));
-});
+    for (const [at, { title, port, report }] of canaries.entries()) {
+      await expect
+        .poll(() => readReport(report).listens, { timeout: 15_000, message: title })
+        .toHaveLength(1);
+      const [listen] = readReport(report).listens;
+      expect(listen, title).toMatchObject({ port });
+      expect(await accepts(port, '0.0.0.0', 1_000), title).toBe(false);
+      expect(JSON.parse(await body(listen?.at ?? 0)), title).toEqual({
+        number: '2',
+        name: 'web',
+        shell: 'first start',
+        cwd: path.join(staging, String(at)),
+      });
+      if (title.includes('CommonJS')) expect(readReport(report).readyMs, title).toBeGreaterThan(0);
+    }
+    const listed = JSON.parse((await pm2.run(['-s', 'jlist'])).stdout) as {
+      pm2_env: Record<string, unknown>;
+    }[];
+    expect(listed.map(({ pm2_env }) => pm2_env.CALLER)).toEqual(canaries.map(() => undefined));
+  },
+);
 
 function body(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
