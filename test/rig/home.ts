@@ -45,9 +45,9 @@ export interface Home {
   remove(): Promise<void>;
 }
 
-/** Makes a home whose `node` and `pm2` are the given files; npm is the machine's own. */
-export function createHome(node: string, pm2Bin: string): Home {
-  const directory = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'h-')));
+/** Makes a home, in `parent`, whose `node` and `pm2` are the given files; npm is the machine's own. */
+export function createHome(node: string, pm2Bin: string, parent: string = os.tmpdir()): Home {
+  const directory = realpathSync(mkdtempSync(path.join(parent, 'h-')));
   const pm2Home = path.join(directory, '.pm2');
   const bin = path.join(directory, 'bin');
   mkdirSync(bin);

@@ -17,11 +17,13 @@ export interface HostOptions {
   runtime?: Runtime;
   /** For sshd; `env` is added to the home's own. */
   sshd?: Omit<SshdOptions, 'home'>;
+  /** The directory in which its home is made; default: the system's for temporary files. */
+  parent?: string;
 }
 
 /** Starts a host. PM2's daemon does not run there yet. */
-export async function createHost({ runtime = NEWEST, sshd = {} }: HostOptions = {}): Promise<Host> {
-  const home = createHome(runtime.node, `${runtime.pm2Root}/bin/pm2`);
+export async function createHost({ runtime = NEWEST, sshd = {}, parent }: HostOptions = {}): Promise<Host> {
+  const home = createHome(runtime.node, `${runtime.pm2Root}/bin/pm2`, parent);
   const ssh = await startSshd({ ...sshd, home: home.directory, env: { ...home.env, ...sshd.env } });
   const stop = async (): Promise<void> => {
     await ssh.stop();

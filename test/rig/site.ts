@@ -23,8 +23,9 @@ export interface Site extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export async function createSite(runtime: Runtime = NEWEST): Promise<Site> {
-  const host = await createHost({ runtime });
+/** `parent` is the directory in which the server's home is made. */
+export async function createSite(runtime: Runtime = NEWEST, parent?: string): Promise<Site> {
+  const host = await createHost({ runtime, ...(parent !== undefined && { parent }) });
   const repository = createRepository();
   const port = await freePort();
   const files: Site['files'] = (options) => fixtureApp({ ...options, port });

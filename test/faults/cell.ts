@@ -1,0 +1,228 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import type { Outcome } from '../../src/protocol.ts';
+import { type ActionRun, startAction } from '../rig/action.ts';
+import { type Load, startLoad } from '../rig/load.ts';
+import { type Relay, startRelay } from '../rig/relay.ts';
+import type { Moment } from './cells.ts';
+import { type Fault, followOf, runPost, type Scene } from './faults.ts';
+import {
+  buildSum,
+  complaints,
+  eventsOf,
+  liveSum,
+  othersOf,
+  programsOf,
+  runFile,
+  runsOf,
+  versionsServed,
+  workersOf,
+} from './host-state.ts';
+import { poll } from './poll.ts';
+import { type FaultSite, holdAt, releaseAll, slowDirectory } from './site.ts';
+
+export interface Cell {
+  fault: Fault;
+  moment: Moment;
+}
+
+export interface Requests {
+  sent: number;
+  failed: number;
+}
+
+export interface CellResult {
+  /** How the deploy that was struck ended on the host; `cut off` where its program had no chance to say. */
+  outcome: Outcome | 'cut off';
+  /** From the fault's deploy to before the next one, and in the next one. */
+  requests: Requests;
+  nextRequests: Requests;
+  /** What served, and which version's files lay there, before the next deploy. */
+  served: string[];
+  files: 'old' | 'new' | 'neither';
+  /** What the next deploy said of what it found. */
+  reconciled: string;
+  next: string;
+  /** What does not hold; empty for a cell that passes. */
+  problems: string[];
+  durationMs: number;
+}
+
+const REACHED_WITHIN = 60_000;
+const ENDS_WITHIN = 90_000;
+
+/** Deploys under load, breaks one thing at one moment, deploys again, and looks at all that must hold. */
+export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Promise<CellResult> {
+  const started = performance.now();
+  const { site } = faultSite;
+  const old = faultSite.live;
+  const struck = faultSite.commitNext(moment.version === 'good' ? undefined : 'throws at boot');
+  const problems: string[] = [];
+  const relay = await startRelay(site.host.ssh.port);
+  const inputs = struckInputs(faultSite, relay, moment, struck.sha);
+  const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 6, pause: 25 });
+  const before = runsOf(site);
+  try {
+    holdAt(faultSite, moment.hold);
+    for (const name of ['install', 'build'] as const)
+      if (moment.hold === name) mkdirSync(slowDirectory(faultSite, name));
+    const workers = workersOf(site);
+    const action = startAction({ inputs });
+    const program = await reached(faultSite, action.done);
+    const [run = ''] = runsOf(site).filter((name) => !before.includes(name));
+    await furtherSeen(faultSite, moment, run, workers);
+
+    const scene: Scene = { fault: faultSite, action, relay, program, post: (main) => runPost(main, inputs) };
+    fault.strike(scene);
+    if (isThere(program)) process.kill(program, 'SIGCONT');
+    if (!waitsForCancel(fault)) releaseAll(faultSite);
+    await followOf(fault)(scene);
+    if (fault.lease !== true) {
+      await poll('the end of the host program', ENDS_WITHIN, () => programsOf(site).length === 0);
+      releaseAll(faultSite);
+    }
+    relay.cut();
+    faultSite.disk?.free();
+
+    const end = eventsOf(site, run).find((event) => event.type === 'end');
+    const outcome = end?.type === 'end' ? end.result.outcome : 'cut off';
+    const found = await look(faultSite, old.sha, struck.sha);
+    const expected = outcome === 'deployed' ? 'new' : 'old';
+    if (fault.lease !== true && fault.open !== true) {
+      const version = expected === 'new' ? struck.version : old.version;
+      if (found.files !== expected) problems.push(`${outcome}, and the files are ${found.files}`);
+      if (fault.costs === undefined && found.served.join() !== version)
+        problems.push(`${outcome}, and ${found.served.join(' and ')} serve`);
+      if (outcome === 'cut off' || outcome === 'rollback-failed') problems.push(`it ended as ${outcome}`);
+    }
+    if (found.served.length > 1 && fault.open !== true && fault.lease !== true && fault.costs === undefined)
+      problems.push(`two versions serve: ${found.served.join(' and ')}`);
+    const requests = counted(load);
+
+    const wanted = moment.version === 'good' ? struck : faultSite.commitNext();
+    const next = await site.deploy({ ...faultSite.inputs, ref: wanted.sha });
+    releaseAll(faultSite);
+    problems.push(...nextProblems(next));
+    faultSite.live = wanted;
+    await poll('quiet after the next deploy', ENDS_WITHIN, () => othersOf(site).length === 0).catch(() => {});
+    problems.push(...(await complaints(faultSite, wanted.version, wanted.sha)));
+    const whole = counted(load);
+    return {
+      outcome,
+      requests,
+      nextRequests: { sent: whole.sent - requests.sent, failed: whole.failed - requests.failed },
+      ...found,
+      reconciled: reconciledIn(next),
+      next: next.outputs.outcome ?? 'none',
+      problems,
+      durationMs: performance.now() - started,
+    };
+  } finally {
+    releaseAll(faultSite);
+    faultSite.disk?.free();
+    await load.stop();
+    await relay.stop();
+  }
+}
+
+/** Through the relay, with Node loading hold.cjs. */
+function struckInputs(
+  { site, inputs }: FaultSite,
+  relay: Relay,
+  moment: Moment,
+  ref: string,
+): Record<string, string> {
+  const { ssh, access } = site.host;
+  return {
+    ...access,
+    port: String(relay.port),
+    'known-hosts': ssh.knownHosts.replace(`:${ssh.port} `, `:${relay.port} `),
+    path: 'shop',
+    repository: site.repository.url,
+    'health-timeout': '20s',
+    ...inputs,
+    'shell-init': 'export NODE_OPTIONS="--require=$HOME/.faults/hold.cjs"',
+    ...(moment.version === 'broken, no canary' && { canary: 'off' }),
+    ref,
+  };
+}
+
+/** Waits until the program has stopped itself, and gives its pid. */
+async function reached({ control }: FaultSite, done: Promise<ActionRun>): Promise<number> {
+  let ended: ActionRun | null = null;
+  void done.then((run) => {
+    ended = run;
+  });
+  return poll('the moment', REACHED_WITHIN, () => {
+    const mark = readdirSync(control).find((name) => name.startsWith('reached.'));
+    if (mark === undefined) {
+      if (ended !== null)
+        throw new Error(`the deploy ended before the moment came:\n${(ended as ActionRun).stdout}`);
+      return null;
+    }
+    const pid = Number(mark.slice('reached.'.length));
+    return stateOf(pid) === 'T' && pid;
+  });
+}
+
+async function furtherSeen(
+  { site }: FaultSite,
+  { until }: Moment,
+  run: string,
+  workers: readonly number[],
+): Promise<void> {
+  if (until === 'a new worker')
+    await poll(until, REACHED_WITHIN, () => workersOf(site).some((pid) => !workers.includes(pid)));
+  if (until === 'the canary listens') {
+    const report = runFile(site, run, 'canary-0.ndjson');
+    await poll(
+      until,
+      REACHED_WITHIN,
+      () => existsSync(report) && readFileSync(report, 'utf8').includes('listen'),
+    );
+  }
+}
+
+/** A command that is slow must still run when the cancel comes, or the end of the lease. */
+function waitsForCancel(fault: Fault): boolean {
+  return fault.follow !== undefined || fault.lease === true;
+}
+
+async function look(
+  { site }: FaultSite,
+  oldSha: string,
+  newSha: string,
+): Promise<Pick<CellResult, 'served' | 'files'>> {
+  const sum = liveSum(site);
+  const files = sum === buildSum(site, newSha) ? 'new' : sum === buildSum(site, oldSha) ? 'old' : 'neither';
+  return { served: await versionsServed(site), files };
+}
+
+function counted(load: Load): Requests {
+  const { sent, failed } = load.result();
+  return { sent, failed };
+}
+
+function nextProblems(next: ActionRun): string[] {
+  const green = next.code === 0 && ['deployed', 'unchanged'].includes(next.outputs.outcome ?? '');
+  return green ? [] : [`the next deploy ended as ${next.outputs.outcome}:\n${next.stdout}`];
+}
+
+function reconciledIn({ stdout }: ActionRun): string {
+  const found = /was interrupted in ([a-z-]+)[\s\S]*?(was committed|was rolled back|goes on from there)/.exec(
+    stdout,
+  );
+  return found === null ? '' : `${found[1]}: ${found[2]}`;
+}
+
+function isThere(pid: number): boolean {
+  return stateOf(pid) !== null;
+}
+
+function stateOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0] ?? null;
+  } catch {
+    return null;
+  }
+}

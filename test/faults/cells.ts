@@ -1,0 +1,98 @@
+/** A version that is deployed when the fault comes. */
+export type Version = 'good' | 'broken' | 'broken, no canary';
+
+/** A point in a deploy at which the host program is stopped for as long as it takes to break something. */
+export interface Moment {
+  /** The state's word in the table of docs/how-it-works.md, and where in it. */
+  name: string;
+  version: Version;
+  /** As hold.cjs calls it. */
+  hold: string;
+  /** What else must be seen before the fault comes. */
+  until?: 'a new worker' | 'the canary listens';
+  /** PM2's own command runs then. */
+  client?: true;
+  /** Part of the bounded form. */
+  bounded?: true;
+}
+
+/** Where a fault may leave the app between two versions until the next deploy, or none of it running. */
+export type Whole = 'in the same deploy' | 'with the next deploy';
+
+export const MOMENTS: readonly Moment[] = [
+  { name: 'preflight', version: 'good', hold: 'preflight' },
+  { name: 'locked', version: 'good', hold: 'locked' },
+  { name: 'fetched', version: 'good', hold: 'fetch', bounded: true },
+  { name: 'staged, in the install', version: 'good', hold: 'install' },
+  { name: 'staged, in the build', version: 'good', hold: 'build', bounded: true },
+  { name: 'prepared', version: 'good', hold: 'prepared' },
+  {
+    name: 'canary, as it starts',
+    version: 'good',
+    hold: 'canary: reload',
+    until: 'a new worker',
+    client: true,
+    bounded: true,
+  },
+  { name: 'canary, as it serves', version: 'good', hold: 'canary: reload', until: 'the canary listens' },
+  { name: 'activating, before the swap', version: 'good', hold: 'activating: before the swap' },
+  { name: 'activating, in the swap', version: 'good', hold: 'activating: in the swap', bounded: true },
+  { name: 'activating, as the index follows', version: 'good', hold: 'activating: index' },
+  { name: 'activating, before the reload', version: 'good', hold: 'activating: before the reload' },
+  {
+    name: 'activating, in the reload',
+    version: 'good',
+    hold: 'activating: reload',
+    until: 'a new worker',
+    client: true,
+    bounded: true,
+  },
+  { name: 'verifying', version: 'good', hold: 'verifying', bounded: true },
+  { name: 'committed, before it is written', version: 'good', hold: 'committed' },
+  { name: 'committed, half written', version: 'good', hold: 'committed: current saved', bounded: true },
+  { name: "committed, in PM2's dump", version: 'good', hold: 'committed: saving' },
+  { name: 'after the end', version: 'good', hold: 'ended' },
+  {
+    name: 'canary',
+    version: 'broken',
+    hold: 'canary: reload',
+    until: 'a new worker',
+    client: true,
+    bounded: true,
+  },
+  {
+    name: 'activating, in the reload',
+    version: 'broken, no canary',
+    hold: 'activating: reload',
+    until: 'a new worker',
+    client: true,
+    bounded: true,
+  },
+  { name: 'rolling-back', version: 'broken, no canary', hold: 'rolling-back' },
+  {
+    name: 'rolling-back, in the swap',
+    version: 'broken, no canary',
+    hold: 'rolling-back: in the swap',
+    bounded: true,
+  },
+  {
+    name: 'rolling-back, waiting',
+    version: 'broken, no canary',
+    hold: 'rolling-back: transaction saved',
+  },
+  {
+    name: 'rolling-back, before the reload',
+    version: 'broken, no canary',
+    hold: 'rolling-back: before the reload',
+  },
+  {
+    name: 'rolling-back, in the reload',
+    version: 'broken, no canary',
+    hold: 'rolling-back: reload',
+    until: 'a new worker',
+    client: true,
+    bounded: true,
+  },
+  { name: 'rolling-back, verifying', version: 'broken, no canary', hold: 'rolling-back: reloaded' },
+  { name: 'rolled-back', version: 'broken, no canary', hold: 'rolled-back' },
+];

@@ -1,0 +1,123 @@
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type ActionRun, runAction, type StartedAction } from '../rig/action.ts';
+import { processesOf } from '../rig/leftovers.ts';
+import { ROOT } from '../rig/places.ts';
+import type { Relay } from '../rig/relay.ts';
+import { commandOf, daemonOf } from './host-state.ts';
+import type { FaultSite } from './site.ts';
+
+/** A deploy under way, with its host program stopped at a moment. */
+export interface Scene {
+  fault: FaultSite;
+  action: StartedAction;
+  relay: Relay;
+  program: number;
+  /** Runs the action's post entry, as GitHub's runner does after the step. */
+  post(main: ActionRun): Promise<ActionRun>;
+}
+
+export interface Fault {
+  name: string;
+  /** Breaks something while the program is stopped. */
+  strike(scene: Scene): void;
+  /** Sees the action to its end, once the program goes on; default: it ends by itself. */
+  follow?(scene: Scene): Promise<void>;
+  /** Only where PM2's own command runs. */
+  client?: true;
+  /** Needs a server whose disk can be filled. */
+  disk?: true;
+  /** The next deploy finds the lock held until the runner's lease ends. */
+  lease?: true;
+  /** The app may be between two versions until the next deploy. */
+  open?: true;
+  /** What the apps lose by it, whatever a deploy does. */
+  costs?: string;
+}
+
+const wait = async ({ action }: Scene): Promise<void> => void (await action.done);
+const thenPost = async ({ action, post }: Scene): Promise<void> => {
+  const main = await action.done;
+  await post(main);
+};
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'runner killed',
+    strike: ({ action }) => action.process.kill('SIGKILL'),
+    follow: thenPost,
+  },
+  {
+    name: 'runner gone for good',
+    strike: ({ action }) => action.process.kill('SIGKILL'),
+    lease: true,
+  },
+  {
+    name: 'SIGINT',
+    // As a cancelled job on GitHub: SIGTERM follows after 7.5 s, and SIGKILL after another 2.5 s.
+    strike({ action }) {
+      action.process.kill('SIGINT');
+    },
+    async follow(scene) {
+      const { action } = scene;
+      const ended = action.done.then(() => true);
+      for (const [after, signal] of [
+        [7_500, 'SIGTERM'],
+        [2_500, 'SIGKILL'],
+      ] as const) {
+        if (await Promise.race([ended, pause(after, false, { ref: false })])) break;
+        action.process.kill(signal);
+      }
+      await thenPost(scene);
+    },
+  },
+  {
+    name: 'SIGTERM',
+    strike: ({ action }) => action.process.kill('SIGTERM'),
+    follow: thenPost,
+  },
+  { name: 'connection reset', strike: ({ relay }) => void relay.cut() },
+  {
+    name: 'connection silent',
+    strike({ relay }) {
+      relay.swallow();
+      relay.heal();
+    },
+  },
+  {
+    name: 'host program killed',
+    strike: ({ program }) => process.kill(program, 'SIGKILL'),
+    open: true,
+  },
+  {
+    name: "PM2's command killed",
+    strike: ({ fault }) => process.kill(clientOf(fault), 'SIGKILL'),
+    client: true,
+  },
+  {
+    name: "PM2's daemon killed",
+    strike: ({ fault }) => process.kill(daemonOf(fault.site), 'SIGKILL'),
+    costs: 'its workers die with it',
+  },
+  { name: 'disk full', strike: ({ fault }) => fault.disk?.fill(), disk: true },
+  { name: 'no inodes', strike: ({ fault }) => fault.disk?.fillInodes(), disk: true },
+];
+
+/** Waits for the action, with the post step where GitHub would run one that has work to do. */
+export const followOf = (fault: Fault): ((scene: Scene) => Promise<void>) => fault.follow ?? wait;
+
+export function clientOf({ site }: FaultSite): number {
+  const found = processesOf(site.host.directory).find((pid) => commandOf(pid).includes(' startOrReload '));
+  if (found === undefined) throw new Error("PM2's command does not run");
+  return found;
+}
+
+/** The post entry with what the step has saved for it. */
+export function runPost(main: ActionRun, inputs: Record<string, string>): Promise<ActionRun> {
+  const state = Object.entries(main.exported.state).map(([name, value]) => [`STATE_${name}`, value]);
+  return runAction({
+    script: path.join(ROOT, 'dist/post.js'),
+    inputs,
+    env: Object.fromEntries(state) as Record<string, string>,
+  });
+}

@@ -1,0 +1,179 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { childrenOf } from '../../src/host/processes.ts';
+import type { Event } from '../../src/protocol.ts';
+import { checksum } from '../rig/home.ts';
+import { processesOf } from '../rig/leftovers.ts';
+import type { Site } from '../rig/site.ts';
+import { type FaultSite, OWN_FILES } from './site.ts';
+
+/** Requests over new connections, enough to meet every instance. */
+const ASKED = 12;
+
+const stateRoot = ({ host }: Site): string => path.join(host.directory, '.local/state/pm2-ssh-deploy');
+
+/** Ids of the deploys that were ever begun there. */
+export function runsOf(site: Site): string[] {
+  const runs = path.join(stateRoot(site), 'runs');
+  return existsSync(runs) ? readdirSync(runs) : [];
+}
+
+export function runFile(site: Site, run: string, name: string): string {
+  return path.join(stateRoot(site), 'runs', run, name);
+}
+
+export function eventsOf(site: Site, run: string): Event[] {
+  const file = runFile(site, run, 'events.ndjson');
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [JSON.parse(line) as Event];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The file that says who holds the lock of the app. */
+export function holderNote(site: Site): string | null {
+  const state = existsSync(stateRoot(site))
+    ? readdirSync(stateRoot(site)).find((name) => name.startsWith('shop-'))
+    : undefined;
+  const file = state === undefined ? null : path.join(stateRoot(site), state, 'holder.json');
+  return file !== null && existsSync(file) ? file : null;
+}
+
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** The pid of PM2's daemon, or 0. */
+export function daemonOf({ host }: Site): number {
+  return processesOf(host.directory).find((pid) => commandOf(pid).includes('God Daemon')) ?? 0;
+}
+
+export function workersOf(site: Site): number[] {
+  const daemon = daemonOf(site);
+  return daemon === 0 ? [] : childrenOf(daemon);
+}
+
+/** Host programs that run. A child of one bears its name until it has become the command that it was forked for. */
+export function programsOf({ host }: Site): number[] {
+  return processesOf(host.directory).filter((pid) => commandOf(pid).startsWith('pm2-ssh-deploy'));
+}
+
+/** All that runs there but PM2's daemon and its children. */
+export function othersOf(site: Site): string[] {
+  const known = [daemonOf(site), ...workersOf(site)];
+  return processesOf(site.host.directory)
+    .filter((pid) => !known.includes(pid))
+    .map(commandOf)
+    .filter((command) => command !== '');
+}
+
+/** Versions that answer now, sorted; an answer that fails counts as `none`. */
+export async function versionsServed({ port }: Site): Promise<string[]> {
+  const answers = await Promise.all(Array.from({ length: ASKED }, () => askVersion(port)));
+  return [...new Set(answers)].sort();
+}
+
+function askVersion(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const options = { port, path: '/version', host: '127.0.0.1', agent: false, timeout: 5_000 };
+    const request = http.get(options, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.once('end', () => resolve(response.statusCode === 200 ? body : 'none'));
+      response.once('error', () => resolve('none'));
+    });
+    request.once('timeout', () => request.destroy());
+    request.once('error', () => resolve('none'));
+  });
+}
+
+/** A digest of the live tree, without git's own and without the app's own files. */
+export function liveSum(site: Site): string {
+  return checksum(site.live, { except: ['.git', '.env', 'uploads'] });
+}
+
+/** The same digest of a fresh build of a commit, elsewhere. */
+export function buildSum({ repository }: Site, sha: string): string {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'fresh-'));
+  const tree = path.join(directory, 'tree');
+  try {
+    execFileSync('git', ['clone', '--quiet', '--no-checkout', repository.path, tree]);
+    execFileSync('git', ['-C', tree, 'checkout', '--quiet', '--detach', sha]);
+    execFileSync(process.execPath, ['build.js'], { cwd: tree, stdio: 'ignore' });
+    return checksum(tree, { except: ['.git'] });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** What is wrong on a server on which nothing is going on, after a green deploy of `sha` as `version`. */
+export async function complaints({ site }: FaultSite, version: string, sha: string): Promise<string[]> {
+  const found: string[] = [];
+  const { host, live } = site;
+  const say = (condition: boolean, text: string): void => {
+    if (!condition) found.push(text);
+  };
+  const served = await versionsServed(site);
+  say(served.join() === version, `${served.join(' and ')} serve, not ${version}`);
+  say(liveSum(site) === buildSum(site, sha), 'the files are not those of a fresh build');
+  for (const [name, text] of Object.entries(OWN_FILES)) {
+    const file = path.join(live, name);
+    say(existsSync(file) && readFileSync(file, 'utf8') === text, `${name}, the app's own, has changed`);
+  }
+  const head = execFileSync('git', ['-C', live, 'rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+  say(head === sha, `HEAD is ${head}`);
+  const status = execFileSync('git', ['-C', live, 'status', '--porcelain'], { encoding: 'utf8' });
+  say(status === '', `git sees changes: ${status}`);
+
+  const instances = await host.instances();
+  const listed = instances.map(({ name, status }) => `${name} ${status}`).join(', ');
+  say(listed === 'shop online, shop online', `PM2 lists: ${listed}`);
+  const strays = workersOf(site).filter((pid) => !instances.some((one) => one.pid === pid));
+  say(strays.length === 0, `workers that PM2 does not list: ${strays.map(commandOf).join(', ')}`);
+  say(othersOf(site).length === 0, `still runs: ${othersOf(site).join(' | ')}`);
+  say(spawnSync('flock', ['-n', live, 'true']).status === 0, 'the lock is held');
+  say(holderNote(site) === null, 'the holder of the lock is still named');
+  found.push(...dumpComplaints(host.pm2Home), ...leftovers(site));
+  return found;
+}
+
+function dumpComplaints(pm2Home: string): string[] {
+  const file = path.join(pm2Home, 'dump.pm2');
+  if (!existsSync(file)) return ["PM2's dump is gone"];
+  const mode = (statSync(file).mode & 0o777).toString(8);
+  const apps = (JSON.parse(readFileSync(file, 'utf8')) as { name: string; status: string }[]).map(
+    ({ name, status }) => `${name} ${status}`,
+  );
+  return [
+    ...(mode === '600' ? [] : [`PM2's dump has mode ${mode}`]),
+    ...(apps.join(', ') === 'shop online, shop online' ? [] : [`PM2's dump has: ${apps.join(', ')}`]),
+  ];
+}
+
+/** Files of ours that no deploy needs any more. */
+function leftovers(site: Site): string[] {
+  const beside = path.join(site.host.directory, '.shop.pm2-ssh-deploy');
+  const kept = existsSync(beside) ? readdirSync(beside) : [];
+  const scratch = runsOf(site).flatMap((run) =>
+    readdirSync(runFile(site, run, '.'))
+      .filter((name) => /^(canary-|reserve$|pm2-ssh-deploy\.json$)/.test(name))
+      .map((name) => `runs/${run}/${name}`),
+  );
+  return [
+    ...(kept.length === 1 ? [] : [`beside path: ${kept.join(', ')}`]),
+    ...scratch.map((name) => `left: ${name}`),
+  ];
+}

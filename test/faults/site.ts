@@ -1,0 +1,91 @@
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { FixtureOptions } from '../rig/fixture-app.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { createSite, type Site } from '../rig/site.ts';
+import { type Disk, mountDisk } from './disk.ts';
+
+/** A server whose app was deployed once, and whose host program can be stopped at a moment of the next deploy. */
+export interface FaultSite extends AsyncDisposable {
+  site: Site;
+  disk: Disk | null;
+  /** What its workflow gives the action; `ref` is to be added. */
+  inputs: Record<string, string>;
+  /** The version that the last good deploy brought. */
+  live: { version: string; sha: string };
+  /** Commits the next version, counted up. */
+  commitNext(flaw?: FixtureOptions['flaw']): { version: string; sha: string };
+  /** Where hold.cjs lies on the host, and what it leaves there. */
+  control: string;
+}
+
+/** Files of the app's own in its directory, which no deploy may touch. */
+export const OWN_FILES: Record<string, string> = {
+  '.env': 'GREETING=hello\n',
+  'uploads/photo.txt': 'what a visitor sent\n',
+};
+
+/** While this directory is there, the first command of this name waits in it. */
+export const slowDirectory = (fault: FaultSite, name: 'install' | 'build'): string =>
+  path.join(fault.control, `slow-${name}`);
+
+const slow = (name: string): string =>
+  `if mkdir "$HOME/.faults/slow-${name}/once" 2>/dev/null; then while [ -d "$HOME/.faults/slow-${name}" ]; do sleep 0.05; done; fi`;
+
+/** Makes it on a disk of its own where the faults need one. */
+export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
+  const disk = onDisk ? mountDisk() : null;
+  const site = await createSite(NEWEST, disk?.directory);
+  const control = path.join(site.host.directory, '.faults');
+  mkdirSync(control);
+  copyFileSync(path.join(import.meta.dirname, 'hold.cjs'), path.join(control, 'hold.cjs'));
+  let count = 0;
+  const commitNext: FaultSite['commitNext'] = (flaw) => {
+    count += 1;
+    const version = `v${count}`;
+    return { version, sha: site.commit(flaw === undefined ? { version } : { version, flaw }) };
+  };
+  const fault: FaultSite = {
+    site,
+    disk,
+    inputs: {
+      'install-command': `echo installs\n${slow('install')}`,
+      'build-command': `node build.js\n${slow('build')}`,
+      'health-url': '/health',
+      'stable-for': '500ms',
+    },
+    live: commitNext(),
+    commitNext,
+    control,
+    async [Symbol.asyncDispose]() {
+      await site.stop();
+      await disk?.[Symbol.asyncDispose]();
+    },
+  };
+  try {
+    const run = await site.deploy({ ...fault.inputs, ref: fault.live.sha });
+    if (run.outputs.outcome !== 'deployed') throw new Error(`the first deploy failed:\n${run.stdout}`);
+    for (const [name, text] of Object.entries(OWN_FILES)) {
+      const file = path.join(site.live, name);
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+  } catch (error) {
+    await fault[Symbol.asyncDispose]();
+    throw error;
+  }
+  return fault;
+}
+
+/** Has the next host program stop at this moment. */
+export function holdAt(fault: FaultSite, moment: string): void {
+  for (const name of readdirSync(fault.control).filter((one) => one.startsWith('reached.')))
+    rmSync(path.join(fault.control, name));
+  writeFileSync(path.join(fault.control, 'moment'), moment);
+}
+
+/** Lets nothing be held any more. */
+export function releaseAll(fault: FaultSite): void {
+  for (const name of ['moment', 'slow-install', 'slow-build'])
+    rmSync(path.join(fault.control, name), { recursive: true, force: true });
+}
