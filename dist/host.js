@@ -123,30 +123,50 @@ function warn(log, text) {
 ;// CONCATENATED MODULE: ./host/durable.js
 
 
-/** Replaces a file so that a power cut leaves the old text or the new one, never a part. Mode 0600. */
+/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
 function writeDurably(file, text) {
     const aside = `${file}.new`;
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'w', 0o600);
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
     try {
-        (0,external_node_fs_namespaceObject.writeSync)(descriptor, text);
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+        try {
+            writeWhole(descriptor, text);
+            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
     }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        throw error;
     }
-    (0,external_node_fs_namespaceObject.renameSync)(aside, file);
     syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
 }
-/** Adds text to a file and returns once it is on disk. Mode 0600. */
+/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
 function appendDurably(file, text) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
     try {
-        (0,external_node_fs_namespaceObject.writeSync)(descriptor, text);
+        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+        try {
+            writeWhole(descriptor, text);
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            throw error;
+        }
         (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
     }
     finally {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
     }
+}
+/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+function writeWhole(descriptor, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
 }
 function syncDirectory(directory) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
@@ -908,7 +928,157 @@ function loadRecord(state, name) {
     return text === null ? null : JSON.parse(text);
 }
 
+;// CONCATENATED MODULE: ./host/processes.js
+
+
+/**
+ * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
+ * Together with the pid it names a process for good: a reused pid has another start.
+ */
+function startTicks(pid) {
+    const start = Number(statOf(pid)?.[19]);
+    return Number.isInteger(start) ? start : null;
+}
+/** Whether the process runs. One that has ended but was not yet waited for does not. */
+function isAlive(pid) {
+    const state = statOf(pid)?.[0];
+    return state !== undefined && state !== 'Z' && state !== 'X';
+}
+/** The pids that the process has as children now, without theirs. */
+function childrenOf(pid) {
+    try {
+        const children = [];
+        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
+            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
+            children.push(...list.split(' ').filter(Boolean).map(Number));
+        }
+        return children;
+    }
+    catch {
+        // A kernel without these files, or a process that has just ended.
+        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
+    }
+}
+/** The children, theirs, and so on: what an app started through npm really runs as. */
+function descendantsOf(pid) {
+    const found = [];
+    const ahead = childrenOf(pid);
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+        found.push(next);
+        ahead.push(...childrenOf(next));
+    }
+    return found;
+}
+/**
+ * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
+ * sure that it started earlier; one with an equal value started within the same hundredth of a second.
+ * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
+ */
+function ticksNow() {
+    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
+    child.on('error', () => { });
+    const { pid } = child;
+    // It has not been waited for before this function returns, so its entry is there, however short it lives.
+    const ticks = pid === undefined ? null : startTicks(pid);
+    child.kill('SIGKILL');
+    child.unref();
+    if (ticks === null)
+        throw new Error('no child can be started, or /proc cannot be read');
+    return ticks;
+}
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
+function bootId() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    }
+    catch {
+        return '';
+    }
+}
+function momentNow() {
+    return { boot: bootId(), ticks: ticksNow() };
+}
+/** The moment's ticks, or null where the machine was booted since: then every process began later. */
+function ticksOf(moment) {
+    return moment.boot === bootId() ? moment.ticks : null;
+}
+/** All pids that we may see. */
+function allPids() {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+            .filter((name) => /^\d+$/.test(name))
+            .map(Number);
+    }
+    catch {
+        return [];
+    }
+}
+/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
+function statOf(pid) {
+    if (!Number.isInteger(pid) || pid <= 0)
+        return null;
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        return stat
+            .slice(stat.lastIndexOf(')') + 2)
+            .trim()
+            .split(' ');
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/program.js
+
+
+
+/** Names the process that was just started; it may have ended already. */
+function programOf(pid) {
+    return { pid, ticks: startTicks(pid), boot: bootId() };
+}
+/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
+function stillRuns({ pid, ticks, boot }) {
+    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
+}
+/** Where it is there, something was started. */
+const FILE = 'program.json';
+/** Leaves word of the program for those who follow it later. */
+function saveProgram(runDir, program) {
+    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
+    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
+    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
+}
+function loadProgram(runDir) {
+    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
+}
+
+;// CONCATENATED MODULE: ./host/sweep.js
+
+
+
+
+/** What a deploy takes away itself as it ends: PM2's config and a canary's files have environments of apps in them. */
+const PASSING = /^(reserve$|pm2-ssh-deploy\.json$|canary-\d)/;
+/** Takes away what a program that was killed has left of such in its run directory. */
+async function sweepRun(run) {
+    const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
+    if (left.length === 0 || mayRun(run))
+        return;
+    await Promise.all(left.map((name) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { force: true })));
+}
+function mayRun(run) {
+    try {
+        return stillRuns(loadProgram(run));
+    }
+    catch {
+        // It is just being started.
+        return true;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/commit.js
+
 
 
 
@@ -983,6 +1153,7 @@ async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
         ...beside.map((name) => remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
         ...records.map((name) => remove((0,external_node_path_namespaceObject.join)(places.state, name))),
         ...[...runs.filter(isOld), ...replaced].map(remove),
+        ...runs.filter((run) => !isOld(run)).map(sweepRun),
     ]);
 }
 /** What an app wrote while it was replaced, and nobody has looked at yet. */
@@ -1632,107 +1803,6 @@ function appOf(same) {
 function portIn(env) {
     const port = Number(env.PORT);
     return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
-}
-
-;// CONCATENATED MODULE: ./host/processes.js
-
-
-/**
- * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
- * Together with the pid it names a process for good: a reused pid has another start.
- */
-function startTicks(pid) {
-    const start = Number(statOf(pid)?.[19]);
-    return Number.isInteger(start) ? start : null;
-}
-/** Whether the process runs. One that has ended but was not yet waited for does not. */
-function isAlive(pid) {
-    const state = statOf(pid)?.[0];
-    return state !== undefined && state !== 'Z' && state !== 'X';
-}
-/** The pids that the process has as children now, without theirs. */
-function childrenOf(pid) {
-    try {
-        const children = [];
-        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
-            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
-            children.push(...list.split(' ').filter(Boolean).map(Number));
-        }
-        return children;
-    }
-    catch {
-        // A kernel without these files, or a process that has just ended.
-        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
-    }
-}
-/** The children, theirs, and so on: what an app started through npm really runs as. */
-function descendantsOf(pid) {
-    const found = [];
-    const ahead = childrenOf(pid);
-    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
-        found.push(next);
-        ahead.push(...childrenOf(next));
-    }
-    return found;
-}
-/**
- * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
- * sure that it started earlier; one with an equal value started within the same hundredth of a second.
- * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
- */
-function ticksNow() {
-    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
-    child.on('error', () => { });
-    const { pid } = child;
-    // It has not been waited for before this function returns, so its entry is there, however short it lives.
-    const ticks = pid === undefined ? null : startTicks(pid);
-    child.kill('SIGKILL');
-    child.unref();
-    if (ticks === null)
-        throw new Error('no child can be started, or /proc cannot be read');
-    return ticks;
-}
-/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
-function bootId() {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-    }
-    catch {
-        return '';
-    }
-}
-function momentNow() {
-    return { boot: bootId(), ticks: ticksNow() };
-}
-/** The moment's ticks, or null where the machine was booted since: then every process began later. */
-function ticksOf(moment) {
-    return moment.boot === bootId() ? moment.ticks : null;
-}
-/** All pids that we may see. */
-function allPids() {
-    try {
-        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
-            .filter((name) => /^\d+$/.test(name))
-            .map(Number);
-    }
-    catch {
-        return [];
-    }
-}
-/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
-function statOf(pid) {
-    if (!Number.isInteger(pid) || pid <= 0)
-        return null;
-    try {
-        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
-        return stat
-            .slice(stat.lastIndexOf(')') + 2)
-            .trim()
-            .split(' ');
-    }
-    catch {
-        return null;
-    }
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
@@ -6640,6 +6710,7 @@ function readText(path) {
 
 
 
+
 /**
  * Writes what the apps of these names are now into the dump that PM2 resurrects from at boot, and leaves every other
  * app in it as it is: a name that PM2 runs no more leaves the dump. Atomic, and readable by its owner only, for it
@@ -6653,7 +6724,8 @@ async function saveApps(rpc, pm2Home, names, timeLimit) {
     const first = dump.findIndex((entry) => names.includes(String(entry.name)));
     // PM2 starts them in this order: ours keep the place that they had.
     const before = first < 0 ? others.length : first;
-    write(path, [...others.slice(0, before), ...live, ...others.slice(before)]);
+    const entries = [...others.slice(0, before), ...live, ...others.slice(before)];
+    writeDurably(path, JSON.stringify(entries, null, 2));
 }
 /** What `pm2 save` keeps of each process: all of `pm2_env` but what the next start gives anew. */
 function entriesOf(list) {
@@ -6687,21 +6759,6 @@ function readDump(path) {
 }
 function unreadable(path, cause) {
     return new DeployFailure(`PM2's dump ${path} cannot be read, so these apps were not saved for the next boot.`, { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause });
-}
-function write(path, entries) {
-    const aside = `${path}.pm2-ssh-deploy`;
-    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-    const file = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
-    try {
-        const bytes = Buffer.from(JSON.stringify(entries, null, 2));
-        for (let at = 0; at < bytes.length;)
-            at += (0,external_node_fs_namespaceObject.writeSync)(file, bytes, at);
-        (0,external_node_fs_namespaceObject.fsyncSync)(file);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(file);
-    }
-    (0,external_node_fs_namespaceObject.renameSync)(aside, path);
 }
 function realPathOf(path) {
     try {
@@ -7383,30 +7440,6 @@ function lastState(runDir) {
 /** A state is told before the journal has it: as long as that does not, nothing was done in it. */
 function beforeActivating(state) {
     return STATES.indexOf(state) < STATES.indexOf('activating') ? state : 'prepared';
-}
-
-;// CONCATENATED MODULE: ./host/program.js
-
-
-
-/** Names the process that was just started; it may have ended already. */
-function programOf(pid) {
-    return { pid, ticks: startTicks(pid), boot: bootId() };
-}
-/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
-function stillRuns({ pid, ticks, boot }) {
-    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
-}
-/** Where it is there, something was started. */
-const FILE = 'program.json';
-/** Leaves word of the program for those who follow it later. */
-function saveProgram(runDir, program) {
-    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
-    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
-    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
-}
-function loadProgram(runDir) {
-    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
 }
 
 ;// CONCATENATED MODULE: ./host/start.js

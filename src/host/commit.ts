@@ -9,6 +9,7 @@ import { versionStack } from './history.ts';
 import { unfinished } from './journal.ts';
 import { exists, isWithin, realOrSame } from './places.ts';
 import { RECORD_PREFIX } from './record.ts';
+import { sweepRun } from './sweep.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Records that the version was verified. From here on it is what a rollback goes back to. */
@@ -84,6 +85,7 @@ export async function prune(
     ...beside.map((name) => remove(join(places.beside, name))),
     ...records.map((name) => remove(join(places.state, name))),
     ...[...runs.filter(isOld), ...replaced].map(remove),
+    ...runs.filter((run) => !isOld(run)).map(sweepRun),
   ]);
 }
 

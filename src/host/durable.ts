@@ -1,29 +1,57 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Replaces a file so that a power cut leaves the old text or the new one, never a part. Mode 0600. */
+/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
 export function writeDurably(file: string, text: string): void {
   const aside = `${file}.new`;
-  const descriptor = openSync(aside, 'w', 0o600);
+  rmSync(aside, { force: true });
   try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    const descriptor = openSync(aside, 'wx', 0o600);
+    try {
+      writeWhole(descriptor, text);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(aside, file);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
   }
-  renameSync(aside, file);
   syncDirectory(dirname(file));
 }
 
-/** Adds text to a file and returns once it is on disk. Mode 0600. */
+/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
 export function appendDurably(file: string, text: string): void {
   const descriptor = openSync(file, 'a', 0o600);
   try {
-    writeSync(descriptor, text);
+    const { size } = fstatSync(descriptor);
+    try {
+      writeWhole(descriptor, text);
+    } catch (error) {
+      ftruncateSync(descriptor, size);
+      throw error;
+    }
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+function writeWhole(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
 }
 
 export function syncDirectory(directory: string): void {

@@ -3,7 +3,7 @@ import type { Outcome } from '../../src/protocol.ts';
 import { type ActionRun, startAction } from '../rig/action.ts';
 import { type Load, startLoad } from '../rig/load.ts';
 import { type Relay, startRelay } from '../rig/relay.ts';
-import type { Moment } from './cells.ts';
+import type { Cell, Moment } from './cells.ts';
 import { type Fault, followOf, runPost, type Scene } from './faults.ts';
 import {
   buildSum,
@@ -14,16 +14,11 @@ import {
   programsOf,
   runFile,
   runsOf,
+  startsOf,
   versionsServed,
-  workersOf,
 } from './host-state.ts';
 import { poll } from './poll.ts';
 import { type FaultSite, holdAt, releaseAll, slowDirectory } from './site.ts';
-
-export interface Cell {
-  fault: Fault;
-  moment: Moment;
-}
 
 export interface Requests {
   sent: number;
@@ -36,7 +31,7 @@ export interface CellResult {
   /** From the fault's deploy to before the next one, and in the next one. */
   requests: Requests;
   nextRequests: Requests;
-  /** What served, and which version's files lay there, before the next deploy. */
+  /** What served (`old`, `new`, `none`), and which version's files lay there, before the next deploy. */
   served: string[];
   files: 'old' | 'new' | 'neither';
   /** What the next deploy said of what it found. */
@@ -65,11 +60,16 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     holdAt(faultSite, moment.hold);
     for (const name of ['install', 'build'] as const)
       if (moment.hold === name) mkdirSync(slowDirectory(faultSite, name));
-    const workers = workersOf(site);
+    const starts = startsOf(site, moment.hold);
     const action = startAction({ inputs });
     const program = await reached(faultSite, action.done);
     const [run = ''] = runsOf(site).filter((name) => !before.includes(name));
-    await furtherSeen(faultSite, moment, run, workers);
+    await furtherSeen(
+      faultSite,
+      moment,
+      run,
+      moment.hold.startsWith('rolling-back') ? startsOf(site, moment.hold) : starts,
+    );
 
     const scene: Scene = { fault: faultSite, action, relay, program, post: (main) => runPost(main, inputs) };
     fault.strike(scene);
@@ -85,17 +85,14 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
 
     const end = eventsOf(site, run).find((event) => event.type === 'end');
     const outcome = end?.type === 'end' ? end.result.outcome : 'cut off';
-    const found = await look(faultSite, old.sha, struck.sha);
+    const found = await look(faultSite, old, struck);
     const expected = outcome === 'deployed' ? 'new' : 'old';
     if (fault.lease !== true && fault.open !== true) {
-      const version = expected === 'new' ? struck.version : old.version;
       if (found.files !== expected) problems.push(`${outcome}, and the files are ${found.files}`);
-      if (fault.costs === undefined && found.served.join() !== version)
+      if (fault.costs === undefined && found.served.join() !== expected)
         problems.push(`${outcome}, and ${found.served.join(' and ')} serve`);
       if (outcome === 'cut off' || outcome === 'rollback-failed') problems.push(`it ended as ${outcome}`);
     }
-    if (found.served.length > 1 && fault.open !== true && fault.lease !== true && fault.costs === undefined)
-      problems.push(`two versions serve: ${found.served.join(' and ')}`);
     const requests = counted(load);
 
     const wanted = moment.version === 'good' ? struck : faultSite.commitNext();
@@ -164,20 +161,35 @@ async function reached({ control }: FaultSite, done: Promise<ActionRun>): Promis
   });
 }
 
+/** The result of a cell that could not be carried out. */
+export function notRun(error: unknown): CellResult {
+  const none = { sent: 0, failed: 0 };
+  return {
+    outcome: 'cut off',
+    requests: none,
+    nextRequests: none,
+    served: [],
+    files: 'neither',
+    reconciled: '',
+    next: 'none',
+    problems: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+    durationMs: 0,
+  };
+}
+
 async function furtherSeen(
   { site }: FaultSite,
-  { until }: Moment,
+  { until, hold }: Moment,
   run: string,
-  workers: readonly number[],
+  starts: number,
 ): Promise<void> {
-  if (until === 'a new worker')
-    await poll(until, REACHED_WITHIN, () => workersOf(site).some((pid) => !workers.includes(pid)));
+  if (until === 'a new worker') await poll(until, REACHED_WITHIN, () => startsOf(site, hold) > starts);
   if (until === 'the canary listens') {
     const report = runFile(site, run, 'canary-0.ndjson');
     await poll(
       until,
       REACHED_WITHIN,
-      () => existsSync(report) && readFileSync(report, 'utf8').includes('listen'),
+      () => existsSync(report) && readFileSync(report, 'utf8').includes('"at":'),
     );
   }
 }
@@ -189,12 +201,18 @@ function waitsForCancel(fault: Fault): boolean {
 
 async function look(
   { site }: FaultSite,
-  oldSha: string,
-  newSha: string,
+  old: FaultSite['live'],
+  struck: FaultSite['live'],
 ): Promise<Pick<CellResult, 'served' | 'files'>> {
   const sum = liveSum(site);
-  const files = sum === buildSum(site, newSha) ? 'new' : sum === buildSum(site, oldSha) ? 'old' : 'neither';
-  return { served: await versionsServed(site), files };
+  const files =
+    sum === (await buildSum(site, struck.sha))
+      ? 'new'
+      : sum === (await buildSum(site, old.sha))
+        ? 'old'
+        : 'neither';
+  const names: Record<string, string> = { [old.version]: 'old', [struck.version]: 'new' };
+  return { served: (await versionsServed(site)).map((version) => names[version] ?? version), files };
 }
 
 function counted(load: Load): Requests {

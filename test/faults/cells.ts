@@ -1,3 +1,5 @@
+import { FAULTS, type Fault } from './faults.ts';
+
 /** A version that is deployed when the fault comes. */
 export type Version = 'good' | 'broken' | 'broken, no canary';
 
@@ -15,9 +17,6 @@ export interface Moment {
   /** Part of the bounded form. */
   bounded?: true;
 }
-
-/** Where a fault may leave the app between two versions until the next deploy, or none of it running. */
-export type Whole = 'in the same deploy' | 'with the next deploy';
 
 export const MOMENTS: readonly Moment[] = [
   { name: 'preflight', version: 'good', hold: 'preflight' },
@@ -96,3 +95,26 @@ export const MOMENTS: readonly Moment[] = [
   { name: 'rolling-back, verifying', version: 'broken, no canary', hold: 'rolling-back: reloaded' },
   { name: 'rolled-back', version: 'broken, no canary', hold: 'rolled-back' },
 ];
+
+/** One fault at one moment of one deploy. */
+export interface Cell {
+  fault: Fault;
+  moment: Moment;
+}
+
+export const titleOf = ({ fault, moment }: Cell): string =>
+  `${fault.name} @ ${moment.version}: ${moment.name}`;
+
+/** Those that need a disk of their own come last, so that each lane changes its server once. */
+export const CELLS: readonly Cell[] = FAULTS.flatMap((fault) =>
+  MOMENTS.filter((moment) => isPossible(fault, moment)).map((moment) => ({ fault, moment })),
+);
+
+export const BOUNDED: readonly Cell[] = CELLS.filter(
+  ({ fault, moment }) => moment.bounded === true && (fault.bounded?.includes(moment.hold) ?? true),
+);
+
+function isPossible(fault: Fault, moment: Moment): boolean {
+  if (fault.client === true && moment.client !== true) return false;
+  return fault.few !== true || moment.bounded === true;
+}

@@ -31,6 +31,10 @@ export interface Fault {
   lease?: true;
   /** The app may be between two versions until the next deploy. */
   open?: true;
+  /** Only at the moments of the bounded form. */
+  few?: true;
+  /** In the bounded form only at these moments, by what holds them. */
+  bounded?: readonly string[];
   /** What the apps lose by it, whatever a deploy does. */
   costs?: string;
 }
@@ -51,6 +55,8 @@ export const FAULTS: readonly Fault[] = [
     name: 'runner gone for good',
     strike: ({ action }) => action.process.kill('SIGKILL'),
     lease: true,
+    // The lease is two minutes.
+    bounded: ['build', 'activating: reload'],
   },
   {
     name: 'SIGINT',
@@ -97,10 +103,17 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "PM2's daemon killed",
     strike: ({ fault }) => process.kill(daemonOf(fault.site), 'SIGKILL'),
-    costs: 'its workers die with it',
+    costs:
+      'its workers die with it, and the app is down until a PM2 runs it again: the rollback of this deploy, the next deploy, or `pm2 resurrect`.',
   },
   { name: 'disk full', strike: ({ fault }) => fault.disk?.fill(), disk: true },
-  { name: 'no inodes', strike: ({ fault }) => fault.disk?.fillInodes(), disk: true },
+  {
+    name: 'no inodes',
+    strike: ({ fault }) => fault.disk?.fillInodes(),
+    disk: true,
+    few: true,
+    bounded: ['build', 'activating: in the swap'],
+  },
 ];
 
 /** Waits for the action, with the post step where GitHub would run one that has work to do. */

@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { childrenOf } from '../../src/host/processes.ts';
 import type { Event } from '../../src/protocol.ts';
 import { checksum } from '../rig/home.ts';
@@ -56,7 +57,19 @@ export function commandOf(pid: number): string {
 
 /** The pid of PM2's daemon, or 0. */
 export function daemonOf({ host }: Site): number {
-  return processesOf(host.directory).find((pid) => commandOf(pid).includes('God Daemon')) ?? 0;
+  const file = path.join(host.pm2Home, 'pm2.pid');
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  return commandOf(pid).includes('God Daemon') ? pid : 0;
+}
+
+/** How many instances PM2 has started so far: canaries for a moment in one, else the app's own. */
+export function startsOf({ host }: Site, hold: string): number {
+  const file = path.join(host.pm2Home, 'pm2.log');
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const started = hold.startsWith('canary')
+    ? /App \[shop-canary-[^\]]*\] starting/g
+    : /App \[shop:\d+\] starting/g;
+  return text.match(started)?.length ?? 0;
 }
 
 export function workersOf(site: Site): number[] {
@@ -106,13 +119,14 @@ export function liveSum(site: Site): string {
 }
 
 /** The same digest of a fresh build of a commit, elsewhere. */
-export function buildSum({ repository }: Site, sha: string): string {
+export async function buildSum({ repository }: Site, sha: string): Promise<string> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'fresh-'));
   const tree = path.join(directory, 'tree');
+  const run = promisify(execFile);
   try {
-    execFileSync('git', ['clone', '--quiet', '--no-checkout', repository.path, tree]);
-    execFileSync('git', ['-C', tree, 'checkout', '--quiet', '--detach', sha]);
-    execFileSync(process.execPath, ['build.js'], { cwd: tree, stdio: 'ignore' });
+    await run('git', ['clone', '--quiet', '--no-checkout', repository.path, tree]);
+    await run('git', ['-C', tree, 'checkout', '--quiet', '--detach', sha]);
+    await run(process.execPath, ['build.js'], { cwd: tree });
     return checksum(tree, { except: ['.git'] });
   } finally {
     rmSync(directory, { recursive: true });
@@ -128,7 +142,7 @@ export async function complaints({ site }: FaultSite, version: string, sha: stri
   };
   const served = await versionsServed(site);
   say(served.join() === version, `${served.join(' and ')} serve, not ${version}`);
-  say(liveSum(site) === buildSum(site, sha), 'the files are not those of a fresh build');
+  say(liveSum(site) === (await buildSum(site, sha)), 'the files are not those of a fresh build');
   for (const [name, text] of Object.entries(OWN_FILES)) {
     const file = path.join(live, name);
     say(existsSync(file) && readFileSync(file, 'utf8') === text, `${name}, the app's own, has changed`);

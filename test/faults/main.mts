@@ -1,11 +1,16 @@
 // Breaks one thing at each moment of a real deploy, under load, and deploys again.
-// Usage: node test/faults/main.mts [--all] [--only <regular expression on 'fault @ moment'>] [--at-once <n>]
+// Usage: node test/faults/main.mts [--all] [--only <regular expression>] [--at-once <n>]
+//   --all      every fault at every moment, and docs/faults.md is written; else a choice of both
+//   --only     the cells whose title, `<fault> @ <version>: <moment>`, it matches
+//   --at-once  so many cells at a time; default 4
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { setup } from '../rig/setup.ts';
-import { type Cell, type CellResult, runCell } from './cell.ts';
-import { MOMENTS } from './cells.ts';
-import { FAULTS } from './faults.ts';
-import { createFaultSite, type FaultSite } from './site.ts';
+import { type CellResult, notRun } from './cell.ts';
+import { BOUNDED, CELLS, type Cell, titleOf } from './cells.ts';
+import { lineOf, writeDocument } from './document.ts';
 
 const { values } = parseArgs({
   options: {
@@ -16,71 +21,41 @@ const { values } = parseArgs({
 });
 setup();
 
-const titleOf = ({ fault, moment }: Cell): string => `${fault.name} @ ${moment.version}: ${moment.name}`;
-const cells = FAULTS.flatMap((fault) =>
-  MOMENTS.filter((moment) => fault.client !== true || moment.client === true).map((moment) => ({
-    fault,
-    moment,
-  })),
-)
-  .filter(({ moment }) => values.all || values.only !== '' || moment.bounded === true)
-  .filter((cell) => new RegExp(values.only).test(titleOf(cell)));
+const only = new RegExp(values.only);
+const cells = (values.all || values.only !== '' ? CELLS : BOUNDED).filter((cell) => only.test(titleOf(cell)));
 const results = new Map<Cell, CellResult>();
 const ahead = [...cells];
 const started = performance.now();
 
 async function lane(): Promise<void> {
-  let site: FaultSite | null = null;
-  try {
-    for (let cell = ahead.shift(); cell !== undefined; cell = ahead.shift()) {
-      const onDisk = cell.fault.disk === true;
-      if (site !== null && onDisk !== (site.disk !== null)) {
-        await site[Symbol.asyncDispose]();
-        site = null;
-      }
-      site ??= await createFaultSite(onDisk);
-      const result = await runCell(site, cell).catch(asProblem);
-      results.set(cell, result);
-      tell(cell, result);
-      // What one cell left behind is not to spoil the next one.
-      if (result.problems.length > 0) {
-        await site[Symbol.asyncDispose]();
-        site = null;
-      }
-    }
-  } finally {
-    await site?.[Symbol.asyncDispose]();
+  const child = fork(path.join(import.meta.dirname, 'lane.mts'));
+  const exit = once(child, 'exit');
+  for (let cell = ahead.shift(); cell !== undefined; cell = ahead.shift()) {
+    const result = child.connected
+      ? await resultOf(child, titleOf(cell))
+      : notRun(new Error('its lane has ended'));
+    results.set(cell, result);
+    console.log(lineOf(cell, result));
   }
+  if (child.connected) child.disconnect();
+  await exit;
 }
 
-function asProblem(error: unknown): CellResult {
-  const none = { sent: 0, failed: 0 };
-  return {
-    outcome: 'cut off',
-    requests: none,
-    nextRequests: none,
-    served: [],
-    files: 'neither',
-    reconciled: '',
-    next: 'none',
-    problems: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
-    durationMs: 0,
-  };
-}
-
-function tell(cell: Cell, result: CellResult): void {
-  const { outcome, requests, nextRequests, served, files, reconciled, next, problems, durationMs } = result;
-  console.log(
-    `${problems.length === 0 ? 'ok  ' : 'FAIL'} ${titleOf(cell)}: ${outcome}, ${requests.failed}/${requests.sent} failed, ` +
-      `${served.join('+')} on ${files} files; next ${next}${reconciled === '' ? '' : ` (${reconciled})`}, ` +
-      `${nextRequests.failed}/${nextRequests.sent} failed; ${(durationMs / 1000).toFixed(1)} s`,
-  );
-  for (const problem of problems) console.log(`     ${problem.replaceAll('\n', '\n     ')}`);
+function resultOf(child: ChildProcess, title: string): Promise<CellResult> {
+  return new Promise((resolve) => {
+    const onExit = (code: number | null): void => resolve(notRun(new Error(`its lane ended with ${code}`)));
+    child.once('exit', onExit);
+    child.once('message', (result) => {
+      child.off('exit', onExit);
+      resolve(result as CellResult);
+    });
+    child.send(title);
+  });
 }
 
 await Promise.all(Array.from({ length: Number(values['at-once']) }, lane));
 const failed = [...results.values()].filter(({ problems }) => problems.length > 0).length;
-console.log(
-  `\n${cells.length} cells, ${failed} failed, ${Math.round((performance.now() - started) / 1000)} s`,
-);
-process.exit(failed === 0 ? 0 : 1);
+const seconds = Math.round((performance.now() - started) / 1000);
+if (values.all && values.only === '') writeDocument(results);
+console.log(`\n${cells.length} cells, ${failed} failed, ${seconds} s`);
+process.exitCode = failed === 0 ? 0 : 1;

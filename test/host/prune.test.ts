@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import type { Context } from '../../src/host/context.ts';
 import { type Current, saveCurrent } from '../../src/host/current.ts';
 import { gitIn } from '../../src/host/git.ts';
 import { openJournal } from '../../src/host/journal.ts';
+import { programOf, saveProgram } from '../../src/host/program.ts';
 import type { Outcome, State } from '../../src/protocol.ts';
 
 let scratch: string;
@@ -92,4 +93,17 @@ test('of what is finished, what the current version replaced and the last broken
 test('a deploy that failed before it made anything leaves nothing to prune', async () => {
   rmSync(beside(), { recursive: true });
   await prune(context, 'deploy-a');
+});
+
+test('what a program that was killed has left with secrets in it goes; what one that runs has there stays', async () => {
+  const runs = { dead: { ...programOf(process.pid), ticks: 1 }, alive: programOf(process.pid) };
+  const passing = ['reserve', 'pm2-ssh-deploy.json', 'canary-0.cjs', 'canary-0-out.log'];
+  for (const [name, program] of Object.entries(runs)) {
+    mkdirSync(join(scratch, 'runs', name));
+    saveProgram(join(scratch, 'runs', name), program);
+    for (const file of [...passing, 'events.ndjson']) writeFileSync(join(scratch, 'runs', name, file), '');
+  }
+  await prune(context, 'deploy-a');
+  expect(readdirSync(join(scratch, 'runs/dead')).sort()).toEqual(['events.ndjson', 'program.json']);
+  expect(readdirSync(join(scratch, 'runs/alive'))).toEqual(expect.arrayContaining(passing));
 });

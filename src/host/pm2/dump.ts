@@ -1,14 +1,6 @@
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeDurably } from '../durable.ts';
 import { DeployFailure } from '../failure.ts';
 import type { Rpc } from './rpc.ts';
 
@@ -34,7 +26,8 @@ export async function saveApps(
   const first = dump.findIndex((entry) => names.includes(String(entry.name)));
   // PM2 starts them in this order: ours keep the place that they had.
   const before = first < 0 ? others.length : first;
-  write(path, [...others.slice(0, before), ...live, ...others.slice(before)]);
+  const entries = [...others.slice(0, before), ...live, ...others.slice(before)];
+  writeDurably(path, JSON.stringify(entries, null, 2));
 }
 
 /** What `pm2 save` keeps of each process: all of `pm2_env` but what the next start gives anew. */
@@ -69,20 +62,6 @@ function unreadable(path: string, cause?: unknown): DeployFailure {
     `PM2's dump ${path} cannot be read, so these apps were not saved for the next boot.`,
     { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause },
   );
-}
-
-function write(path: string, entries: readonly Entry[]): void {
-  const aside = `${path}.pm2-ssh-deploy`;
-  rmSync(aside, { force: true });
-  const file = openSync(aside, 'wx', 0o600);
-  try {
-    const bytes = Buffer.from(JSON.stringify(entries, null, 2));
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(aside, path);
 }
 
 function realPathOf(path: string): string {

@@ -1,0 +1,82 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ROOT } from '../rig/places.ts';
+import type { CellResult } from './cell.ts';
+import { type Cell, MOMENTS, titleOf, type Version } from './cells.ts';
+import { FAULTS, type Fault } from './faults.ts';
+
+/** A cell for the terminal: one line, and what does not hold. */
+export function lineOf(cell: Cell, result: CellResult): string {
+  const { outcome, requests, nextRequests, served, files, reconciled, next, problems, durationMs } = result;
+  const head =
+    `${problems.length === 0 ? 'ok  ' : 'FAIL'} ${titleOf(cell)}: ${outcome}, ${requests.failed}/${requests.sent} failed, ` +
+    `${served.join('+')} on ${files} files; next ${next}${reconciled === '' ? '' : ` (${reconciled})`}, ` +
+    `${nextRequests.failed}/${nextRequests.sent} failed; ${(durationMs / 1000).toFixed(1)} s`;
+  return [head, ...problems.map((problem) => `     ${problem.replaceAll('\n', '\n     ')}`)].join('\n');
+}
+
+const PREFACE = `# What was broken, and what came of it
+
+Written by \`npm run test:faults -- --all\`; the figures are those of one run. In each cell a real deploy of a small app with two
+cluster instances goes on under constant load. At one moment of it the host program is stopped, one thing is broken, and
+the program goes on, where it still can. Then comes the next deploy, from a job of its own: of the same commit, or of a
+good one where that commit was broken.
+
+A cell reads \`outcome failed/sent\`: how the struck deploy ended on the server, and how many requests failed of those that were
+sent until the next deploy began. \`cut off\` means that its host program had no chance to end it. What failed in the next
+deploy stands behind \`then\`. Where something else than one version served before the next deploy, it stands in brackets.
+
+A cell passes if the next deploy is green, and then: one version alone serves; the files are those of a fresh build of
+its commit, to the byte; the app's own files and git's state are untouched; the lock is free; PM2 lists and has saved
+the app's two instances, nothing else, in a dump that its user alone can read; no process and no file of a deploy is
+left. Where the struck deploy came to its own end, all instances and all files must already be of one version before
+the next one begins: of the new one after \`deployed\`, of the old one after anything else.
+
+The columns: *runner killed*, the action's process is killed, and its post step runs; *runner gone for good*, neither the
+action nor its post step is there any more; *SIGINT*, as a cancelled job gets it, with SIGTERM 7.5 s and SIGKILL 10 s
+later; *connection silent*, no byte gets through any more and nobody is told, while new connections do; *PM2's command*, the
+\`pm2 startOrReload\` that a reload consists of, where there is one at that moment; *disk full* and *no inodes*, until the struck
+deploy has ended, on the disk that holds the app, PM2's home and the deploy's own state.
+
+`;
+
+const VERSIONS: Record<Version, string> = {
+  good: 'A good version is deployed',
+  broken: 'A version that throws at boot is deployed; its canary finds it',
+  'broken, no canary': 'A version that throws at boot is deployed with `canary: off`',
+};
+
+/** Writes docs/faults.md from a whole run. */
+export function writeDocument(results: ReadonlyMap<Cell, CellResult>): void {
+  const tables = (Object.keys(VERSIONS) as Version[]).map((version) => tableOf(version, results));
+  const costs = FAULTS.filter(({ costs }) => costs !== undefined).map((fault) => costOf(fault, results));
+  const text = `${PREFACE}${tables.join('\n')}\n## What cannot hold\n\n${costs.join('\n')}`;
+  writeFileSync(path.join(ROOT, 'docs/faults.md'), text);
+}
+
+function tableOf(version: Version, results: ReadonlyMap<Cell, CellResult>): string {
+  const moments = MOMENTS.filter((moment) => moment.version === version);
+  const rows = moments.map((moment) => {
+    const cells = FAULTS.map((fault) => {
+      const found = [...results].find(([cell]) => cell.fault === fault && cell.moment === moment);
+      return found === undefined ? '' : cellText(found[1]);
+    });
+    return `| ${moment.name} | ${cells.join(' | ')} |\n`;
+  });
+  const head = `| Struck in | ${FAULTS.map(({ name }) => name).join(' | ')} |\n`;
+  return `## ${VERSIONS[version]}\n\n${head}|${' --- |'.repeat(FAULTS.length + 1)}\n${rows.join('')}`;
+}
+
+function cellText({ outcome, requests, nextRequests, served, problems }: CellResult): string {
+  const whole = served.length === 1 && served[0] !== 'none';
+  const next = nextRequests.failed === 0 ? '' : `, then ${nextRequests.failed}/${nextRequests.sent}`;
+  return `${problems.length === 0 ? '' : '**FAILS** '}${outcome} ${requests.failed}/${requests.sent}${whole ? '' : ` (${served.join(' and ')})`}${next}`;
+}
+
+/** What a fault costs whatever a deploy does. */
+function costOf(fault: Fault, results: ReadonlyMap<Cell, CellResult>): string {
+  const of = [...results].filter(([cell]) => cell.fault === fault).map(([, result]) => result);
+  const lost = of.filter(({ requests, nextRequests }) => requests.failed + nextRequests.failed > 0);
+  const most = Math.max(0, ...of.map(({ requests, nextRequests }) => requests.failed + nextRequests.failed));
+  return `${fault.name}: ${fault.costs} Of ${of.length} cells ${lost.length} lost requests, at most ${most}; the next deploy was green in all that pass.\n`;
+}
