@@ -217,6 +217,22 @@ class DeployFailure extends Error {
         this.appLog = details.appLog ?? [];
     }
 }
+const DISK = {
+    ENOSPC: 'A disk of this host is full, or has no inode left',
+    EDQUOT: 'The disk quota of this user is used up',
+    EROFS: 'A file system of this host is read-only',
+};
+/** The same error in words, where a file could not be written for want of room; else null. */
+function diskTrouble(error) {
+    const { code = '', path } = (error ?? {});
+    const what = DISK[code];
+    if (what === undefined)
+        return null;
+    return new DeployFailure(`${what}${path === undefined ? '' : `: ${path} cannot be written`}.`, {
+        remedy: "See 'df -h' and 'df -i' on the host, make room, and run the job again.",
+        cause: error,
+    });
+}
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
@@ -2175,6 +2191,30 @@ async function watchReload(pm2, reload, deployId, before) {
         throw reloadFailure(result);
     return null;
 }
+/**
+ * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
+ * would wait for it as long as its time limit lets it, is stopped then.
+ */
+async function awaitReload(pm2, reload) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    ended.catch(() => { });
+    try {
+        while (running) {
+            await Promise.race([ended, (0,external_node_timers_promises_namespaceObject.setTimeout)(verify_POLL_EVERY)]);
+            if (running)
+                await pm2.list();
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
+    }
+    return ended;
+}
 /** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
 function reloadFailure(result) {
     const how = result.stopped !== null
@@ -2830,7 +2870,7 @@ async function ignoredPaths(git, paths) {
 async function moveHead(git, from, sha, keptIndex) {
     const index = await indexFile(git);
     if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
-        (0,external_node_fs_namespaceObject.copyFileSync)(index, keptIndex);
+        copyWhole(index, keptIndex);
     const what = `Setting HEAD to ${sha}`;
     await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
     await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
@@ -2840,8 +2880,7 @@ async function moveHead(git, from, sha, keptIndex) {
 async function restoreHead(git, to, keptIndex) {
     const index = await indexFile(git);
     if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
-        (0,external_node_fs_namespaceObject.copyFileSync)(keptIndex, `${index}.restored`);
-        (0,external_node_fs_namespaceObject.renameSync)(`${index}.restored`, index);
+        copyWhole(keptIndex, index);
     }
     else if (to.sha === null) {
         (0,external_node_fs_namespaceObject.rmSync)(index, { force: true });
@@ -2853,6 +2892,11 @@ async function restoreHead(git, to, keptIndex) {
     else if (to.sha !== null)
         await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
     await git.attempt(['update-index', '-q', '--refresh']);
+}
+/** Never leaves a part, which would be taken for the whole later. */
+function copyWhole(from, to) {
+    (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
+    (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
 }
 async function indexFile(git) {
     const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
@@ -3180,6 +3224,11 @@ function swapForward(places, ops, onStep = () => { }) {
 function swapBackward(places, ops, onStep = () => { }) {
     return carryOut(places, [...ops].reverse(), onStep, backward);
 }
+/** Whether every path of the list has gone to where the new version wants it, and none came back. */
+function isForward({ staging, kept }, ops) {
+    return ops.every((op) => (!op.staging || rename_statOf(`${staging}/${op.path}`) === null) &&
+        (!op.live || rename_statOf(`${kept}/${op.path}`) !== null));
+}
 /**
  * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
  * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.
@@ -3438,6 +3487,10 @@ function tellStrays({ log }, { brought, left }) {
         inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
     if (left.length > 0)
         warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
+}
+/** Whether the new version's files are all in place, whatever was written down of it. */
+function isSwappedIn(context, transaction) {
+    return isForward(swapPlaces(context, transaction), transaction.ops);
 }
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 async function reload(context, transaction, boots) {
@@ -5195,7 +5248,59 @@ function secretsOfApp(app) {
     return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
 }
 
+;// CONCATENATED MODULE: ./host/reserve.js
+
+
+
+/** Enough for the events, the journal and PM2's files in a rollback. Bytes. */
+const SIZE = 512 * 1024;
+/** A disk without room for this is full. Bytes. */
+const LEAST = 64 * 1024;
+const reserve_file = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
+/**
+ * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
+ * Throws where there is none to be had.
+ */
+function takeReserve(runDir) {
+    try {
+        (0,external_node_fs_namespaceObject.writeFileSync)(reserve_file(runDir), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE), { mode: 0o600 });
+    }
+    catch (error) {
+        freeReserve(runDir);
+        throw error;
+    }
+}
+/** Gives the reserve back where the disk is full by now, and says whether it did. */
+function makeRoom(runDir) {
+    const probe = (0,external_node_path_namespaceObject.join)(runDir, 'room');
+    try {
+        (0,external_node_fs_namespaceObject.writeFileSync)(probe, (0,external_node_crypto_namespaceObject.randomBytes)(LEAST), { mode: 0o600 });
+        return false;
+    }
+    catch {
+        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve_file(runDir));
+        freeReserve(runDir);
+        return had;
+    }
+    finally {
+        reserve_remove(probe);
+    }
+}
+function freeReserve(runDir) {
+    reserve_remove(reserve_file(runDir));
+}
+/** On a disk that has become read-only there is nothing to give back. */
+function reserve_remove(path) {
+    try {
+        (0,external_node_fs_namespaceObject.rmSync)(path, { force: true });
+    }
+    catch {
+        // What comes next tells.
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/rollback.js
+
 
 
 
@@ -5210,19 +5315,19 @@ function secretsOfApp(app) {
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const rollback_MARGIN = 10_000;
 /**
- * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails.
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails twice, since there is
+ * no other way out: PM2's daemon or its command may have been killed meanwhile, or the disk have been full.
  * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
  */
 async function rollBack(context, transaction, stopped) {
-    const { pm2, places, clock } = context;
+    const { pm2, places, clock, log, runDir } = context;
     const { before, deployId } = transaction;
-    await swapOut(context, transaction);
-    const swapped = momentNow();
-    inform(context.log, 'The files of the old version are back.');
-    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
-    await clock.book('pm2', () => removeAdded(context, transaction));
     const runsAs = `${deployId}-rollback`;
-    await restoreApps(context, transaction, runsAs, swapped);
+    const swapped = await restore(context, transaction, runsAs, stopped).catch((error) => {
+        warn(log, `The rollback did not succeed, and is tried once more: ${error.message}`);
+        makeRoom(runDir);
+        return restore(context, transaction, runsAs, true);
+    });
     const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
     // The old version runs and is verified: nothing that follows can make that a failure.
     await rollback_attempt(context, async () => {
@@ -5237,6 +5342,17 @@ async function rollBack(context, transaction, stopped) {
             saveCurrent(places.state, { ...current, runsAs, since: swapped });
     });
     await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
+}
+/** Resolves with the moment at which the old files were back. */
+async function restore(context, transaction, runsAs, stopped) {
+    const { clock } = context;
+    await swapOut(context, transaction);
+    const swapped = momentNow();
+    inform(context.log, 'The files of the old version are back.');
+    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+    await clock.book('pm2', () => removeAdded(context, transaction));
+    await restoreApps(context, transaction, runsAs, swapped);
+    return swapped;
 }
 async function rollback_attempt({ log }, work) {
     try {
@@ -5268,7 +5384,7 @@ async function restoreApps(context, transaction, runsAs, swapped) {
     const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
     // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
     await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
-        const result = await clock.book('pm2', () => command.done);
+        const result = await clock.book('pm2', () => awaitReload(pm2, command));
         if (result.code !== 0)
             throw reloadFailure(result);
     });
@@ -5365,7 +5481,8 @@ async function end(context, entry, transaction, onState) {
     warn(context.log, 'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.');
 }
 async function commitIfHealthy(context, transaction) {
-    if (transaction.swapped === null)
+    // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
+    if (transaction.swapped === null || !isSwappedIn(context, transaction))
         return false;
     const expected = expectationOf(transaction);
     try {
@@ -6109,11 +6226,7 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
-
 const APP_LOG_LINES = 30;
-/** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
-const RESERVE = 512 * 1024;
-const reserveOf = ({ runDir }) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
  * as it is; whatever fails from there on is rolled back.
@@ -6131,6 +6244,7 @@ async function deploy(context, progress) {
     }
     catch (error) {
         const failure = failureOf(error, progress.state);
+        freeReserve(context.runDir);
         if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
             journal.write({
                 deploy: plan.deployId,
@@ -6218,7 +6332,8 @@ async function deployLocked(context, progress) {
         swapped: null,
         restored: false,
     };
-    (0,external_node_fs_namespaceObject.writeFileSync)(reserveOf(context), (0,external_node_crypto_namespaceObject.randomBytes)(RESERVE), { mode: 0o600 });
+    // Anew, since a disk that was full for a moment has taken the first one.
+    takeReserve(context.runDir);
     // From here on no cancel counts; one that has come already does.
     runner.standAlone();
     saveTransaction(places.state, transaction);
@@ -6261,7 +6376,12 @@ async function goLive(context, progress, transaction, instances, boots) {
         const expected = expectationOf(transaction);
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
         progress.enter('committed');
-        await commit(context, transaction, expected);
+        await commit(context, transaction, expected).catch((error) => {
+            // A full disk is no reason to take down what is verified: the reserve is room enough.
+            if (!makeRoom(context.runDir))
+                throw error;
+            return commit(context, transaction, expected);
+        });
         adviseOnPace(context, transaction.config, instances, pace, boots);
         return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
     }
@@ -6274,33 +6394,38 @@ async function goLive(context, progress, transaction, instances, boots) {
     finally {
         appLog.close();
         pace.close();
-        (0,external_node_fs_namespaceObject.rmSync)(reserveOf(context), { force: true });
     }
 }
 async function goBack(context, transaction, enter, failure, stopped, readAppLog) {
     const { sha } = transaction.previous;
-    (0,external_node_fs_namespaceObject.rmSync)(reserveOf(context), { force: true });
-    try {
+    const enterAnyway = (...entry) => {
         try {
-            enter('rolling-back', undefined, failure.message);
+            enter(...entry);
         }
         catch (error) {
             // With a full disk the old version can be brought back all the same: that matters more than the journal.
             warn(context.log, `The journal cannot be written: ${error.message}`);
         }
-        warn(context.log, failure.message);
-        await swapOut(context, transaction);
+    };
+    makeRoom(context.runDir);
+    enterAnyway('rolling-back', undefined, failure.message);
+    warn(context.log, failure.message);
+    try {
+        // At once; where it fails, the rollback does it again.
+        await swapOut(context, transaction).catch(() => { });
         failure.appLog = await readAppLog().catch(() => []);
         await rollBack(context, transaction, stopped);
         // PM2 hands on with some delay what an app printed as it died.
         if (failure.appLog.length === 0)
             failure.appLog = await readAppLog().catch(() => []);
-        enter('rolled-back', 'rolled-back', failure.message);
+        freeReserve(context.runDir);
+        enterAnyway('rolled-back', 'rolled-back', failure.message);
         return { outcome: 'rolled-back', sha, previousSha: sha, failure };
     }
     catch (error) {
         const second = failureOf(error, 'rolling-back');
-        enter('rollback-failed', 'rollback-failed', second.message);
+        freeReserve(context.runDir);
+        enterAnyway('rollback-failed', 'rollback-failed', second.message);
         return {
             outcome: 'rollback-failed',
             sha,
@@ -6331,6 +6456,9 @@ function failureOf(error, state) {
             appLog: [...error.appLog],
         };
     }
+    const disk = diskTrouble(error);
+    if (disk !== null)
+        return failureOf(disk, state);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const [message = 'unknown error', ...stack] = text.split('\n');
     return { state, message, remedy: null, output: stack, appLog: [] };
@@ -6347,23 +6475,32 @@ function bothFailures(first, second, { places }) {
 ;// CONCATENATED MODULE: ./host/events.js
 
 
+
 /** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
 const MOST_OUTPUT = 2_000_000;
 const events_LONGEST_LINE = 2_000;
 /** Writes events where followers read them, without secrets. Returns once the event is in the file. */
 function openEvents(runDir, redactor) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
-    const write = (json) => {
+    const append = (line) => {
         try {
-            const line = Buffer.from(`${json}\n`);
             const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+            if ((0,external_node_fs_namespaceObject.writeSync)(descriptor, line) === line.length)
+                return true;
             // The next event must not continue one that found room in part.
-            if ((0,external_node_fs_namespaceObject.writeSync)(descriptor, line) < line.length)
-                (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
         }
         catch {
             // A full disk must stop the telling only, never a rollback.
         }
+        return false;
+    };
+    const write = (json) => {
+        const line = Buffer.from(`${json}\n`);
+        if (append(line))
+            return;
+        freeReserve(runDir);
+        append(line);
     };
     return Object.assign(eventLog(write, redactor), { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
 }
@@ -7500,6 +7637,7 @@ function dropTornEnd(file) {
 
 
 
+
 /** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
 const follow_POLL_EVERY = 200;
 /** How long a program that another follower may be starting is waited for, in milliseconds. */
@@ -7551,9 +7689,20 @@ function leave() {
 /** Hands on what the runner says, line by line; every byte of it renews the lease. */
 function follow_listen(runDir, rest) {
     const control = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a', 0o600);
+    const append = (text) => {
+        try {
+            return (0,external_node_fs_namespaceObject.writeSync)(control, text) === Buffer.byteLength(text);
+        }
+        catch {
+            return false;
+        }
+    };
     const toControl = byLine((line) => {
-        if (isJson(line))
-            (0,external_node_fs_namespaceObject.writeSync)(control, `${line}\n`);
+        if (!isJson(line) || append(`${line}\n`))
+            return;
+        // On a full disk a cancel needs the room more than what comes later. It must not continue what found room in part.
+        freeReserve(runDir);
+        append(`\n${line}\n`);
     });
     const lease = setTimeout(leave, LEASE);
     const take = (chunk) => {
@@ -7904,6 +8053,7 @@ async function lookAround(plan, log, redactor) {
 
 
 
+
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
 /**
@@ -7936,6 +8086,7 @@ async function main(command, runDir) {
             progress.enter('preflight');
         if (plan.protocol !== PROTOCOL_VERSION)
             throw new Error(`protocol ${plan.protocol} is not ${PROTOCOL_VERSION}`);
+        takeReserve(runDir);
         context = await preflight({
             plan,
             runDir,
@@ -7953,6 +8104,7 @@ async function main(command, runDir) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
     }
     const result = await resultOf(plan, end, context, clock, started);
+    freeReserve(runDir);
     log({ type: 'end', result });
     runner.close();
     context?.pm2Lock?.release();

@@ -11,7 +11,7 @@ import { exists } from './places.ts';
 import { momentNow, ticksOf } from './processes.ts';
 import { loadRecord } from './record.ts';
 import { bringBack, type Strays } from './strays.ts';
-import { type SwapPlaces, type SwapResult, swapBackward, swapForward } from './swap.ts';
+import { isForward, type SwapPlaces, type SwapResult, swapBackward, swapForward } from './swap.ts';
 import { saveTransaction, type Transaction } from './transaction.ts';
 import { watchReload } from './verify.ts';
 
@@ -86,6 +86,11 @@ function tellStrays({ log }: Context, { brought, left }: Strays): void {
       log,
       `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`,
     );
+}
+
+/** Whether the new version's files are all in place, whatever was written down of it. */
+export function isSwappedIn(context: Context, transaction: Transaction): boolean {
+  return isForward(swapPlaces(context, transaction), transaction.ops);
 }
 
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */

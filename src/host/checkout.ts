@@ -173,7 +173,7 @@ export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<
  */
 export async function moveHead(git: Git, from: Head, sha: string, keptIndex: string): Promise<void> {
   const index = await indexFile(git);
-  if (existsSync(index) && !existsSync(keptIndex)) copyFileSync(index, keptIndex);
+  if (existsSync(index) && !existsSync(keptIndex)) copyWhole(index, keptIndex);
   const what = `Setting HEAD to ${sha}`;
   await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
   await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
@@ -184,8 +184,7 @@ export async function moveHead(git: Git, from: Head, sha: string, keptIndex: str
 export async function restoreHead(git: Git, to: Head, keptIndex: string): Promise<void> {
   const index = await indexFile(git);
   if (existsSync(keptIndex)) {
-    copyFileSync(keptIndex, `${index}.restored`);
-    renameSync(`${index}.restored`, index);
+    copyWhole(keptIndex, index);
   } else if (to.sha === null) {
     rmSync(index, { force: true });
   }
@@ -194,6 +193,12 @@ export async function restoreHead(git: Git, to: Head, keptIndex: string): Promis
   if (to.branch !== null) await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
   else if (to.sha !== null) await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
   await git.attempt(['update-index', '-q', '--refresh']);
+}
+
+/** Never leaves a part, which would be taken for the whole later. */
+function copyWhole(from: string, to: string): void {
+  copyFileSync(from, `${to}.pm2-ssh-deploy`);
+  renameSync(`${to}.pm2-ssh-deploy`, to);
 }
 
 async function indexFile(git: Git): Promise<string> {

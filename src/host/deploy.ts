@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
 import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
@@ -12,7 +10,7 @@ import { type Context, inform, warn } from './context.ts';
 import { loadCurrent } from './current.ts';
 import { noteLogSizes, readAdded } from './error-log.ts';
 import { checkLive, listSwap, settle } from './exchange.ts';
-import { DeployFailure } from './failure.ts';
+import { DeployFailure, diskTrouble } from './failure.ts';
 import { createRepository } from './fetch.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { requireFit } from './fit.ts';
@@ -26,6 +24,7 @@ import { reconcile } from './reconcile.ts';
 import { loadRecord } from './record.ts';
 import { secretsOfEnvironment } from './redact.ts';
 import { adviseOnPace } from './reload-advice.ts';
+import { freeReserve, makeRoom, takeReserve } from './reserve.ts';
 import { rollBack } from './rollback.ts';
 import { stage } from './stage.ts';
 import { checkSwap } from './swap.ts';
@@ -45,9 +44,6 @@ export interface Progress {
 }
 
 const APP_LOG_LINES = 30;
-/** Bytes that are given back when a rollback begins: on a full disk it needs PM2's config, the journal and the events. */
-const RESERVE = 512 * 1024;
-const reserveOf = ({ runDir }: Context): string => join(runDir, 'reserve');
 
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
@@ -66,6 +62,7 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
     return await deployLocked(context, progress);
   } catch (error) {
     const failure = failureOf(error, progress.state);
+    freeReserve(context.runDir);
     if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
       journal.write({
         deploy: plan.deployId,
@@ -150,7 +147,8 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
     swapped: null,
     restored: false,
   };
-  writeFileSync(reserveOf(context), randomBytes(RESERVE), { mode: 0o600 });
+  // Anew, since a disk that was full for a moment has taken the first one.
+  takeReserve(context.runDir);
   // From here on no cancel counts; one that has come already does.
   runner.standAlone();
   saveTransaction(places.state, transaction);
@@ -202,7 +200,11 @@ async function goLive(
     const expected = expectationOf(transaction);
     await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
     progress.enter('committed');
-    await commit(context, transaction, expected);
+    await commit(context, transaction, expected).catch((error: unknown) => {
+      // A full disk is no reason to take down what is verified: the reserve is room enough.
+      if (!makeRoom(context.runDir)) throw error;
+      return commit(context, transaction, expected);
+    });
     adviseOnPace(context, transaction.config, instances, pace, boots);
     return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
   } catch (error) {
@@ -213,7 +215,6 @@ async function goLive(
   } finally {
     appLog.close();
     pace.close();
-    rmSync(reserveOf(context), { force: true });
   }
 }
 
@@ -226,25 +227,31 @@ async function goBack(
   readAppLog: () => Promise<string[]>,
 ): Promise<End> {
   const { sha } = transaction.previous;
-  rmSync(reserveOf(context), { force: true });
-  try {
+  const enterAnyway: Enter = (...entry) => {
     try {
-      enter('rolling-back', undefined, failure.message);
+      enter(...entry);
     } catch (error) {
       // With a full disk the old version can be brought back all the same: that matters more than the journal.
       warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
     }
-    warn(context.log, failure.message);
-    await swapOut(context, transaction);
+  };
+  makeRoom(context.runDir);
+  enterAnyway('rolling-back', undefined, failure.message);
+  warn(context.log, failure.message);
+  try {
+    // At once; where it fails, the rollback does it again.
+    await swapOut(context, transaction).catch(() => {});
     failure.appLog = await readAppLog().catch(() => []);
     await rollBack(context, transaction, stopped);
     // PM2 hands on with some delay what an app printed as it died.
     if (failure.appLog.length === 0) failure.appLog = await readAppLog().catch(() => []);
-    enter('rolled-back', 'rolled-back', failure.message);
+    freeReserve(context.runDir);
+    enterAnyway('rolled-back', 'rolled-back', failure.message);
     return { outcome: 'rolled-back', sha, previousSha: sha, failure };
   } catch (error) {
     const second = failureOf(error, 'rolling-back');
-    enter('rollback-failed', 'rollback-failed', second.message);
+    freeReserve(context.runDir);
+    enterAnyway('rollback-failed', 'rollback-failed', second.message);
     return {
       outcome: 'rollback-failed',
       sha,
@@ -277,6 +284,8 @@ export function failureOf(error: unknown, state: State): Failure {
       appLog: [...error.appLog],
     };
   }
+  const disk = diskTrouble(error);
+  if (disk !== null) return failureOf(disk, state);
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const [message = 'unknown error', ...stack] = text.split('\n');
   return { state, message, remedy: null, output: stack, appLog: [] };

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:f
 import { join } from 'node:path';
 import type { Event } from '../protocol.ts';
 import type { Redactor } from './redact.ts';
+import { freeReserve } from './reserve.ts';
 
 /** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
 const MOST_OUTPUT = 2_000_000;
@@ -12,15 +13,22 @@ export type EventLog = (event: Event) => void;
 /** Writes events where followers read them, without secrets. Returns once the event is in the file. */
 export function openEvents(runDir: string, redactor: Redactor): EventLog & { close(): void } {
   const descriptor = openSync(join(runDir, 'events.ndjson'), 'a', 0o600);
-  const write = (json: string): void => {
+  const append = (line: Buffer): boolean => {
     try {
-      const line = Buffer.from(`${json}\n`);
       const { size } = fstatSync(descriptor);
+      if (writeSync(descriptor, line) === line.length) return true;
       // The next event must not continue one that found room in part.
-      if (writeSync(descriptor, line) < line.length) ftruncateSync(descriptor, size);
+      ftruncateSync(descriptor, size);
     } catch {
       // A full disk must stop the telling only, never a rollback.
     }
+    return false;
+  };
+  const write = (json: string): void => {
+    const line = Buffer.from(`${json}\n`);
+    if (append(line)) return;
+    freeReserve(runDir);
+    append(line);
   };
   return Object.assign(eventLog(write, redactor), { close: () => closeSync(descriptor) });
 }

@@ -21,3 +21,20 @@ export class DeployFailure extends Error {
     this.appLog = details.appLog ?? [];
   }
 }
+
+const DISK: Record<string, string> = {
+  ENOSPC: 'A disk of this host is full, or has no inode left',
+  EDQUOT: 'The disk quota of this user is used up',
+  EROFS: 'A file system of this host is read-only',
+};
+
+/** The same error in words, where a file could not be written for want of room; else null. */
+export function diskTrouble(error: unknown): DeployFailure | null {
+  const { code = '', path } = (error ?? {}) as NodeJS.ErrnoException;
+  const what = DISK[code];
+  if (what === undefined) return null;
+  return new DeployFailure(`${what}${path === undefined ? '' : `: ${path} cannot be written`}.`, {
+    remedy: "See 'df -h' and 'df -i' on the host, make room, and run the job again.",
+    cause: error,
+  });
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { LEASE } from '../protocol.ts';
 import { loadProgram, type Program, stillRuns } from './program.ts';
 import { programLog } from './program-log.ts';
+import { freeReserve } from './reserve.ts';
 import { type StartOptions, startAgain, startProgram } from './start.ts';
 
 export interface FollowOptions extends StartOptions {
@@ -75,8 +76,18 @@ function leave(): void {
 /** Hands on what the runner says, line by line; every byte of it renews the lease. */
 function listen(runDir: string, rest: Buffer): void {
   const control = openSync(join(runDir, 'control.ndjson'), 'a', 0o600);
+  const append = (text: string): boolean => {
+    try {
+      return writeSync(control, text) === Buffer.byteLength(text);
+    } catch {
+      return false;
+    }
+  };
   const toControl = byLine((line) => {
-    if (isJson(line)) writeSync(control, `${line}\n`);
+    if (!isJson(line) || append(`${line}\n`)) return;
+    // On a full disk a cancel needs the room more than what comes later. It must not continue what found room in part.
+    freeReserve(runDir);
+    append(`\n${line}\n`);
   });
   const lease = setTimeout(leave, LEASE);
   const take = (chunk: Buffer): void => {

@@ -10,6 +10,7 @@ import { deploy, type End, failureOf, type Progress } from './deploy.ts';
 import { openEvents } from './events.ts';
 import { preflight } from './preflight.ts';
 import { createRedactor } from './redact.ts';
+import { freeReserve, takeReserve } from './reserve.ts';
 import { resultOf } from './result.ts';
 import { resume } from './resume.ts';
 
@@ -48,6 +49,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
     if (isNew) progress.enter('preflight');
     if (plan.protocol !== PROTOCOL_VERSION)
       throw new Error(`protocol ${plan.protocol} is not ${PROTOCOL_VERSION}`);
+    takeReserve(runDir);
     context = await preflight({
       plan,
       runDir,
@@ -64,6 +66,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
   }
   const result = await resultOf(plan, end, context, clock, started);
+  freeReserve(runDir);
   log({ type: 'end', result });
   runner.close();
   context?.pm2Lock?.release();

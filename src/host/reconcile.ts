@@ -1,5 +1,5 @@
 import type { Outcome, State } from '../protocol.ts';
-import { expectationOf, swapOut } from './activate.ts';
+import { expectationOf, isSwappedIn, swapOut } from './activate.ts';
 import { commit } from './commit.ts';
 import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
@@ -84,7 +84,8 @@ async function end(
 }
 
 async function commitIfHealthy(context: Context, transaction: Transaction): Promise<boolean> {
-  if (transaction.swapped === null) return false;
+  // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
+  if (transaction.swapped === null || !isSwappedIn(context, transaction)) return false;
   const expected = expectationOf(transaction);
   try {
     // A deploy of this very job has all of its time; what an earlier one left had that long ago.

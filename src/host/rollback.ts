@@ -9,27 +9,27 @@ import { exists } from './places.ts';
 import { swapTimeLimit } from './pm2/cli.ts';
 import { DEPLOY_ID } from './pm2/list.ts';
 import { type Moment, momentNow, ticksOf } from './processes.ts';
+import { makeRoom } from './reserve.ts';
 import type { Transaction } from './transaction.ts';
-import { quiet, reloadFailure, verify } from './verify.ts';
+import { awaitReload, quiet, reloadFailure, verify } from './verify.ts';
 
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const MARGIN = 10_000;
 
 /**
- * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails.
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails twice, since there is
+ * no other way out: PM2's daemon or its command may have been killed meanwhile, or the disk have been full.
  * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
  */
 export async function rollBack(context: Context, transaction: Transaction, stopped: boolean): Promise<void> {
-  const { pm2, places, clock } = context;
+  const { pm2, places, clock, log, runDir } = context;
   const { before, deployId } = transaction;
-  await swapOut(context, transaction);
-  const swapped = momentNow();
-  inform(context.log, 'The files of the old version are back.');
-
-  await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
-  await clock.book('pm2', () => removeAdded(context, transaction));
   const runsAs = `${deployId}-rollback`;
-  await restoreApps(context, transaction, runsAs, swapped);
+  const swapped = await restore(context, transaction, runsAs, stopped).catch((error: Error) => {
+    warn(log, `The rollback did not succeed, and is tried once more: ${error.message}`);
+    makeRoom(runDir);
+    return restore(context, transaction, runsAs, true);
+  });
   const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
   // The old version runs and is verified: nothing that follows can make that a failure.
   await attempt(context, async () => {
@@ -41,6 +41,23 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
     else saveCurrent(places.state, { ...current, runsAs, since: swapped });
   });
   await attempt(context, async () => keepForDiagnosis(context, transaction));
+}
+
+/** Resolves with the moment at which the old files were back. */
+async function restore(
+  context: Context,
+  transaction: Transaction,
+  runsAs: string,
+  stopped: boolean,
+): Promise<Moment> {
+  const { clock } = context;
+  await swapOut(context, transaction);
+  const swapped = momentNow();
+  inform(context.log, 'The files of the old version are back.');
+  await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+  await clock.book('pm2', () => removeAdded(context, transaction));
+  await restoreApps(context, transaction, runsAs, swapped);
+  return swapped;
 }
 
 async function attempt({ log }: Context, work: () => Promise<void>): Promise<void> {
@@ -86,7 +103,7 @@ async function restoreApps(
   const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
   // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
   await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
-    const result = await clock.book('pm2', () => command.done);
+    const result = await clock.book('pm2', () => awaitReload(pm2, command));
     if (result.code !== 0) throw reloadFailure(result);
   });
   const expected = {

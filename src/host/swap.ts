@@ -46,6 +46,15 @@ export function swapBackward(
   return carryOut(places, [...ops].reverse(), onStep, backward);
 }
 
+/** Whether every path of the list has gone to where the new version wants it, and none came back. */
+export function isForward({ staging, kept }: SwapPlaces, ops: readonly SwapOp[]): boolean {
+  return ops.every(
+    (op) =>
+      (!op.staging || statOf(`${staging}/${op.path}`) === null) &&
+      (!op.live || statOf(`${kept}/${op.path}`) !== null),
+  );
+}
+
 /**
  * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
  * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.

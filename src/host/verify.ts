@@ -156,6 +156,29 @@ export async function watchReload(
   return null;
 }
 
+/**
+ * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
+ * would wait for it as long as its time limit lets it, is stopped then.
+ */
+export async function awaitReload(pm2: Pm2, reload: Reload): Promise<CommandResult> {
+  let running = true;
+  const ended = reload.done.finally(() => {
+    running = false;
+  });
+  ended.catch(() => {});
+  try {
+    while (running) {
+      await Promise.race([ended, sleep(POLL_EVERY)]);
+      if (running) await pm2.list();
+    }
+  } catch (error) {
+    reload.abort();
+    await ended.catch(() => {});
+    throw error;
+  }
+  return ended;
+}
+
 /** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
 export function reloadFailure(result: CommandResult): DeployFailure {
   const how =

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DeployFailure } from '../../src/host/failure.ts';
-import { checkSwap, type SwapPlaces, swapBackward, swapForward } from '../../src/host/swap.ts';
+import { checkSwap, isForward, type SwapPlaces, swapBackward, swapForward } from '../../src/host/swap.ts';
 import type { SwapOp } from '../../src/host/swap-list.ts';
 import { writePlainJs } from './plain-js.ts';
 import { contents, type Files, identities, plant } from './site-fixture.ts';
@@ -270,4 +270,21 @@ describe('the check before a swap', () => {
       chmodSync(join(places.live, 'd'), 0o755);
     }
   });
+});
+
+it('is forward only as a whole, whatever was killed or begun backwards', () => {
+  const ops = plantAll(
+    { 'a.js': '1', 'old.js': '1' },
+    { 'a.js': '2', 'new.js': '2' },
+    'a.js',
+    'old.js',
+    'new.js',
+  );
+  const seen: boolean[] = [isForward(places, ops)];
+  swapForward(places, ops, () => seen.push(isForward(places, ops)));
+  expect(seen.slice(0, -1)).not.toContain(true);
+  expect(isForward(places, ops)).toBe(true);
+  seen.length = 0;
+  swapBackward(places, ops, () => seen.push(isForward(places, ops)));
+  expect(seen).not.toContain(true);
 });
