@@ -2794,15 +2794,29 @@ async function localChanges(live, git, { rewritten, deleted }) {
 }
 /** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
 async function refuseGitLocks(git) {
-    for (const name of ['index.lock', 'HEAD.lock']) {
-        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
-        const file = (0,external_node_path_namespaceObject.resolve)(git.directory, path);
-        if (!(0,external_node_fs_namespaceObject.existsSync)(file))
-            continue;
+    for (const file of await gitLocks(git)) {
         throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
             remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
         });
     }
+}
+/**
+ * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
+ * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ */
+async function removeGitLocks(git, since) {
+    const left = (await gitLocks(git)).filter((file) => (0,external_node_fs_namespaceObject.statSync)(file).mtimeMs >= since);
+    for (const file of left)
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+    return left;
+}
+async function gitLocks(git) {
+    const files = [];
+    for (const name of ['index.lock', 'HEAD.lock']) {
+        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+        files.push((0,external_node_path_namespaceObject.resolve)(git.directory, path));
+    }
+    return files.filter((file) => (0,external_node_fs_namespaceObject.existsSync)(file));
 }
 function refuseLocalChanges(live, changes) {
     if (changes.length === 0)
@@ -3411,6 +3425,7 @@ function isWritable(directory) {
 ;// CONCATENATED MODULE: ./host/transaction.js
 
 
+
 const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
 /** Returns once it is on disk. */
 function saveTransaction(state, transaction) {
@@ -3419,6 +3434,10 @@ function saveTransaction(state, transaction) {
 function loadTransaction(state) {
     const text = readIfThere(transaction_file(state));
     return text === null ? null : JSON.parse(text);
+}
+/** When it was last put on disk, in milliseconds since 1970. */
+function transactionSavedAt(state) {
+    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
 }
 
 ;// CONCATENATED MODULE: ./host/activate.js
@@ -5365,9 +5384,11 @@ async function rollback_attempt({ log }, work) {
 async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
     const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
     const slowest = Math.max(0, ...limits);
-    if (stopped)
+    // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
+    const waits = stopped && pm2.daemonPid() !== null;
+    if (waits)
         inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
-    await quiet(pm2, before.strays, stopped ? slowest : 0, slowest + rollback_MARGIN);
+    await quiet(pm2, before.strays, waits ? slowest : 0, slowest + rollback_MARGIN);
 }
 /** Apps that only the new version has are removed: this deploy started them. */
 async function removeAdded({ pm2 }, { before, config, deployId }) {
@@ -5420,6 +5441,7 @@ function keepForDiagnosis({ places, log }, { staging, deployId }) {
 
 
 
+
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
  * files of the old version can be brought back. `onState` is told what that deploy enters.
@@ -5437,6 +5459,10 @@ async function reconcile(context, onState = () => { }) {
     inform(context.log, `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`);
     for (const app of [...transaction.before.apps, ...transaction.config])
         context.redactor.hide(secretsOfApp(app));
+    // A reboot kills git as well, in the middle of the index: nobody else is to be asked to take its lock away.
+    const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
+    if (locks.length > 0)
+        warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
     const lock = await takePm2Lock(context);
     context.pm2Lock = lock;
     try {
@@ -7421,7 +7447,10 @@ function refuseUnusable(live, given) {
     try {
         (0,external_node_fs_namespaceObject.accessSync)(parent, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
     }
-    catch {
+    catch (error) {
+        const disk = diskTrouble(error);
+        if (disk !== null)
+            throw disk;
         throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
             remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
         });

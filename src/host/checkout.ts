@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DeployFailure } from './failure.ts';
@@ -79,10 +80,7 @@ export async function localChanges(
 
 /** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
 export async function refuseGitLocks(git: Git): Promise<void> {
-  for (const name of ['index.lock', 'HEAD.lock']) {
-    const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
-    const file = resolve(git.directory, path);
-    if (!existsSync(file)) continue;
+  for (const file of await gitLocks(git)) {
     throw new DeployFailure(
       `${file} is there: another git command runs in the checkout, or one was killed.`,
       {
@@ -90,6 +88,25 @@ export async function refuseGitLocks(git: Git): Promise<void> {
       },
     );
   }
+}
+
+/**
+ * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
+ * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ */
+export async function removeGitLocks(git: Git, since: number): Promise<string[]> {
+  const left = (await gitLocks(git)).filter((file) => statSync(file).mtimeMs >= since);
+  for (const file of left) rmSync(file, { force: true });
+  return left;
+}
+
+async function gitLocks(git: Git): Promise<string[]> {
+  const files: string[] = [];
+  for (const name of ['index.lock', 'HEAD.lock']) {
+    const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+    files.push(resolve(git.directory, path));
+  }
+  return files.filter((file) => existsSync(file));
 }
 
 export function refuseLocalChanges(live: string, changes: readonly string[]): void {

@@ -8,7 +8,7 @@ import { type Context, inform, warn } from './context.ts';
 import type { RunnerLine } from './control.ts';
 import { pm2Environment, sessionless, withNode } from './environment.ts';
 import type { EventLog } from './events.ts';
-import { DeployFailure } from './failure.ts';
+import { DeployFailure, diskTrouble } from './failure.ts';
 import { type Git, gitIn } from './git.ts';
 import { openJournal } from './journal.ts';
 import { requireSurvival } from './logind.ts';
@@ -109,7 +109,9 @@ function refuseUnusable(live: string, given: string): void {
   while (!exists(parent)) parent = dirname(parent);
   try {
     accessSync(parent, constants.W_OK | constants.X_OK);
-  } catch {
+  } catch (error) {
+    const disk = diskTrouble(error);
+    if (disk !== null) throw disk;
     throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
       remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
     });

@@ -1,5 +1,6 @@
 import type { Outcome, State } from '../protocol.ts';
 import { expectationOf, isSwappedIn, swapOut } from './activate.ts';
+import { removeGitLocks } from './checkout.ts';
 import { commit } from './commit.ts';
 import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
@@ -7,7 +8,7 @@ import { type Entry, unfinished } from './journal.ts';
 import { takePm2Lock } from './locks.ts';
 import { secretsOfApp } from './redact.ts';
 import { rollBack } from './rollback.ts';
-import { loadTransaction, type Transaction } from './transaction.ts';
+import { loadTransaction, type Transaction, transactionSavedAt } from './transaction.ts';
 import { verify } from './verify.ts';
 
 /**
@@ -32,6 +33,9 @@ export async function reconcile(context: Context, onState: (state: State) => voi
   );
   for (const app of [...transaction.before.apps, ...transaction.config])
     context.redactor.hide(secretsOfApp(app));
+  // A reboot kills git as well, in the middle of the index: nobody else is to be asked to take its lock away.
+  const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
+  if (locks.length > 0) warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
   const lock = await takePm2Lock(context);
   context.pm2Lock = lock;
   try {

@@ -75,12 +75,14 @@ async function waitUntilQuiet(
 ): Promise<void> {
   const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
   const slowest = Math.max(0, ...limits);
-  if (stopped)
+  // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
+  const waits = stopped && pm2.daemonPid() !== null;
+  if (waits)
     inform(
       log,
       `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`,
     );
-  await quiet(pm2, before.strays, stopped ? slowest : 0, slowest + MARGIN);
+  await quiet(pm2, before.strays, waits ? slowest : 0, slowest + MARGIN);
 }
 
 /** Apps that only the new version has are removed: this deploy started them. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mode, Plan } from '../protocol.ts';
 import type { DeployApp } from './app-config.ts';
@@ -68,4 +69,9 @@ export function saveTransaction(state: string, transaction: Transaction): void {
 export function loadTransaction(state: string): Transaction | null {
   const text = readIfThere(file(state));
   return text === null ? null : (JSON.parse(text) as Transaction);
+}
+
+/** When it was last put on disk, in milliseconds since 1970. */
+export function transactionSavedAt(state: string): number {
+  return statSync(file(state)).mtimeMs;
 }

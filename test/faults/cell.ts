@@ -18,7 +18,7 @@ import {
   versionsServed,
 } from './host-state.ts';
 import { poll } from './poll.ts';
-import { type FaultSite, holdAt, releaseAll, slowDirectory } from './site.ts';
+import { type FaultSite, HOLDING, holdAt, releaseAll, slowDirectory } from './site.ts';
 
 export interface Requests {
   sent: number;
@@ -31,6 +31,10 @@ export interface CellResult {
   /** From the fault's deploy to before the next one, and in the next one. */
   requests: Requests;
   nextRequests: Requests;
+  /** Why the struck deploy did not end well, in its own words. */
+  said: string;
+  /** Failed requests by what became of them, over both deploys. */
+  failures: Record<string, number>;
   /** What served (`old`, `new`, `none`), and which version's files lay there, before the next deploy. */
   served: string[];
   files: 'old' | 'new' | 'neither';
@@ -85,13 +89,15 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
 
     const end = eventsOf(site, run).find((event) => event.type === 'end');
     const outcome = end?.type === 'end' ? end.result.outcome : 'cut off';
+    const said = (end?.type === 'end' && end.result.failure?.message) || '';
     const found = await look(faultSite, old, struck);
     const expected = outcome === 'deployed' ? 'new' : 'old';
     if (fault.lease !== true && fault.open !== true) {
       if (found.files !== expected) problems.push(`${outcome}, and the files are ${found.files}`);
       if (fault.costs === undefined && found.served.join() !== expected)
         problems.push(`${outcome}, and ${found.served.join(' and ')} serve`);
-      if (outcome === 'cut off' || outcome === 'rollback-failed') problems.push(`it ended as ${outcome}`);
+      if (outcome === 'cut off' || outcome === 'rollback-failed')
+        problems.push(`it ended as ${outcome}: ${said}`);
     }
     const requests = counted(load);
 
@@ -107,6 +113,8 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
       outcome,
       requests,
       nextRequests: { sent: whole.sent - requests.sent, failed: whole.failed - requests.failed },
+      said,
+      failures: load.result().failures,
       ...found,
       reconciled: reconciledIn(next),
       next: next.outputs.outcome ?? 'none',
@@ -137,14 +145,14 @@ function struckInputs(
     repository: site.repository.url,
     'health-timeout': '20s',
     ...inputs,
-    'shell-init': 'export NODE_OPTIONS="--require=$HOME/.faults/hold.cjs"',
+    'shell-init': HOLDING,
     ...(moment.version === 'broken, no canary' && { canary: 'off' }),
     ref,
   };
 }
 
 /** Waits until the program has stopped itself, and gives its pid. */
-async function reached({ control }: FaultSite, done: Promise<ActionRun>): Promise<number> {
+export async function reached({ control }: FaultSite, done: Promise<ActionRun>): Promise<number> {
   let ended: ActionRun | null = null;
   void done.then((run) => {
     ended = run;
@@ -168,6 +176,8 @@ export function notRun(error: unknown): CellResult {
     outcome: 'cut off',
     requests: none,
     nextRequests: none,
+    said: '',
+    failures: {},
     served: [],
     files: 'neither',
     reconciled: '',
@@ -199,7 +209,7 @@ function waitsForCancel(fault: Fault): boolean {
   return fault.follow !== undefined || fault.lease === true;
 }
 
-async function look(
+export async function look(
   { site }: FaultSite,
   old: FaultSite['live'],
   struck: FaultSite['live'],
@@ -215,17 +225,17 @@ async function look(
   return { served: (await versionsServed(site)).map((version) => names[version] ?? version), files };
 }
 
-function counted(load: Load): Requests {
+export function counted(load: Load): Requests {
   const { sent, failed } = load.result();
   return { sent, failed };
 }
 
-function nextProblems(next: ActionRun): string[] {
+export function nextProblems(next: ActionRun): string[] {
   const green = next.code === 0 && ['deployed', 'unchanged'].includes(next.outputs.outcome ?? '');
   return green ? [] : [`the next deploy ended as ${next.outputs.outcome}:\n${next.stdout}`];
 }
 
-function reconciledIn({ stdout }: ActionRun): string {
+export function reconciledIn({ stdout }: ActionRun): string {
   const found = /was interrupted in ([a-z-]+)[\s\S]*?(was committed|was rolled back|goes on from there)/.exec(
     stdout,
   );

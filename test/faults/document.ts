@@ -2,17 +2,24 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../rig/places.ts';
 import type { CellResult } from './cell.ts';
-import { type Cell, MOMENTS, titleOf, type Version } from './cells.ts';
+import { MOMENTS, titleOf, type Version } from './cells.ts';
 import { FAULTS, type Fault } from './faults.ts';
+import { SCENARIOS } from './scenarios.ts';
 
 /** A cell for the terminal: one line, and what does not hold. */
-export function lineOf(cell: Cell, result: CellResult): string {
+export function lineOf(title: string, result: CellResult): string {
   const { outcome, requests, nextRequests, served, files, reconciled, next, problems, durationMs } = result;
   const head =
-    `${problems.length === 0 ? 'ok  ' : 'FAIL'} ${titleOf(cell)}: ${outcome}, ${requests.failed}/${requests.sent} failed, ` +
+    `${problems.length === 0 ? 'ok  ' : 'FAIL'} ${title}: ${outcome}, ${requests.failed}/${requests.sent} failed, ` +
     `${served.join('+')} on ${files} files; next ${next}${reconciled === '' ? '' : ` (${reconciled})`}, ` +
     `${nextRequests.failed}/${nextRequests.sent} failed; ${(durationMs / 1000).toFixed(1)} s`;
-  return [head, ...problems.map((problem) => `     ${problem.replaceAll('\n', '\n     ')}`)].join('\n');
+  const lost = Object.entries(result.failures).map(([reason, count]) => `${reason} ${count}`);
+  const details = [
+    ...problems,
+    ...(result.said === '' ? [] : [`"${result.said}"`]),
+    ...(lost.length === 0 ? [] : [lost.join(', ')]),
+  ];
+  return [head, ...details.map((text) => `     ${text.replaceAll('\n', '\n     ')}`)].join('\n');
 }
 
 const PREFACE = `# What was broken, and what came of it
@@ -40,6 +47,8 @@ deploy has ended, on the disk that holds the app, PM2's home and the deploy's ow
 
 `;
 
+type Results = ReadonlyMap<string, CellResult>;
+
 const VERSIONS: Record<Version, string> = {
   good: 'A good version is deployed',
   broken: 'A version that throws at boot is deployed; its canary finds it',
@@ -47,19 +56,22 @@ const VERSIONS: Record<Version, string> = {
 };
 
 /** Writes docs/faults.md from a whole run. */
-export function writeDocument(results: ReadonlyMap<Cell, CellResult>): void {
+export function writeDocument(results: Results): void {
   const tables = (Object.keys(VERSIONS) as Version[]).map((version) => tableOf(version, results));
   const costs = FAULTS.filter(({ costs }) => costs !== undefined).map((fault) => costOf(fault, results));
+  const scenarios = SCENARIOS.map(({ name }) => `| ${name} | ${textOf(results.get(name))} |\n`);
+  tables.push(
+    `## Other things that break around a deploy\n\n| What | The deploy |\n| --- | --- |\n${scenarios.join('')}`,
+  );
   const text = `${PREFACE}${tables.join('\n')}\n## What cannot hold\n\n${costs.join('\n')}`;
   writeFileSync(path.join(ROOT, 'docs/faults.md'), text);
 }
 
-function tableOf(version: Version, results: ReadonlyMap<Cell, CellResult>): string {
+function tableOf(version: Version, results: Results): string {
   const moments = MOMENTS.filter((moment) => moment.version === version);
   const rows = moments.map((moment) => {
     const cells = FAULTS.map((fault) => {
-      const found = [...results].find(([cell]) => cell.fault === fault && cell.moment === moment);
-      return found === undefined ? '' : cellText(found[1]);
+      return textOf(results.get(titleOf({ fault, moment })));
     });
     return `| ${moment.name} | ${cells.join(' | ')} |\n`;
   });
@@ -67,15 +79,19 @@ function tableOf(version: Version, results: ReadonlyMap<Cell, CellResult>): stri
   return `## ${VERSIONS[version]}\n\n${head}|${' --- |'.repeat(FAULTS.length + 1)}\n${rows.join('')}`;
 }
 
-function cellText({ outcome, requests, nextRequests, served, problems }: CellResult): string {
+function textOf(result: CellResult | undefined): string {
+  if (result === undefined) return '';
+  const { outcome, requests, nextRequests, served, problems } = result;
   const whole = served.length === 1 && served[0] !== 'none';
   const next = nextRequests.failed === 0 ? '' : `, then ${nextRequests.failed}/${nextRequests.sent}`;
   return `${problems.length === 0 ? '' : '**FAILS** '}${outcome} ${requests.failed}/${requests.sent}${whole ? '' : ` (${served.join(' and ')})`}${next}`;
 }
 
 /** What a fault costs whatever a deploy does. */
-function costOf(fault: Fault, results: ReadonlyMap<Cell, CellResult>): string {
-  const of = [...results].filter(([cell]) => cell.fault === fault).map(([, result]) => result);
+function costOf(fault: Fault, results: Results): string {
+  const of = [...results]
+    .filter(([title]) => title.startsWith(`${fault.name} @ `))
+    .map(([, result]) => result);
   const lost = of.filter(({ requests, nextRequests }) => requests.failed + nextRequests.failed > 0);
   const most = Math.max(0, ...of.map(({ requests, nextRequests }) => requests.failed + nextRequests.failed));
   return `${fault.name}: ${fault.costs} Of ${of.length} cells ${lost.length} lost requests, at most ${most}; the next deploy was green in all that pass.\n`;

@@ -55,6 +55,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'runner gone for good',
     strike: ({ action }) => action.process.kill('SIGKILL'),
     lease: true,
+    few: true,
     // The lease is two minutes.
     bounded: ['build', 'activating: reload'],
   },
@@ -106,7 +107,13 @@ export const FAULTS: readonly Fault[] = [
     costs:
       'its workers die with it, and the app is down until a PM2 runs it again: the rollback of this deploy, the next deploy, or `pm2 resurrect`.',
   },
-  { name: 'disk full', strike: ({ fault }) => fault.disk?.fill(), disk: true },
+  {
+    name: 'disk full',
+    strike: ({ fault }) => fault.disk?.fill(),
+    disk: true,
+    costs:
+      "PM2's daemon dies of it where it starts an instance at that moment, and its workers with it; everywhere else nothing is lost.",
+  },
   {
     name: 'no inodes',
     strike: ({ fault }) => fault.disk?.fillInodes(),

@@ -1,19 +1,24 @@
 // One lane of the suite, in a process of its own, so that the load and the watching of one cell hold up no other.
-// It is sent the titles of cells, and answers each with its result.
+// It is sent the titles of cells and scenarios, and answers each with its result.
 import { type CellResult, notRun, runCell } from './cell.ts';
-import { CELLS, type Cell, titleOf } from './cells.ts';
+import { CELLS, titleOf } from './cells.ts';
+import { runScenario } from './scenario.ts';
+import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { createFaultSite, type FaultSite } from './site.ts';
 
 let site: FaultSite | null = null;
 
-async function run(cell: Cell): Promise<CellResult> {
-  const onDisk = cell.fault.disk === true;
+async function run(title: string): Promise<CellResult> {
+  const cell = CELLS.find((one) => titleOf(one) === title);
+  const scenario = SCENARIOS.find(({ name }) => name === title);
+  const onDisk = (cell?.fault ?? scenario)?.disk === true;
   try {
     if (site !== null && onDisk !== (site.disk !== null)) await leave();
     site ??= await createFaultSite(onDisk);
-    const result = await runCell(site, cell);
-    // What one cell left behind is not to spoil the next one.
-    if (result.problems.length > 0) await leave();
+    if (cell === undefined && scenario === undefined) throw new Error(`nothing is called ${title}`);
+    const result = cell ? await runCell(site, cell) : await runScenario(site, scenario as Scenario);
+    // What one of them left behind is not to spoil the next one; a scenario may change the server for good.
+    if (scenario !== undefined || result.problems.length > 0) await leave();
     return result;
   } catch (error) {
     await leave();
@@ -27,9 +32,7 @@ async function leave(): Promise<void> {
 }
 
 process.on('message', async (title: string) => {
-  const cell = CELLS.find((one) => titleOf(one) === title);
-  if (cell === undefined) throw new Error(`no cell is called ${title}`);
-  process.send?.(await run(cell));
+  process.send?.(await run(title));
 });
 process.on('disconnect', async () => {
   await leave();

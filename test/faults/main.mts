@@ -1,7 +1,7 @@
 // Breaks one thing at each moment of a real deploy, under load, and deploys again.
 // Usage: node test/faults/main.mts [--all] [--only <regular expression>] [--at-once <n>]
 //   --all      every fault at every moment, and docs/faults.md is written; else a choice of both
-//   --only     the cells whose title, `<fault> @ <version>: <moment>`, it matches
+//   --only     those whose title, `<fault> @ <version>: <moment>` or a scenario's name, it matches
 //   --at-once  so many cells at a time; default 4
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,8 +9,9 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { setup } from '../rig/setup.ts';
 import { type CellResult, notRun } from './cell.ts';
-import { BOUNDED, CELLS, type Cell, titleOf } from './cells.ts';
+import { BOUNDED, CELLS, titleOf } from './cells.ts';
 import { lineOf, writeDocument } from './document.ts';
+import { SCENARIOS } from './scenarios.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,21 +22,24 @@ const { values } = parseArgs({
 });
 setup();
 
+const isWhole = values.all && values.only === '';
 const only = new RegExp(values.only);
-const cells = (values.all || values.only !== '' ? CELLS : BOUNDED).filter((cell) => only.test(titleOf(cell)));
-const results = new Map<Cell, CellResult>();
-const ahead = [...cells];
+const cells = values.all || values.only !== '' ? CELLS : BOUNDED;
+const titles = [...SCENARIOS.map(({ name }) => name), ...cells.map(titleOf)].filter((title) =>
+  only.test(title),
+);
+const results = new Map<string, CellResult>();
+const ahead = [...titles];
 const started = performance.now();
 
 async function lane(): Promise<void> {
   const child = fork(path.join(import.meta.dirname, 'lane.mts'));
   const exit = once(child, 'exit');
-  for (let cell = ahead.shift(); cell !== undefined; cell = ahead.shift()) {
-    const result = child.connected
-      ? await resultOf(child, titleOf(cell))
-      : notRun(new Error('its lane has ended'));
-    results.set(cell, result);
-    console.log(lineOf(cell, result));
+  for (let title = ahead.shift(); title !== undefined; title = ahead.shift()) {
+    const result = child.connected ? await resultOf(child, title) : notRun(new Error('its lane has ended'));
+    results.set(title, result);
+    console.log(lineOf(title, result));
+    if (isWhole) writeDocument(results);
   }
   if (child.connected) child.disconnect();
   await exit;
@@ -56,6 +60,5 @@ function resultOf(child: ChildProcess, title: string): Promise<CellResult> {
 await Promise.all(Array.from({ length: Number(values['at-once']) }, lane));
 const failed = [...results.values()].filter(({ problems }) => problems.length > 0).length;
 const seconds = Math.round((performance.now() - started) / 1000);
-if (values.all && values.only === '') writeDocument(results);
-console.log(`\n${cells.length} cells, ${failed} failed, ${seconds} s`);
+console.log(`\n${titles.length} cells, ${failed} failed, ${seconds} s`);
 process.exitCode = failed === 0 ? 0 : 1;

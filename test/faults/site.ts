@@ -25,6 +25,9 @@ export const OWN_FILES: Record<string, string> = {
   'uploads/photo.txt': 'what a visitor sent\n',
 };
 
+/** The `shell-init` by which Node loads hold.cjs into the host program. */
+export const HOLDING = 'export NODE_OPTIONS="--require=$HOME/.faults/hold.cjs"';
+
 /** While this directory is there, the first command of this name waits in it. */
 export const slowDirectory = (fault: FaultSite, name: 'install' | 'build'): string =>
   path.join(fault.control, `slow-${name}`);
@@ -38,7 +41,8 @@ export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
   const site = await createSite(NEWEST, disk?.directory);
   const control = path.join(site.host.directory, '.faults');
   mkdirSync(control);
-  copyFileSync(path.join(import.meta.dirname, 'hold.cjs'), path.join(control, 'hold.cjs'));
+  for (const name of ['hold.cjs', 'jumping-clock.cjs'])
+    copyFileSync(path.join(import.meta.dirname, name), path.join(control, name));
   let count = 0;
   const commitNext: FaultSite['commitNext'] = (flaw) => {
     count += 1;
