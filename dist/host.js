@@ -5334,19 +5334,22 @@ function reserve_remove(path) {
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const rollback_MARGIN = 10_000;
 /**
- * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails twice, since there is
- * no other way out: PM2's daemon or its command may have been killed meanwhile, or the disk have been full.
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
+ * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
+ * killed meanwhile, or the disk have been full.
  * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
  */
 async function rollBack(context, transaction, stopped) {
     const { pm2, places, clock, log, runDir } = context;
     const { before, deployId } = transaction;
     const runsAs = `${deployId}-rollback`;
-    const swapped = await restore(context, transaction, runsAs, stopped).catch((error) => {
-        warn(log, `The rollback did not succeed, and is tried once more: ${error.message}`);
+    const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
+        warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
         makeRoom(runDir);
         return restore(context, transaction, runsAs, true);
     });
+    if (unhealthy !== null)
+        throw unhealthy;
     const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
     // The old version runs and is verified: nothing that follows can make that a failure.
     await rollback_attempt(context, async () => {
@@ -5362,7 +5365,6 @@ async function rollBack(context, transaction, stopped) {
     });
     await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
 }
-/** Resolves with the moment at which the old files were back. */
 async function restore(context, transaction, runsAs, stopped) {
     const { clock } = context;
     await swapOut(context, transaction);
@@ -5370,8 +5372,7 @@ async function restore(context, transaction, runsAs, stopped) {
     inform(context.log, 'The files of the old version are back.');
     await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
     await clock.book('pm2', () => removeAdded(context, transaction));
-    await restoreApps(context, transaction, runsAs, swapped);
-    return swapped;
+    return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
 }
 async function rollback_attempt({ log }, work) {
     try {
@@ -5401,7 +5402,7 @@ async function restoreApps(context, transaction, runsAs, swapped) {
     const { pm2, clock } = context;
     const { before } = transaction;
     if (before.apps.length === 0)
-        return;
+        return null;
     const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
     // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
     await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
@@ -5419,8 +5420,19 @@ async function restoreApps(context, transaction, runsAs, swapped) {
     };
     // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
     const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
-    if (wasWhole)
+    if (!wasWhole)
+        return null;
+    const daemon = pm2.daemonPid();
+    try {
         await clock.book('verify', () => verify(pm2, expected, transaction));
+        return null;
+    }
+    catch (error) {
+        // Without the daemon that ran it, it is no verdict on the old version.
+        if (pm2.daemonPid() !== daemon)
+            throw error;
+        return error;
+    }
 }
 function keepForDiagnosis({ places, log }, { staging, deployId }) {
     const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);

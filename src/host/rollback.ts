@@ -17,19 +17,23 @@ import { awaitReload, quiet, reloadFailure, verify } from './verify.ts';
 const MARGIN = 10_000;
 
 /**
- * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails twice, since there is
- * no other way out: PM2's daemon or its command may have been killed meanwhile, or the disk have been full.
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
+ * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
+ * killed meanwhile, or the disk have been full.
  * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
  */
 export async function rollBack(context: Context, transaction: Transaction, stopped: boolean): Promise<void> {
   const { pm2, places, clock, log, runDir } = context;
   const { before, deployId } = transaction;
   const runsAs = `${deployId}-rollback`;
-  const swapped = await restore(context, transaction, runsAs, stopped).catch((error: Error) => {
-    warn(log, `The rollback did not succeed, and is tried once more: ${error.message}`);
-    makeRoom(runDir);
-    return restore(context, transaction, runsAs, true);
-  });
+  const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch(
+    (error: Error) => {
+      warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
+      makeRoom(runDir);
+      return restore(context, transaction, runsAs, true);
+    },
+  );
+  if (unhealthy !== null) throw unhealthy;
   const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
   // The old version runs and is verified: nothing that follows can make that a failure.
   await attempt(context, async () => {
@@ -43,21 +47,26 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
   await attempt(context, async () => keepForDiagnosis(context, transaction));
 }
 
-/** Resolves with the moment at which the old files were back. */
+interface Restored {
+  /** When the old files were back. */
+  swapped: Moment;
+  /** Why the old version is not healthy. */
+  unhealthy: Error | null;
+}
+
 async function restore(
   context: Context,
   transaction: Transaction,
   runsAs: string,
   stopped: boolean,
-): Promise<Moment> {
+): Promise<Restored> {
   const { clock } = context;
   await swapOut(context, transaction);
   const swapped = momentNow();
   inform(context.log, 'The files of the old version are back.');
   await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
   await clock.book('pm2', () => removeAdded(context, transaction));
-  await restoreApps(context, transaction, runsAs, swapped);
-  return swapped;
+  return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
 }
 
 async function attempt({ log }: Context, work: () => Promise<void>): Promise<void> {
@@ -98,10 +107,10 @@ async function restoreApps(
   transaction: Transaction,
   runsAs: string,
   swapped: Moment,
-): Promise<void> {
+): Promise<Error | null> {
   const { pm2, clock } = context;
   const { before } = transaction;
-  if (before.apps.length === 0) return;
+  if (before.apps.length === 0) return null;
   const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
   // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
   await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
@@ -118,7 +127,16 @@ async function restoreApps(
   };
   // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
   const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
-  if (wasWhole) await clock.book('verify', () => verify(pm2, expected, transaction));
+  if (!wasWhole) return null;
+  const daemon = pm2.daemonPid();
+  try {
+    await clock.book('verify', () => verify(pm2, expected, transaction));
+    return null;
+  } catch (error) {
+    // Without the daemon that ran it, it is no verdict on the old version.
+    if (pm2.daemonPid() !== daemon) throw error;
+    return error as Error;
+  }
 }
 
 function keepForDiagnosis({ places, log }: Context, { staging, deployId }: Transaction): void {
