@@ -92,7 +92,8 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     const said = (end?.type === 'end' && end.result.failure?.message) || '';
     const found = await look(faultSite, old, struck);
     const expected = outcome === 'deployed' ? 'new' : 'old';
-    if (fault.lease !== true && fault.open !== true) {
+    const isOpen = fault.lease === true || (fault.open === true && outcome === 'cut off');
+    if (!isOpen) {
       if (found.files !== expected) problems.push(`${outcome}, and the files are ${found.files}`);
       if (fault.costs === undefined && found.served.join() !== expected)
         problems.push(`${outcome}, and ${found.served.join(' and ')} serve`);

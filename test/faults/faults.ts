@@ -29,7 +29,7 @@ export interface Fault {
   disk?: true;
   /** The next deploy finds the lock held until the runner's lease ends. */
   lease?: true;
-  /** The app may be between two versions until the next deploy. */
+  /** Where nobody ends the deploy in its own job, the app may be between two versions until the next one. */
   open?: true;
   /** Only at the moments of the bounded form. */
   few?: true;
@@ -80,12 +80,14 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'SIGTERM',
+    few: true,
     strike: ({ action }) => action.process.kill('SIGTERM'),
     follow: thenPost,
   },
   { name: 'connection reset', strike: ({ relay }) => void relay.cut() },
   {
     name: 'connection silent',
+    few: true,
     strike({ relay }) {
       relay.swallow();
       relay.heal();

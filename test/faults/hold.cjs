@@ -17,7 +17,7 @@ if (process.argv[2] === 'run' && fs.existsSync(file)) {
   follow();
 }
 // The program's children are not to know of it.
-if (process.argv[2] === 'run') delete process.env.NODE_OPTIONS;
+if (['run', 'resume'].includes(process.argv[2])) delete process.env.NODE_OPTIONS;
 
 function at(moment) {
   if (moment !== wanted) return;

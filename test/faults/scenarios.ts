@@ -14,7 +14,7 @@ import { type FaultSite, HOLDING, holdAt } from './site.ts';
 export interface Scenario {
   name: string;
   /** How the deploy ends that meets it. */
-  outcome: 'deployed' | 'failed' | 'rolled-back';
+  outcome: 'deployed' | 'failed' | 'rolled-back' | 'cut off';
   /** What its error says, or its log. */
   says: RegExp;
   disk?: true;
@@ -101,21 +101,21 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'the server is rebooted in mid-reload',
-    outcome: 'failed',
+    outcome: 'cut off',
     says: /./,
     costs: true,
     meet: (site) => reboot(site, 'activating: reload', true),
   },
   {
     name: 'the server is rebooted in mid-swap',
-    outcome: 'failed',
+    outcome: 'cut off',
     says: /./,
     costs: true,
     meet: (site) => reboot(site, 'activating: in the swap', false),
   },
   {
     name: 'git is killed by a reboot, and its index.lock stays',
-    outcome: 'failed',
+    outcome: 'cut off',
     says: /./,
     costs: true,
     async meet(site) {
@@ -189,10 +189,10 @@ async function reboot(site: FaultSite, moment: string, inReload: boolean): Promi
   });
   await reached(site, action.done);
   if (inReload) await poll('a new worker', 60_000, () => startsOf(site.site, moment) > starts);
-  await killAllOf(host.directory);
-  // Nobody is there any more to connect to again.
-  action.process.kill('SIGTERM');
+  // Before the server is back, the runner has given up.
+  action.process.kill('SIGKILL');
   const run = await action.done;
+  await killAllOf(host.directory);
   await host.pm2(['resurrect']);
   return run;
 }
