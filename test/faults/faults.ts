@@ -81,6 +81,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'SIGTERM',
     few: true,
+    bounded: ['build', 'activating: reload'],
     strike: ({ action }) => action.process.kill('SIGTERM'),
     follow: thenPost,
   },
@@ -88,6 +89,8 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'connection silent',
     few: true,
+    // It takes half a minute until the runner notices.
+    bounded: ['build', 'activating: reload', 'rolling-back: reload'],
     strike({ relay }) {
       relay.swallow();
       relay.heal();

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,7 @@ import {
   moveHead,
   readHead,
   refuseGitLocks,
+  removeGitLocks,
   restoreHead,
   trackedFiles,
 } from '../../src/host/checkout.ts';
@@ -178,6 +180,21 @@ describe('refuseGitLocks', () => {
       await expect(refuseGitLocks(git)).rejects.toThrow(join(live, '.git', name));
     },
   );
+});
+
+describe('removeGitLocks', () => {
+  it('removes what a git has left that was killed with a deploy, and nothing older', async () => {
+    const [index, head] = ['index.lock', 'HEAD.lock'].map((name) => join(live, '.git', name)) as [
+      string,
+      string,
+    ];
+    writeFileSync(index, '');
+    writeFileSync(head, '');
+    utimesSync(head, 1_000, 1_000);
+    expect(await removeGitLocks(git, 2_000_000)).toEqual([index]);
+    expect(existsSync(index)).toBe(false);
+    expect(existsSync(head)).toBe(true);
+  });
 });
 
 describe('moveHead and restoreHead', () => {
