@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import type { Outcome } from '../../src/protocol.ts';
+import { LEASE, type Outcome } from '../../src/protocol.ts';
 import { type ActionRun, startAction } from '../rig/action.ts';
 import { type Load, startLoad } from '../rig/load.ts';
 import { type Relay, startRelay } from '../rig/relay.ts';
@@ -80,10 +80,9 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     if (isThere(program)) process.kill(program, 'SIGCONT');
     if (!waitsForCancel(fault)) releaseAll(faultSite);
     await followOf(fault)(scene);
-    if (fault.lease !== true) {
-      await poll('the end of the host program', ENDS_WITHIN, () => programsOf(site).length === 0);
-      releaseAll(faultSite);
-    }
+    const within = ENDS_WITHIN + (fault.lease === true ? LEASE : 0);
+    await poll('the end of the host program', within, () => programsOf(site).length === 0);
+    releaseAll(faultSite);
     relay.cut();
     faultSite.disk?.free();
 
@@ -92,8 +91,7 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     const said = (end?.type === 'end' && end.result.failure?.message) || '';
     const found = await look(faultSite, old, struck);
     const expected = outcome === 'deployed' ? 'new' : 'old';
-    const isOpen = fault.lease === true || (fault.open === true && outcome === 'cut off');
-    if (!isOpen) {
+    if (fault.open !== true || outcome !== 'cut off') {
       if (found.files !== expected) problems.push(`${outcome}, and the files are ${found.files}`);
       if (fault.costs === undefined && found.served.join() !== expected)
         problems.push(`${outcome}, and ${found.served.join(' and ')} serve`);

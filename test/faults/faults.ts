@@ -27,7 +27,7 @@ export interface Fault {
   client?: true;
   /** Needs a server whose disk can be filled. */
   disk?: true;
-  /** The next deploy finds the lock held until the runner's lease ends. */
+  /** Nobody tells the host, which waits for the end of the runner's lease where nothing was changed yet. */
   lease?: true;
   /** Where nobody ends the deploy in its own job, the app may be between two versions until the next one. */
   open?: true;
