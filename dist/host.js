@@ -224,7 +224,7 @@ const DISK = {
 };
 /** The same error in words, where a file could not be written for want of room; else null. */
 function diskTrouble(error) {
-    const { code = '', path } = (error ?? {});
+    const { code = '', path: from, dest: path = from, } = (error ?? {});
     const what = DISK[code];
     if (what === undefined)
         return null;
@@ -703,8 +703,14 @@ async function findRef(git, { ref, repository }, opening) {
     await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
     return 'The repository answers.';
 }
+/**
+ * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
+ * without its files, and git checks such a one out as empty, with exit code 0.
+ */
 async function has(git, sha) {
-    return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
+    if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
+        return false;
+    return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
 }
 /** The commit that a branch or tag names on the remote now, or null where neither exists. */
 async function lookUp(remote, ref) {
@@ -1075,13 +1081,13 @@ function loadProgram(runDir) {
 
 
 /** What a deploy takes away itself as it ends: PM2's config and a canary's files have environments of apps in them. */
-const PASSING = /^(reserve$|pm2-ssh-deploy\.json$|canary-\d)/;
+const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
 /** Takes away what a program that was killed has left of such in its run directory. */
 async function sweepRun(run) {
     const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
     if (left.length === 0 || mayRun(run))
         return;
-    await Promise.all(left.map((name) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { force: true })));
+    await Promise.all(left.map((name) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { recursive: true, force: true })));
 }
 function mayRun(run) {
     try {
@@ -5271,18 +5277,21 @@ function secretsOfApp(app) {
 
 
 
-/** Enough for the events, the journal and PM2's files in a rollback. Bytes. */
-const SIZE = 512 * 1024;
+/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
+const FILES = 16;
+const SIZE = 32 * 1024;
 /** A disk without room for this is full. Bytes. */
 const LEAST = 64 * 1024;
-const reserve_file = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
+const reserve = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
 /**
  * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
  * Throws where there is none to be had.
  */
 function takeReserve(runDir) {
     try {
-        (0,external_node_fs_namespaceObject.writeFileSync)(reserve_file(runDir), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE), { mode: 0o600 });
+        (0,external_node_fs_namespaceObject.mkdirSync)(reserve(runDir), { recursive: true, mode: 0o700 });
+        for (let n = 0; n < FILES; n++)
+            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(reserve(runDir), String(n)), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE));
     }
     catch (error) {
         freeReserve(runDir);
@@ -5297,7 +5306,7 @@ function makeRoom(runDir) {
         return false;
     }
     catch {
-        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve_file(runDir));
+        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve(runDir));
         freeReserve(runDir);
         return had;
     }
@@ -5306,12 +5315,12 @@ function makeRoom(runDir) {
     }
 }
 function freeReserve(runDir) {
-    reserve_remove(reserve_file(runDir));
+    reserve_remove(reserve(runDir));
 }
 /** On a disk that has become read-only there is nothing to give back. */
 function reserve_remove(path) {
     try {
-        (0,external_node_fs_namespaceObject.rmSync)(path, { force: true });
+        (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
     }
     catch {
         // What comes next tells.

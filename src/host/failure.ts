@@ -30,7 +30,11 @@ const DISK: Record<string, string> = {
 
 /** The same error in words, where a file could not be written for want of room; else null. */
 export function diskTrouble(error: unknown): DeployFailure | null {
-  const { code = '', path } = (error ?? {}) as NodeJS.ErrnoException;
+  const {
+    code = '',
+    path: from,
+    dest: path = from,
+  } = (error ?? {}) as NodeJS.ErrnoException & { dest?: string };
   const what = DISK[code];
   if (what === undefined) return null;
   return new DeployFailure(`${what}${path === undefined ? '' : `: ${path} cannot be written`}.`, {

@@ -68,8 +68,13 @@ export async function findRef(
   return 'The repository answers.';
 }
 
+/**
+ * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
+ * without its files, and git checks such a one out as empty, with exit code 0.
+ */
 async function has(git: Git, sha: string): Promise<boolean> {
-  return (await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
+  if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0) return false;
+  return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
 }
 
 /** The commit that a branch or tag names on the remote now, or null where neither exists. */

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Enough for the events, the journal and PM2's files in a rollback. Bytes. */
-const SIZE = 512 * 1024;
+/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
+const FILES = 16;
+const SIZE = 32 * 1024;
 /** A disk without room for this is full. Bytes. */
 const LEAST = 64 * 1024;
 
-const file = (runDir: string): string => join(runDir, 'reserve');
+const reserve = (runDir: string): string => join(runDir, 'reserve');
 
 /**
  * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
@@ -15,7 +16,8 @@ const file = (runDir: string): string => join(runDir, 'reserve');
  */
 export function takeReserve(runDir: string): void {
   try {
-    writeFileSync(file(runDir), randomBytes(SIZE), { mode: 0o600 });
+    mkdirSync(reserve(runDir), { recursive: true, mode: 0o700 });
+    for (let n = 0; n < FILES; n++) writeFileSync(join(reserve(runDir), String(n)), randomBytes(SIZE));
   } catch (error) {
     freeReserve(runDir);
     throw error;
@@ -29,7 +31,7 @@ export function makeRoom(runDir: string): boolean {
     writeFileSync(probe, randomBytes(LEAST), { mode: 0o600 });
     return false;
   } catch {
-    const had = existsSync(file(runDir));
+    const had = existsSync(reserve(runDir));
     freeReserve(runDir);
     return had;
   } finally {
@@ -38,13 +40,13 @@ export function makeRoom(runDir: string): boolean {
 }
 
 export function freeReserve(runDir: string): void {
-  remove(file(runDir));
+  remove(reserve(runDir));
 }
 
 /** On a disk that has become read-only there is nothing to give back. */
 function remove(path: string): void {
   try {
-    rmSync(path, { force: true });
+    rmSync(path, { recursive: true, force: true });
   } catch {
     // What comes next tells.
   }

@@ -183,7 +183,7 @@ function leftovers(site: Site): string[] {
   const kept = existsSync(beside) ? readdirSync(beside) : [];
   const scratch = runsOf(site).flatMap((run) =>
     readdirSync(runFile(site, run, '.'))
-      .filter((name) => /^(canary-|reserve$|pm2-ssh-deploy\.json$)/.test(name))
+      .filter((name) => /^(canary-|reserve$|room$|pm2-ssh-deploy)/.test(name))
       .map((name) => `runs/${run}/${name}`),
   );
   return [

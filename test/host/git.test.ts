@@ -105,6 +105,15 @@ describe('fetchCommit', () => {
     });
   });
 
+  it('fetches what a fetch that was cut short has left without its files', async () => {
+    const second = remote.commit({ 'a.txt': 'two' });
+    const commit = execFileSync('git', ['-C', remote.path, 'cat-file', 'commit', second]);
+    const alone = ['-C', live, 'hash-object', '-w', '-t', 'commit', '--stdin'];
+    expect(execFileSync('git', alone, { input: commit, encoding: 'utf8' }).trim()).toBe(second);
+    expect(await ask(second)).toBe(second);
+    expect(execFileSync('git', ['-C', live, 'show', `${second}:a.txt`], { encoding: 'utf8' })).toBe('two');
+  });
+
   it('asks nobody for a commit that is there already', async () => {
     expect(await ask(first, { url: 'file:///nowhere', given: true })).toBe(first);
   });

@@ -25,8 +25,10 @@ function callLimited(name: string): string {
 test('the reserve is kept while there is room, and given back once where there is none', () => {
   takeReserve(runDir);
   expect(makeRoom(runDir)).toBe(false);
-  expect(statSync(join(runDir, 'reserve'))).toMatchObject({ size: 512 * 1024 });
-  expect(statSync(join(runDir, 'reserve')).mode & 0o777).toBe(0o600);
+  const reserve = join(runDir, 'reserve');
+  const sizes = readdirSync(reserve).map((name) => statSync(join(reserve, name)).size);
+  expect(sizes).toEqual(Array.from({ length: 16 }, () => 32 * 1024));
+  expect(statSync(reserve).mode & 0o777).toBe(0o700);
   expect(callLimited('makeRoom')).toBe('true');
   expect(readdirSync(runDir)).toEqual([]);
   expect(callLimited('makeRoom')).toBe('false');
@@ -43,6 +45,7 @@ test.each([
     /^A disk of this host is full, or has no inode left: \/srv\/app\/x cannot/,
   ],
   [{ code: 'EDQUOT' }, /^The disk quota of this user is used up\.$/],
+  [{ code: 'ENOSPC', path: '/from', dest: '/to' }, /: \/to cannot/],
   [{ code: 'EROFS', path: '/srv/app' }, /read-only: \/srv\/app cannot be written\.$/],
 ])('a file that could not be written, in words: %o', (fields, said) => {
   expect(diskTrouble(Object.assign(new Error('x'), fields))?.message).toMatch(said);
