@@ -77,7 +77,7 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
 
     const scene: Scene = { fault: faultSite, action, relay, program, post: (main) => runPost(main, inputs) };
     fault.strike(scene);
-    if (isThere(program)) process.kill(program, 'SIGCONT');
+    goOn(program);
     if (!waitsForCancel(fault)) releaseAll(faultSite);
     await followOf(fault)(scene);
     const within = ENDS_WITHIN + (fault.lease === true ? LEASE : 0);
@@ -241,8 +241,12 @@ export function reconciledIn({ stdout }: ActionRun): string {
   return found === null ? '' : `${found[1]}: ${found[2]}`;
 }
 
-function isThere(pid: number): boolean {
-  return stateOf(pid) !== null;
+function goOn(program: number): void {
+  try {
+    process.kill(program, 'SIGCONT');
+  } catch {
+    // It is what was struck.
+  }
 }
 
 function stateOf(pid: number): string | null {
