@@ -1,8 +1,12 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
-export default defineConfig({
+const LONG = 'test/**/*.long.test.ts';
+
+/** `npm test` is for every change; `npm run test:long`, which is `--mode long`, has the files that take a minute and more. */
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: mode === 'long' ? [LONG] : ['test/**/*.test.ts'],
+    exclude: mode === 'long' ? configDefaults.exclude : [...configDefaults.exclude, LONG],
     globalSetup: ['test/rig/setup.ts'],
     // Each file runs real servers; two cores carry two of them.
     maxWorkers: 2,
@@ -12,4 +16,4 @@ export default defineConfig({
     // A second, which is the default, is not enough for a deploy's first event on a busy machine.
     expect: { poll: { timeout: 10_000 } },
   },
-});
+}));
