@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -49,7 +50,7 @@ describe.each(ALL_RUNTIMES)('$name', (runtime) => {
     const rpc = await openRpc(pm2.home, LIMIT);
     const daemon = daemonPid(pm2.home);
     if (!rpc || daemon === null) throw new Error('no daemon');
-    process.kill(daemon, 'SIGSTOP');
+    await stop(daemon);
     const started = Date.now();
     const failure = await rpc.call('getVersion', [{}], 300).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DeployFailure);
@@ -61,18 +62,37 @@ describe.each(ALL_RUNTIMES)('$name', (runtime) => {
     process.kill(daemon, 'SIGCONT');
     expect(await rpc.call('getVersion', [{}], LIMIT)).toBe(runtime.pm2Version);
 
-    process.kill(daemon, 'SIGSTOP');
+    await stop(daemon);
     const answer = rpc.call('getVersion', [{}], LIMIT);
     process.kill(daemon, 'SIGKILL');
     await expect(answer).rejects.toThrow('went away: it was killed');
     await expect(rpc.call('getVersion', [{}], LIMIT)).rejects.toThrow('went away');
-    await expect.poll(() => isAlive(daemon)).toBe(false);
+    // Its threads end one by one, and the last one takes the sockets along.
+    await expect.poll(() => isAlive(daemon) || tasksOf(daemon).length > 1).toBe(false);
     // Its socket and pid file are still there.
     expect(await openRpc(pm2.home, LIMIT)).toBeNull();
     expect(daemonPid(pm2.home)).toBeNull();
     expect(pm2.pids()).toEqual([]);
   });
 });
+
+function tasksOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+/** A signal takes its time: until it has, the process goes on, and may still answer. */
+async function stop(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const state = (task: string): string =>
+    readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .charAt(0);
+  await expect.poll(() => tasksOf(pid).every((task) => state(task) === 'T'), { interval: 1 }).toBe(true);
+}
 
 test('what is no PM2 daemon gives a clear failure', async () => {
   const home = await mkdtemp(join(tmpdir(), 'pm2-'));
