@@ -233,6 +233,24 @@ function diskTrouble(error) {
         cause: error,
     });
 }
+/** What went wrong, for the report; what is no `DeployFailure` comes with its stack. */
+function failureOf(error, state) {
+    if (error instanceof DeployFailure) {
+        return {
+            state,
+            message: error.message,
+            remedy: error.remedy,
+            output: [...error.output],
+            appLog: [...error.appLog],
+        };
+    }
+    const disk = diskTrouble(error);
+    if (disk !== null)
+        return failureOf(disk, state);
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const [message = 'unknown error', ...stack] = text.split('\n');
+    return { state, message, remedy: null, output: stack, appLog: [] };
+}
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
@@ -2340,1212 +2358,6 @@ function refuseForeign(live, instances) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:util"
-const external_node_util_namespaceObject = require("node:util");
-;// CONCATENATED MODULE: ./host/config-change.js
-
-
-
-
-
-/** Compares what runs with the config. `last` is the config of the deploy that was verified last, where there is one. */
-function configChanges(config, instances, last) {
-    return config.map((app) => {
-        const running = inOrder(instances.filter((one) => one.name === app.name && !one.module));
-        const old = last.find(({ name }) => name === app.name) ?? null;
-        const removed = old === null ? [] : removable(running, namesOf(old), namesOf(app));
-        return { app, running, removed, change: changeOf(app, running, old, removed) };
-    });
-}
-function changeOf(app, running, last, removed) {
-    const [first] = running;
-    if (first === undefined)
-        return { kind: 'nothing' };
-    const structure = structuralReasons(app, first, last);
-    const settings = [
-        ...unappliedSettings(app, running),
-        ...(last === null ? [] : changedSettings(app, last)),
-        ...removed.map((name) => `variable ${name} removed`),
-    ];
-    if (structure.length > 0)
-        return { kind: 'recreate', outage: outageOf(app, running), reasons: [...structure, ...settings] };
-    const { count } = expectedInstances(app);
-    if (count !== running.length) {
-        const byHand = last !== null && expectedInstances(last).count === count;
-        const reason = `instances ${running.length} -> ${count}${byHand ? ' (changed on the server; the file decides)' : ''}`;
-        const by = Math.abs(count - running.length);
-        return { kind: count > running.length ? 'scale up' : 'scale down', by, reasons: [reason, ...settings] };
-    }
-    return settings.length > 0 ? { kind: 'reload', reasons: settings } : { kind: 'nothing' };
-}
-/** What is settled for good when PM2 starts an app. */
-function structuralReasons(app, first, last) {
-    const { mode } = expectedInstances(app);
-    const given = app.exec_mode ?? app.execMode ?? app.execute_command;
-    // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
-    const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
-    const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
-    for (const [name, byDefault] of [
-        ['instance_var', 'NODE_APP_INSTANCE'],
-        ['increment_var', null],
-    ]) {
-        const [old, now] = [first.settings[name] ?? byDefault, app[name] ?? byDefault];
-        if (old !== now)
-            reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
-    }
-    // It can be ended, but begins with a start alone.
-    if (watches(app.watch) && !watches(first.watch))
-        reasons.push('watch off -> on');
-    return reasons;
-}
-function watches(watch) {
-    return watch !== undefined && watch !== null && watch !== false && watch !== '';
-}
-/** Instances that PM2 watches, and is not to watch any more. */
-function watchedInVain({ app, running }) {
-    return watches(app.watch) ? [] : running.filter((one) => watches(one.watch));
-}
-/** Settings that PM2's own reload leaves, as far as what runs shows them. */
-function unappliedSettings(app, running) {
-    const script = scriptFile(app);
-    const differs = (find) => running.find(find);
-    const cwd = differs((one) => realOrSame(one.cwd) !== realOrSame(app.cwd));
-    const file = differs((one) => script !== null && realOrSame(one.script) !== realOrSame(script));
-    const waits = differs((one) => one.waitReady && (app.wait_ready ?? app.waitReady) !== true);
-    return [
-        ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
-        ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
-        ...(waits === undefined ? [] : ['wait_ready true -> false']),
-        ...(!watches(app.watch) && running.some((one) => watches(one.watch)) ? ['watch on -> off'] : []),
-    ];
-}
-/** PM2's own reload leaves these whatever the file says. */
-const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
-/** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
-const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|watch|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
-/** Settings that PM2's own reload leaves, of which only the two files tell. */
-function changedSettings(app, last) {
-    return [...new Set([...Object.keys(last), ...Object.keys(app)])]
-        .filter((name) => !NOT_REMOVED.test(name) && !(0,external_node_util_namespaceObject.isDeepStrictEqual)(app[name], last[name]))
-        .filter((name) => NEVER_APPLIED.test(name) || app[name] === undefined)
-        .map((name) => `${name} ${app[name] === undefined ? 'removed' : 'changed'}`);
-}
-/** Of these variables, those that an instance has and the new version has not. */
-function removable(running, candidates, kept) {
-    const present = new Set(running.flatMap(({ env }) => Object.keys(env)));
-    // A variable under the name of one of PM2's own fields cannot be told from that field.
-    return [...new Set(candidates)].filter((name) => present.has(name) && !kept.includes(name) && !PM2_FIELDS.has(name));
-}
-/** Variables that the config names, for whatever `--env`. */
-function namesOf(app) {
-    return Object.keys(app)
-        .filter((key) => key === 'env' || key.startsWith('env_'))
-        .flatMap((key) => Object.keys(app[key] ?? {}));
-}
-/** The numbers count, not PM2's ids: what an app does in its first instance alone must go on. */
-function inOrder(instances) {
-    const numberOf = ({ instanceNumber, pmId }) => instanceNumber ?? pmId;
-    return instances.sort((a, b) => numberOf(a) - numberOf(b) || a.pmId - b.pmId);
-}
-/** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
-function outageOf(app, running) {
-    const listen = Number(app.listen_timeout ?? 3_000) || 3_000;
-    return listen + Math.max(...running.map(({ killTimeout }) => killTimeout ?? 1_600));
-}
-/** What will be done about the differences, one sentence for each app that has any. */
-function foretell(changes) {
-    return changes.flatMap(({ app, change }) => {
-        if (change.kind === 'nothing')
-            return [];
-        const what = `'${app.name}': ${change.reasons.join('; ')}`;
-        switch (change.kind) {
-            case 'reload':
-                return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
-            case 'scale up':
-                return `${what}. ${change.by} will be added once the others run the new version.`;
-            case 'scale down':
-                return `${what}. The last ${change.by} will be removed once the others run the new version.`;
-            case 'recreate':
-                return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
-            default:
-                return [];
-        }
-    });
-}
-/** For `on-config-change: fail`. */
-function refuseChanges(changes) {
-    const found = changes.flatMap(({ app, change, running }) => change.kind === 'nothing'
-        ? []
-        : [{ what: `'${app.name}': ${change.reasons.join('; ')}`, command: commandFor(app, change, running) }]);
-    if (found.length === 0)
-        return;
-    throw new DeployFailure(`PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
-        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
-    });
-}
-function commandFor(app, change, running) {
-    const onlyCount = change.kind !== 'nothing' && change.reasons.length === 1;
-    if (change.kind === 'scale up' && onlyCount)
-        return `pm2 scale ${app.name} ${running.length + change.by}`;
-    if (change.kind === 'scale down' && onlyCount) {
-        // PM2's own scale would remove the first ones.
-        return `pm2 delete ${running
-            .slice(-change.by)
-            .map(({ pmId }) => pmId)
-            .join(' ')}`;
-    }
-    return `pm2 delete ${app.name}`;
-}
-
-;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
-/**
- * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
- * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
- * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
- * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
- * variables that are to go.
- */
-const WHOLE_RELOAD = `
-'use strict';
-const fs = require('fs');
-const path = require('path');
-const { apps, whole } = JSON.parse(fs.readFileSync(path.join(__dirname, 'pm2-ssh-deploy.json'), 'utf8'));
-const load = (file) => require(path.join(whole.pm2Root, file));
-
-// Read once, and not to reach any app.
-process.env.PM2_CONCURRENT_ACTIONS = '1';
-load('constants.js');
-delete process.env.PM2_CONCURRENT_ACTIONS;
-
-const Client = load('lib/Client.js');
-const Common = load('lib/Common.js');
-const settings = Object.keys(load('lib/API/schema.json')).filter((name) => /^\\w+$/.test(name));
-const RESOLVED = ['pm_exec_path', 'pm_cwd', 'exec_interpreter', 'node_args', 'args'];
-const FILES = ['pm_log_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path'];
-// The daemon removes a field that is given so.
-const GONE = 'null';
-
-const extras = new Map();
-function extrasOf(conf) {
-  const known = extras.get(conf.name);
-  if (known) return known;
-  const { exec_mode } = apps.find(({ name }) => name === conf.name) || {};
-  const fresh = Common.resolveAppAttributes(
-    { cwd: process.cwd(), pm2_home: process.env.PM2_HOME },
-    { ...conf, ...(exec_mode ? { exec_mode } : {}), env: {} },
-  );
-  const found = {};
-  for (const name of settings) if (fresh[name] === undefined) found[name] = GONE;
-  for (const name of [...RESOLVED, ...FILES]) found[name] = fresh[name] === undefined ? GONE : fresh[name];
-  for (const name of whole.removed[conf.name] || []) found[name] = GONE;
-  if (conf.cwd && !('PWD' in conf.env)) found.PWD = conf.cwd;
-  extras.set(conf.name, found);
-  return found;
-}
-
-/** Each instance has files of its own, as the daemon names them when it starts one. */
-function numbered(file, id, merged) {
-  if (file === GONE) return file;
-  const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
-  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
-}
-
-const call = Client.prototype.executeRemote;
-Client.prototype.executeRemote = function executeRemote(method, given, done) {
-  if (method !== 'reloadProcessId') return call.call(this, method, given, done);
-  const conf = given.env.current_conf;
-  const added = { ...extrasOf(conf) };
-  for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);
-  return call.call(this, method, { ...given, env: { ...given.env, current_conf: { ...conf, ...added } } }, done);
-};
-`;
-
-;// CONCATENATED MODULE: ./host/pm2/cli.js
-
-
-
-
-
-/** PM2's own, in milliseconds. */
-const LISTEN_TIMEOUT = 3_000;
-const KILL_TIMEOUT = 1_600;
-/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
-const MARGIN = 30_000;
-/**
- * Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command
- * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
- */
-function startOrReload(options) {
-    const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
-    // PM2 tells what a config is by a `.json` anywhere in its path.
-    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
-    const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
-    const abort = new AbortController();
-    const go = async () => {
-        for (const file of [config, hook])
-            (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        const whole = { pm2Root: pm2.root, removed };
-        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
-        (0,external_node_fs_namespaceObject.writeFileSync)(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
-        try {
-            return await run(node, [
-                ...['--require', hook, pm2.bin, 'startOrReload', config, '--no-color'],
-                ...(pm2Env === null ? [] : ['--env', pm2Env]),
-            ], {
-                cwd,
-                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
-                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
-                timeLimit: reloadTimeLimit(apps, running, pm2.version),
-                cancel: abort.signal,
-                ...(holds === undefined ? {} : { holds }),
-                ...(onLine === undefined ? {} : { onLine }),
-            });
-        }
-        finally {
-            for (const file of [config, hook])
-                (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        }
-    };
-    return { done: go(), abort: () => abort.abort() };
-}
-/**
- * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
- * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
- */
-function reloadTimeLimit(apps, running, pm2Version) {
-    return apps.reduce((sum, app) => {
-        const now = running.filter(({ name }) => name === app.name);
-        const count = Math.max(now.length, expectedInstances(app).count);
-        return sum + count * swapTimeLimit(app, now, pm2Version);
-    }, MARGIN);
-}
-/** How long PM2 may take to replace one instance of an app, in milliseconds. */
-function swapTimeLimit(app, running, pm2Version) {
-    // The old instances are killed by their own limit, the new ones' may differ.
-    const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
-    return readyTimeLimit(app, pm2Version) + kill;
-}
-/** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
-function readyTimeLimit(app, pm2Version) {
-    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-    return waits * milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
-}
-/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
-function killTimeoutOf({ killTimeout }) {
-    return killTimeout ?? KILL_TIMEOUT;
-}
-function milliseconds(value, byDefault) {
-    const given = typeof value === 'string' ? Number(value) : value;
-    return typeof given === 'number' && given > 0 ? given : byDefault;
-}
-
-;// CONCATENATED MODULE: ./host/bring-about.js
-
-
-
-/** For the daemon's own work beside the app's, in milliseconds. */
-const bring_about_MARGIN = 10_000;
-/**
- * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
- * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
- * point, since it goes by what really runs.
- */
-async function bringAbout(context, wanted, carryOut) {
-    const { pm2, clock } = context;
-    const { config, over } = wanted;
-    const all = await pm2.list();
-    const changes = configChanges(config, all, over?.last ?? []);
-    const recreated = changes.filter(({ change }) => change.kind === 'recreate');
-    const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
-    const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
-    for (const one of changes.flatMap(watchedInVain))
-        await pm2.unwatch(one);
-    const gone = recreated.flatMap(({ running }) => running);
-    await clock.book('pm2', () => pm2.remove(gone));
-    // On the way back the instances that are too many are of the version that failed.
-    if (over === null)
-        await shrink(context, config);
-    const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
-    await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
-    await grow(context, config);
-    await shrink(context, config);
-    await refuseLeft(context, config);
-}
-/** Starts PM2's command, and shows what it prints. */
-function runPm2({ pm2, log }, what, running) {
-    return pm2.startOrReload(what, running, (text) => {
-        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
-        if (!/^[│┌├└]|^host metrics/.test(text))
-            log({ type: 'output', from: 'pm2', text });
-    });
-}
-/** What ran before has all its variables in its config: any other is of the version that failed. */
-function notIn({ env }, running) {
-    return removable(running, running.flatMap((one) => Object.keys(one.env)), Object.keys(env));
-}
-/** A start anew would lose the variables that an app has from the shell of its first start, and add those of this session. */
-function withInherited({ app, removed }, before) {
-    const old = before.find(({ name }) => name === app.name);
-    if (old === undefined)
-        return app;
-    const inherited = Object.entries(old.env).filter(([name]) => !removed.includes(name));
-    return { ...app, env: { ...Object.fromEntries(inherited), ...app.env }, filter_env: [''] };
-}
-async function grow({ pm2, clock }, config) {
-    for (const { app, change, running } of configChanges(config, await pm2.list(), [])) {
-        const like = running.find(({ status }) => status === 'online');
-        if (change.kind !== 'scale up' || like === undefined)
-            continue;
-        const limit = swapTimeLimit(app, [], pm2.install.version) + bring_about_MARGIN;
-        for (let left = change.by; left > 0; left--) {
-            await clock.book('pm2', () => pm2.duplicate(like, limit));
-        }
-    }
-}
-async function shrink({ pm2, clock }, config) {
-    for (const { change, running } of configChanges(config, await pm2.list(), [])) {
-        if (change.kind === 'scale down')
-            await clock.book('pm2', () => pm2.remove(running.slice(-change.by)));
-    }
-}
-/** A PM2 that does not do what those do that are known would leave the old settings and say nothing. */
-async function refuseLeft({ pm2 }, config) {
-    for (const { app, running } of configChanges(config, await pm2.list(), [])) {
-        const left = unappliedSettings(app, running);
-        if (left.length > 0)
-            throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
-    }
-}
-
-;// CONCATENATED MODULE: ./host/canary/patience.js
-
-
-/** A busy host boots the next instance more slowly than the canary. */
-const SLOWER = 1.5;
-/**
- * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
- * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
- */
-function withPatience(config, boots) {
-    const advice = [];
-    const patient = config.map((app) => {
-        const boot = boots.find(({ name }) => name === app.name);
-        const given = Number(app.listen_timeout) > 0 ? Number(app.listen_timeout) : LISTEN_TIMEOUT;
-        if (boot === undefined || expectedInstances(app).mode === 'fork')
-            return app;
-        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
-        if (app.wait_ready === true && boot.readyMs === null) {
-            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
-            return app;
-        }
-        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
-        if (took === null || took * SLOWER <= given)
-            return app;
-        const enough = Math.ceil((took * 2) / 1000) * 1000;
-        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
-        return { ...app, listen_timeout: enough };
-    });
-    return { config: patient, advice };
-}
-
-;// CONCATENATED MODULE: ./host/checkout.js
-
-
-
-
-
-
-/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
-async function inspectCheckout(live, git) {
-    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
-        return 'absent';
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(live, '.git'))) {
-        throw new DeployFailure(`${live} holds files but is no git checkout.`, {
-            remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
-        });
-    }
-    const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
-    if ((0,external_node_fs_namespaceObject.realpathSync)(top) !== (0,external_node_fs_namespaceObject.realpathSync)(live)) {
-        throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
-            remedy: 'Give path the top of the checkout, and working-directory the rest.',
-        });
-    }
-    return 'checkout';
-}
-async function readHead(git) {
-    const [commit, branch] = await Promise.all([
-        git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
-        git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
-    ]);
-    return {
-        sha: commit.code === 0 ? commit.stdout.trim() : null,
-        branch: branch.code === 0 ? branch.stdout.trim() : null,
-    };
-}
-/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
-async function localChanges(live, git, { rewritten, deleted }) {
-    const args = [
-        'status',
-        '--porcelain=v1',
-        '-z',
-        '--no-renames',
-        '--untracked-files=no',
-        '--ignore-submodules=all',
-    ];
-    const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
-    return listing
-        .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
-        .map((entry) => entry.slice(3))
-        .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
-}
-/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
-async function refuseGitLocks(git) {
-    for (const file of await gitLocks(git)) {
-        throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
-            remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
-        });
-    }
-}
-/**
- * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
- * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
- */
-async function removeGitLocks(git, since) {
-    const left = (await gitLocks(git)).filter((file) => (0,external_node_fs_namespaceObject.statSync)(file).mtimeMs >= since);
-    for (const file of left)
-        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-    return left;
-}
-async function gitLocks(git) {
-    const files = [];
-    for (const name of ['index.lock', 'HEAD.lock']) {
-        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
-        files.push((0,external_node_path_namespaceObject.resolve)(git.directory, path));
-    }
-    return files.filter((file) => (0,external_node_fs_namespaceObject.existsSync)(file));
-}
-function refuseLocalChanges(live, changes) {
-    if (changes.length === 0)
-        return;
-    const shown = changes.slice(0, 3).join(', ');
-    const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
-    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
-        output: changes,
-        remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
-    });
-}
-/** sha256 of a file's content, or null where there is no readable file. */
-function contentOf(file) {
-    try {
-        return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
-    }
-    catch {
-        return null;
-    }
-}
-/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
-async function trackedFiles(git, sha) {
-    const files = await listTree(git, sha);
-    return new Map(files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]));
-}
-/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
-async function submodulePaths(git, gitIn, sha) {
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
-        return [];
-    const found = [];
-    for (const { path, type } of await listTree(git, sha)) {
-        if (type !== 'commit' || !(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, path, '.git')))
-            continue;
-        const within = await submodulePaths(gitIn((0,external_node_path_namespaceObject.join)(git.directory, path)), gitIn, 'HEAD');
-        found.push(path, ...within.map((inner) => `${path}/${inner}`));
-    }
-    return found;
-}
-async function listTree(git, sha) {
-    const listing = splitZ(await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`));
-    return listing.map((entry) => {
-        const tab = entry.indexOf('\t');
-        const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
-        return { path: entry.slice(tab + 1), mode, type, object };
-    });
-}
-/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
-async function flaggedFiles(git) {
-    const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
-    return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
-}
-/** Of the given paths, those that the live checkout's ignore rules cover. */
-async function ignoredPaths(git, paths) {
-    if (paths.length === 0)
-        return new Set();
-    const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
-        input: `${paths.join('\0')}\0`,
-    });
-    return new Set(splitZ(result.stdout));
-}
-/**
- * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
- * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
- */
-async function moveHead(git, from, sha, keptIndex) {
-    const index = await indexFile(git);
-    if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
-        copyWhole(index, keptIndex);
-    const what = `Setting HEAD to ${sha}`;
-    await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
-    await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
-    await git.attempt(['update-index', '-q', '--refresh']);
-}
-/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
-async function restoreHead(git, to, keptIndex) {
-    const index = await indexFile(git);
-    if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
-        copyWhole(keptIndex, index);
-    }
-    else if (to.sha === null) {
-        (0,external_node_fs_namespaceObject.rmSync)(index, { force: true });
-    }
-    const what = 'Restoring HEAD';
-    const reason = ['-m', 'pm2-ssh-deploy: rollback'];
-    if (to.branch !== null)
-        await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
-    else if (to.sha !== null)
-        await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
-    await git.attempt(['update-index', '-q', '--refresh']);
-}
-/** Never leaves a part, which would be taken for the whole later. */
-function copyWhole(from, to) {
-    (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
-    (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
-}
-async function indexFile(git) {
-    const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
-    return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
-}
-
-;// CONCATENATED MODULE: ./host/tree.js
-
-
-/** A larger file is known by its size and time alone. */
-const HASHED_UP_TO = 8 * 1024 * 1024;
-const IN_NODE_MODULES = /(^|\/)node_modules\//;
-const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
-/** Whether a path lies below a directory named node_modules. */
-function inNodeModules(path) {
-    return IN_NODE_MODULES.test(path);
-}
-/**
- * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
- * into `staging` later is no part of it. Throws what the file system throws.
- */
-function recordGenerated(staging, tracked) {
-    const roots = [];
-    const directories = [];
-    const singles = [];
-    const rewritten = [];
-    const known = parentsOf(tracked.keys());
-    const seen = new Set();
-    const walk = (directory) => {
-        const prefix = directory === '' ? '' : `${directory}/`;
-        const hasTracked = known.has(directory);
-        const names = [];
-        const below = [];
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
-            withFileTypes: true,
-        })) {
-            if (entry.name === '.git')
-                continue;
-            const path = prefix + entry.name;
-            const fingerprint = tracked.get(path);
-            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
-            if (hasTracked && !isTracked)
-                roots.push(path);
-            if (entry.isDirectory())
-                below.push(path);
-            else if (fingerprint !== undefined) {
-                seen.add(path);
-                const content = changedContent(`${staging}/${path}`, fingerprint);
-                if (content !== null)
-                    rewritten.push([path, content]);
-            }
-            else {
-                const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
-                if (!hasTracked)
-                    names.push(entry.name);
-                if (watched)
-                    singles.push(single(staging, path));
-            }
-        }
-        if (!hasTracked)
-            directories.push([directory, names]);
-        for (const path of below)
-            walk(path);
-    };
-    walk('');
-    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
-    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
-}
-/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
-function parentsOf(paths) {
-    const parents = new Set(['']);
-    for (const path of paths) {
-        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
-            const parent = path.slice(0, cut);
-            if (parents.has(parent))
-                break;
-            parents.add(parent);
-        }
-    }
-    return parents;
-}
-/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
-function tree_contentOf(file, stat) {
-    if (stat.isSymbolicLink())
-        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
-    if (!stat.isFile() || stat.size > HASHED_UP_TO)
-        return null;
-    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
-}
-function single(staging, path) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
-    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
-}
-/** The sha256 of a tracked file that is no longer what git checked out, else null. */
-function changedContent(file, fingerprint) {
-    const [mode, object = ''] = fingerprint.split(' ');
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
-    const content = stat.isSymbolicLink()
-        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
-        : stat.isFile()
-            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
-            : null;
-    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
-    if (content === null)
-        return 'not a file';
-    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
-    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
-    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
-}
-function sha256(content) {
-    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
-}
-
-;// CONCATENATED MODULE: ./host/known-tree.js
-
-/** All generated leaves of which nothing but the name is recorded. */
-const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
-/**
- * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
- * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
- */
-function knownTree(tracked, generated, deleted) {
-    const tree = grower();
-    const removed = new Set(generated?.deleted ?? []);
-    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
-    for (const parent of parentsOf(tracked.keys()))
-        tree.directory(parent).tracked = true;
-    for (const [path, fingerprint] of tracked) {
-        if (removed.has(path) && deleted === 'absent')
-            continue;
-        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
-        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
-    }
-    for (const [path, names] of generated?.directories ?? []) {
-        const { entries } = tree.directory(path);
-        for (const name of names)
-            entries.set(name, GENERATED);
-    }
-    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
-        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
-    if (removed.size > 0 && deleted === 'absent')
-        dropEmptied(tree.top, removed);
-    return tree.top;
-}
-/** Puts a subtree at a path, whatever was known there. */
-function graft(top, path, what) {
-    const cut = path.lastIndexOf('/');
-    const parent = at(top, path.slice(0, Math.max(cut, 0)));
-    if (parent?.kind !== 'directory')
-        throw new Error(`nothing is known around ${path}`);
-    parent.entries.set(path.slice(cut + 1), what);
-}
-/** What is known at a path; `''` is the top. */
-function at(top, path) {
-    let found = top;
-    for (const name of path === '' ? [] : path.split('/')) {
-        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
-    }
-    return found;
-}
-/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
-function grower() {
-    const top = { kind: 'directory', tracked: false, entries: new Map() };
-    const directories = new Map([['', top]]);
-    const directory = (path) => {
-        const cached = directories.get(path);
-        if (cached !== undefined)
-            return cached;
-        const made = { kind: 'directory', tracked: false, entries: new Map() };
-        directories.set(path, made);
-        put(path, made);
-        return made;
-    };
-    const put = (path, what) => {
-        const cut = path.lastIndexOf('/');
-        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
-    };
-    return { top, directory, leaf: put };
-}
-/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
-function dropEmptied(top, removed) {
-    const parents = [...parentsOf(removed)].filter((path) => path !== '');
-    for (const path of parents.sort((a, b) => b.length - a.length)) {
-        const found = at(top, path);
-        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
-            continue;
-        const cut = path.lastIndexOf('/');
-        const parent = at(top, path.slice(0, Math.max(cut, 0)));
-        if (parent?.kind === 'directory')
-            parent.entries.delete(path.slice(cut + 1));
-    }
-}
-
-;// CONCATENATED MODULE: ./host/rename.js
-
-const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
-function rename_statOf(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOTDIR')
-            return null;
-        throw error;
-    }
-}
-/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
-function isSameFile(one, other) {
-    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
-}
-/**
- * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
- * file that is written at this very moment, so that a file is first given its second name and then loses its first.
- */
-function renameIfFree(from, to, onStep) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
-    try {
-        if (stat.isFile()) {
-            if (addName(from, to)) {
-                onStep();
-                removeName(from, onStep);
-                return true;
-            }
-            if (rename_statOf(to) !== null)
-                return false;
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(from, to);
-    }
-    catch (error) {
-        if (IN_THE_WAY.has(codeOf(error)))
-            return false;
-        throw error;
-    }
-    onStep();
-    return true;
-}
-function removeName(path, onStep) {
-    (0,external_node_fs_namespaceObject.unlinkSync)(path);
-    onStep();
-}
-function codeOf(error) {
-    return error.code ?? '';
-}
-/** False where the filesystem, or a rule about other users' files, allows no second name. */
-function addName(file, name) {
-    try {
-        (0,external_node_fs_namespaceObject.linkSync)(file, name);
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EEXIST')
-            throw error;
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/strays.js
-
-
-
-
-/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
-function moveBack(from, to) {
-    try {
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
-        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
-    }
-    catch {
-        return false;
-    }
-}
-/**
- * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
- * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
- * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
- * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
- */
-function bringBack(from, live, version, ops) {
-    const strays = { brought: [], left: [] };
-    if (version.generated === null)
-        return strays;
-    const known = knownTree(version.tracked, version.generated, 'known');
-    const visit = (directory, old) => {
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
-            const path = `${directory}/${entry.name}`;
-            const there = old.entries.get(entry.name);
-            if (there?.kind === 'directory' && entry.isDirectory())
-                visit(path, there);
-            else if (there === undefined && entry.name !== '.git') {
-                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
-                strays[moved ? 'brought' : 'left'].push(path);
-            }
-        }
-    };
-    for (const { path } of ops) {
-        const there = at(known, path);
-        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
-            visit(path, there);
-    }
-    return strays;
-}
-
-;// CONCATENATED MODULE: ./host/swap.js
-
-
-
-
-
-
-/** A path that is written again each time that it is set aside is given up after this many times. */
-const TRIES = 100;
-/** So many things of one path can be set aside. */
-const ASIDES = 10_000;
-/**
- * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
- * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
- * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
- * for good; then `swapBackward` restores.
- */
-function swapForward(places, ops, onStep = () => { }) {
-    return carryOut(places, ops, onStep, forward);
-}
-/** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
-function swapBackward(places, ops, onStep = () => { }) {
-    return carryOut(places, [...ops].reverse(), onStep, backward);
-}
-/** Whether every path of the list has gone to where the new version wants it, and none came back. */
-function isForward({ staging, kept }, ops) {
-    return ops.every((op) => (!op.staging || rename_statOf(`${staging}/${op.path}`) === null) &&
-        (!op.live || rename_statOf(`${kept}/${op.path}`) !== null));
-}
-/**
- * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
- * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.
- */
-function checkSwap(places, ops) {
-    const device = rename_statOf(places.staging)?.dev;
-    for (const { path, live, staging } of ops) {
-        const refuse = (what, remedy = 'Run the job again.') => {
-            throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
-        };
-        const here = rename_statOf(`${places.live}/${path}`);
-        if ((here !== null) !== live)
-            refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
-        if ((rename_statOf(`${places.staging}/${path}`) !== null) !== staging)
-            refuse('has changed in the finished build');
-        if (rename_statOf(`${places.kept}/${path}`) !== null)
-            refuse('was replaced already');
-        if (here !== null && here.dev !== device)
-            refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
-        // A directory's own entry `..` changes when it moves to another parent.
-        const mustWrite = [
-            (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
-            ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
-        ];
-        if (!mustWrite.every(isWritable))
-            refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
-    }
-}
-function carryOut({ live, staging, kept }, ops, onStep, direction) {
-    const work = { kept, reappeared: new Set(), onStep };
-    for (const op of ops) {
-        const { path } = op;
-        if (path.split('/').some((name) => ['', '.', '..', '.git'].includes(name)))
-            throw new Error(`${JSON.stringify(path)} can be no path of a swap`);
-        const spot = { path, live: `${live}/${path}`, staging: `${staging}/${path}`, kept: `${kept}/${path}` };
-        try {
-            direction(work, spot, op);
-        }
-        catch (error) {
-            if (error instanceof DeployFailure)
-                throw error;
-            const message = `${JSON.stringify(path)} could not be swapped: ${error.message}`;
-            throw new DeployFailure(message, { cause: error });
-        }
-    }
-    const parents = [...parentsOf(ops.map(({ path }) => path))];
-    if (direction === backward)
-        removeEmptied(kept, parents);
-    for (const parent of parents) {
-        for (const root of [live, staging, kept])
-            attempt(() => syncDirectory(`${root}/${parent}`));
-    }
-    return { reappeared: [...work.reappeared] };
-}
-/**
- * What is where tells how far a path has come. Where two places name one file, a kill came between the two halves of
- * `renameIfFree`: the second half is made up for, or the first undone. Hard links that were there before do not look
- * like that, since there is never both a kept and a coming file beside a live one otherwise.
- */
-function forward(work, spot, op) {
-    const kept = op.live ? rename_statOf(spot.kept) : null;
-    const coming = op.staging ? rename_statOf(spot.staging) : null;
-    let here = rename_statOf(spot.live);
-    if (isSameFile(kept, here) && (coming !== null || !op.staging)) {
-        removeName(spot.live, work.onStep);
-        here = null;
-    }
-    if (!op.staging) {
-        // What is in live beside a kept one came up after it: the new version has nothing that could be in its way.
-        if (here !== null && kept === null)
-            keep(work, spot);
-        return;
-    }
-    if (coming === null) {
-        if (op.live ? kept === null : here === null)
-            throw gone(spot, 'the finished build');
-        return;
-    }
-    if (isSameFile(here, coming) && (kept !== null || !op.live)) {
-        removeName(spot.staging, work.onStep);
-        return;
-    }
-    if (op.live && kept === null) {
-        if (here === null)
-            throw gone(spot, 'the live directory');
-        keep(work, spot);
-    }
-    place(work, spot, spot.staging);
-}
-function backward(work, spot, op) {
-    const kept = op.live ? rename_statOf(spot.kept) : null;
-    // Never kept, or restored already: what is in live is not the new version's.
-    if (op.live && kept === null)
-        return;
-    const returned = op.staging ? rename_statOf(spot.staging) : null;
-    const here = rename_statOf(spot.live);
-    if (isSameFile(here, returned))
-        removeName(spot.live, work.onStep);
-    else if (isSameFile(here, kept) && (returned !== null || !op.staging)) {
-        removeName(spot.kept, work.onStep);
-        return;
-    }
-    else if (here !== null && op.staging && returned === null) {
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.staging), { recursive: true });
-        (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.staging);
-        work.onStep();
-    }
-    if (kept === null)
-        return;
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.live), { recursive: true });
-    place(work, spot, spot.kept);
-}
-function keep(work, spot) {
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.kept), { recursive: true });
-    (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.kept);
-    work.onStep();
-}
-/** Moves something into live. The app may write there at any moment: that is set aside first, as often as it comes. */
-function place(work, spot, from) {
-    for (let tries = 0; tries < TRIES; tries++) {
-        if (rename_statOf(spot.live) !== null)
-            setAside(work, spot);
-        if (renameIfFree(from, spot.live, work.onStep))
-            return;
-    }
-    throw new DeployFailure(`${JSON.stringify(spot.path)} was written again each time that it was replaced.`, {
-        remedy: 'Stop what writes there, and run the job again.',
-    });
-}
-function setAside(work, spot) {
-    for (let n = 0; n < ASIDES; n++) {
-        const aside = `${work.kept}.reappeared${n === 0 ? '' : `.${n}`}/${spot.path}`;
-        try {
-            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(aside), { recursive: true });
-            if (rename_statOf(aside) !== null)
-                continue;
-            (0,external_node_fs_namespaceObject.renameSync)(spot.live, aside);
-        }
-        catch (error) {
-            if (codeOf(error) === 'ENOENT')
-                return;
-            // An earlier one stands where a parent is needed.
-            if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'EEXIST')
-                continue;
-            throw error;
-        }
-        work.reappeared.add(spot.path);
-        work.onStep();
-        return;
-    }
-}
-function gone(spot, where) {
-    return new DeployFailure(`${JSON.stringify(spot.path)} has gone from ${where} in the middle of the swap.`);
-}
-/** The parents that `keep` made are empty once everything is back. */
-function removeEmptied(kept, parents) {
-    const deepestFirst = parents.filter((path) => path !== '').sort((a, b) => b.length - a.length);
-    for (const parent of deepestFirst)
-        attempt(() => (0,external_node_fs_namespaceObject.rmdirSync)(`${kept}/${parent}`));
-}
-/** For what is well meant and may fail: a directory that is not there, a filesystem that cannot sync one. */
-function attempt(work) {
-    try {
-        work();
-    }
-    catch {
-        // Nothing depends on it.
-    }
-}
-function isWritable(directory) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/transaction.js
-
-
-
-const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
-/** Returns once it is on disk. */
-function saveTransaction(state, transaction) {
-    writeDurably(transaction_file(state), JSON.stringify(transaction));
-}
-function loadTransaction(state) {
-    const text = readIfThere(transaction_file(state));
-    return text === null ? null : JSON.parse(text);
-}
-/** When it was last put on disk, in milliseconds since 1970. */
-function transactionSavedAt(state) {
-    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
-}
-
-;// CONCATENATED MODULE: ./host/activate.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-function swapPlaces({ places }, { staging, kept }) {
-    return { live: places.live, staging, kept };
-}
-/** Where the index as it was lies, for a rollback. */
-function keptIndex({ kept }) {
-    return (0,external_node_path_namespaceObject.join)(kept, '..', 'index');
-}
-/** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
-async function swapIn(context, transaction) {
-    const { places, git } = context;
-    const { previous, current, sha, kept, ops } = transaction;
-    tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
-    if (previous.sha !== null) {
-        const tracked = await trackedFiles(git, previous.sha);
-        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, current?.record ?? null) }, ops));
-    }
-    await moveHead(git, previous, sha, keptIndex(transaction));
-    transaction.swapped = momentNow();
-    saveTransaction(places.state, transaction);
-}
-/** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
-async function swapOut(context, transaction) {
-    if (transaction.restored)
-        return;
-    const { places, git } = context;
-    const { previous, record, sha, staging, ops } = transaction;
-    tellReappeared(context, transaction, swapBackward(swapPlaces(context, transaction), ops));
-    if (exists(staging)) {
-        const tracked = await trackedFiles(git, sha);
-        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops));
-    }
-    await restoreHead(git, previous, keptIndex(transaction));
-    transaction.restored = true;
-    try {
-        saveTransaction(places.state, transaction);
-    }
-    catch (error) {
-        // On a full disk the app matters more: what is done already can be done again.
-        warn(context.log, `The transaction cannot be written: ${error.message}`);
-    }
-}
-function tellReappeared({ log }, { kept }, { reappeared }) {
-    for (const path of reappeared) {
-        warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
-    }
-}
-function tellStrays({ log }, { brought, left }) {
-    if (brought.length > 0)
-        inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
-    if (left.length > 0)
-        warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
-}
-/** Whether the new version's files are all in place, whatever was written down of it. */
-function isSwappedIn(context, transaction) {
-    return isForward(swapPlaces(context, transaction), transaction.ops);
-}
-/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
-async function reload(context, transaction, boots) {
-    const { pm2Env, deployId, current, before } = transaction;
-    const { config, advice } = withPatience(transaction.config, boots);
-    for (const text of advice)
-        warn(context.log, text);
-    const over = { last: current?.config ?? [], before: before.apps };
-    await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
-        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
-        if (trouble !== null)
-            throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
-        inform(context.log, "PM2's command has ended. What really runs is looked at now.");
-    });
-}
-/** What the new version must show to count as healthy. */
-function expectationOf(transaction) {
-    const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
-    if (swapped === null)
-        throw new Error('a version that was not swapped in cannot be judged');
-    return {
-        deployId,
-        instances: expectedCounts(config),
-        ports: expectedPorts(config, pm2Env, before),
-        after: ticksOf(swapped),
-        knownStrays: before.strays,
-        healthUrl,
-    };
-}
-
 ;// CONCATENATED MODULE: ./host/app-ports.js
 
 
@@ -4174,6 +2986,245 @@ function inherited({ name }, instances, current, pm2Env) {
     return Object.fromEntries(Object.entries(running).filter(([variable]) => !(variable in given)));
 }
 
+;// CONCATENATED MODULE: ./host/checkout.js
+
+
+
+
+
+
+/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+async function inspectCheckout(live, git) {
+    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
+        return 'absent';
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(live, '.git'))) {
+        throw new DeployFailure(`${live} holds files but is no git checkout.`, {
+            remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+        });
+    }
+    const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
+    if ((0,external_node_fs_namespaceObject.realpathSync)(top) !== (0,external_node_fs_namespaceObject.realpathSync)(live)) {
+        throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
+            remedy: 'Give path the top of the checkout, and working-directory the rest.',
+        });
+    }
+    return 'checkout';
+}
+async function readHead(git) {
+    const [commit, branch] = await Promise.all([
+        git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
+        git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
+    ]);
+    return {
+        sha: commit.code === 0 ? commit.stdout.trim() : null,
+        branch: branch.code === 0 ? branch.stdout.trim() : null,
+    };
+}
+/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
+async function localChanges(live, git, { rewritten, deleted }) {
+    const args = [
+        'status',
+        '--porcelain=v1',
+        '-z',
+        '--no-renames',
+        '--untracked-files=no',
+        '--ignore-submodules=all',
+    ];
+    const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
+    return listing
+        .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
+        .map((entry) => entry.slice(3))
+        .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
+}
+/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+async function refuseGitLocks(git) {
+    for (const file of await gitLocks(git)) {
+        throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
+            remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
+        });
+    }
+}
+/**
+ * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
+ * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ */
+async function removeGitLocks(git, since) {
+    const left = (await gitLocks(git)).filter((file) => (0,external_node_fs_namespaceObject.statSync)(file).mtimeMs >= since);
+    for (const file of left)
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+    return left;
+}
+async function gitLocks(git) {
+    const files = [];
+    for (const name of ['index.lock', 'HEAD.lock']) {
+        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+        files.push((0,external_node_path_namespaceObject.resolve)(git.directory, path));
+    }
+    return files.filter((file) => (0,external_node_fs_namespaceObject.existsSync)(file));
+}
+function refuseLocalChanges(live, changes) {
+    if (changes.length === 0)
+        return;
+    const shown = changes.slice(0, 3).join(', ');
+    const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
+    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
+        output: changes,
+        remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+    });
+}
+/** sha256 of a file's content, or null where there is no readable file. */
+function contentOf(file) {
+    try {
+        return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
+    }
+    catch {
+        return null;
+    }
+}
+/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
+async function trackedFiles(git, sha) {
+    const files = await listTree(git, sha);
+    return new Map(files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]));
+}
+/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+async function submodulePaths(git, gitIn, sha) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
+        return [];
+    const found = [];
+    for (const { path, type } of await listTree(git, sha)) {
+        if (type !== 'commit' || !(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, path, '.git')))
+            continue;
+        const within = await submodulePaths(gitIn((0,external_node_path_namespaceObject.join)(git.directory, path)), gitIn, 'HEAD');
+        found.push(path, ...within.map((inner) => `${path}/${inner}`));
+    }
+    return found;
+}
+async function listTree(git, sha) {
+    const listing = splitZ(await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`));
+    return listing.map((entry) => {
+        const tab = entry.indexOf('\t');
+        const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
+        return { path: entry.slice(tab + 1), mode, type, object };
+    });
+}
+/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+async function flaggedFiles(git) {
+    const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
+    return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
+}
+/** Of the given paths, those that the live checkout's ignore rules cover. */
+async function ignoredPaths(git, paths) {
+    if (paths.length === 0)
+        return new Set();
+    const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
+        input: `${paths.join('\0')}\0`,
+    });
+    return new Set(splitZ(result.stdout));
+}
+/**
+ * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
+ * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ */
+async function moveHead(git, from, sha, keptIndex) {
+    const index = await indexFile(git);
+    if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
+        copyWhole(index, keptIndex);
+    const what = `Setting HEAD to ${sha}`;
+    await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+    await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
+    await git.attempt(['update-index', '-q', '--refresh']);
+}
+/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+async function restoreHead(git, to, keptIndex) {
+    const index = await indexFile(git);
+    if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
+        copyWhole(keptIndex, index);
+    }
+    else if (to.sha === null) {
+        (0,external_node_fs_namespaceObject.rmSync)(index, { force: true });
+    }
+    const what = 'Restoring HEAD';
+    const reason = ['-m', 'pm2-ssh-deploy: rollback'];
+    if (to.branch !== null)
+        await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
+    else if (to.sha !== null)
+        await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
+    await git.attempt(['update-index', '-q', '--refresh']);
+}
+/** Never leaves a part, which would be taken for the whole later. */
+function copyWhole(from, to) {
+    (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
+    (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
+}
+async function indexFile(git) {
+    const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
+    return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
+}
+
+;// CONCATENATED MODULE: ./host/rename.js
+
+const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
+/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
+function rename_statOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOTDIR')
+            return null;
+        throw error;
+    }
+}
+/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
+function isSameFile(one, other) {
+    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
+}
+/**
+ * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
+ * file that is written at this very moment, so that a file is first given its second name and then loses its first.
+ */
+function renameIfFree(from, to, onStep) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
+    try {
+        if (stat.isFile()) {
+            if (addName(from, to)) {
+                onStep();
+                removeName(from, onStep);
+                return true;
+            }
+            if (rename_statOf(to) !== null)
+                return false;
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (IN_THE_WAY.has(codeOf(error)))
+            return false;
+        throw error;
+    }
+    onStep();
+    return true;
+}
+function removeName(path, onStep) {
+    (0,external_node_fs_namespaceObject.unlinkSync)(path);
+    onStep();
+}
+function codeOf(error) {
+    return error.code ?? '';
+}
+/** False where the filesystem, or a rule about other users' files, allows no second name. */
+function addName(file, name) {
+    try {
+        (0,external_node_fs_namespaceObject.linkSync)(file, name);
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EEXIST')
+            throw error;
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/ownership.js
 
 
@@ -4266,6 +3317,401 @@ function permitted(change) {
         if (codeOf(error) === 'EPERM')
             return false;
         throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/tree.js
+
+
+/** A larger file is known by its size and time alone. */
+const HASHED_UP_TO = 8 * 1024 * 1024;
+const IN_NODE_MODULES = /(^|\/)node_modules\//;
+const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
+/** Whether a path lies below a directory named node_modules. */
+function inNodeModules(path) {
+    return IN_NODE_MODULES.test(path);
+}
+/**
+ * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
+ * into `staging` later is no part of it. Throws what the file system throws.
+ */
+function recordGenerated(staging, tracked) {
+    const roots = [];
+    const directories = [];
+    const singles = [];
+    const rewritten = [];
+    const known = parentsOf(tracked.keys());
+    const seen = new Set();
+    const walk = (directory) => {
+        const prefix = directory === '' ? '' : `${directory}/`;
+        const hasTracked = known.has(directory);
+        const names = [];
+        const below = [];
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
+            withFileTypes: true,
+        })) {
+            if (entry.name === '.git')
+                continue;
+            const path = prefix + entry.name;
+            const fingerprint = tracked.get(path);
+            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
+            if (hasTracked && !isTracked)
+                roots.push(path);
+            if (entry.isDirectory())
+                below.push(path);
+            else if (fingerprint !== undefined) {
+                seen.add(path);
+                const content = changedContent(`${staging}/${path}`, fingerprint);
+                if (content !== null)
+                    rewritten.push([path, content]);
+            }
+            else {
+                const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
+                if (!hasTracked)
+                    names.push(entry.name);
+                if (watched)
+                    singles.push(single(staging, path));
+            }
+        }
+        if (!hasTracked)
+            directories.push([directory, names]);
+        for (const path of below)
+            walk(path);
+    };
+    walk('');
+    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
+    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+}
+/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
+function parentsOf(paths) {
+    const parents = new Set(['']);
+    for (const path of paths) {
+        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+            const parent = path.slice(0, cut);
+            if (parents.has(parent))
+                break;
+            parents.add(parent);
+        }
+    }
+    return parents;
+}
+/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
+function tree_contentOf(file, stat) {
+    if (stat.isSymbolicLink())
+        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
+    if (!stat.isFile() || stat.size > HASHED_UP_TO)
+        return null;
+    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
+}
+function single(staging, path) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
+    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
+}
+/** The sha256 of a tracked file that is no longer what git checked out, else null. */
+function changedContent(file, fingerprint) {
+    const [mode, object = ''] = fingerprint.split(' ');
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
+    const content = stat.isSymbolicLink()
+        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
+        : stat.isFile()
+            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
+            : null;
+    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
+    if (content === null)
+        return 'not a file';
+    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
+    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
+    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
+}
+function sha256(content) {
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./host/swap.js
+
+
+
+
+
+
+/** A path that is written again each time that it is set aside is given up after this many times. */
+const TRIES = 100;
+/** So many things of one path can be set aside. */
+const ASIDES = 10_000;
+/**
+ * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
+ * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
+ * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
+ * for good; then `swapBackward` restores.
+ */
+function swapForward(places, ops, onStep = () => { }) {
+    return carryOut(places, ops, onStep, forward);
+}
+/** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
+function swapBackward(places, ops, onStep = () => { }) {
+    return carryOut(places, [...ops].reverse(), onStep, backward);
+}
+/** Whether every path of the list has gone to where the new version wants it, and none came back. */
+function isForward({ staging, kept }, ops) {
+    return ops.every((op) => (!op.staging || rename_statOf(`${staging}/${op.path}`) === null) &&
+        (!op.live || rename_statOf(`${kept}/${op.path}`) !== null));
+}
+/**
+ * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
+ * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.
+ */
+function checkSwap(places, ops) {
+    const device = rename_statOf(places.staging)?.dev;
+    for (const { path, live, staging } of ops) {
+        const refuse = (what, remedy = 'Run the job again.') => {
+            throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
+        };
+        const here = rename_statOf(`${places.live}/${path}`);
+        if ((here !== null) !== live)
+            refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
+        if ((rename_statOf(`${places.staging}/${path}`) !== null) !== staging)
+            refuse('has changed in the finished build');
+        if (rename_statOf(`${places.kept}/${path}`) !== null)
+            refuse('was replaced already');
+        if (here !== null && here.dev !== device)
+            refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
+        // A directory's own entry `..` changes when it moves to another parent.
+        const mustWrite = [
+            (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
+            ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
+        ];
+        if (!mustWrite.every(isWritable))
+            refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
+    }
+}
+function carryOut({ live, staging, kept }, ops, onStep, direction) {
+    const work = { kept, reappeared: new Set(), onStep };
+    for (const op of ops) {
+        const { path } = op;
+        if (path.split('/').some((name) => ['', '.', '..', '.git'].includes(name)))
+            throw new Error(`${JSON.stringify(path)} can be no path of a swap`);
+        const spot = { path, live: `${live}/${path}`, staging: `${staging}/${path}`, kept: `${kept}/${path}` };
+        try {
+            direction(work, spot, op);
+        }
+        catch (error) {
+            if (error instanceof DeployFailure)
+                throw error;
+            const message = `${JSON.stringify(path)} could not be swapped: ${error.message}`;
+            throw new DeployFailure(message, { cause: error });
+        }
+    }
+    const parents = [...parentsOf(ops.map(({ path }) => path))];
+    if (direction === backward)
+        removeEmptied(kept, parents);
+    for (const parent of parents) {
+        for (const root of [live, staging, kept])
+            attempt(() => syncDirectory(`${root}/${parent}`));
+    }
+    return { reappeared: [...work.reappeared] };
+}
+/**
+ * What is where tells how far a path has come. Where two places name one file, a kill came between the two halves of
+ * `renameIfFree`: the second half is made up for, or the first undone. Hard links that were there before do not look
+ * like that, since there is never both a kept and a coming file beside a live one otherwise.
+ */
+function forward(work, spot, op) {
+    const kept = op.live ? rename_statOf(spot.kept) : null;
+    const coming = op.staging ? rename_statOf(spot.staging) : null;
+    let here = rename_statOf(spot.live);
+    if (isSameFile(kept, here) && (coming !== null || !op.staging)) {
+        removeName(spot.live, work.onStep);
+        here = null;
+    }
+    if (!op.staging) {
+        // What is in live beside a kept one came up after it: the new version has nothing that could be in its way.
+        if (here !== null && kept === null)
+            keep(work, spot);
+        return;
+    }
+    if (coming === null) {
+        if (op.live ? kept === null : here === null)
+            throw gone(spot, 'the finished build');
+        return;
+    }
+    if (isSameFile(here, coming) && (kept !== null || !op.live)) {
+        removeName(spot.staging, work.onStep);
+        return;
+    }
+    if (op.live && kept === null) {
+        if (here === null)
+            throw gone(spot, 'the live directory');
+        keep(work, spot);
+    }
+    place(work, spot, spot.staging);
+}
+function backward(work, spot, op) {
+    const kept = op.live ? rename_statOf(spot.kept) : null;
+    // Never kept, or restored already: what is in live is not the new version's.
+    if (op.live && kept === null)
+        return;
+    const returned = op.staging ? rename_statOf(spot.staging) : null;
+    const here = rename_statOf(spot.live);
+    if (isSameFile(here, returned))
+        removeName(spot.live, work.onStep);
+    else if (isSameFile(here, kept) && (returned !== null || !op.staging)) {
+        removeName(spot.kept, work.onStep);
+        return;
+    }
+    else if (here !== null && op.staging && returned === null) {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.staging), { recursive: true });
+        (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.staging);
+        work.onStep();
+    }
+    if (kept === null)
+        return;
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.live), { recursive: true });
+    place(work, spot, spot.kept);
+}
+function keep(work, spot) {
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.kept), { recursive: true });
+    (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.kept);
+    work.onStep();
+}
+/** Moves something into live. The app may write there at any moment: that is set aside first, as often as it comes. */
+function place(work, spot, from) {
+    for (let tries = 0; tries < TRIES; tries++) {
+        if (rename_statOf(spot.live) !== null)
+            setAside(work, spot);
+        if (renameIfFree(from, spot.live, work.onStep))
+            return;
+    }
+    throw new DeployFailure(`${JSON.stringify(spot.path)} was written again each time that it was replaced.`, {
+        remedy: 'Stop what writes there, and run the job again.',
+    });
+}
+function setAside(work, spot) {
+    for (let n = 0; n < ASIDES; n++) {
+        const aside = `${work.kept}.reappeared${n === 0 ? '' : `.${n}`}/${spot.path}`;
+        try {
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(aside), { recursive: true });
+            if (rename_statOf(aside) !== null)
+                continue;
+            (0,external_node_fs_namespaceObject.renameSync)(spot.live, aside);
+        }
+        catch (error) {
+            if (codeOf(error) === 'ENOENT')
+                return;
+            // An earlier one stands where a parent is needed.
+            if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'EEXIST')
+                continue;
+            throw error;
+        }
+        work.reappeared.add(spot.path);
+        work.onStep();
+        return;
+    }
+}
+function gone(spot, where) {
+    return new DeployFailure(`${JSON.stringify(spot.path)} has gone from ${where} in the middle of the swap.`);
+}
+/** The parents that `keep` made are empty once everything is back. */
+function removeEmptied(kept, parents) {
+    const deepestFirst = parents.filter((path) => path !== '').sort((a, b) => b.length - a.length);
+    for (const parent of deepestFirst)
+        attempt(() => (0,external_node_fs_namespaceObject.rmdirSync)(`${kept}/${parent}`));
+}
+/** For what is well meant and may fail: a directory that is not there, a filesystem that cannot sync one. */
+function attempt(work) {
+    try {
+        work();
+    }
+    catch {
+        // Nothing depends on it.
+    }
+}
+function isWritable(directory) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/known-tree.js
+
+/** All generated leaves of which nothing but the name is recorded. */
+const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
+/**
+ * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
+ * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
+ */
+function knownTree(tracked, generated, deleted) {
+    const tree = grower();
+    const removed = new Set(generated?.deleted ?? []);
+    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
+    for (const parent of parentsOf(tracked.keys()))
+        tree.directory(parent).tracked = true;
+    for (const [path, fingerprint] of tracked) {
+        if (removed.has(path) && deleted === 'absent')
+            continue;
+        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
+        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
+    }
+    for (const [path, names] of generated?.directories ?? []) {
+        const { entries } = tree.directory(path);
+        for (const name of names)
+            entries.set(name, GENERATED);
+    }
+    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
+        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
+    if (removed.size > 0 && deleted === 'absent')
+        dropEmptied(tree.top, removed);
+    return tree.top;
+}
+/** Puts a subtree at a path, whatever was known there. */
+function graft(top, path, what) {
+    const cut = path.lastIndexOf('/');
+    const parent = at(top, path.slice(0, Math.max(cut, 0)));
+    if (parent?.kind !== 'directory')
+        throw new Error(`nothing is known around ${path}`);
+    parent.entries.set(path.slice(cut + 1), what);
+}
+/** What is known at a path; `''` is the top. */
+function at(top, path) {
+    let found = top;
+    for (const name of path === '' ? [] : path.split('/')) {
+        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
+    }
+    return found;
+}
+/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
+function grower() {
+    const top = { kind: 'directory', tracked: false, entries: new Map() };
+    const directories = new Map([['', top]]);
+    const directory = (path) => {
+        const cached = directories.get(path);
+        if (cached !== undefined)
+            return cached;
+        const made = { kind: 'directory', tracked: false, entries: new Map() };
+        directories.set(path, made);
+        put(path, made);
+        return made;
+    };
+    const put = (path, what) => {
+        const cut = path.lastIndexOf('/');
+        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
+    };
+    return { top, directory, leaf: put };
+}
+/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
+function dropEmptied(top, removed) {
+    const parents = [...parentsOf(removed)].filter((path) => path !== '');
+    for (const path of parents.sort((a, b) => b.length - a.length)) {
+        const found = at(top, path);
+        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
+            continue;
+        const cut = path.lastIndexOf('/');
+        const parent = at(top, path.slice(0, Math.max(cut, 0)));
+        if (parent?.kind === 'directory')
+            parent.entries.delete(path.slice(cut + 1));
     }
 }
 
@@ -4965,6 +4411,163 @@ function fingerprintOf({ plan, places, pm2 }) {
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
 }
 
+;// CONCATENATED MODULE: external "node:util"
+const external_node_util_namespaceObject = require("node:util");
+;// CONCATENATED MODULE: ./host/config-change.js
+
+
+
+
+
+/** Compares what runs with the config. `last` is the config of the deploy that was verified last, where there is one. */
+function configChanges(config, instances, last) {
+    return config.map((app) => {
+        const running = inOrder(instances.filter((one) => one.name === app.name && !one.module));
+        const old = last.find(({ name }) => name === app.name) ?? null;
+        const removed = old === null ? [] : removable(running, namesOf(old), namesOf(app));
+        return { app, running, removed, change: changeOf(app, running, old, removed) };
+    });
+}
+function changeOf(app, running, last, removed) {
+    const [first] = running;
+    if (first === undefined)
+        return { kind: 'nothing' };
+    const structure = structuralReasons(app, first, last);
+    const settings = [
+        ...unappliedSettings(app, running),
+        ...(last === null ? [] : changedSettings(app, last)),
+        ...removed.map((name) => `variable ${name} removed`),
+    ];
+    if (structure.length > 0)
+        return { kind: 'recreate', outage: outageOf(app, running), reasons: [...structure, ...settings] };
+    const { count } = expectedInstances(app);
+    if (count !== running.length) {
+        const byHand = last !== null && expectedInstances(last).count === count;
+        const reason = `instances ${running.length} -> ${count}${byHand ? ' (changed on the server; the file decides)' : ''}`;
+        const by = Math.abs(count - running.length);
+        return { kind: count > running.length ? 'scale up' : 'scale down', by, reasons: [reason, ...settings] };
+    }
+    return settings.length > 0 ? { kind: 'reload', reasons: settings } : { kind: 'nothing' };
+}
+/** What is settled for good when PM2 starts an app. */
+function structuralReasons(app, first, last) {
+    const { mode } = expectedInstances(app);
+    const given = app.exec_mode ?? app.execMode ?? app.execute_command;
+    // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
+    const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
+    const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
+    for (const [name, byDefault] of [
+        ['instance_var', 'NODE_APP_INSTANCE'],
+        ['increment_var', null],
+    ]) {
+        const [old, now] = [first.settings[name] ?? byDefault, app[name] ?? byDefault];
+        if (old !== now)
+            reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
+    }
+    // It can be ended, but begins with a start alone.
+    if (watches(app.watch) && !watches(first.watch))
+        reasons.push('watch off -> on');
+    return reasons;
+}
+function watches(watch) {
+    return watch !== undefined && watch !== null && watch !== false && watch !== '';
+}
+/** Instances that PM2 watches, and is not to watch any more. */
+function watchedInVain({ app, running }) {
+    return watches(app.watch) ? [] : running.filter((one) => watches(one.watch));
+}
+/** Settings that PM2's own reload leaves, as far as what runs shows them. */
+function unappliedSettings(app, running) {
+    const script = scriptFile(app);
+    const differs = (find) => running.find(find);
+    const cwd = differs((one) => realOrSame(one.cwd) !== realOrSame(app.cwd));
+    const file = differs((one) => script !== null && realOrSame(one.script) !== realOrSame(script));
+    const waits = differs((one) => one.waitReady && (app.wait_ready ?? app.waitReady) !== true);
+    return [
+        ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
+        ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
+        ...(waits === undefined ? [] : ['wait_ready true -> false']),
+        ...(!watches(app.watch) && running.some((one) => watches(one.watch)) ? ['watch on -> off'] : []),
+    ];
+}
+/** PM2's own reload leaves these whatever the file says. */
+const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
+/** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
+const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|watch|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
+/** Settings that PM2's own reload leaves, of which only the two files tell. */
+function changedSettings(app, last) {
+    return [...new Set([...Object.keys(last), ...Object.keys(app)])]
+        .filter((name) => !NOT_REMOVED.test(name) && !(0,external_node_util_namespaceObject.isDeepStrictEqual)(app[name], last[name]))
+        .filter((name) => NEVER_APPLIED.test(name) || app[name] === undefined)
+        .map((name) => `${name} ${app[name] === undefined ? 'removed' : 'changed'}`);
+}
+/** Of these variables, those that an instance has and the new version has not. */
+function removable(running, candidates, kept) {
+    const present = new Set(running.flatMap(({ env }) => Object.keys(env)));
+    // A variable under the name of one of PM2's own fields cannot be told from that field.
+    return [...new Set(candidates)].filter((name) => present.has(name) && !kept.includes(name) && !PM2_FIELDS.has(name));
+}
+/** Variables that the config names, for whatever `--env`. */
+function namesOf(app) {
+    return Object.keys(app)
+        .filter((key) => key === 'env' || key.startsWith('env_'))
+        .flatMap((key) => Object.keys(app[key] ?? {}));
+}
+/** The numbers count, not PM2's ids: what an app does in its first instance alone must go on. */
+function inOrder(instances) {
+    const numberOf = ({ instanceNumber, pmId }) => instanceNumber ?? pmId;
+    return instances.sort((a, b) => numberOf(a) - numberOf(b) || a.pmId - b.pmId);
+}
+/** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
+function outageOf(app, running) {
+    const listen = Number(app.listen_timeout ?? 3_000) || 3_000;
+    return listen + Math.max(...running.map(({ killTimeout }) => killTimeout ?? 1_600));
+}
+/** What will be done about the differences, one sentence for each app that has any. */
+function foretell(changes) {
+    return changes.flatMap(({ app, change }) => {
+        if (change.kind === 'nothing')
+            return [];
+        const what = `'${app.name}': ${change.reasons.join('; ')}`;
+        switch (change.kind) {
+            case 'reload':
+                return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
+            case 'scale up':
+                return `${what}. ${change.by} will be added once the others run the new version.`;
+            case 'scale down':
+                return `${what}. The last ${change.by} will be removed once the others run the new version.`;
+            case 'recreate':
+                return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
+            default:
+                return [];
+        }
+    });
+}
+/** For `on-config-change: fail`. */
+function refuseChanges(changes) {
+    const found = changes.flatMap(({ app, change, running }) => change.kind === 'nothing'
+        ? []
+        : [{ what: `'${app.name}': ${change.reasons.join('; ')}`, command: commandFor(app, change, running) }]);
+    if (found.length === 0)
+        return;
+    throw new DeployFailure(`PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
+        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
+    });
+}
+function commandFor(app, change, running) {
+    const onlyCount = change.kind !== 'nothing' && change.reasons.length === 1;
+    if (change.kind === 'scale up' && onlyCount)
+        return `pm2 scale ${app.name} ${running.length + change.by}`;
+    if (change.kind === 'scale down' && onlyCount) {
+        // PM2's own scale would remove the first ones.
+        return `pm2 delete ${running
+            .slice(-change.by)
+            .map(({ pmId }) => pmId)
+            .join(' ')}`;
+    }
+    return `pm2 delete ${app.name}`;
+}
+
 ;// CONCATENATED MODULE: ./host/fit.js
 
 
@@ -4978,6 +4581,757 @@ function requireFit({ places, plan }, config, running, current) {
     if (plan.onConfigChange === 'fail')
         refuseChanges(changes);
     return foretell(changes);
+}
+
+;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
+/**
+ * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
+ * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
+ * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
+ * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
+ * variables that are to go.
+ */
+const WHOLE_RELOAD = `
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const { apps, whole } = JSON.parse(fs.readFileSync(path.join(__dirname, 'pm2-ssh-deploy.json'), 'utf8'));
+const load = (file) => require(path.join(whole.pm2Root, file));
+
+// Read once, and not to reach any app.
+process.env.PM2_CONCURRENT_ACTIONS = '1';
+load('constants.js');
+delete process.env.PM2_CONCURRENT_ACTIONS;
+
+const Client = load('lib/Client.js');
+const Common = load('lib/Common.js');
+const settings = Object.keys(load('lib/API/schema.json')).filter((name) => /^\\w+$/.test(name));
+const RESOLVED = ['pm_exec_path', 'pm_cwd', 'exec_interpreter', 'node_args', 'args'];
+const FILES = ['pm_log_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path'];
+// The daemon removes a field that is given so.
+const GONE = 'null';
+
+const extras = new Map();
+function extrasOf(conf) {
+  const known = extras.get(conf.name);
+  if (known) return known;
+  const { exec_mode } = apps.find(({ name }) => name === conf.name) || {};
+  const fresh = Common.resolveAppAttributes(
+    { cwd: process.cwd(), pm2_home: process.env.PM2_HOME },
+    { ...conf, ...(exec_mode ? { exec_mode } : {}), env: {} },
+  );
+  const found = {};
+  for (const name of settings) if (fresh[name] === undefined) found[name] = GONE;
+  for (const name of [...RESOLVED, ...FILES]) found[name] = fresh[name] === undefined ? GONE : fresh[name];
+  for (const name of whole.removed[conf.name] || []) found[name] = GONE;
+  if (conf.cwd && !('PWD' in conf.env)) found.PWD = conf.cwd;
+  extras.set(conf.name, found);
+  return found;
+}
+
+/** Each instance has files of its own, as the daemon names them when it starts one. */
+function numbered(file, id, merged) {
+  if (file === GONE) return file;
+  const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
+  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
+}
+
+const call = Client.prototype.executeRemote;
+Client.prototype.executeRemote = function executeRemote(method, given, done) {
+  if (method !== 'reloadProcessId') return call.call(this, method, given, done);
+  const conf = given.env.current_conf;
+  const added = { ...extrasOf(conf) };
+  for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);
+  return call.call(this, method, { ...given, env: { ...given.env, current_conf: { ...conf, ...added } } }, done);
+};
+`;
+
+;// CONCATENATED MODULE: ./host/pm2/cli.js
+
+
+
+
+
+/** PM2's own, in milliseconds. */
+const LISTEN_TIMEOUT = 3_000;
+const KILL_TIMEOUT = 1_600;
+/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
+const MARGIN = 30_000;
+/**
+ * Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command
+ * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
+ */
+function startOrReload(options) {
+    const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+    // PM2 tells what a config is by a `.json` anywhere in its path.
+    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
+    const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
+    const abort = new AbortController();
+    const go = async () => {
+        for (const file of [config, hook])
+            (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        const whole = { pm2Root: pm2.root, removed };
+        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
+        (0,external_node_fs_namespaceObject.writeFileSync)(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
+        try {
+            return await run(node, [
+                ...['--require', hook, pm2.bin, 'startOrReload', config, '--no-color'],
+                ...(pm2Env === null ? [] : ['--env', pm2Env]),
+            ], {
+                cwd,
+                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
+                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
+                timeLimit: reloadTimeLimit(apps, running, pm2.version),
+                cancel: abort.signal,
+                ...(holds === undefined ? {} : { holds }),
+                ...(onLine === undefined ? {} : { onLine }),
+            });
+        }
+        finally {
+            for (const file of [config, hook])
+                (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        }
+    };
+    return { done: go(), abort: () => abort.abort() };
+}
+/**
+ * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
+ * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
+ */
+function reloadTimeLimit(apps, running, pm2Version) {
+    return apps.reduce((sum, app) => {
+        const now = running.filter(({ name }) => name === app.name);
+        const count = Math.max(now.length, expectedInstances(app).count);
+        return sum + count * swapTimeLimit(app, now, pm2Version);
+    }, MARGIN);
+}
+/** How long PM2 may take to replace one instance of an app, in milliseconds. */
+function swapTimeLimit(app, running, pm2Version) {
+    // The old instances are killed by their own limit, the new ones' may differ.
+    const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
+    return readyTimeLimit(app, pm2Version) + kill;
+}
+/** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
+function readyTimeLimit(app, pm2Version) {
+    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
+    return waits * milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+}
+/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
+function killTimeoutOf({ killTimeout }) {
+    return killTimeout ?? KILL_TIMEOUT;
+}
+function milliseconds(value, byDefault) {
+    const given = typeof value === 'string' ? Number(value) : value;
+    return typeof given === 'number' && given > 0 ? given : byDefault;
+}
+
+;// CONCATENATED MODULE: ./host/bring-about.js
+
+
+
+/** For the daemon's own work beside the app's, in milliseconds. */
+const bring_about_MARGIN = 10_000;
+/**
+ * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
+ * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
+ * point, since it goes by what really runs.
+ */
+async function bringAbout(context, wanted, carryOut) {
+    const { pm2, clock } = context;
+    const { config, over } = wanted;
+    const all = await pm2.list();
+    const changes = configChanges(config, all, over?.last ?? []);
+    const recreated = changes.filter(({ change }) => change.kind === 'recreate');
+    const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
+    const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
+    for (const one of changes.flatMap(watchedInVain))
+        await pm2.unwatch(one);
+    const gone = recreated.flatMap(({ running }) => running);
+    await clock.book('pm2', () => pm2.remove(gone));
+    // On the way back the instances that are too many are of the version that failed.
+    if (over === null)
+        await shrink(context, config);
+    const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
+    await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
+    await grow(context, config);
+    await shrink(context, config);
+    await refuseLeft(context, config);
+}
+/** Starts PM2's command, and shows what it prints. */
+function runPm2({ pm2, log }, what, running) {
+    return pm2.startOrReload(what, running, (text) => {
+        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
+        if (!/^[│┌├└]|^host metrics/.test(text))
+            log({ type: 'output', from: 'pm2', text });
+    });
+}
+/** What ran before has all its variables in its config: any other is of the version that failed. */
+function notIn({ env }, running) {
+    return removable(running, running.flatMap((one) => Object.keys(one.env)), Object.keys(env));
+}
+/** A start anew would lose the variables that an app has from the shell of its first start, and add those of this session. */
+function withInherited({ app, removed }, before) {
+    const old = before.find(({ name }) => name === app.name);
+    if (old === undefined)
+        return app;
+    const inherited = Object.entries(old.env).filter(([name]) => !removed.includes(name));
+    return { ...app, env: { ...Object.fromEntries(inherited), ...app.env }, filter_env: [''] };
+}
+async function grow({ pm2, clock }, config) {
+    for (const { app, change, running } of configChanges(config, await pm2.list(), [])) {
+        const like = running.find(({ status }) => status === 'online');
+        if (change.kind !== 'scale up' || like === undefined)
+            continue;
+        const limit = swapTimeLimit(app, [], pm2.install.version) + bring_about_MARGIN;
+        for (let left = change.by; left > 0; left--) {
+            await clock.book('pm2', () => pm2.duplicate(like, limit));
+        }
+    }
+}
+async function shrink({ pm2, clock }, config) {
+    for (const { change, running } of configChanges(config, await pm2.list(), [])) {
+        if (change.kind === 'scale down')
+            await clock.book('pm2', () => pm2.remove(running.slice(-change.by)));
+    }
+}
+/** A PM2 that does not do what those do that are known would leave the old settings and say nothing. */
+async function refuseLeft({ pm2 }, config) {
+    for (const { app, running } of configChanges(config, await pm2.list(), [])) {
+        const left = unappliedSettings(app, running);
+        if (left.length > 0)
+            throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/canary/patience.js
+
+
+/** A busy host boots the next instance more slowly than the canary. */
+const SLOWER = 1.5;
+/**
+ * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
+ * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
+ */
+function withPatience(config, boots) {
+    const advice = [];
+    const patient = config.map((app) => {
+        const boot = boots.find(({ name }) => name === app.name);
+        const given = Number(app.listen_timeout) > 0 ? Number(app.listen_timeout) : LISTEN_TIMEOUT;
+        if (boot === undefined || expectedInstances(app).mode === 'fork')
+            return app;
+        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+        if (app.wait_ready === true && boot.readyMs === null) {
+            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
+            return app;
+        }
+        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+        if (took === null || took * SLOWER <= given)
+            return app;
+        const enough = Math.ceil((took * 2) / 1000) * 1000;
+        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
+        return { ...app, listen_timeout: enough };
+    });
+    return { config: patient, advice };
+}
+
+;// CONCATENATED MODULE: ./host/strays.js
+
+
+
+
+/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+function moveBack(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
+        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
+    }
+    catch {
+        return false;
+    }
+}
+/**
+ * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
+ * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
+ * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
+ * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ */
+function bringBack(from, live, version, ops) {
+    const strays = { brought: [], left: [] };
+    if (version.generated === null)
+        return strays;
+    const known = knownTree(version.tracked, version.generated, 'known');
+    const visit = (directory, old) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
+            const path = `${directory}/${entry.name}`;
+            const there = old.entries.get(entry.name);
+            if (there?.kind === 'directory' && entry.isDirectory())
+                visit(path, there);
+            else if (there === undefined && entry.name !== '.git') {
+                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
+                strays[moved ? 'brought' : 'left'].push(path);
+            }
+        }
+    };
+    for (const { path } of ops) {
+        const there = at(known, path);
+        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
+            visit(path, there);
+    }
+    return strays;
+}
+
+;// CONCATENATED MODULE: ./host/transaction.js
+
+
+
+const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
+/** Returns once it is on disk. */
+function saveTransaction(state, transaction) {
+    writeDurably(transaction_file(state), JSON.stringify(transaction));
+}
+function loadTransaction(state) {
+    const text = readIfThere(transaction_file(state));
+    return text === null ? null : JSON.parse(text);
+}
+/** When it was last put on disk, in milliseconds since 1970. */
+function transactionSavedAt(state) {
+    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
+}
+
+;// CONCATENATED MODULE: ./host/activate.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+function swapPlaces({ places }, { staging, kept }) {
+    return { live: places.live, staging, kept };
+}
+/** Where the index as it was lies, for a rollback. */
+function keptIndex({ kept }) {
+    return (0,external_node_path_namespaceObject.join)(kept, '..', 'index');
+}
+/** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
+async function swapIn(context, transaction) {
+    const { places, git } = context;
+    const { previous, current, sha, kept, ops } = transaction;
+    tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
+    if (previous.sha !== null) {
+        const tracked = await trackedFiles(git, previous.sha);
+        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, current?.record ?? null) }, ops));
+    }
+    await moveHead(git, previous, sha, keptIndex(transaction));
+    transaction.swapped = momentNow();
+    saveTransaction(places.state, transaction);
+}
+/** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
+async function swapOut(context, transaction) {
+    if (transaction.restored)
+        return;
+    const { places, git } = context;
+    const { previous, record, sha, staging, ops } = transaction;
+    tellReappeared(context, transaction, swapBackward(swapPlaces(context, transaction), ops));
+    if (exists(staging)) {
+        const tracked = await trackedFiles(git, sha);
+        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops));
+    }
+    await restoreHead(git, previous, keptIndex(transaction));
+    transaction.restored = true;
+    try {
+        saveTransaction(places.state, transaction);
+    }
+    catch (error) {
+        // On a full disk the app matters more: what is done already can be done again.
+        warn(context.log, `The transaction cannot be written: ${error.message}`);
+    }
+}
+function tellReappeared({ log }, { kept }, { reappeared }) {
+    for (const path of reappeared) {
+        warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
+    }
+}
+function tellStrays({ log }, { brought, left }) {
+    if (brought.length > 0)
+        inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
+    if (left.length > 0)
+        warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
+}
+/** Whether the new version's files are all in place, whatever was written down of it. */
+function isSwappedIn(context, transaction) {
+    return isForward(swapPlaces(context, transaction), transaction.ops);
+}
+/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+async function reload(context, transaction, boots) {
+    const { pm2Env, deployId, current, before } = transaction;
+    const { config, advice } = withPatience(transaction.config, boots);
+    for (const text of advice)
+        warn(context.log, text);
+    const over = { last: current?.config ?? [], before: before.apps };
+    await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
+        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
+        if (trouble !== null)
+            throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+        inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+    });
+}
+/** What the new version must show to count as healthy. */
+function expectationOf(transaction) {
+    const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be judged');
+    return {
+        deployId,
+        instances: expectedCounts(config),
+        ports: expectedPorts(config, pm2Env, before),
+        after: ticksOf(swapped),
+        knownStrays: before.strays,
+        healthUrl,
+    };
+}
+
+;// CONCATENATED MODULE: ./host/reload-advice.js
+
+
+/**
+ * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
+ * canary has told how long they boot.
+ */
+function adviseOnPace({ pm2, log }, config, old, pace, boots) {
+    const pids = pace.killed();
+    for (const app of config) {
+        const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
+        const seen = {
+            waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
+            limit: readyTimeLimit(app, pm2.install.version),
+            killedAfter: killed === undefined ? null : killTimeoutOf(killed),
+        };
+        for (const text of adviseAfterReload(app, seen))
+            warn(log, text);
+    }
+}
+/** What a reload that went well showed, and what may cost requests in the next one. */
+function adviseAfterReload(app, { waits, limit, killedAfter }) {
+    const slowest = Math.max(0, ...waits);
+    const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
+    const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
+    const awaited = app.wait_ready === true || app.env.PORT !== undefined;
+    const advice = [
+        awaited && slowest >= 0.95 * limit
+            ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
+            : null,
+        awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
+            ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
+            : null,
+        killedAfter !== null
+            ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
+            : null,
+    ];
+    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+function seconds(ms) {
+    return `${Math.round(ms / 100) / 10} s`;
+}
+
+;// CONCATENATED MODULE: ./host/reserve.js
+
+
+
+/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
+const FILES = 16;
+const SIZE = 32 * 1024;
+/** A disk without room for this is full. Bytes. */
+const LEAST = 64 * 1024;
+const reserve = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
+/**
+ * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
+ * Throws where there is none to be had.
+ */
+function takeReserve(runDir) {
+    try {
+        (0,external_node_fs_namespaceObject.mkdirSync)(reserve(runDir), { recursive: true, mode: 0o700 });
+        for (let n = 0; n < FILES; n++)
+            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(reserve(runDir), String(n)), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE));
+    }
+    catch (error) {
+        freeReserve(runDir);
+        throw error;
+    }
+}
+/** Gives the reserve back where the disk is full by now, and says whether it did. */
+function makeRoom(runDir) {
+    const probe = (0,external_node_path_namespaceObject.join)(runDir, 'room');
+    try {
+        (0,external_node_fs_namespaceObject.writeFileSync)(probe, (0,external_node_crypto_namespaceObject.randomBytes)(LEAST), { mode: 0o600 });
+        return false;
+    }
+    catch {
+        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve(runDir));
+        freeReserve(runDir);
+        return had;
+    }
+    finally {
+        reserve_remove(probe);
+    }
+}
+function freeReserve(runDir) {
+    reserve_remove(reserve(runDir));
+}
+/** On a disk that has become read-only there is nothing to give back. */
+function reserve_remove(path) {
+    try {
+        (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
+    }
+    catch {
+        // What comes next tells.
+    }
+}
+
+;// CONCATENATED MODULE: ./host/rollback.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** Beyond what PM2's own limits add up to, in milliseconds. */
+const rollback_MARGIN = 10_000;
+/**
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
+ * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
+ * killed meanwhile, or the disk have been full.
+ * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
+ */
+async function rollBack(context, transaction, stopped) {
+    const { pm2, places, clock, log, runDir } = context;
+    const { before, deployId } = transaction;
+    const runsAs = `${deployId}-rollback`;
+    const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
+        warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
+        makeRoom(runDir);
+        return restore(context, transaction, runsAs, true);
+    });
+    if (unhealthy !== null)
+        throw unhealthy;
+    const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
+    // The old version runs and is verified: nothing that follows can make that a failure.
+    await rollback_attempt(context, async () => {
+        if (transaction.save)
+            await clock.book('pm2', () => pm2.save([...names]));
+    });
+    await rollback_attempt(context, async () => {
+        const { current } = transaction;
+        if (current === null)
+            removeCurrent(places.state);
+        else
+            saveCurrent(places.state, { ...current, runsAs, since: swapped });
+    });
+    await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
+}
+async function restore(context, transaction, runsAs, stopped) {
+    const { clock } = context;
+    await swapOut(context, transaction);
+    const swapped = momentNow();
+    inform(context.log, 'The files of the old version are back.');
+    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+    await clock.book('pm2', () => removeAdded(context, transaction));
+    return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
+}
+async function rollback_attempt({ log }, work) {
+    try {
+        await work();
+    }
+    catch (error) {
+        warn(log, `After the rollback: ${error.message}`);
+    }
+}
+async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
+    const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
+    const slowest = Math.max(0, ...limits);
+    // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
+    const waits = stopped && pm2.daemonPid() !== null;
+    if (waits)
+        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
+    await quiet(pm2, before.strays, waits ? slowest : 0, slowest + rollback_MARGIN);
+}
+/** Apps that only the new version has are removed: this deploy started them. */
+async function removeAdded({ pm2 }, { before, config, deployId }) {
+    const had = before.apps.map(({ name }) => name);
+    const added = config.map(({ name }) => name).filter((name) => !had.includes(name));
+    const instances = await pm2.list();
+    await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
+}
+async function restoreApps(context, transaction, runsAs, swapped) {
+    const { pm2, clock } = context;
+    const { before } = transaction;
+    if (before.apps.length === 0)
+        return null;
+    const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
+    // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
+    await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
+        const result = await clock.book('pm2', () => awaitReload(pm2, command));
+        if (result.code !== 0)
+            throw reloadFailure(result);
+    });
+    const expected = {
+        deployId: runsAs,
+        instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
+        ports: before.ports,
+        after: ticksOf(swapped),
+        knownStrays: before.strays,
+        healthUrl: before.healthUrl,
+    };
+    // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
+    const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
+    if (!wasWhole)
+        return null;
+    const daemon = pm2.daemonPid();
+    try {
+        await clock.book('verify', () => verify(pm2, expected, transaction));
+        return null;
+    }
+    catch (error) {
+        // Without the daemon that ran it, it is no verdict on the old version.
+        if (pm2.daemonPid() !== daemon)
+            throw error;
+        return error;
+    }
+}
+function keepForDiagnosis({ places, log }, { staging, deployId }) {
+    const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);
+    if (!exists(staging) || exists(broken))
+        return;
+    (0,external_node_fs_namespaceObject.renameSync)(staging, broken);
+    inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
+}
+
+;// CONCATENATED MODULE: ./host/go-live.js
+
+
+
+
+
+
+
+
+
+const APP_LOG_LINES = 30;
+/** From the intent on: it ends with the new version verified, or with the old one back. */
+async function goLive(context, progress, transaction, instances, boots) {
+    const { deployId, mode, run, sha, previous } = transaction;
+    const enter = (state, outcome, reason) => {
+        progress.enter(state);
+        context.journal.write({
+            deploy: deployId,
+            mode,
+            state,
+            run,
+            sha,
+            outcome: outcome ?? null,
+            reason: reason ?? null,
+        });
+    };
+    const appLog = watchAppLog(context, transaction, instances);
+    const pace = context.pm2.hearPace();
+    try {
+        enter('activating');
+        await swapIn(context, transaction);
+        await reload(context, transaction, boots);
+        enter('verifying');
+        const expected = expectationOf(transaction);
+        await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+        progress.enter('committed');
+        await commit(context, transaction, expected).catch((error) => {
+            // A full disk is no reason to take down what is verified: the reserve is room enough.
+            if (!makeRoom(context.runDir))
+                throw error;
+            return commit(context, transaction, expected);
+        });
+        adviseOnPace(context, transaction.config, instances, pace, boots);
+        return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
+    }
+    catch (error) {
+        const failure = failureOf(error, progress.state);
+        // However PM2's command ended, the daemon may still be busy with what it began.
+        const stopped = progress.state === 'activating' && transaction.swapped !== null;
+        return await goBack(context, transaction, enter, failure, stopped, appLog.read);
+    }
+    finally {
+        appLog.close();
+        pace.close();
+    }
+}
+async function goBack(context, transaction, enter, failure, stopped, readAppLog) {
+    const { sha } = transaction.previous;
+    const enterAnyway = (...entry) => {
+        try {
+            enter(...entry);
+        }
+        catch (error) {
+            // With a full disk the old version can be brought back all the same: that matters more than the journal.
+            warn(context.log, `The journal cannot be written: ${error.message}`);
+        }
+    };
+    makeRoom(context.runDir);
+    enterAnyway('rolling-back', undefined, failure.message);
+    warn(context.log, failure.message);
+    try {
+        // At once; where it fails, the rollback does it again.
+        await swapOut(context, transaction).catch(() => { });
+        failure.appLog = await readAppLog().catch(() => []);
+        await rollBack(context, transaction, stopped);
+        // PM2 hands on with some delay what an app printed as it died.
+        if (failure.appLog.length === 0)
+            failure.appLog = await readAppLog().catch(() => []);
+        freeReserve(context.runDir);
+        enterAnyway('rolled-back', 'rolled-back', failure.message);
+        return { outcome: 'rolled-back', sha, previousSha: sha, failure };
+    }
+    catch (error) {
+        const second = failureOf(error, 'rolling-back');
+        freeReserve(context.runDir);
+        enterAnyway('rollback-failed', 'rollback-failed', second.message);
+        return {
+            outcome: 'rollback-failed',
+            sha,
+            previousSha: sha,
+            failure: bothFailures(failure, second, context),
+        };
+    }
+}
+/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
+function watchAppLog({ pm2 }, { config }, instances) {
+    const sizes = noteLogSizes(instances);
+    const stream = pm2.hearErrors(config.map(({ name }) => name));
+    return {
+        async read() {
+            const heard = stream.lines().slice(-APP_LOG_LINES);
+            return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
+        },
+        close: stream.close,
+    };
+}
+function bothFailures(first, second, { places }) {
+    return {
+        ...first,
+        message: `${first.message} Then the rollback failed as well: ${second.message}`,
+        remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+        output: [...first.output, ...second.output],
+    };
 }
 
 ;// CONCATENATED MODULE: ./host/lock.js
@@ -5273,184 +5627,6 @@ function secretsOfApp(app) {
     return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
 }
 
-;// CONCATENATED MODULE: ./host/reserve.js
-
-
-
-/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
-const FILES = 16;
-const SIZE = 32 * 1024;
-/** A disk without room for this is full. Bytes. */
-const LEAST = 64 * 1024;
-const reserve = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
-/**
- * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
- * Throws where there is none to be had.
- */
-function takeReserve(runDir) {
-    try {
-        (0,external_node_fs_namespaceObject.mkdirSync)(reserve(runDir), { recursive: true, mode: 0o700 });
-        for (let n = 0; n < FILES; n++)
-            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(reserve(runDir), String(n)), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE));
-    }
-    catch (error) {
-        freeReserve(runDir);
-        throw error;
-    }
-}
-/** Gives the reserve back where the disk is full by now, and says whether it did. */
-function makeRoom(runDir) {
-    const probe = (0,external_node_path_namespaceObject.join)(runDir, 'room');
-    try {
-        (0,external_node_fs_namespaceObject.writeFileSync)(probe, (0,external_node_crypto_namespaceObject.randomBytes)(LEAST), { mode: 0o600 });
-        return false;
-    }
-    catch {
-        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve(runDir));
-        freeReserve(runDir);
-        return had;
-    }
-    finally {
-        reserve_remove(probe);
-    }
-}
-function freeReserve(runDir) {
-    reserve_remove(reserve(runDir));
-}
-/** On a disk that has become read-only there is nothing to give back. */
-function reserve_remove(path) {
-    try {
-        (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
-    }
-    catch {
-        // What comes next tells.
-    }
-}
-
-;// CONCATENATED MODULE: ./host/rollback.js
-
-
-
-
-
-
-
-
-
-
-
-
-/** Beyond what PM2's own limits add up to, in milliseconds. */
-const rollback_MARGIN = 10_000;
-/**
- * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
- * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
- * killed meanwhile, or the disk have been full.
- * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
- */
-async function rollBack(context, transaction, stopped) {
-    const { pm2, places, clock, log, runDir } = context;
-    const { before, deployId } = transaction;
-    const runsAs = `${deployId}-rollback`;
-    const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
-        warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
-        makeRoom(runDir);
-        return restore(context, transaction, runsAs, true);
-    });
-    if (unhealthy !== null)
-        throw unhealthy;
-    const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
-    // The old version runs and is verified: nothing that follows can make that a failure.
-    await rollback_attempt(context, async () => {
-        if (transaction.save)
-            await clock.book('pm2', () => pm2.save([...names]));
-    });
-    await rollback_attempt(context, async () => {
-        const { current } = transaction;
-        if (current === null)
-            removeCurrent(places.state);
-        else
-            saveCurrent(places.state, { ...current, runsAs, since: swapped });
-    });
-    await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
-}
-async function restore(context, transaction, runsAs, stopped) {
-    const { clock } = context;
-    await swapOut(context, transaction);
-    const swapped = momentNow();
-    inform(context.log, 'The files of the old version are back.');
-    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
-    await clock.book('pm2', () => removeAdded(context, transaction));
-    return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
-}
-async function rollback_attempt({ log }, work) {
-    try {
-        await work();
-    }
-    catch (error) {
-        warn(log, `After the rollback: ${error.message}`);
-    }
-}
-async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
-    const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
-    const slowest = Math.max(0, ...limits);
-    // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
-    const waits = stopped && pm2.daemonPid() !== null;
-    if (waits)
-        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
-    await quiet(pm2, before.strays, waits ? slowest : 0, slowest + rollback_MARGIN);
-}
-/** Apps that only the new version has are removed: this deploy started them. */
-async function removeAdded({ pm2 }, { before, config, deployId }) {
-    const had = before.apps.map(({ name }) => name);
-    const added = config.map(({ name }) => name).filter((name) => !had.includes(name));
-    const instances = await pm2.list();
-    await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
-}
-async function restoreApps(context, transaction, runsAs, swapped) {
-    const { pm2, clock } = context;
-    const { before } = transaction;
-    if (before.apps.length === 0)
-        return null;
-    const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
-    // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-    await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
-        const result = await clock.book('pm2', () => awaitReload(pm2, command));
-        if (result.code !== 0)
-            throw reloadFailure(result);
-    });
-    const expected = {
-        deployId: runsAs,
-        instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
-        ports: before.ports,
-        after: ticksOf(swapped),
-        knownStrays: before.strays,
-        healthUrl: before.healthUrl,
-    };
-    // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
-    const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
-    if (!wasWhole)
-        return null;
-    const daemon = pm2.daemonPid();
-    try {
-        await clock.book('verify', () => verify(pm2, expected, transaction));
-        return null;
-    }
-    catch (error) {
-        // Without the daemon that ran it, it is no verdict on the old version.
-        if (pm2.daemonPid() !== daemon)
-            throw error;
-        return error;
-    }
-}
-function keepForDiagnosis({ places, log }, { staging, deployId }) {
-    const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);
-    if (!exists(staging) || exists(broken))
-        return;
-    (0,external_node_fs_namespaceObject.renameSync)(staging, broken);
-    inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
-}
-
 ;// CONCATENATED MODULE: ./host/reconcile.js
 
 
@@ -5545,49 +5721,6 @@ async function commitIfHealthy(context, transaction) {
     await commit(context, transaction, expected);
     inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
     return true;
-}
-
-;// CONCATENATED MODULE: ./host/reload-advice.js
-
-
-/**
- * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
- * canary has told how long they boot.
- */
-function adviseOnPace({ pm2, log }, config, old, pace, boots) {
-    const pids = pace.killed();
-    for (const app of config) {
-        const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
-        const seen = {
-            waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
-            limit: readyTimeLimit(app, pm2.install.version),
-            killedAfter: killed === undefined ? null : killTimeoutOf(killed),
-        };
-        for (const text of adviseAfterReload(app, seen))
-            warn(log, text);
-    }
-}
-/** What a reload that went well showed, and what may cost requests in the next one. */
-function adviseAfterReload(app, { waits, limit, killedAfter }) {
-    const slowest = Math.max(0, ...waits);
-    const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
-    const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
-    const awaited = app.wait_ready === true || app.env.PORT !== undefined;
-    const advice = [
-        awaited && slowest >= 0.95 * limit
-            ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
-            : null,
-        awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
-            ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
-            : null,
-        killedAfter !== null
-            ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
-            : null,
-    ];
-    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
-}
-function seconds(ms) {
-    return `${Math.round(ms / 100) / 10} s`;
 }
 
 ;// CONCATENATED MODULE: ./host/advice.js
@@ -6268,12 +6401,6 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
-
-
-
-
-
-const APP_LOG_LINES = 30;
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
  * as it is; whatever fails from there on is rolled back.
@@ -6397,126 +6524,6 @@ async function deployLocked(context, progress) {
 function noteUnchanged({ journal, plan }, sha) {
     const { deployId: deploy, mode, run } = plan;
     journal.write({ deploy, mode, state: 'fetched', run, sha, outcome: 'unchanged', reason: null });
-}
-/** From the intent on: it ends with the new version verified, or with the old one back. */
-async function goLive(context, progress, transaction, instances, boots) {
-    const { deployId, mode, run, sha, previous } = transaction;
-    const enter = (state, outcome, reason) => {
-        progress.enter(state);
-        context.journal.write({
-            deploy: deployId,
-            mode,
-            state,
-            run,
-            sha,
-            outcome: outcome ?? null,
-            reason: reason ?? null,
-        });
-    };
-    const appLog = watchAppLog(context, transaction, instances);
-    const pace = context.pm2.hearPace();
-    try {
-        enter('activating');
-        await swapIn(context, transaction);
-        await reload(context, transaction, boots);
-        enter('verifying');
-        const expected = expectationOf(transaction);
-        await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
-        progress.enter('committed');
-        await commit(context, transaction, expected).catch((error) => {
-            // A full disk is no reason to take down what is verified: the reserve is room enough.
-            if (!makeRoom(context.runDir))
-                throw error;
-            return commit(context, transaction, expected);
-        });
-        adviseOnPace(context, transaction.config, instances, pace, boots);
-        return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
-    }
-    catch (error) {
-        const failure = failureOf(error, progress.state);
-        // However PM2's command ended, the daemon may still be busy with what it began.
-        const stopped = progress.state === 'activating' && transaction.swapped !== null;
-        return await goBack(context, transaction, enter, failure, stopped, appLog.read);
-    }
-    finally {
-        appLog.close();
-        pace.close();
-    }
-}
-async function goBack(context, transaction, enter, failure, stopped, readAppLog) {
-    const { sha } = transaction.previous;
-    const enterAnyway = (...entry) => {
-        try {
-            enter(...entry);
-        }
-        catch (error) {
-            // With a full disk the old version can be brought back all the same: that matters more than the journal.
-            warn(context.log, `The journal cannot be written: ${error.message}`);
-        }
-    };
-    makeRoom(context.runDir);
-    enterAnyway('rolling-back', undefined, failure.message);
-    warn(context.log, failure.message);
-    try {
-        // At once; where it fails, the rollback does it again.
-        await swapOut(context, transaction).catch(() => { });
-        failure.appLog = await readAppLog().catch(() => []);
-        await rollBack(context, transaction, stopped);
-        // PM2 hands on with some delay what an app printed as it died.
-        if (failure.appLog.length === 0)
-            failure.appLog = await readAppLog().catch(() => []);
-        freeReserve(context.runDir);
-        enterAnyway('rolled-back', 'rolled-back', failure.message);
-        return { outcome: 'rolled-back', sha, previousSha: sha, failure };
-    }
-    catch (error) {
-        const second = failureOf(error, 'rolling-back');
-        freeReserve(context.runDir);
-        enterAnyway('rollback-failed', 'rollback-failed', second.message);
-        return {
-            outcome: 'rollback-failed',
-            sha,
-            previousSha: sha,
-            failure: bothFailures(failure, second, context),
-        };
-    }
-}
-/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
-function watchAppLog({ pm2 }, { config }, instances) {
-    const sizes = noteLogSizes(instances);
-    const stream = pm2.hearErrors(config.map(({ name }) => name));
-    return {
-        async read() {
-            const heard = stream.lines().slice(-APP_LOG_LINES);
-            return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
-        },
-        close: stream.close,
-    };
-}
-function failureOf(error, state) {
-    if (error instanceof DeployFailure) {
-        return {
-            state,
-            message: error.message,
-            remedy: error.remedy,
-            output: [...error.output],
-            appLog: [...error.appLog],
-        };
-    }
-    const disk = diskTrouble(error);
-    if (disk !== null)
-        return failureOf(disk, state);
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    const [message = 'unknown error', ...stack] = text.split('\n');
-    return { state, message, remedy: null, output: stack, appLog: [] };
-}
-function bothFailures(first, second, { places }) {
-    return {
-        ...first,
-        message: `${first.message} Then the rollback failed as well: ${second.message}`,
-        remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
-        output: [...first.output, ...second.output],
-    };
 }
 
 ;// CONCATENATED MODULE: ./host/events.js
@@ -8088,6 +8095,7 @@ async function lookAround(plan, log, redactor) {
 }
 
 ;// CONCATENATED MODULE: ./host/main.js
+
 
 
 

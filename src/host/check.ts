@@ -5,7 +5,7 @@ import { readBaseline } from './baseline.ts';
 import { readHead } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
 import { loadCurrent } from './current.ts';
-import type { End } from './deploy.ts';
+import type { End } from './end.ts';
 import { checkLive } from './exchange.ts';
 import { DeployFailure } from './failure.ts';
 import { findRef } from './fetch.ts';

@@ -1,49 +1,32 @@
 import { join } from 'node:path';
-import { type Failure, type HostResult, type Outcome, STATES, type State } from '../protocol.ts';
-import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
+import { STATES } from '../protocol.ts';
 import { leftOut, readBaseline, refuseLeftOut } from './baseline.ts';
 import { prove } from './canary/prove.ts';
-import { type Boot, removeCanaries } from './canary/run.ts';
+import { removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
-import { commit } from './commit.ts';
-import { type Context, inform, warn } from './context.ts';
+import { type Context, inform } from './context.ts';
 import { loadCurrent } from './current.ts';
-import { noteLogSizes, readAdded } from './error-log.ts';
+import type { End, Progress } from './end.ts';
 import { checkLive, listSwap, settle } from './exchange.ts';
-import { DeployFailure, diskTrouble } from './failure.ts';
+import { failureOf } from './failure.ts';
 import { createRepository } from './fetch.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { requireFit } from './fit.ts';
+import { goLive } from './go-live.ts';
 import { healthTargets } from './health-target.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
 import { exists } from './places.ts';
-import type { Instance } from './pm2/list.ts';
 import { startProbe } from './probe.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRecord } from './record.ts';
 import { secretsOfEnvironment } from './redact.ts';
-import { adviseOnPace } from './reload-advice.ts';
-import { freeReserve, makeRoom, takeReserve } from './reserve.ts';
-import { rollBack } from './rollback.ts';
+import { freeReserve, takeReserve } from './reserve.ts';
 import { stage } from './stage.ts';
 import { checkSwap } from './swap.ts';
 import { targetCommit } from './target.ts';
 import { saveTransaction, type Transaction } from './transaction.ts';
 import { differsFrom } from './unchanged.ts';
-import { verify } from './verify.ts';
-
-/** How a deploy ended on this host, but for what its caller knows. */
-export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'> &
-  Partial<Pick<HostResult, 'requests' | 'standing'>>;
-
-/** Tells everybody who follows which state the deploy is in. */
-export interface Progress {
-  state: State;
-  enter(state: State): void;
-}
-
-const APP_LOG_LINES = 30;
 
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
@@ -165,137 +148,4 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
 function noteUnchanged({ journal, plan }: Context, sha: string): void {
   const { deployId: deploy, mode, run } = plan;
   journal.write({ deploy, mode, state: 'fetched', run, sha, outcome: 'unchanged', reason: null });
-}
-
-type Enter = (state: State, outcome?: Outcome, reason?: string) => void;
-
-/** From the intent on: it ends with the new version verified, or with the old one back. */
-async function goLive(
-  context: Context,
-  progress: Progress,
-  transaction: Transaction,
-  instances: readonly Instance[],
-  boots: readonly Boot[],
-): Promise<End> {
-  const { deployId, mode, run, sha, previous } = transaction;
-  const enter: Enter = (state, outcome, reason) => {
-    progress.enter(state);
-    context.journal.write({
-      deploy: deployId,
-      mode,
-      state,
-      run,
-      sha,
-      outcome: outcome ?? null,
-      reason: reason ?? null,
-    });
-  };
-  const appLog = watchAppLog(context, transaction, instances);
-  const pace = context.pm2.hearPace();
-  try {
-    enter('activating');
-    await swapIn(context, transaction);
-    await reload(context, transaction, boots);
-    enter('verifying');
-    const expected = expectationOf(transaction);
-    await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
-    progress.enter('committed');
-    await commit(context, transaction, expected).catch((error: unknown) => {
-      // A full disk is no reason to take down what is verified: the reserve is room enough.
-      if (!makeRoom(context.runDir)) throw error;
-      return commit(context, transaction, expected);
-    });
-    adviseOnPace(context, transaction.config, instances, pace, boots);
-    return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
-  } catch (error) {
-    const failure = failureOf(error, progress.state);
-    // However PM2's command ended, the daemon may still be busy with what it began.
-    const stopped = progress.state === 'activating' && transaction.swapped !== null;
-    return await goBack(context, transaction, enter, failure, stopped, appLog.read);
-  } finally {
-    appLog.close();
-    pace.close();
-  }
-}
-
-async function goBack(
-  context: Context,
-  transaction: Transaction,
-  enter: Enter,
-  failure: Failure,
-  stopped: boolean,
-  readAppLog: () => Promise<string[]>,
-): Promise<End> {
-  const { sha } = transaction.previous;
-  const enterAnyway: Enter = (...entry) => {
-    try {
-      enter(...entry);
-    } catch (error) {
-      // With a full disk the old version can be brought back all the same: that matters more than the journal.
-      warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
-    }
-  };
-  makeRoom(context.runDir);
-  enterAnyway('rolling-back', undefined, failure.message);
-  warn(context.log, failure.message);
-  try {
-    // At once; where it fails, the rollback does it again.
-    await swapOut(context, transaction).catch(() => {});
-    failure.appLog = await readAppLog().catch(() => []);
-    await rollBack(context, transaction, stopped);
-    // PM2 hands on with some delay what an app printed as it died.
-    if (failure.appLog.length === 0) failure.appLog = await readAppLog().catch(() => []);
-    freeReserve(context.runDir);
-    enterAnyway('rolled-back', 'rolled-back', failure.message);
-    return { outcome: 'rolled-back', sha, previousSha: sha, failure };
-  } catch (error) {
-    const second = failureOf(error, 'rolling-back');
-    freeReserve(context.runDir);
-    enterAnyway('rollback-failed', 'rollback-failed', second.message);
-    return {
-      outcome: 'rollback-failed',
-      sha,
-      previousSha: sha,
-      failure: bothFailures(failure, second, context),
-    };
-  }
-}
-
-/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
-function watchAppLog({ pm2 }: Context, { config }: Transaction, instances: readonly Instance[]) {
-  const sizes = noteLogSizes(instances);
-  const stream = pm2.hearErrors(config.map(({ name }) => name));
-  return {
-    async read(): Promise<string[]> {
-      const heard = stream.lines().slice(-APP_LOG_LINES);
-      return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
-    },
-    close: stream.close,
-  };
-}
-
-export function failureOf(error: unknown, state: State): Failure {
-  if (error instanceof DeployFailure) {
-    return {
-      state,
-      message: error.message,
-      remedy: error.remedy,
-      output: [...error.output],
-      appLog: [...error.appLog],
-    };
-  }
-  const disk = diskTrouble(error);
-  if (disk !== null) return failureOf(disk, state);
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const [message = 'unknown error', ...stack] = text.split('\n');
-  return { state, message, remedy: null, output: stack, appLog: [] };
-}
-
-function bothFailures(first: Failure, second: Failure, { places }: Context): Failure {
-  return {
-    ...first,
-    message: `${first.message} Then the rollback failed as well: ${second.message}`,
-    remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
-    output: [...first.output, ...second.output],
-  };
 }

@@ -1,3 +1,5 @@
+import type { Failure, State } from '../protocol.ts';
+
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
 export class DeployFailure extends Error {
   readonly remedy: string | null;
@@ -41,4 +43,22 @@ export function diskTrouble(error: unknown): DeployFailure | null {
     remedy: "See 'df -h' and 'df -i' on the host, make room, and run the job again.",
     cause: error,
   });
+}
+
+/** What went wrong, for the report; what is no `DeployFailure` comes with its stack. */
+export function failureOf(error: unknown, state: State): Failure {
+  if (error instanceof DeployFailure) {
+    return {
+      state,
+      message: error.message,
+      remedy: error.remedy,
+      output: [...error.output],
+      appLog: [...error.appLog],
+    };
+  }
+  const disk = diskTrouble(error);
+  if (disk !== null) return failureOf(disk, state);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const [message = 'unknown error', ...stack] = text.split('\n');
+  return { state, message, remedy: null, output: stack, appLog: [] };
 }

@@ -4,7 +4,7 @@ import { type Failure, STATES, type State } from '../protocol.ts';
 import { removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
 import { type Context, warn } from './context.ts';
-import type { End, Progress } from './deploy.ts';
+import type { End, Progress } from './end.ts';
 import { endedDeploys } from './history.ts';
 import { takeAppLock } from './locks.ts';
 import { exists } from './places.ts';

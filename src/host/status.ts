@@ -3,7 +3,7 @@ import type { PastDeploy, Standing } from '../protocol.ts';
 import { readHead } from './checkout.ts';
 import type { Context } from './context.ts';
 import { loadCurrent } from './current.ts';
-import type { End } from './deploy.ts';
+import type { End } from './end.ts';
 import { endedDeploys, pastDeploy } from './history.ts';
 import { unfinished } from './journal.ts';
 import { complaintAboutLive } from './live-health.ts';
