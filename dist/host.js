@@ -4413,7 +4413,29 @@ function fingerprintOf({ plan, places, pm2 }) {
 
 ;// CONCATENATED MODULE: external "node:util"
 const external_node_util_namespaceObject = require("node:util");
+;// CONCATENATED MODULE: ./host/pm2/timeouts.js
+/** PM2's own, in milliseconds. */
+const LISTEN_TIMEOUT = 3_000;
+const KILL_TIMEOUT = 1_600;
+/** How long PM2 waits for a new instance of an app to get ready, in milliseconds. */
+function listenTimeoutOf(app) {
+    return milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+}
+/** How long PM2 will wait for an instance that runs by this config to end before it kills it, in milliseconds. */
+function killTimeoutIn(app) {
+    return milliseconds(app.kill_timeout, KILL_TIMEOUT);
+}
+/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
+function killTimeoutOf({ killTimeout }) {
+    return killTimeout ?? KILL_TIMEOUT;
+}
+function milliseconds(value, byDefault) {
+    const given = typeof value === 'string' ? Number(value) : value;
+    return typeof given === 'number' && given > 0 ? given : byDefault;
+}
+
 ;// CONCATENATED MODULE: ./host/config-change.js
+
 
 
 
@@ -4520,8 +4542,7 @@ function inOrder(instances) {
 }
 /** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
 function outageOf(app, running) {
-    const listen = Number(app.listen_timeout ?? 3_000) || 3_000;
-    return listen + Math.max(...running.map(({ killTimeout }) => killTimeout ?? 1_600));
+    return listenTimeoutOf(app) + Math.max(...running.map(killTimeoutOf));
 }
 /** What will be done about the differences, one sentence for each app that has any. */
 function foretell(changes) {
@@ -4652,9 +4673,7 @@ Client.prototype.executeRemote = function executeRemote(method, given, done) {
 
 
 
-/** PM2's own, in milliseconds. */
-const LISTEN_TIMEOUT = 3_000;
-const KILL_TIMEOUT = 1_600;
+
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
 /**
@@ -4708,21 +4727,13 @@ function reloadTimeLimit(apps, running, pm2Version) {
 /** How long PM2 may take to replace one instance of an app, in milliseconds. */
 function swapTimeLimit(app, running, pm2Version) {
     // The old instances are killed by their own limit, the new ones' may differ.
-    const kill = Math.max(milliseconds(app.kill_timeout, KILL_TIMEOUT), ...running.map((one) => one.killTimeout ?? 0));
+    const kill = Math.max(killTimeoutIn(app), ...running.map((one) => one.killTimeout ?? 0));
     return readyTimeLimit(app, pm2Version) + kill;
 }
 /** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
 function readyTimeLimit(app, pm2Version) {
     const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-    return waits * milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
-}
-/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
-function killTimeoutOf({ killTimeout }) {
-    return killTimeout ?? KILL_TIMEOUT;
-}
-function milliseconds(value, byDefault) {
-    const given = typeof value === 'string' ? Number(value) : value;
-    return typeof given === 'number' && given > 0 ? given : byDefault;
+    return waits * listenTimeoutOf(app);
 }
 
 ;// CONCATENATED MODULE: ./host/bring-about.js
@@ -4816,7 +4827,7 @@ function withPatience(config, boots) {
     const advice = [];
     const patient = config.map((app) => {
         const boot = boots.find(({ name }) => name === app.name);
-        const given = Number(app.listen_timeout) > 0 ? Number(app.listen_timeout) : LISTEN_TIMEOUT;
+        const given = listenTimeoutOf(app);
         if (boot === undefined || expectedInstances(app).mode === 'fork')
             return app;
         const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
@@ -4999,6 +5010,7 @@ function expectationOf(transaction) {
 }
 
 ;// CONCATENATED MODULE: ./host/reload-advice.js
+
 
 
 /**
@@ -7162,8 +7174,8 @@ function hearPace(pm2Home) {
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/remove.js
-/** PM2's own, in milliseconds. */
-const remove_KILL_TIMEOUT = 1_600;
+
+/** Milliseconds. */
 const remove_MARGIN = 10_000;
 /**
  * Stops these instances and takes them from PM2's list, all at once. By id and over the daemon's socket, since PM2's CLI
@@ -7176,7 +7188,7 @@ async function removeInstances(rpc, instances) {
         .filter(({ pmId, name }) => present.get(pmId) === name)
         .map(({ pmId, killTimeout }) => {
         // After SIGINT PM2 waits for this, sends SIGKILL, and waits again.
-        return rpc.call('deleteProcessId', [pmId], 2 * (killTimeout ?? remove_KILL_TIMEOUT) + remove_MARGIN);
+        return rpc.call('deleteProcessId', [pmId], 2 * killTimeoutOf({ killTimeout }) + remove_MARGIN);
     }));
 }
 function idsOf(list) {

@@ -4,6 +4,7 @@ import { DeployFailure } from './failure.ts';
 import { realOrSame } from './places.ts';
 import { PM2_FIELDS } from './pm2/fields.ts';
 import type { Instance, Json } from './pm2/list.ts';
+import { killTimeoutOf, listenTimeoutOf } from './pm2/timeouts.ts';
 
 /**
  * What it takes until PM2 runs an app as its config says, beyond what PM2's own reload applies. `reasons` are
@@ -152,8 +153,7 @@ function inOrder(instances: Instance[]): Instance[] {
 
 /** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
 function outageOf(app: DeployApp, running: readonly Instance[]): number {
-  const listen = Number(app.listen_timeout ?? 3_000) || 3_000;
-  return listen + Math.max(...running.map(({ killTimeout }) => killTimeout ?? 1_600));
+  return listenTimeoutOf(app) + Math.max(...running.map(killTimeoutOf));
 }
 
 /** What will be done about the differences, one sentence for each app that has any. */

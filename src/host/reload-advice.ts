@@ -1,9 +1,10 @@
 import type { DeployApp } from './app-config.ts';
 import type { Boot } from './canary/run.ts';
 import { type Context, warn } from './context.ts';
-import { killTimeoutOf, readyTimeLimit } from './pm2/cli.ts';
+import { readyTimeLimit } from './pm2/cli.ts';
 import type { Instance } from './pm2/list.ts';
 import type { Pace } from './pm2/pace.ts';
+import { killTimeoutOf } from './pm2/timeouts.ts';
 
 /**
  * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the

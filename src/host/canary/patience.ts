@@ -1,5 +1,5 @@
 import { type DeployApp, expectedInstances } from '../app-config.ts';
-import { LISTEN_TIMEOUT } from '../pm2/cli.ts';
+import { listenTimeoutOf } from '../pm2/timeouts.ts';
 import type { Boot } from './run.ts';
 
 /** A busy host boots the next instance more slowly than the canary. */
@@ -16,7 +16,7 @@ export function withPatience(
   const advice: string[] = [];
   const patient = config.map((app): DeployApp => {
     const boot = boots.find(({ name }) => name === app.name);
-    const given = Number(app.listen_timeout) > 0 ? Number(app.listen_timeout) : LISTEN_TIMEOUT;
+    const given = listenTimeoutOf(app);
     if (boot === undefined || expectedInstances(app).mode === 'fork') return app;
     const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
     if (app.wait_ready === true && boot.readyMs === null) {

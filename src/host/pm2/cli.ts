@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { type AppConfig, type DeployApp, expectedInstances } from '../app-config.ts';
 import { type CommandResult, run } from '../command.ts';
 import type { Pm2Install } from './find.ts';
-import type { Instance, Json } from './list.ts';
+import type { Instance } from './list.ts';
+import { killTimeoutIn, listenTimeoutOf } from './timeouts.ts';
 import { WHOLE_RELOAD } from './whole-reload.ts';
 
 export interface ReloadOptions {
@@ -37,9 +38,6 @@ export interface Reload {
   abort(): void;
 }
 
-/** PM2's own, in milliseconds. */
-export const LISTEN_TIMEOUT = 3_000;
-const KILL_TIMEOUT = 1_600;
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
 
@@ -101,25 +99,12 @@ export function reloadTimeLimit(
 /** How long PM2 may take to replace one instance of an app, in milliseconds. */
 export function swapTimeLimit(app: AppConfig, running: readonly Instance[], pm2Version: string): number {
   // The old instances are killed by their own limit, the new ones' may differ.
-  const kill = Math.max(
-    milliseconds(app.kill_timeout, KILL_TIMEOUT),
-    ...running.map((one) => one.killTimeout ?? 0),
-  );
+  const kill = Math.max(killTimeoutIn(app), ...running.map((one) => one.killTimeout ?? 0));
   return readyTimeLimit(app, pm2Version) + kill;
 }
 
 /** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
 export function readyTimeLimit(app: AppConfig, pm2Version: string): number {
   const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-  return waits * milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
-}
-
-/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
-export function killTimeoutOf({ killTimeout }: Pick<Instance, 'killTimeout'>): number {
-  return killTimeout ?? KILL_TIMEOUT;
-}
-
-function milliseconds(value: Json | undefined, byDefault: number): number {
-  const given = typeof value === 'string' ? Number(value) : value;
-  return typeof given === 'number' && given > 0 ? given : byDefault;
+  return waits * listenTimeoutOf(app);
 }

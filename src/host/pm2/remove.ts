@@ -1,8 +1,8 @@
 import type { Instance } from './list.ts';
 import type { Rpc } from './rpc.ts';
+import { killTimeoutOf } from './timeouts.ts';
 
-/** PM2's own, in milliseconds. */
-const KILL_TIMEOUT = 1_600;
+/** Milliseconds. */
 const MARGIN = 10_000;
 
 /**
@@ -20,7 +20,7 @@ export async function removeInstances(
       .filter(({ pmId, name }) => present.get(pmId) === name)
       .map(({ pmId, killTimeout }) => {
         // After SIGINT PM2 waits for this, sends SIGKILL, and waits again.
-        return rpc.call('deleteProcessId', [pmId], 2 * (killTimeout ?? KILL_TIMEOUT) + MARGIN);
+        return rpc.call('deleteProcessId', [pmId], 2 * killTimeoutOf({ killTimeout }) + MARGIN);
       }),
   );
 }
