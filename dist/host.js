@@ -108,104 +108,8 @@ function createClock(now = () => performance.now()) {
     };
 }
 
-;// CONCATENATED MODULE: external "node:fs/promises"
-const promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
-;// CONCATENATED MODULE: ./host/context.js
-function inform(log, text) {
-    log({ type: 'notice', level: 'info', text });
-}
-function warn(log, text) {
-    log({ type: 'notice', level: 'warning', text });
-}
-
-;// CONCATENATED MODULE: ./host/durable.js
-
-
-/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
-function writeDurably(file, text) {
-    const aside = `${file}.new`;
-    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-    try {
-        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
-        try {
-            writeWhole(descriptor, text);
-            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
-    }
-    catch (error) {
-        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-        throw error;
-    }
-    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
-}
-/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
-function appendDurably(file, text) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
-    try {
-        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
-        try {
-            writeWhole(descriptor, text);
-        }
-        catch (error) {
-            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
-            throw error;
-        }
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
-function writeWhole(descriptor, text) {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;)
-        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
-}
-function syncDirectory(directory) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
-    try {
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The file's text, or null where there is none. */
-function readIfThere(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/current.js
-
-
-
-const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
-function saveCurrent(state, current) {
-    writeDurably(file(state), JSON.stringify(current));
-}
-function removeCurrent(state) {
-    (0,external_node_fs_namespaceObject.rmSync)(file(state), { force: true });
-}
-/** Null where no deploy of ours was ever committed. */
-function loadCurrent(state) {
-    const text = readIfThere(file(state));
-    return text === null ? null : JSON.parse(text);
-}
-
 ;// CONCATENATED MODULE: ./host/failure.js
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
 class DeployFailure extends Error {
@@ -250,969 +154,6 @@ function failureOf(error, state) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const [message = 'unknown error', ...stack] = text.split('\n');
     return { state, message, remedy: null, output: stack, appLog: [] };
-}
-
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = require("node:child_process");
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./host/command.js
-var __classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
-    if (kind === "m") throw new TypeError("Private method is not writable");
-    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
-    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot write private member to an object whose class did not declare it");
-    return (kind === "a" ? f.call(receiver, value) : f ? f.value = value : state.set(receiver, value)), value;
-};
-var __classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || function (receiver, state, kind, f) {
-    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a getter");
-    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
-    return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
-};
-var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest;
-
-
-const TAIL_LINES = 40;
-const LONGEST_LINE = 4096;
-const KEEP = 64 * 1024 * 1024;
-/** Between SIGTERM and SIGKILL, in milliseconds. */
-const GRACE = 2_000;
-/**
- * Runs one program with an argument array, never a shell, in a process group of its own.
- * It resolves whatever the program does; it rejects only where the program cannot be started.
- */
-function run(file, args, options) {
-    return new Promise((resolve, reject) => {
-        const started = process.hrtime.bigint();
-        const child = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
-            cwd: options.cwd,
-            env: options.env,
-            detached: true,
-            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.holds ?? [])],
-        });
-        if (child.pid !== undefined)
-            options.onSpawn?.(child.pid);
-        let stopped = null;
-        const stop = (why) => {
-            stopped ??= why;
-            killGroup(child);
-        };
-        const limit = setTimeout(() => stop('time limit'), options.timeLimit);
-        const onCancel = () => stop('cancelled');
-        if (options.cancel?.aborted)
-            onCancel();
-        options.cancel?.addEventListener('abort', onCancel);
-        const tail = [];
-        const onLine = (line) => {
-            tail.push(line);
-            if (tail.length > TAIL_LINES)
-                tail.shift();
-            options.onLine?.(line);
-        };
-        const stdout = [];
-        let kept = 0;
-        const outLines = new LineSplitter(onLine);
-        const errLines = new LineSplitter(onLine);
-        child.stdout?.on('data', (chunk) => {
-            if (kept < (options.keep ?? KEEP))
-                stdout.push(chunk);
-            kept += chunk.length;
-            outLines.write(chunk);
-        });
-        child.stderr?.on('data', (chunk) => errLines.write(chunk));
-        if (child.stdin) {
-            // A program that does not read its input is judged by its exit code, not by our EPIPE.
-            child.stdin.on('error', () => { });
-            child.stdin.end(options.input);
-        }
-        const finish = () => {
-            clearTimeout(limit);
-            options.cancel?.removeEventListener('abort', onCancel);
-        };
-        child.once('error', (error) => {
-            finish();
-            reject(error);
-        });
-        const settle = (code, signal) => {
-            finish();
-            outLines.end();
-            errLines.end();
-            resolve({
-                code,
-                signal,
-                stopped,
-                stdout: Buffer.concat(stdout).toString('utf8'),
-                tail,
-                durationMs: Number(process.hrtime.bigint() - started) / 1e6,
-            });
-        };
-        child.once('close', settle);
-        // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
-        child.once('exit', () => {
-            if (options.reap)
-                signalGroup(child, 'SIGKILL');
-            setTimeout(() => {
-                child.stdout?.destroy();
-                child.stderr?.destroy();
-            }, GRACE).unref();
-        });
-    });
-}
-function killGroup(child) {
-    signalGroup(child, 'SIGTERM');
-    setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
-}
-function signalGroup(child, signal) {
-    if (child.pid === undefined)
-        return;
-    try {
-        process.kill(-child.pid, signal);
-    }
-    catch {
-        // The group is gone, which is what was wanted.
-    }
-}
-/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
-class LineSplitter {
-    constructor(onLine) {
-        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
-        _LineSplitter_onLine.set(this, void 0);
-        _LineSplitter_rest.set(this, '');
-        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
-    }
-    write(chunk) {
-        __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk), "f");
-        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
-        const lines = __classPrivateFieldGet(this, _LineSplitter_rest, "f").split(/\r\n|\n|\r(?!$)/);
-        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
-        for (const line of lines)
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line);
-        while (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length > LONGEST_LINE) {
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
-            __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(LONGEST_LINE), "f");
-        }
-    }
-    end() {
-        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
-        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
-        if (last !== '')
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last);
-    }
-}
-_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
-
-;// CONCATENATED MODULE: ./host/git.js
-
-
-/**
- * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
- * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
- */
-const ALWAYS = inArguments([
-    ['core.hooksPath', '/dev/null'],
-    ['core.fsmonitor', 'false'],
-    ['gc.auto', '0'],
-    ['maintenance.auto', 'false'],
-    ['advice.detachedHead', 'false'],
-    ['protocol.ext.allow', 'never'],
-]);
-const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
-function gitIn(directory, options) {
-    const attempt = (args, { input, access } = {}) => {
-        const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
-        const env = access?.environment(own) ?? own;
-        const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
-        // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
-        const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
-        const { timeLimit, cancel } = options;
-        const runOptions = {
-            cwd: directory,
-            env,
-            timeLimit,
-            ...(cancel && { cancel }),
-            ...(input !== undefined && { input }),
-            ...(holds !== undefined && { holds: [holds] }),
-        };
-        return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
-    };
-    const failure = (result, what) => gitFailure(result, what, options);
-    return {
-        directory,
-        attempt,
-        failure,
-        async text(args, what) {
-            const result = await attempt(args);
-            if (result.code !== 0)
-                throw failure(result, what);
-            return result.stdout;
-        },
-    };
-}
-function inArguments(settings) {
-    return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
-}
-/** What git's own words mean, each with what to do. First match wins. */
-const CAUSES = [
-    [
-        /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
-        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
-    ],
-    [
-        /Could not resolve host/i,
-        'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
-    ],
-    [
-        /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-        "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
-    ],
-    [
-        /returned error: 30[12378]\b/i,
-        'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
-    ],
-    [
-        /certificate problem|certificate verif|SSL certificate/i,
-        "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
-    ],
-    [
-        /Permission denied \(/i,
-        "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
-    ],
-    [
-        /Host key verification failed/i,
-        "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
-    ],
-    [
-        /dubious ownership/i,
-        'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
-    ],
-    [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
-    [
-        /index\.lock|\.lock': File exists/i,
-        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
-    ],
-    [
-        /not found|does not exist|does not appear to be a git repository|not a git repository/i,
-        'Check that the repository exists, and that the server may read it.',
-    ],
-    [
-        /Connection (refused|timed out|reset)|unable to access/i,
-        'The server cannot reach the git server: check its firewall and its way to the internet.',
-    ],
-];
-function gitFailure(result, what, options) {
-    if (result.stopped === 'cancelled' && options.cancel)
-        return options.cancel.reason;
-    const output = result.tail.filter((line) => line.trim() !== '');
-    const how = result.stopped === 'time limit'
-        ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
-        : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
-    const text = output.join('\n');
-    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
-    return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
-}
-/** Splits git's `-z` output. */
-function splitZ(text) {
-    return text.split('\0').filter((part) => part !== '');
-}
-
-;// CONCATENATED MODULE: ./host/credentials.js
-
-const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
-const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
-/**
- * Answers git's question for a login with the token, to one host over https alone, and forgets what git asks it to
- * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
- */
-const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
-/** What could write the token, or hand it to a git server that has not proved its name. */
-const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT)/;
-/**
- * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
- * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
- * helper. Git 2.25 and later.
- */
-function accessTo(address, { value, server }) {
-    const http = `http.${server}/.`;
-    return {
-        settings: [
-            ['credential.helper', ''],
-            ['credential.helper', HELPER],
-            [`${http}extraHeader`, ''],
-            // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
-            [`${http}followRedirects`, 'false'],
-            [`${http}sslVerify`, 'true'],
-            // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
-            [`url.${address}.insteadOf`, address],
-            ['core.alternateRefsCommand', 'true'],
-        ],
-        environment: (base) => ({
-            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
-            GIT_ASKPASS: '',
-            GIT_ALLOW_PROTOCOL: 'https',
-            [HOST]: new URL(server).host,
-            [TOKEN]: value,
-        }),
-    };
-}
-/** What a log could show of the token: itself, and as git puts it into a request. */
-function formsOf({ value }) {
-    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
-}
-/**
- * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
- * and is reached over https or ssh; else null.
- */
-function addressOnServer(address, { server }) {
-    const { host, hostname } = new URL(server);
-    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
-    if (scp)
-        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
-    let url;
-    try {
-        url = new URL(address);
-    }
-    catch {
-        return null;
-    }
-    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
-    return isThere ? `${server}${url.pathname}` : null;
-}
-/** Git's words where the other side does not let in whoever asks; GitHub says `not found` then. */
-const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
-/** A host key that changed is no want of credentials: whoever answers there may be somebody else. */
-const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
-/** Whether git failed because the other side wants other credentials than it was given. */
-function lacksCredentials({ code, stopped, tail }) {
-    const text = tail.join('\n');
-    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
-}
-const OTHERS = "The workflow's own token reads the workflow's own repository alone: for another one, give git-token a personal access token or a GitHub App's token that may read its contents, or give the server a deploy key for it.";
-/** Why the token opened nothing, each with what to do. First match wins. */
-const REFUSALS = [
-    [
-        /could not read|terminal prompts disabled/i,
-        'git was led to another server than the one that the token is for, and that got no token',
-        'Look at url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
-    ],
-    [
-        /not found/i,
-        'it answers that there is no such repository, which is also what it says to a token that may not read it',
-        `Give the job what it takes to read it: 'permissions: contents: read' in the workflow. ${OTHERS}`,
-    ],
-    [
-        /40[3]\b/,
-        'it knows the token, and does not let it read the repository (403)',
-        `Give the job 'permissions: contents: read'. ${OTHERS} What the git server says is shown below: an organization may ask for single sign-on, or allow certain addresses only, and the server's has to be one of them.`,
-    ],
-    [
-        /./,
-        'it does not know the token, which has expired, was revoked, or is not a token of this server',
-        "Leave git-token out, so that the workflow's own token is used, or renew the one that it is given. The workflow's own token is good until its job ends.",
-    ],
-];
-/** The failure to report where neither the server's own credentials nor the token opened `address`. */
-function refusedToken(address, own, result) {
-    const output = result.tail.filter((line) => line.trim() !== '');
-    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
-    return new DeployFailure(`${address} was opened neither by the server's own credentials nor by git-token: ${why}.`, { remedy, output: [...own.filter((line) => line.trim() !== ''), ...output] });
-}
-
-;// CONCATENATED MODULE: ./host/remote.js
-
-/**
- * Opens the repository with the host's own credentials. Where these do not do, and it lies on the token's server, git
- * gets the token, by https, for the commands that are run here; nothing of that is written down. `say` is told so.
- */
-async function openRemote(git, repository, { gitToken, say }) {
-    const name = await nameOf(git, repository);
-    // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
-    const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
-    const address = gitToken === null ? null : addressOnServer(actual, gitToken);
-    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
-    let own = null;
-    const attempt = async (command, rest) => {
-        if (token === null)
-            return git.attempt([...command, name, ...rest]);
-        if (own === null) {
-            const result = await git.attempt([...command, name, ...rest]);
-            if (!lacksCredentials(result))
-                return result;
-            own = result;
-            const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
-            say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
-        }
-        const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
-        if (lacksCredentials(result))
-            throw refusedToken(token.address, own.tail, result);
-        return result;
-    };
-    return {
-        attempt,
-        async text(command, rest, what) {
-            const result = await attempt(command, rest);
-            if (result.code !== 0)
-                throw git.failure(result, what);
-            return result.stdout;
-        },
-    };
-}
-/** A repository that the user named beats the checkout's own, which beats the workflow's. */
-async function nameOf(git, repository) {
-    if (repository.given)
-        return repository.url;
-    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
-    return origin.code === 0 ? 'origin' : repository.url;
-}
-
-;// CONCATENATED MODULE: ./host/fetch.js
-
-
-
-/** Refs of ours, so that what was fetched is not garbage to git. */
-const OURS = 'refs/pm2-ssh-deploy';
-const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
-const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
-/** Makes an empty repository at the current directory that knows where it came from. */
-async function createRepository(git, url) {
-    await git.text(['init', '--quiet', '--template='], 'Making a repository');
-    const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
-    if (remote.code !== 0)
-        await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
-}
-/**
- * Brings exactly the commit that was asked for onto the host and resolves with its full id.
- * A commit that is there already is not fetched again.
- */
-async function fetchCommit(git, { ref, repository }, opening) {
-    if (FULL_ID.test(ref) && (await has(git, ref)))
-        return ref;
-    const remote = await openRemote(git, repository, opening);
-    const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
-    if (sha !== null) {
-        if (await has(git, sha))
-            return sha;
-        const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
-        if (direct.code === 0)
-            return sha;
-    }
-    // Some servers hand out a commit only as part of a branch or tag.
-    const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
-    await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
-    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
-    if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
-        return found.stdout.trim();
-    throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
-        remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
-    });
-}
-/**
- * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
- * does not answer, or has no such branch or tag.
- */
-async function findRef(git, { ref, repository }, opening) {
-    const remote = await openRemote(git, repository, opening);
-    if (ref !== null && !FULL_ID.test(ref)) {
-        const sha = await lookUp(remote, ref);
-        if (sha !== null)
-            return `The repository answers: ${ref} is ${sha} there.`;
-        throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
-            remedy: 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
-        });
-    }
-    await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
-    return 'The repository answers.';
-}
-/**
- * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
- * without its files, and git checks such a one out as empty, with exit code 0.
- */
-async function has(git, sha) {
-    if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
-        return false;
-    return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
-}
-/** The commit that a branch or tag names on the remote now, or null where neither exists. */
-async function lookUp(remote, ref) {
-    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
-    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
-    const commits = new Map();
-    for (const line of listing.split('\n')) {
-        const [sha = '', name = ''] = line.split('\t');
-        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
-        if (names.includes(name.replace('^{}', '')))
-            commits.set(name.replace('^{}', ''), sha);
-    }
-    const distinct = new Set(commits.values());
-    if (distinct.size > 1) {
-        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
-            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
-        });
-    }
-    return [...distinct][0] ?? null;
-}
-/** Keeps refs of ours for the given commits alone. */
-async function pruneRefs(git, keep) {
-    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', OURS]);
-    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(OURS.length + 1)));
-    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${OURS}/${sha} ${sha}\n`]));
-    await git.attempt(['update-ref', '--stdin'], {
-        input: stale
-            .map((name) => `delete ${name}\n`)
-            .concat(updates)
-            .join(''),
-    });
-}
-
-;// CONCATENATED MODULE: ./host/history.js
-/** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
-function endedDeploys(entries) {
-    const ended = new Map();
-    for (const entry of entries) {
-        if (entry.outcome === null)
-            continue;
-        ended.delete(entry.deploy);
-        ended.set(entry.deploy, entry);
-    }
-    return [...ended.values()];
-}
-/**
- * The verified versions on which the current one, the last of them, stands. A deploy adds one; a rollback takes away all
- * above the one that it went to, so that rollbacks in a row go further back each time.
- */
-function versionStack(entries) {
-    const stack = [];
-    for (const entry of endedDeploys(entries).filter(isVerified)) {
-        const known = stack.map(({ sha }) => sha).lastIndexOf(entry.sha);
-        if (entry.mode === 'rollback' && known >= 0)
-            stack.length = known + 1;
-        else if (stack[stack.length - 1]?.sha === entry.sha)
-            stack[stack.length - 1] = entry;
-        else
-            stack.push(entry);
-    }
-    return stack;
-}
-/** Every commit that was ever verified here and is not marked bad, by the last deploy of each; newest first. */
-function goodVersions(entries) {
-    const newest = new Map();
-    for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
-        if (!newest.has(entry.sha) && !isBad(entries, entry.sha))
-            newest.set(entry.sha, entry);
-    }
-    return [...newest.values()];
-}
-/** Whether the last time that this commit went live it had to be taken back. A failed build says nothing of the kind. */
-function isBad(entries, sha) {
-    const judged = endedDeploys(entries).filter((entry) => entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)));
-    const last = judged[judged.length - 1];
-    return last !== undefined && last.outcome !== 'deployed';
-}
-/** The deploy that says what is to run here: the last one that went well, if only by finding nothing to do. */
-function standingDeploy(entries) {
-    const good = endedDeploys(entries).filter(({ outcome }) => outcome === 'deployed' || outcome === 'unchanged');
-    return good[good.length - 1] ?? null;
-}
-/** As it is told to the runner. */
-function pastDeploy({ mode, outcome, sha, at, run, reason }) {
-    return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
-}
-function isVerified(entry) {
-    return entry.outcome === 'deployed' && entry.sha !== null;
-}
-
-;// CONCATENATED MODULE: ./host/journal.js
-
-
-/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
-const LONGEST = 1_000;
-const KEPT = 100;
-/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
-function openJournal(state) {
-    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
-    // A line that a power cut tore has no end: the next one must not continue it.
-    let whole = (readIfThere(file) ?? '\n').endsWith('\n');
-    return {
-        write(entry) {
-            appendDurably(file, `${whole ? '' : '\n'}${JSON.stringify({ ...entry, at: new Date().toISOString() })}\n`);
-            whole = true;
-        },
-        entries: () => parseJournal(readIfThere(file) ?? ''),
-        trim() {
-            const entries = parseJournal(readIfThere(file) ?? '');
-            if (entries.length <= LONGEST)
-                return;
-            const ended = entries.filter(({ outcome }) => outcome !== null);
-            // Separately, so that a row of failures does not push out the versions that a rollback can go to.
-            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
-            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
-            const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
-            writeDurably(file, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-            whole = true;
-        },
-    };
-}
-function parseJournal(text) {
-    return text.split('\n').flatMap((line) => {
-        try {
-            // Before there were modes, every entry was of a deploy.
-            return line === '' ? [] : [{ mode: 'deploy', ...JSON.parse(line) }];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-/** States in which PM2 or the live tree may be between two versions. */
-const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
-/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
-function unfinished(entries) {
-    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
-    return last !== undefined && OPEN.includes(last.state) ? last : null;
-}
-
-;// CONCATENATED MODULE: external "node:crypto"
-const external_node_crypto_namespaceObject = require("node:crypto");
-;// CONCATENATED MODULE: ./host/places.js
-
-
-
-
-/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
-function resolvePath(given, home) {
-    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
-    if (path === '/' || path === realOrSame(home)) {
-        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
-            remedy: "Give the app a directory of its own, such as '~/app'.",
-        });
-    }
-    return realAncestor(path);
-}
-/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
-function realAncestor(path) {
-    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
-}
-/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
-function stateRoot(env, home) {
-    const given = env.XDG_STATE_HOME;
-    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
-}
-/** Names the places of the app at `live` without making or changing any. */
-function placesOf(live, workingDirectory, root) {
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
-    return {
-        live,
-        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
-        beside: placeBeside(live),
-        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
-    };
-}
-function placeBeside(live) {
-    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
-    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
-}
-function writableOnSameFilesystem(sibling, live) {
-    const parent = (0,external_node_path_namespaceObject.dirname)(live);
-    try {
-        const existing = exists(sibling) ? sibling : parent;
-        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
-    }
-    catch {
-        return false;
-    }
-}
-/** Makes the directories that only the deploying user may read. */
-function makePrivate(...directories) {
-    for (const directory of directories)
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
-}
-/** Whether `path` is `directory` or lies in it; both absolute. */
-function isWithin(directory, path) {
-    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
-    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
-}
-/** Whether something is there, a dangling link included. */
-function exists(path) {
-    try {
-        (0,external_node_fs_namespaceObject.lstatSync)(path);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-/** With every link resolved, or as it is where there is nothing. */
-function realOrSame(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return path;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/record.js
-
-
-/** Records of what builds made lie in the app's state directory under such names. */
-const RECORD_PREFIX = 'built-';
-/** Puts the record of one deploy's build on disk and returns its name. */
-function saveRecord(state, deployId, generated) {
-    const name = `${RECORD_PREFIX}${deployId}.json`;
-    writeDurably((0,external_node_path_namespaceObject.join)(state, name), JSON.stringify(generated));
-    return name;
-}
-/** Null where no deploy of ours made what is there. */
-function loadRecord(state, name) {
-    const text = name === null ? null : readIfThere((0,external_node_path_namespaceObject.join)(state, name));
-    return text === null ? null : JSON.parse(text);
-}
-
-;// CONCATENATED MODULE: ./host/processes.js
-
-
-/**
- * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
- * Together with the pid it names a process for good: a reused pid has another start.
- */
-function startTicks(pid) {
-    const start = Number(statOf(pid)?.[19]);
-    return Number.isInteger(start) ? start : null;
-}
-/** Whether the process runs. One that has ended but was not yet waited for does not. */
-function isAlive(pid) {
-    const state = statOf(pid)?.[0];
-    return state !== undefined && state !== 'Z' && state !== 'X';
-}
-/** The pids that the process has as children now, without theirs. */
-function childrenOf(pid) {
-    try {
-        const children = [];
-        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
-            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
-            children.push(...list.split(' ').filter(Boolean).map(Number));
-        }
-        return children;
-    }
-    catch {
-        // A kernel without these files, or a process that has just ended.
-        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
-    }
-}
-/** The children, theirs, and so on: what an app started through npm really runs as. */
-function descendantsOf(pid) {
-    const found = [];
-    const ahead = childrenOf(pid);
-    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
-        found.push(next);
-        ahead.push(...childrenOf(next));
-    }
-    return found;
-}
-/**
- * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
- * sure that it started earlier; one with an equal value started within the same hundredth of a second.
- * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
- */
-function ticksNow() {
-    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
-    child.on('error', () => { });
-    const { pid } = child;
-    // It has not been waited for before this function returns, so its entry is there, however short it lives.
-    const ticks = pid === undefined ? null : startTicks(pid);
-    child.kill('SIGKILL');
-    child.unref();
-    if (ticks === null)
-        throw new Error('no child can be started, or /proc cannot be read');
-    return ticks;
-}
-/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
-function bootId() {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-    }
-    catch {
-        return '';
-    }
-}
-function momentNow() {
-    return { boot: bootId(), ticks: ticksNow() };
-}
-/** The moment's ticks, or null where the machine was booted since: then every process began later. */
-function ticksOf(moment) {
-    return moment.boot === bootId() ? moment.ticks : null;
-}
-/** All pids that we may see. */
-function allPids() {
-    try {
-        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
-            .filter((name) => /^\d+$/.test(name))
-            .map(Number);
-    }
-    catch {
-        return [];
-    }
-}
-/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
-function statOf(pid) {
-    if (!Number.isInteger(pid) || pid <= 0)
-        return null;
-    try {
-        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
-        return stat
-            .slice(stat.lastIndexOf(')') + 2)
-            .trim()
-            .split(' ');
-    }
-    catch {
-        return null;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/program.js
-
-
-
-/** Names the process that was just started; it may have ended already. */
-function programOf(pid) {
-    return { pid, ticks: startTicks(pid), boot: bootId() };
-}
-/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
-function stillRuns({ pid, ticks, boot }) {
-    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
-}
-/** Where it is there, something was started. */
-const FILE = 'program.json';
-/** Leaves word of the program for those who follow it later. */
-function saveProgram(runDir, program) {
-    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
-    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
-    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
-}
-function loadProgram(runDir) {
-    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
-}
-
-;// CONCATENATED MODULE: ./host/sweep.js
-
-
-
-
-/** What a deploy takes away itself as it ends: PM2's config and a canary's files have environments of apps in them. */
-const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
-/** Takes away what a program that was killed has left of such in its run directory. */
-async function sweepRun(run) {
-    const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
-    if (left.length === 0 || mayRun(run))
-        return;
-    await Promise.all(left.map((name) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { recursive: true, force: true })));
-}
-function mayRun(run) {
-    try {
-        return stillRuns(loadProgram(run));
-    }
-    catch {
-        // It is just being started.
-        return true;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/commit.js
-
-
-
-
-
-
-
-
-
-
-
-/** Records that the version was verified. From here on it is what a rollback goes back to. */
-async function commit(context, transaction, expected) {
-    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
-    if (swapped === null)
-        throw new Error('a version that was not swapped in cannot be committed');
-    saveCurrent(context.places.state, {
-        deployId,
-        sha,
-        fingerprint,
-        record,
-        config,
-        runsAs: deployId,
-        since: swapped,
-        ports: [...expected.ports],
-    });
-    context.journal.write({
-        deploy: deployId,
-        mode: transaction.mode,
-        state: 'committed',
-        run: transaction.run,
-        sha,
-        outcome: 'deployed',
-        reason: null,
-    });
-    try {
-        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
-        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
-        if (transaction.save)
-            await context.clock.book('pm2', () => context.pm2.save(names));
-    }
-    catch (error) {
-        // The version runs and is verified: an old dump is not worth taking it down.
-        warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
-    }
-}
-async function removeLeftOut({ pm2, places, log }, { leftOut }) {
-    if (leftOut.length === 0)
-        return;
-    const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
-    await pm2.remove(left);
-    inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
-}
-/**
- * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
- * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
- */
-async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
-    const entries = journal.entries();
-    if (unfinished(entries) !== null)
-        return;
-    journal.trim();
-    const current = loadCurrent(places.state);
-    // A rollback finds its commit here, also where the repository has lost it since.
-    const earlier = versionStack(entries).slice(-KEPT_COMMITS);
-    await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
-    const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
-    const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
-    const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
-    const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
-    await Promise.all([
-        ...beside.map((name) => remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
-        ...records.map((name) => remove((0,external_node_path_namespaceObject.join)(places.state, name))),
-        ...[...runs.filter(isOld), ...replaced].map(remove),
-        ...runs.filter((run) => !isOld(run)).map(sweepRun),
-    ]);
-}
-/** What an app wrote while it was replaced, and nobody has looked at yet. */
-function holdsReappeared(directory) {
-    return ((0,external_node_fs_namespaceObject.statSync)(directory).isDirectory() &&
-        (0,external_node_fs_namespaceObject.readdirSync)(directory).some((name) => name.startsWith('kept.reappeared')));
-}
-function namesIn(directory) {
-    return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-}
-/** Other apps' deploys have their run directories beside this one's, and may be running. */
-function isOld(run) {
-    return Date.now() - (0,external_node_fs_namespaceObject.statSync)(run).mtimeMs > KEPT_RUNS_FOR;
-}
-/** Verified versions whose commits git is told to keep. */
-const KEPT_COMMITS = 10;
-const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
-async function remove(path) {
-    await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
 }
 
 ;// CONCATENATED MODULE: ./host/control.js
@@ -1325,6 +266,108 @@ function parse(line) {
     catch {
         return null;
     }
+}
+
+;// CONCATENATED MODULE: ./host/credentials.js
+
+const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
+const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
+/**
+ * Answers git's question for a login with the token, to one host over https alone, and forgets what git asks it to
+ * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
+ */
+const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
+/** What could write the token, or hand it to a git server that has not proved its name. */
+const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT)/;
+/**
+ * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
+ * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
+ * helper. Git 2.25 and later.
+ */
+function accessTo(address, { value, server }) {
+    const http = `http.${server}/.`;
+    return {
+        settings: [
+            ['credential.helper', ''],
+            ['credential.helper', HELPER],
+            [`${http}extraHeader`, ''],
+            // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
+            [`${http}followRedirects`, 'false'],
+            [`${http}sslVerify`, 'true'],
+            // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
+            [`url.${address}.insteadOf`, address],
+            ['core.alternateRefsCommand', 'true'],
+        ],
+        environment: (base) => ({
+            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
+            GIT_ASKPASS: '',
+            GIT_ALLOW_PROTOCOL: 'https',
+            [HOST]: new URL(server).host,
+            [TOKEN]: value,
+        }),
+    };
+}
+/** What a log could show of the token: itself, and as git puts it into a request. */
+function formsOf({ value }) {
+    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
+}
+/**
+ * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
+ * and is reached over https or ssh; else null.
+ */
+function addressOnServer(address, { server }) {
+    const { host, hostname } = new URL(server);
+    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
+    if (scp)
+        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
+    let url;
+    try {
+        url = new URL(address);
+    }
+    catch {
+        return null;
+    }
+    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
+    return isThere ? `${server}${url.pathname}` : null;
+}
+/** Git's words where the other side does not let in whoever asks; GitHub says `not found` then. */
+const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
+/** A host key that changed is no want of credentials: whoever answers there may be somebody else. */
+const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
+/** Whether git failed because the other side wants other credentials than it was given. */
+function lacksCredentials({ code, stopped, tail }) {
+    const text = tail.join('\n');
+    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
+}
+const OTHERS = "The workflow's own token reads the workflow's own repository alone: for another one, give git-token a personal access token or a GitHub App's token that may read its contents, or give the server a deploy key for it.";
+/** Why the token opened nothing, each with what to do. First match wins. */
+const REFUSALS = [
+    [
+        /could not read|terminal prompts disabled/i,
+        'git was led to another server than the one that the token is for, and that got no token',
+        'Look at url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
+    ],
+    [
+        /not found/i,
+        'it answers that there is no such repository, which is also what it says to a token that may not read it',
+        `Give the job what it takes to read it: 'permissions: contents: read' in the workflow. ${OTHERS}`,
+    ],
+    [
+        /40[3]\b/,
+        'it knows the token, and does not let it read the repository (403)',
+        `Give the job 'permissions: contents: read'. ${OTHERS} What the git server says is shown below: an organization may ask for single sign-on, or allow certain addresses only, and the server's has to be one of them.`,
+    ],
+    [
+        /./,
+        'it does not know the token, which has expired, was revoked, or is not a token of this server',
+        "Leave git-token out, so that the workflow's own token is used, or renew the one that it is given. The workflow's own token is good until its job ends.",
+    ],
+];
+/** The failure to report where neither the server's own credentials nor the token opened `address`. */
+function refusedToken(address, own, result) {
+    const output = result.tail.filter((line) => line.trim() !== '');
+    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
+    return new DeployFailure(`${address} was opened neither by the server's own credentials nor by git-token: ${why}.`, { remedy, output: [...own.filter((line) => line.trim() !== ''), ...output] });
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/fields.js
@@ -1543,7 +586,7 @@ function isPackageManager(script) {
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.
  */
 function chooseApps(apps, names) {
-    const named = apps.map((app) => ({ ...app, name: app_config_nameOf(app) }));
+    const named = apps.map((app) => ({ ...app, name: nameOf(app) }));
     const present = named.map((app) => app.name);
     const unknown = names.filter((name) => !present.includes(name));
     if (unknown.length > 0) {
@@ -1581,7 +624,7 @@ function scriptFile(app) {
     const script = scriptOf(app) ?? '';
     return /^[^\s]*[/.][^\s]*$/.test(script) ? (0,external_node_path_namespaceObject.resolve)(app.cwd, script) : null;
 }
-function app_config_nameOf(app) {
+function nameOf(app) {
     if (typeof app.name === 'string' && app.name !== '')
         return app.name;
     const script = scriptOf(app);
@@ -1608,7 +651,7 @@ function deployConfig(apps, options) {
     }
     return apps.map((app) => {
         const { append_env_to_name: appended, ...rest } = app;
-        const named = { ...rest, name: app_config_nameOf(app) };
+        const named = { ...rest, name: nameOf(app) };
         const result = {
             ...named,
             name: appended === true && pm2Env !== null ? `${named.name}-${pm2Env}` : named.name,
@@ -1793,6 +836,39 @@ function textOf(path) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/paths.js
+
+
+/** Makes the directories that only the deploying user may read. */
+function makePrivate(...directories) {
+    for (const directory of directories)
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+}
+/** Whether `path` is `directory` or lies in it; both absolute. */
+function isWithin(directory, path) {
+    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
+}
+/** Whether something is there, a dangling link included. */
+function exists(path) {
+    try {
+        (0,external_node_fs_namespaceObject.lstatSync)(path);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+/** With every link resolved, or as it is where there is nothing. */
+function realOrSame(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/baseline.js
 /**
  * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
@@ -1845,8 +921,111 @@ function portIn(env) {
     return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
 }
 
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: ./host/processes.js
+
+
+/**
+ * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
+ * Together with the pid it names a process for good: a reused pid has another start.
+ */
+function startTicks(pid) {
+    const start = Number(statOf(pid)?.[19]);
+    return Number.isInteger(start) ? start : null;
+}
+/** Whether the process runs. One that has ended but was not yet waited for does not. */
+function isAlive(pid) {
+    const state = statOf(pid)?.[0];
+    return state !== undefined && state !== 'Z' && state !== 'X';
+}
+/** The pids that the process has as children now, without theirs. */
+function childrenOf(pid) {
+    try {
+        const children = [];
+        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
+            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
+            children.push(...list.split(' ').filter(Boolean).map(Number));
+        }
+        return children;
+    }
+    catch {
+        // A kernel without these files, or a process that has just ended.
+        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
+    }
+}
+/** The children, theirs, and so on: what an app started through npm really runs as. */
+function descendantsOf(pid) {
+    const found = [];
+    const ahead = childrenOf(pid);
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+        found.push(next);
+        ahead.push(...childrenOf(next));
+    }
+    return found;
+}
+/**
+ * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
+ * sure that it started earlier; one with an equal value started within the same hundredth of a second.
+ * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
+ */
+function ticksNow() {
+    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
+    child.on('error', () => { });
+    const { pid } = child;
+    // It has not been waited for before this function returns, so its entry is there, however short it lives.
+    const ticks = pid === undefined ? null : startTicks(pid);
+    child.kill('SIGKILL');
+    child.unref();
+    if (ticks === null)
+        throw new Error('no child can be started, or /proc cannot be read');
+    return ticks;
+}
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
+function bootId() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    }
+    catch {
+        return '';
+    }
+}
+function momentNow() {
+    return { boot: bootId(), ticks: ticksNow() };
+}
+/** The moment's ticks, or null where the machine was booted since: then every process began later. */
+function ticksOf(moment) {
+    return moment.boot === bootId() ? moment.ticks : null;
+}
+/** All pids that we may see. */
+function allPids() {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+            .filter((name) => /^\d+$/.test(name))
+            .map(Number);
+    }
+    catch {
+        return [];
+    }
+}
+/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
+function statOf(pid) {
+    if (!Number.isInteger(pid) || pid <= 0)
+        return null;
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        return stat
+            .slice(stat.lastIndexOf(')') + 2)
+            .trim()
+            .split(' ');
+    }
+    catch {
+        return null;
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:timers/promises"
-const external_node_timers_promises_namespaceObject = require("node:timers/promises");
+const promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: ./host/health.js
 const HEALTHY = { kind: 'healthy' };
 /**
@@ -2093,8 +1272,6 @@ function aboutError(code) {
 const verify_POLL_EVERY = 200;
 /** On this host itself: slower is not healthy. */
 const ACCEPTS_WITHIN = 2_000;
-const POLL_RELOAD_EVERY = 100;
-const QUIET_POLLS = 3;
 /** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
 const STAYS_BAD = 5_000;
 /** Looks at everything that health depends on, once. */
@@ -2173,91 +1350,7 @@ async function untilStable(look, { healthTimeout, stableFor }, cancelled = null)
             }
         }
         const left = healthySince === null ? verify_POLL_EVERY : stableFor - (at - healthySince);
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(Math.min(verify_POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
-    }
-}
-/**
- * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
- * later instances still run the old one. Resolves with that sign, or null where there was none.
- */
-async function watchReload(pm2, reload, deployId, before) {
-    let running = true;
-    const ended = reload.done.finally(() => {
-        running = false;
-    });
-    // It may fail while the list is asked for, and nobody waits for it then.
-    ended.catch(() => { });
-    let trouble = null;
-    // An old version that crashes until its turn comes is no fault of the new one.
-    const lastOther = new Map(before.map((one) => [one.pmId, one]));
-    try {
-        while (running && trouble === null) {
-            const now = await pm2.list();
-            for (const one of now)
-                if (one.deployId !== deployId)
-                    lastOther.set(one.pmId, one);
-            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
-            if (trouble === null)
-                await Promise.race([ended, (0,external_node_timers_promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
-        }
-    }
-    catch (error) {
-        reload.abort();
-        await ended.catch(() => { });
-        throw error;
-    }
-    if (trouble !== null)
-        reload.abort();
-    const result = await ended;
-    if (trouble !== null)
-        return trouble;
-    if (result.code !== 0)
-        throw reloadFailure(result);
-    return null;
-}
-/**
- * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
- * would wait for it as long as its time limit lets it, is stopped then.
- */
-async function awaitReload(pm2, reload) {
-    let running = true;
-    const ended = reload.done.finally(() => {
-        running = false;
-    });
-    ended.catch(() => { });
-    try {
-        while (running) {
-            await Promise.race([ended, (0,external_node_timers_promises_namespaceObject.setTimeout)(verify_POLL_EVERY)]);
-            if (running)
-                await pm2.list();
-        }
-    }
-    catch (error) {
-        reload.abort();
-        await ended.catch(() => { });
-        throw error;
-    }
-    return ended;
-}
-/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
-function reloadFailure(result) {
-    const how = result.stopped !== null
-        ? 'did not end in time and was stopped'
-        : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
-    return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
-}
-/**
- * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
- * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
- */
-async function quiet(pm2, knownStrays, atLeast, atMost) {
-    const started = performance.now();
-    for (let calm = 0;; await (0,external_node_timers_promises_namespaceObject.setTimeout)(verify_POLL_EVERY)) {
-        const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
-        calm = strays.length === 0 ? calm + 1 : 0;
-        const waited = performance.now() - started;
-        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
-            return;
+        await (0,promises_namespaceObject.setTimeout)(Math.min(verify_POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
     }
 }
 function verify_sentence(text) {
@@ -2390,6 +1483,14 @@ function heldBy(instances, ports) {
 }
 function sorted(ports) {
     return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+;// CONCATENATED MODULE: ./host/context.js
+function inform(log, text) {
+    log({ type: 'notice', level: 'info', text });
+}
+function warn(log, text) {
+    log({ type: 'notice', level: 'warning', text });
 }
 
 ;// CONCATENATED MODULE: ./host/health-target.js
@@ -2602,6 +1703,152 @@ function removeUnknown(staging, version) {
     visit('', version);
 }
 
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./host/command.js
+var __classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
+    if (kind === "m") throw new TypeError("Private method is not writable");
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot write private member to an object whose class did not declare it");
+    return (kind === "a" ? f.call(receiver, value) : f ? f.value = value : state.set(receiver, value)), value;
+};
+var __classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || function (receiver, state, kind, f) {
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a getter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
+    return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
+};
+var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest;
+
+
+const TAIL_LINES = 40;
+const LONGEST_LINE = 4096;
+const KEEP = 64 * 1024 * 1024;
+/** Between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE = 2_000;
+/**
+ * Runs one program with an argument array, never a shell, in a process group of its own.
+ * It resolves whatever the program does; it rejects only where the program cannot be started.
+ */
+function run(file, args, options) {
+    return new Promise((resolve, reject) => {
+        const started = process.hrtime.bigint();
+        const child = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
+            cwd: options.cwd,
+            env: options.env,
+            detached: true,
+            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.holds ?? [])],
+        });
+        if (child.pid !== undefined)
+            options.onSpawn?.(child.pid);
+        let stopped = null;
+        const stop = (why) => {
+            stopped ??= why;
+            killGroup(child);
+        };
+        const limit = setTimeout(() => stop('time limit'), options.timeLimit);
+        const onCancel = () => stop('cancelled');
+        if (options.cancel?.aborted)
+            onCancel();
+        options.cancel?.addEventListener('abort', onCancel);
+        const tail = [];
+        const onLine = (line) => {
+            tail.push(line);
+            if (tail.length > TAIL_LINES)
+                tail.shift();
+            options.onLine?.(line);
+        };
+        const stdout = [];
+        let kept = 0;
+        const outLines = new LineSplitter(onLine);
+        const errLines = new LineSplitter(onLine);
+        child.stdout?.on('data', (chunk) => {
+            if (kept < (options.keep ?? KEEP))
+                stdout.push(chunk);
+            kept += chunk.length;
+            outLines.write(chunk);
+        });
+        child.stderr?.on('data', (chunk) => errLines.write(chunk));
+        if (child.stdin) {
+            // A program that does not read its input is judged by its exit code, not by our EPIPE.
+            child.stdin.on('error', () => { });
+            child.stdin.end(options.input);
+        }
+        const finish = () => {
+            clearTimeout(limit);
+            options.cancel?.removeEventListener('abort', onCancel);
+        };
+        child.once('error', (error) => {
+            finish();
+            reject(error);
+        });
+        const settle = (code, signal) => {
+            finish();
+            outLines.end();
+            errLines.end();
+            resolve({
+                code,
+                signal,
+                stopped,
+                stdout: Buffer.concat(stdout).toString('utf8'),
+                tail,
+                durationMs: Number(process.hrtime.bigint() - started) / 1e6,
+            });
+        };
+        child.once('close', settle);
+        // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
+        child.once('exit', () => {
+            if (options.reap)
+                signalGroup(child, 'SIGKILL');
+            setTimeout(() => {
+                child.stdout?.destroy();
+                child.stderr?.destroy();
+            }, GRACE).unref();
+        });
+    });
+}
+function killGroup(child) {
+    signalGroup(child, 'SIGTERM');
+    setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
+}
+function signalGroup(child, signal) {
+    if (child.pid === undefined)
+        return;
+    try {
+        process.kill(-child.pid, signal);
+    }
+    catch {
+        // The group is gone, which is what was wanted.
+    }
+}
+/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
+class LineSplitter {
+    constructor(onLine) {
+        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
+        _LineSplitter_onLine.set(this, void 0);
+        _LineSplitter_rest.set(this, '');
+        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
+    }
+    write(chunk) {
+        __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk), "f");
+        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
+        const lines = __classPrivateFieldGet(this, _LineSplitter_rest, "f").split(/\r\n|\n|\r(?!$)/);
+        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
+        for (const line of lines)
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line);
+        while (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length > LONGEST_LINE) {
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
+            __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(LONGEST_LINE), "f");
+        }
+    }
+    end() {
+        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
+        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
+        if (last !== '')
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last);
+    }
+}
+_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
+
 ;// CONCATENATED MODULE: ./host/error-log.js
 
 
@@ -2673,6 +1920,169 @@ function linesAdded(path, note) {
 }
 function pathsOf(instances) {
     return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
+}
+
+;// CONCATENATED MODULE: ./host/watch-reload.js
+
+
+
+
+const watch_reload_POLL_EVERY = 200;
+const POLL_RELOAD_EVERY = 100;
+/** So often in a row PM2's daemon must have no worker that it does not list. */
+const QUIET_POLLS = 3;
+/**
+ * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
+ * later instances still run the old one. Resolves with that sign, or null where there was none.
+ */
+async function watchReload(pm2, reload, deployId, before) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    // It may fail while the list is asked for, and nobody waits for it then.
+    ended.catch(() => { });
+    let trouble = null;
+    // An old version that crashes until its turn comes is no fault of the new one.
+    const lastOther = new Map(before.map((one) => [one.pmId, one]));
+    try {
+        while (running && trouble === null) {
+            const now = await pm2.list();
+            for (const one of now)
+                if (one.deployId !== deployId)
+                    lastOther.set(one.pmId, one);
+            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+            if (trouble === null)
+                await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
+    }
+    if (trouble !== null)
+        reload.abort();
+    const result = await ended;
+    if (trouble !== null)
+        return trouble;
+    if (result.code !== 0)
+        throw reloadFailure(result);
+    return null;
+}
+/**
+ * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
+ * would wait for it as long as its time limit lets it, is stopped then.
+ */
+async function awaitReload(pm2, reload) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    ended.catch(() => { });
+    try {
+        while (running) {
+            await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)]);
+            if (running)
+                await pm2.list();
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
+    }
+    return ended;
+}
+/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
+function reloadFailure(result) {
+    const how = result.stopped !== null
+        ? 'did not end in time and was stopped'
+        : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
+    return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
+}
+/**
+ * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
+ * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
+ */
+async function quiet(pm2, knownStrays, atLeast, atMost) {
+    const started = performance.now();
+    for (let calm = 0;; await (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)) {
+        const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
+        calm = strays.length === 0 ? calm + 1 : 0;
+        const waited = performance.now() - started;
+        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
+            return;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/durable.js
+
+
+/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
+function writeDurably(file, text) {
+    const aside = `${file}.new`;
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+    try {
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+        try {
+            writeWhole(descriptor, text);
+            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        throw error;
+    }
+    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+}
+/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
+function appendDurably(file, text) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+    try {
+        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+        try {
+            writeWhole(descriptor, text);
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            throw error;
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+function writeWhole(descriptor, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
+}
+function syncDirectory(directory) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The file's text, or null where there is none. */
+function readIfThere(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/canary/preload.js
@@ -2817,6 +2227,7 @@ async function answers({ title, ports, report }, healthUrl) {
 }
 
 ;// CONCATENATED MODULE: ./host/canary/run.js
+
 
 
 
@@ -2984,6 +2395,122 @@ function inherited({ name }, instances, current, pm2Env) {
     const last = current?.config.find((app) => app.name === name);
     const given = { ...last?.env, ...last?.[`env_${pm2Env}`] };
     return Object.fromEntries(Object.entries(running).filter(([variable]) => !(variable in given)));
+}
+
+;// CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = require("node:crypto");
+;// CONCATENATED MODULE: ./host/git.js
+
+
+/**
+ * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
+ * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
+ */
+const ALWAYS = inArguments([
+    ['core.hooksPath', '/dev/null'],
+    ['core.fsmonitor', 'false'],
+    ['gc.auto', '0'],
+    ['maintenance.auto', 'false'],
+    ['advice.detachedHead', 'false'],
+    ['protocol.ext.allow', 'never'],
+]);
+const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
+function gitIn(directory, options) {
+    const attempt = (args, { input, access } = {}) => {
+        const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+        const env = access?.environment(own) ?? own;
+        const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
+        // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
+        const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
+        const { timeLimit, cancel } = options;
+        const runOptions = {
+            cwd: directory,
+            env,
+            timeLimit,
+            ...(cancel && { cancel }),
+            ...(input !== undefined && { input }),
+            ...(holds !== undefined && { holds: [holds] }),
+        };
+        return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
+    };
+    const failure = (result, what) => gitFailure(result, what, options);
+    return {
+        directory,
+        attempt,
+        failure,
+        async text(args, what) {
+            const result = await attempt(args);
+            if (result.code !== 0)
+                throw failure(result, what);
+            return result.stdout;
+        },
+    };
+}
+function inArguments(settings) {
+    return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+}
+/** What git's own words mean, each with what to do. First match wins. */
+const CAUSES = [
+    [
+        /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
+        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
+    ],
+    [
+        /Could not resolve host/i,
+        'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
+    ],
+    [
+        /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
+        "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
+    ],
+    [
+        /returned error: 30[12378]\b/i,
+        'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
+    ],
+    [
+        /certificate problem|certificate verif|SSL certificate/i,
+        "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
+    ],
+    [
+        /Permission denied \(/i,
+        "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
+    ],
+    [
+        /Host key verification failed/i,
+        "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
+    ],
+    [
+        /dubious ownership/i,
+        'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
+    ],
+    [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
+    [
+        /index\.lock|\.lock': File exists/i,
+        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
+    ],
+    [
+        /not found|does not exist|does not appear to be a git repository|not a git repository/i,
+        'Check that the repository exists, and that the server may read it.',
+    ],
+    [
+        /Connection (refused|timed out|reset)|unable to access/i,
+        'The server cannot reach the git server: check its firewall and its way to the internet.',
+    ],
+];
+function gitFailure(result, what, options) {
+    if (result.stopped === 'cancelled' && options.cancel)
+        return options.cancel.reason;
+    const output = result.tail.filter((line) => line.trim() !== '');
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
+        : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
+    const text = output.join('\n');
+    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
+    return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
+}
+/** Splits git's `-z` output. */
+function splitZ(text) {
+    return text.split('\0').filter((part) => part !== '');
 }
 
 ;// CONCATENATED MODULE: ./host/checkout.js
@@ -3159,6 +2686,23 @@ function copyWhole(from, to) {
 async function indexFile(git) {
     const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
     return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
+}
+
+;// CONCATENATED MODULE: ./host/current.js
+
+
+
+const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
+function saveCurrent(state, current) {
+    writeDurably(file(state), JSON.stringify(current));
+}
+function removeCurrent(state) {
+    (0,external_node_fs_namespaceObject.rmSync)(file(state), { force: true });
+}
+/** Null where no deploy of ours was ever committed. */
+function loadCurrent(state) {
+    const text = readIfThere(file(state));
+    return text === null ? null : JSON.parse(text);
 }
 
 ;// CONCATENATED MODULE: ./host/rename.js
@@ -4211,6 +3755,153 @@ async function settle(context, staged, ops) {
     await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
 }
 
+;// CONCATENATED MODULE: ./host/remote.js
+
+/**
+ * Opens the repository with the host's own credentials. Where these do not do, and it lies on the token's server, git
+ * gets the token, by https, for the commands that are run here; nothing of that is written down. `say` is told so.
+ */
+async function openRemote(git, repository, { gitToken, say }) {
+    const name = await remote_nameOf(git, repository);
+    // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
+    const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
+    const address = gitToken === null ? null : addressOnServer(actual, gitToken);
+    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
+    let own = null;
+    const attempt = async (command, rest) => {
+        if (token === null)
+            return git.attempt([...command, name, ...rest]);
+        if (own === null) {
+            const result = await git.attempt([...command, name, ...rest]);
+            if (!lacksCredentials(result))
+                return result;
+            own = result;
+            const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
+            say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
+        }
+        const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
+        if (lacksCredentials(result))
+            throw refusedToken(token.address, own.tail, result);
+        return result;
+    };
+    return {
+        attempt,
+        async text(command, rest, what) {
+            const result = await attempt(command, rest);
+            if (result.code !== 0)
+                throw git.failure(result, what);
+            return result.stdout;
+        },
+    };
+}
+/** A repository that the user named beats the checkout's own, which beats the workflow's. */
+async function remote_nameOf(git, repository) {
+    if (repository.given)
+        return repository.url;
+    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
+    return origin.code === 0 ? 'origin' : repository.url;
+}
+
+;// CONCATENATED MODULE: ./host/fetch.js
+
+
+
+/** Refs of ours, so that what was fetched is not garbage to git. */
+const OURS = 'refs/pm2-ssh-deploy';
+const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
+const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+/** Makes an empty repository at the current directory that knows where it came from. */
+async function createRepository(git, url) {
+    await git.text(['init', '--quiet', '--template='], 'Making a repository');
+    const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
+    if (remote.code !== 0)
+        await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
+}
+/**
+ * Brings exactly the commit that was asked for onto the host and resolves with its full id.
+ * A commit that is there already is not fetched again.
+ */
+async function fetchCommit(git, { ref, repository }, opening) {
+    if (FULL_ID.test(ref) && (await has(git, ref)))
+        return ref;
+    const remote = await openRemote(git, repository, opening);
+    const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
+    if (sha !== null) {
+        if (await has(git, sha))
+            return sha;
+        const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
+        if (direct.code === 0)
+            return sha;
+    }
+    // Some servers hand out a commit only as part of a branch or tag.
+    const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
+    await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
+    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
+    if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
+        return found.stdout.trim();
+    throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
+        remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
+    });
+}
+/**
+ * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
+ * does not answer, or has no such branch or tag.
+ */
+async function findRef(git, { ref, repository }, opening) {
+    const remote = await openRemote(git, repository, opening);
+    if (ref !== null && !FULL_ID.test(ref)) {
+        const sha = await lookUp(remote, ref);
+        if (sha !== null)
+            return `The repository answers: ${ref} is ${sha} there.`;
+        throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
+            remedy: 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
+        });
+    }
+    await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
+    return 'The repository answers.';
+}
+/**
+ * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
+ * without its files, and git checks such a one out as empty, with exit code 0.
+ */
+async function has(git, sha) {
+    if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
+        return false;
+    return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
+}
+/** The commit that a branch or tag names on the remote now, or null where neither exists. */
+async function lookUp(remote, ref) {
+    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
+    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
+    const commits = new Map();
+    for (const line of listing.split('\n')) {
+        const [sha = '', name = ''] = line.split('\t');
+        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
+        if (names.includes(name.replace('^{}', '')))
+            commits.set(name.replace('^{}', ''), sha);
+    }
+    const distinct = new Set(commits.values());
+    if (distinct.size > 1) {
+        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
+            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
+        });
+    }
+    return [...distinct][0] ?? null;
+}
+/** Keeps refs of ours for the given commits alone. */
+async function pruneRefs(git, keep) {
+    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', OURS]);
+    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(OURS.length + 1)));
+    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${OURS}/${sha} ${sha}\n`]));
+    await git.attempt(['update-ref', '--stdin'], {
+        input: stale
+            .map((name) => `delete ${name}\n`)
+            .concat(updates)
+            .join(''),
+    });
+}
+
 ;// CONCATENATED MODULE: ./host/submodules.js
 
 
@@ -4845,6 +4536,23 @@ function withPatience(config, boots) {
     return { config: patient, advice };
 }
 
+;// CONCATENATED MODULE: ./host/record.js
+
+
+/** Records of what builds made lie in the app's state directory under such names. */
+const RECORD_PREFIX = 'built-';
+/** Puts the record of one deploy's build on disk and returns its name. */
+function saveRecord(state, deployId, generated) {
+    const name = `${RECORD_PREFIX}${deployId}.json`;
+    writeDurably((0,external_node_path_namespaceObject.join)(state, name), JSON.stringify(generated));
+    return name;
+}
+/** Null where no deploy of ours made what is there. */
+function loadRecord(state, name) {
+    const text = name === null ? null : readIfThere((0,external_node_path_namespaceObject.join)(state, name));
+    return text === null ? null : JSON.parse(text);
+}
+
 ;// CONCATENATED MODULE: ./host/strays.js
 
 
@@ -5009,6 +4717,53 @@ function expectationOf(transaction) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/commit.js
+
+
+
+/** Records that the version was verified. From here on it is what a rollback goes back to. */
+async function commit(context, transaction, expected) {
+    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be committed');
+    saveCurrent(context.places.state, {
+        deployId,
+        sha,
+        fingerprint,
+        record,
+        config,
+        runsAs: deployId,
+        since: swapped,
+        ports: [...expected.ports],
+    });
+    context.journal.write({
+        deploy: deployId,
+        mode: transaction.mode,
+        state: 'committed',
+        run: transaction.run,
+        sha,
+        outcome: 'deployed',
+        reason: null,
+    });
+    try {
+        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
+        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
+        if (transaction.save)
+            await context.clock.book('pm2', () => context.pm2.save(names));
+    }
+    catch (error) {
+        // The version runs and is verified: an old dump is not worth taking it down.
+        warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
+    }
+}
+async function removeLeftOut({ pm2, places, log }, { leftOut }) {
+    if (leftOut.length === 0)
+        return;
+    const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
+    await pm2.remove(left);
+    inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
+}
+
 ;// CONCATENATED MODULE: ./host/reload-advice.js
 
 
@@ -5091,14 +4846,14 @@ function makeRoom(runDir) {
         return had;
     }
     finally {
-        reserve_remove(probe);
+        remove(probe);
     }
 }
 function freeReserve(runDir) {
-    reserve_remove(reserve(runDir));
+    remove(reserve(runDir));
 }
 /** On a disk that has become read-only there is nothing to give back. */
-function reserve_remove(path) {
+function remove(path) {
     try {
         (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
     }
@@ -5108,6 +4863,7 @@ function reserve_remove(path) {
 }
 
 ;// CONCATENATED MODULE: ./host/rollback.js
+
 
 
 
@@ -5496,6 +5252,63 @@ function take({ plan, clock, runner, log }, directory, note) {
     return clock.book('lock', () => takeLock(directory, note, plan.run, wait));
 }
 
+;// CONCATENATED MODULE: ./host/history.js
+/** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
+function endedDeploys(entries) {
+    const ended = new Map();
+    for (const entry of entries) {
+        if (entry.outcome === null)
+            continue;
+        ended.delete(entry.deploy);
+        ended.set(entry.deploy, entry);
+    }
+    return [...ended.values()];
+}
+/**
+ * The verified versions on which the current one, the last of them, stands. A deploy adds one; a rollback takes away all
+ * above the one that it went to, so that rollbacks in a row go further back each time.
+ */
+function versionStack(entries) {
+    const stack = [];
+    for (const entry of endedDeploys(entries).filter(isVerified)) {
+        const known = stack.map(({ sha }) => sha).lastIndexOf(entry.sha);
+        if (entry.mode === 'rollback' && known >= 0)
+            stack.length = known + 1;
+        else if (stack[stack.length - 1]?.sha === entry.sha)
+            stack[stack.length - 1] = entry;
+        else
+            stack.push(entry);
+    }
+    return stack;
+}
+/** Every commit that was ever verified here and is not marked bad, by the last deploy of each; newest first. */
+function goodVersions(entries) {
+    const newest = new Map();
+    for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
+        if (!newest.has(entry.sha) && !isBad(entries, entry.sha))
+            newest.set(entry.sha, entry);
+    }
+    return [...newest.values()];
+}
+/** Whether the last time that this commit went live it had to be taken back. A failed build says nothing of the kind. */
+function isBad(entries, sha) {
+    const judged = endedDeploys(entries).filter((entry) => entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)));
+    const last = judged[judged.length - 1];
+    return last !== undefined && last.outcome !== 'deployed';
+}
+/** The deploy that says what is to run here: the last one that went well, if only by finding nothing to do. */
+function standingDeploy(entries) {
+    const good = endedDeploys(entries).filter(({ outcome }) => outcome === 'deployed' || outcome === 'unchanged');
+    return good[good.length - 1] ?? null;
+}
+/** As it is told to the runner. */
+function pastDeploy({ mode, outcome, sha, at, run, reason }) {
+    return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
+}
+function isVerified(entry) {
+    return entry.outcome === 'deployed' && entry.sha !== null;
+}
+
 ;// CONCATENATED MODULE: ./host/newer-run.js
 
 
@@ -5584,6 +5397,56 @@ function countRequests(asked, end) {
         downtime += end - downSince;
     const failed = asked.filter(({ good }) => !good).length;
     return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
+}
+
+;// CONCATENATED MODULE: ./host/journal.js
+
+
+/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
+const LONGEST = 1_000;
+const KEPT = 100;
+/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
+function openJournal(state) {
+    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
+    // A line that a power cut tore has no end: the next one must not continue it.
+    let whole = (readIfThere(file) ?? '\n').endsWith('\n');
+    return {
+        write(entry) {
+            appendDurably(file, `${whole ? '' : '\n'}${JSON.stringify({ ...entry, at: new Date().toISOString() })}\n`);
+            whole = true;
+        },
+        entries: () => parseJournal(readIfThere(file) ?? ''),
+        trim() {
+            const entries = parseJournal(readIfThere(file) ?? '');
+            if (entries.length <= LONGEST)
+                return;
+            const ended = entries.filter(({ outcome }) => outcome !== null);
+            // Separately, so that a row of failures does not push out the versions that a rollback can go to.
+            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
+            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
+            const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
+            writeDurably(file, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+            whole = true;
+        },
+    };
+}
+function parseJournal(text) {
+    return text.split('\n').flatMap((line) => {
+        try {
+            // Before there were modes, every entry was of a deploy.
+            return line === '' ? [] : [{ mode: 'deploy', ...JSON.parse(line) }];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** States in which PM2 or the live tree may be between two versions. */
+const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
+/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
+function unfinished(entries) {
+    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
+    return last !== undefined && OPEN.includes(last.state) ? last : null;
 }
 
 ;// CONCATENATED MODULE: ./host/redact.js
@@ -6691,6 +6554,57 @@ async function askLogind(env) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/places.js
+
+
+
+
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+function resolvePath(given, home) {
+    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    if (path === '/' || path === realOrSame(home)) {
+        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
+            remedy: "Give the app a directory of its own, such as '~/app'.",
+        });
+    }
+    return realAncestor(path);
+}
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path) {
+    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
+}
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+function stateRoot(env, home) {
+    const given = env.XDG_STATE_HOME;
+    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+/** Names the places of the app at `live` without making or changing any. */
+function placesOf(live, workingDirectory, root) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
+    return {
+        live,
+        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
+        beside: placeBeside(live),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
+    };
+}
+function placeBeside(live) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
+    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
+}
+function writableOnSameFilesystem(sibling, live) {
+    const parent = (0,external_node_path_namespaceObject.dirname)(live);
+    try {
+        const existing = exists(sibling) ? sibling : parent;
+        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
+    }
+    catch {
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/amp.js
 var amp_classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
     if (kind === "m") throw new TypeError("Private method is not writable");
@@ -7419,6 +7333,7 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
 
 
 
+
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
 /** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
@@ -7524,6 +7439,111 @@ async function requireSpace(directory, env) {
             remedy: 'Free some space and run the job again.',
         });
     }
+}
+
+;// CONCATENATED MODULE: external "node:fs/promises"
+const external_node_fs_promises_namespaceObject = require("node:fs/promises");
+;// CONCATENATED MODULE: ./host/program.js
+
+
+
+/** Names the process that was just started; it may have ended already. */
+function programOf(pid) {
+    return { pid, ticks: startTicks(pid), boot: bootId() };
+}
+/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
+function stillRuns({ pid, ticks, boot }) {
+    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
+}
+/** Where it is there, something was started. */
+const FILE = 'program.json';
+/** Leaves word of the program for those who follow it later. */
+function saveProgram(runDir, program) {
+    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
+    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
+    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
+}
+function loadProgram(runDir) {
+    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
+}
+
+;// CONCATENATED MODULE: ./host/sweep.js
+
+
+
+
+/** What a deploy takes away itself as it ends: PM2's config and a canary's files have environments of apps in them. */
+const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
+/** Takes away what a program that was killed has left of such in its run directory. */
+async function sweepRun(run) {
+    const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
+    if (left.length === 0 || mayRun(run))
+        return;
+    await Promise.all(left.map((name) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { recursive: true, force: true })));
+}
+function mayRun(run) {
+    try {
+        return stillRuns(loadProgram(run));
+    }
+    catch {
+        // It is just being started.
+        return true;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/prune.js
+
+
+
+
+
+
+
+
+
+
+/** Verified versions whose commits git is told to keep. */
+const KEPT_COMMITS = 10;
+const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
+/**
+ * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
+ * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
+ */
+async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
+    const entries = journal.entries();
+    if (unfinished(entries) !== null)
+        return;
+    journal.trim();
+    const current = loadCurrent(places.state);
+    // A rollback finds its commit here, also where the repository has lost it since.
+    const earlier = versionStack(entries).slice(-KEPT_COMMITS);
+    await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
+    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
+    const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
+    const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
+    const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
+    const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
+    await Promise.all([
+        ...beside.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
+        ...records.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.state, name))),
+        ...[...runs.filter(isOld), ...replaced].map(prune_remove),
+        ...runs.filter((run) => !isOld(run)).map(sweepRun),
+    ]);
+}
+/** What an app wrote while it was replaced, and nobody has looked at yet. */
+function holdsReappeared(directory) {
+    return ((0,external_node_fs_namespaceObject.statSync)(directory).isDirectory() &&
+        (0,external_node_fs_namespaceObject.readdirSync)(directory).some((name) => name.startsWith('kept.reappeared')));
+}
+function namesIn(directory) {
+    return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+}
+/** Other apps' deploys have their run directories beside this one's, and may be running. */
+function isOld(run) {
+    return Date.now() - (0,external_node_fs_namespaceObject.statSync)(run).mtimeMs > KEPT_RUNS_FOR;
+}
+async function prune_remove(path) {
+    await (0,external_node_fs_promises_namespaceObject.rm)(path, { recursive: true, force: true });
 }
 
 ;// CONCATENATED MODULE: ./host/result.js

@@ -7,13 +7,13 @@ import { moveHead, restoreHead, trackedFiles } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import type { Expected } from './health.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 import { momentNow, ticksOf } from './processes.ts';
 import { loadRecord } from './record.ts';
 import { bringBack, type Strays } from './strays.ts';
 import { isForward, type SwapPlaces, type SwapResult, swapBackward, swapForward } from './swap.ts';
 import { saveTransaction, type Transaction } from './transaction.ts';
-import { watchReload } from './verify.ts';
+import { watchReload } from './watch-reload.ts';
 
 function swapPlaces({ places }: Context, { staging, kept }: Transaction): SwapPlaces {
   return { live: places.live, staging, kept };

@@ -1,7 +1,7 @@
 import { type DeployApp, expectedInstances } from './app-config.ts';
 import { DeployFailure } from './failure.ts';
 import { listeningPorts } from './listening.ts';
-import { isWithin, realOrSame } from './places.ts';
+import { isWithin, realOrSame } from './paths.ts';
 import { baselineConfig } from './pm2/baseline.ts';
 import type { Instance, Json } from './pm2/list.ts';
 import type { Pm2 } from './pm2/session.ts';

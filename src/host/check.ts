@@ -10,7 +10,7 @@ import { checkLive } from './exchange.ts';
 import { DeployFailure } from './failure.ts';
 import { findRef } from './fetch.ts';
 import { requireFit } from './fit.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 import { loadRecord } from './record.ts';
 import { remarksOn } from './status.ts';
 

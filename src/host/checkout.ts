@@ -12,7 +12,7 @@ import {
 import { join, resolve } from 'node:path';
 import { DeployFailure } from './failure.ts';
 import { type Git, splitZ } from './git.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 
 /** What HEAD of the live checkout says. */
 export interface Head {

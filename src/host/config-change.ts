@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type DeployApp, expectedInstances, scriptFile } from './app-config.ts';
 import { DeployFailure } from './failure.ts';
-import { realOrSame } from './places.ts';
+import { realOrSame } from './paths.ts';
 import { PM2_FIELDS } from './pm2/fields.ts';
 import type { Instance, Json } from './pm2/list.ts';
 import { killTimeoutOf, listenTimeoutOf } from './pm2/timeouts.ts';

@@ -16,7 +16,7 @@ import { goLive } from './go-live.ts';
 import { healthTargets } from './health-target.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 import { startProbe } from './probe.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRecord } from './record.ts';

@@ -15,7 +15,7 @@ import { run } from './command.ts';
 import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import { matchOwnership } from './ownership.ts';
-import { isWithin, makePrivate } from './places.ts';
+import { isWithin, makePrivate } from './paths.ts';
 import type { Staged } from './stage.ts';
 import { checkSwap } from './swap.ts';
 import { describeCollision, type Surroundings, type SwapOp, swapList } from './swap-list.ts';

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Context, inform } from './context.ts';
 import { holderOf, type Lock, takeLock } from './lock.ts';
-import { makePrivate, realOrSame } from './places.ts';
+import { makePrivate, realOrSame } from './paths.ts';
 
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 export function takeAppLock(context: Context): Promise<Lock> {

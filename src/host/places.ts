@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { DeployFailure } from './failure.ts';
+import { exists, realOrSame } from './paths.ts';
 
 /** Where the things of one app lie on a host. All are absolute, real paths. */
 export interface Places {
@@ -65,35 +66,5 @@ function writableOnSameFilesystem(sibling: string, live: string): boolean {
     return statSync(existing).dev === statSync(exists(live) ? live : parent).dev;
   } catch {
     return false;
-  }
-}
-
-/** Makes the directories that only the deploying user may read. */
-export function makePrivate(...directories: string[]): void {
-  for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o700 });
-}
-
-/** Whether `path` is `directory` or lies in it; both absolute. */
-export function isWithin(directory: string, path: string): boolean {
-  const way = relative(directory, path);
-  return way !== '..' && !way.startsWith('../') && !isAbsolute(way);
-}
-
-/** Whether something is there, a dangling link included. */
-export function exists(path: string): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** With every link resolved, or as it is where there is nothing. */
-export function realOrSame(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
   }
 }

@@ -12,7 +12,8 @@ import { DeployFailure, diskTrouble } from './failure.ts';
 import { type Git, gitIn } from './git.ts';
 import { openJournal } from './journal.ts';
 import { requireSurvival } from './logind.ts';
-import { exists, placesOf, resolvePath, stateRoot } from './places.ts';
+import { exists } from './paths.ts';
+import { placesOf, resolvePath, stateRoot } from './places.ts';
 import { openPm2 } from './pm2/session.ts';
 import { type Redactor, secretsOfEnvironment } from './redact.ts';
 

@@ -2,7 +2,7 @@ import type { HostResult, Plan } from '../protocol.ts';
 import type { Clock } from './clock.ts';
 import type { Context } from './context.ts';
 import type { End } from './end.ts';
-import { isWithin, realOrSame } from './places.ts';
+import { isWithin, realOrSame } from './paths.ts';
 
 /** All that the runner is told at the end. `started` is on the clock of `performance.now()`. */
 export async function resultOf(

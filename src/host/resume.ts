@@ -7,7 +7,7 @@ import { type Context, warn } from './context.ts';
 import type { End, Progress } from './end.ts';
 import { endedDeploys } from './history.ts';
 import { takeAppLock } from './locks.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 import { programLog } from './program-log.ts';
 import { reconcile } from './reconcile.ts';
 import { endLeftBuild } from './staging.ts';

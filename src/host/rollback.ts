@@ -5,13 +5,14 @@ import type { DeployApp } from './app-config.ts';
 import { bringAbout } from './bring-about.ts';
 import { type Context, inform, warn } from './context.ts';
 import { removeCurrent, saveCurrent } from './current.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 import { swapTimeLimit } from './pm2/cli.ts';
 import { DEPLOY_ID } from './pm2/list.ts';
 import { type Moment, momentNow, ticksOf } from './processes.ts';
 import { makeRoom } from './reserve.ts';
 import type { Transaction } from './transaction.ts';
-import { awaitReload, quiet, reloadFailure, verify } from './verify.ts';
+import { verify } from './verify.ts';
+import { awaitReload, quiet, reloadFailure } from './watch-reload.ts';
 
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const MARGIN = 10_000;

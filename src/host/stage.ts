@@ -8,7 +8,7 @@ import { submodulePaths, trackedFiles } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { DeployFailure } from './failure.ts';
-import { exists, isWithin, makePrivate } from './places.ts';
+import { exists, isWithin, makePrivate } from './paths.ts';
 import { saveRecord } from './record.ts';
 import { secretsOfApp, secretsOfEnvFile } from './redact.ts';
 import { checkOut, endLeftBuild, envFilesIn, hideEnvFiles, showEnvFiles } from './staging.ts';

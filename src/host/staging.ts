@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Git, splitZ } from './git.ts';
-import { realOrSame } from './places.ts';
+import { realOrSame } from './paths.ts';
 import { allPids } from './processes.ts';
 import type { Opening } from './remote.ts';
 import { fillSubmodules } from './submodules.ts';

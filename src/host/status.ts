@@ -8,7 +8,7 @@ import { endedDeploys, pastDeploy } from './history.ts';
 import { unfinished } from './journal.ts';
 import { complaintAboutLive } from './live-health.ts';
 import { lockHolders } from './locks.ts';
-import { exists, isWithin, realOrSame } from './places.ts';
+import { exists, isWithin, realOrSame } from './paths.ts';
 
 /** Deploys of the history that are told. */
 const TOLD = 30;

@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 import type { Current } from './current.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { complaintAboutLive } from './live-health.ts';
-import { exists } from './places.ts';
+import { exists } from './paths.ts';
 import type { Generated } from './tree.ts';
 
 /**

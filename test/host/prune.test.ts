@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createClock } from '../../src/host/clock.ts';
-import { prune } from '../../src/host/commit.ts';
 import type { Context } from '../../src/host/context.ts';
 import { type Current, saveCurrent } from '../../src/host/current.ts';
 import { gitIn } from '../../src/host/git.ts';
 import { openJournal } from '../../src/host/journal.ts';
 import { programOf, saveProgram } from '../../src/host/program.ts';
+import { prune } from '../../src/host/prune.ts';
 import type { Outcome, State } from '../../src/protocol.ts';
 
 let scratch: string;

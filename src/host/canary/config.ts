@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { type DeployApp, expectedInstances, isPackageManager, moveApps, scriptOf } from '../app-config.ts';
-import { isWithin } from '../places.ts';
+import { isWithin } from '../paths.ts';
 import type { Json } from '../pm2/list.ts';
 
 /** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */

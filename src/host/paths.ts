@@ -1,0 +1,32 @@
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { isAbsolute, relative } from 'node:path';
+
+/** Makes the directories that only the deploying user may read. */
+export function makePrivate(...directories: string[]): void {
+  for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o700 });
+}
+
+/** Whether `path` is `directory` or lies in it; both absolute. */
+export function isWithin(directory: string, path: string): boolean {
+  const way = relative(directory, path);
+  return way !== '..' && !way.startsWith('../') && !isAbsolute(way);
+}
+
+/** Whether something is there, a dangling link included. */
+export function exists(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With every link resolved, or as it is where there is nothing. */
+export function realOrSame(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
