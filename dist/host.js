@@ -732,6 +732,51 @@ function escaped(text) {
     return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
+;// CONCATENATED MODULE: ./host/pm2/baseline.js
+/**
+ * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
+ * It is secret, since it holds the apps' environment. Our own deploy id is not in it: whoever restores sets one.
+ *
+ * A start from it gives what the list says, but for what PM2 alone decides (ids, counters, times).
+ */
+function baselineConfig(instances) {
+    const byName = new Map();
+    for (const instance of instances) {
+        if (instance.module)
+            continue;
+        byName.set(instance.name, [...(byName.get(instance.name) ?? []), instance]);
+    }
+    return [...byName.values()].map((same) => appOf(same));
+}
+function appOf(same) {
+    // The first one: PM2 numbers log files, and counts an `increment_var`, from it on.
+    const first = same.reduce((one, other) => (other.pmId < one.pmId ? other : one));
+    const files = {};
+    if (first.outLogPath !== null)
+        files.out_file = first.outLogPath;
+    if (first.errLogPath !== null)
+        files.error_file = first.errLogPath;
+    if (first.logPath !== null)
+        files.log_file = first.logPath;
+    if (first.pidPath !== null)
+        files.pid_file = first.pidPath;
+    return {
+        ...first.settings,
+        ...files,
+        name: first.name,
+        script: first.script,
+        cwd: first.cwd,
+        args: first.args,
+        node_args: first.nodeArgs,
+        interpreter: first.interpreter,
+        exec_mode: first.execMode,
+        instances: same.length,
+        env: { ...first.env },
+        // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+        filter_env: [''],
+    };
+}
+
 ;// CONCATENATED MODULE: external "node:net"
 const external_node_net_namespaceObject = require("node:net");
 ;// CONCATENATED MODULE: ./host/listening.js
@@ -834,84 +879,6 @@ function textOf(path) {
     catch {
         return '';
     }
-}
-
-;// CONCATENATED MODULE: ./host/paths.js
-
-
-/** Makes the directories that only the deploying user may read. */
-function makePrivate(...directories) {
-    for (const directory of directories)
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
-}
-/** Whether `path` is `directory` or lies in it; both absolute. */
-function isWithin(directory, path) {
-    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
-    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
-}
-/** Whether something is there, a dangling link included. */
-function exists(path) {
-    try {
-        (0,external_node_fs_namespaceObject.lstatSync)(path);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-/** With every link resolved, or as it is where there is nothing. */
-function realOrSame(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return path;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/pm2/baseline.js
-/**
- * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
- * It is secret, since it holds the apps' environment. Our own deploy id is not in it: whoever restores sets one.
- *
- * A start from it gives what the list says, but for what PM2 alone decides (ids, counters, times).
- */
-function baselineConfig(instances) {
-    const byName = new Map();
-    for (const instance of instances) {
-        if (instance.module)
-            continue;
-        byName.set(instance.name, [...(byName.get(instance.name) ?? []), instance]);
-    }
-    return [...byName.values()].map((same) => appOf(same));
-}
-function appOf(same) {
-    // The first one: PM2 numbers log files, and counts an `increment_var`, from it on.
-    const first = same.reduce((one, other) => (other.pmId < one.pmId ? other : one));
-    const files = {};
-    if (first.outLogPath !== null)
-        files.out_file = first.outLogPath;
-    if (first.errLogPath !== null)
-        files.error_file = first.errLogPath;
-    if (first.logPath !== null)
-        files.log_file = first.logPath;
-    if (first.pidPath !== null)
-        files.pid_file = first.pidPath;
-    return {
-        ...first.settings,
-        ...files,
-        name: first.name,
-        script: first.script,
-        cwd: first.cwd,
-        args: first.args,
-        node_args: first.nodeArgs,
-        interpreter: first.interpreter,
-        exec_mode: first.execMode,
-        instances: same.length,
-        env: { ...first.env },
-        // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
-        filter_env: [''],
-    };
 }
 
 ;// CONCATENATED MODULE: ./host/port.js
@@ -1022,6 +989,46 @@ function statOf(pid) {
     catch {
         return null;
     }
+}
+
+;// CONCATENATED MODULE: ./host/ports.js
+
+
+
+/** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
+function portsOf(pm2, instances, all) {
+    const daemon = pm2.daemonPid();
+    const processes = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+    const listeners = processes.flatMap((pid) => [pid, ...descendantsOf(pid)]);
+    if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster'))
+        listeners.push(daemon);
+    const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
+    const own = instances.flatMap(({ env }) => portIn(env) ?? []);
+    const found = listeningPorts(listeners).map(({ port }) => port);
+    return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
+}
+/** Ports that the environments of these apps name as PORT. */
+function declaredPorts(apps, pm2Env) {
+    return apps.flatMap((app) => declaredPort(app, pm2Env) ?? []);
+}
+function declaredPort(app, pm2Env) {
+    return portIn({ ...app.env, ...app[`env_${pm2Env}`] });
+}
+/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
+function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
+    const ports = new Set(accepted);
+    for (const app of config) {
+        const old = apps.find(({ name }) => name === app.name);
+        const oldPort = old === undefined ? null : portIn(old.env);
+        const port = declaredPort(app, pm2Env);
+        // An app that never listened where its PORT says is a worker that shares an environment with others.
+        if (port === null || (oldPort !== null && !accepted.includes(oldPort)))
+            continue;
+        if (oldPort !== null)
+            ports.delete(oldPort);
+        ports.add(port);
+    }
+    return [...ports].sort((a, b) => a - b);
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
@@ -1362,10 +1369,6 @@ function verify_sentence(text) {
 
 
 
-
-
-
-
 /** What PM2 runs of the apps of these names now, and how to bring it back. */
 async function readBaseline(pm2, names) {
     const all = await pm2.list();
@@ -1385,70 +1388,9 @@ async function readBaseline(pm2, names) {
     };
     return { instances, before };
 }
-/** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
-function portsOf(pm2, instances, all) {
-    const daemon = pm2.daemonPid();
-    const processes = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
-    const listeners = processes.flatMap((pid) => [pid, ...descendantsOf(pid)]);
-    if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster'))
-        listeners.push(daemon);
-    const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
-    const own = instances.flatMap(({ env }) => portIn(env) ?? []);
-    const found = listeningPorts(listeners).map(({ port }) => port);
-    return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
-}
-/** Ports that the environments of these apps name as PORT. */
-function declaredPorts(apps, pm2Env) {
-    return apps.flatMap((app) => declaredPort(app, pm2Env) ?? []);
-}
-function declaredPort(app, pm2Env) {
-    return portIn({ ...app.env, ...app[`env_${pm2Env}`] });
-}
-/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
-function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
-    const ports = new Set(accepted);
-    for (const app of config) {
-        const old = apps.find(({ name }) => name === app.name);
-        const oldPort = old === undefined ? null : portIn(old.env);
-        const port = declaredPort(app, pm2Env);
-        // An app that never listened where its PORT says is a worker that shares an environment with others.
-        if (port === null || (oldPort !== null && !accepted.includes(oldPort)))
-            continue;
-        if (oldPort !== null)
-            ports.delete(oldPort);
-        ports.add(port);
-    }
-    return [...ports].sort((a, b) => a - b);
-}
 /** Instances that must be online, by app. */
 function expectedCounts(config) {
     return Object.fromEntries(config.map((app) => [app.name, expectedInstances(app).count]));
-}
-/**
- * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
- * one takes the whole file.
- */
-function leftOut(live, last, config, all) {
-    const left = last.filter((name) => !config.some((app) => app.name === name));
-    return left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
-}
-/** What the file has left out would go on serving the old version. */
-function refuseLeftOut(running) {
-    if (running.length === 0)
-        return;
-    throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
-        remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
-    });
-}
-/** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
-function refuseForeign(live, instances) {
-    for (const { name, cwd } of instances) {
-        if (!isWithin(live, realOrSame(cwd))) {
-            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
-                remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
-            });
-        }
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/app-ports.js
@@ -1520,6 +1462,39 @@ function healthTarget(given, apps, pm2Env, ports) {
     throw new DeployFailure(`\`health-url\` is the path ${given}, and the app's port is not known: ${ports.length === 0
         ? 'its environment has no PORT, and it listened nowhere'
         : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` });
+}
+
+;// CONCATENATED MODULE: ./host/paths.js
+
+
+/** Makes the directories that only the deploying user may read. */
+function makePrivate(...directories) {
+    for (const directory of directories)
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+}
+/** Whether `path` is `directory` or lies in it; both absolute. */
+function isWithin(directory, path) {
+    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
+}
+/** Whether something is there, a dangling link included. */
+function exists(path) {
+    try {
+        (0,external_node_fs_namespaceObject.lstatSync)(path);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+/** With every link resolved, or as it is where there is nothing. */
+function realOrSame(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/canary/config.js
@@ -2334,6 +2309,7 @@ function bootOf(app, ports, { listens, readyMs }) {
 }
 
 ;// CONCATENATED MODULE: ./host/canary/prove.js
+
 
 
 
@@ -3902,138 +3878,10 @@ async function pruneRefs(git, keep) {
     });
 }
 
-;// CONCATENATED MODULE: ./host/submodules.js
+;// CONCATENATED MODULE: ./host/env-files.js
 
 
 
-
-
-
-const UPDATE = ['submodule', '--quiet', 'update', '--init'];
-const WHAT = 'Checking out the submodules';
-/**
- * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
- * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
- */
-async function fillSubmodules(git, gitIn, opening) {
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
-        return;
-    const result = await git.attempt([...UPDATE, '--recursive']);
-    if (result.code === 0)
-        return;
-    if (opening.gitToken === null || !lacksCredentials(result))
-        throw git.failure(result, WHAT);
-    await fillOneByOne(git, gitIn, opening);
-}
-/**
- * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
- * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
- */
-async function fillOneByOne(git, gitIn, opening) {
-    await git.text(['submodule', '--quiet', 'init'], WHAT);
-    for (const { name, path, sha } of await submodulesOf(git)) {
-        const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
-        // Where there is none, git does not want it filled.
-        if (url === '')
-            continue;
-        if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
-            await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
-        }
-        await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
-        const within = gitIn((0,external_node_path_namespaceObject.join)(git.directory, path));
-        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(within.directory, '.gitmodules')))
-            await fillOneByOne(within, gitIn, opening);
-    }
-}
-/** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
-async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
-    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
-    const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
-    const repository = gitIn(directory);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
-        await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
-        await repository.text(['config', 'core.bare', 'false'], WHAT);
-        await repository.text(['config', 'remote.origin.url', url], WHAT);
-    }
-    try {
-        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
-    }
-    catch (error) {
-        if (!(error instanceof DeployFailure))
-            throw error;
-        const { remedy, output } = error;
-        throw new DeployFailure(`The submodule ${path} was not fetched. ${error.message}`, {
-            output,
-            ...(remedy !== null && { remedy }),
-        });
-    }
-}
-/** The submodules of the commit that is checked out, by .gitmodules; with the commit that each is to be at. */
-async function submodulesOf(git) {
-    const listing = await git.attempt([
-        'config',
-        '-z',
-        '--file',
-        '.gitmodules',
-        '--get-regexp',
-        '^submodule\\..*\\.path$',
-    ]);
-    const found = [];
-    for (const entry of splitZ(listing.stdout)) {
-        const end = entry.indexOf('\n');
-        const name = entry.slice('submodule.'.length, end - '.path'.length);
-        const path = entry.slice(end + 1);
-        // Git passes over such a name itself, since it becomes a directory's.
-        if (name.split(/[/\\]/).includes('..'))
-            continue;
-        const [mode, , rest] = (await git.attempt(['ls-tree', 'HEAD', '--', path])).stdout.split(' ');
-        if (mode === '160000' && rest !== undefined)
-            found.push({ name, path, sha: rest.split('\t')[0] ?? '' });
-    }
-    return found;
-}
-
-;// CONCATENATED MODULE: ./host/staging.js
-
-
-
-
-
-
-/**
- * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
- * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
- * and it has the tags, so that `git describe` answers as it would in live.
- */
-async function checkOut(live, gitIn, staging, sha, opening) {
-    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
-    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
-    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
-    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
-    const git = gitIn(staging);
-    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
-    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
-    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
-    for (const name of ['config', 'config.worktree', 'shallow']) {
-        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
-            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
-    }
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
-        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
-    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
-        await git.attempt(['config', '--local', '--unset-all', key]);
-    }
-    // Large files that live has already are not downloaded again.
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
-        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
-    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
-    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
-    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
-    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    await fillSubmodules(git, gitIn, opening);
-}
 /** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
 async function showEnvFiles(live, staging, liveGit, directories) {
     const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
@@ -4055,22 +3903,6 @@ function envFilesIn(directory) {
     const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
     const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
     return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
-}
-/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
-function endLeftBuild(beside) {
-    const workshop = (0,external_node_path_namespaceObject.join)(beside, 'staging');
-    const pids = allPids().filter((pid) => {
-        const cwd = realOrSame(`/proc/${pid}/cwd`);
-        return cwd === workshop || cwd.startsWith(`${workshop}/`);
-    });
-    for (const pid of pids) {
-        try {
-            process.kill(pid, 'SIGKILL');
-        }
-        catch {
-            // It has just ended.
-        }
-    }
 }
 /** Takes the copies away again, so that they are no part of what the build made. */
 function hideEnvFiles(staging, shown) {
@@ -4283,6 +4115,7 @@ function commandFor(app, change, running) {
 ;// CONCATENATED MODULE: ./host/fit.js
 
 
+
 /**
  * Refuses what PM2 runs beside a config that cannot be deployed over it. Gives what will be done beyond a reload, in
  * sentences.
@@ -4293,6 +4126,32 @@ function requireFit({ places, plan }, config, running, current) {
     if (plan.onConfigChange === 'fail')
         refuseChanges(changes);
     return foretell(changes);
+}
+/**
+ * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
+ * one takes the whole file.
+ */
+function leftOut(live, last, config, all) {
+    const left = last.filter((name) => !config.some((app) => app.name === name));
+    return left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
+}
+/** What the file has left out would go on serving the old version. */
+function refuseLeftOut(running) {
+    if (running.length === 0)
+        return;
+    throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
+        remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
+    });
+}
+/** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
+function refuseForeign(live, instances) {
+    for (const { name, cwd } of instances) {
+        if (!isWithin(live, realOrSame(cwd))) {
+            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
+                remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
+            });
+        }
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
@@ -4618,6 +4477,7 @@ function transactionSavedAt(state) {
 }
 
 ;// CONCATENATED MODULE: ./host/activate.js
+
 
 
 
@@ -6019,7 +5879,156 @@ function firstLine(command) {
     return rest.length > 0 ? `${first} …` : first;
 }
 
+;// CONCATENATED MODULE: ./host/submodules.js
+
+
+
+
+
+
+const UPDATE = ['submodule', '--quiet', 'update', '--init'];
+const WHAT = 'Checking out the submodules';
+/**
+ * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
+ * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
+ */
+async function fillSubmodules(git, gitIn, opening) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
+        return;
+    const result = await git.attempt([...UPDATE, '--recursive']);
+    if (result.code === 0)
+        return;
+    if (opening.gitToken === null || !lacksCredentials(result))
+        throw git.failure(result, WHAT);
+    await fillOneByOne(git, gitIn, opening);
+}
+/**
+ * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
+ * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
+ */
+async function fillOneByOne(git, gitIn, opening) {
+    await git.text(['submodule', '--quiet', 'init'], WHAT);
+    for (const { name, path, sha } of await submodulesOf(git)) {
+        const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
+        // Where there is none, git does not want it filled.
+        if (url === '')
+            continue;
+        if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
+            await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
+        }
+        await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
+        const within = gitIn((0,external_node_path_namespaceObject.join)(git.directory, path));
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(within.directory, '.gitmodules')))
+            await fillOneByOne(within, gitIn, opening);
+    }
+}
+/** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
+async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
+    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
+    const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
+    const repository = gitIn(directory);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
+        await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
+        await repository.text(['config', 'core.bare', 'false'], WHAT);
+        await repository.text(['config', 'remote.origin.url', url], WHAT);
+    }
+    try {
+        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
+    }
+    catch (error) {
+        if (!(error instanceof DeployFailure))
+            throw error;
+        const { remedy, output } = error;
+        throw new DeployFailure(`The submodule ${path} was not fetched. ${error.message}`, {
+            output,
+            ...(remedy !== null && { remedy }),
+        });
+    }
+}
+/** The submodules of the commit that is checked out, by .gitmodules; with the commit that each is to be at. */
+async function submodulesOf(git) {
+    const listing = await git.attempt([
+        'config',
+        '-z',
+        '--file',
+        '.gitmodules',
+        '--get-regexp',
+        '^submodule\\..*\\.path$',
+    ]);
+    const found = [];
+    for (const entry of splitZ(listing.stdout)) {
+        const end = entry.indexOf('\n');
+        const name = entry.slice('submodule.'.length, end - '.path'.length);
+        const path = entry.slice(end + 1);
+        // Git passes over such a name itself, since it becomes a directory's.
+        if (name.split(/[/\\]/).includes('..'))
+            continue;
+        const [mode, , rest] = (await git.attempt(['ls-tree', 'HEAD', '--', path])).stdout.split(' ');
+        if (mode === '160000' && rest !== undefined)
+            found.push({ name, path, sha: rest.split('\t')[0] ?? '' });
+    }
+    return found;
+}
+
+;// CONCATENATED MODULE: ./host/staging.js
+
+
+
+
+
+/**
+ * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+async function checkOut(live, gitIn, staging, sha, opening) {
+    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
+    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
+    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
+    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
+    const git = gitIn(staging);
+    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
+    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
+    for (const name of ['config', 'config.worktree', 'shallow']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
+        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
+    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
+        await git.attempt(['config', '--local', '--unset-all', key]);
+    }
+    // Large files that live has already are not downloaded again.
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
+        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
+    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
+    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
+    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+    await fillSubmodules(git, gitIn, opening);
+}
+/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
+function endLeftBuild(beside) {
+    const workshop = (0,external_node_path_namespaceObject.join)(beside, 'staging');
+    const pids = allPids().filter((pid) => {
+        const cwd = realOrSame(`/proc/${pid}/cwd`);
+        return cwd === workshop || cwd.startsWith(`${workshop}/`);
+    });
+    for (const pid of pids) {
+        try {
+            process.kill(pid, 'SIGKILL');
+        }
+        catch {
+            // It has just ended.
+        }
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/stage.js
+
 
 
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { expectedCounts, expectedPorts } from './baseline.ts';
+import { expectedCounts } from './baseline.ts';
 import { bringAbout } from './bring-about.ts';
 import { withPatience } from './canary/patience.ts';
 import type { Boot } from './canary/run.ts';
@@ -8,6 +8,7 @@ import { type Context, inform, warn } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import type { Expected } from './health.ts';
 import { exists } from './paths.ts';
+import { expectedPorts } from './ports.ts';
 import { momentNow, ticksOf } from './processes.ts';
 import { loadRecord } from './record.ts';
 import { bringBack, type Strays } from './strays.ts';

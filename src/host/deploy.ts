@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { STATES } from '../protocol.ts';
-import { leftOut, readBaseline, refuseLeftOut } from './baseline.ts';
+import { readBaseline } from './baseline.ts';
 import { prove } from './canary/prove.ts';
 import { removeCanaries } from './canary/run.ts';
 import { readHead } from './checkout.ts';
@@ -11,7 +11,7 @@ import { checkLive, listSwap, settle } from './exchange.ts';
 import { failureOf } from './failure.ts';
 import { createRepository } from './fetch.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { requireFit } from './fit.ts';
+import { leftOut, refuseLeftOut, requireFit } from './fit.ts';
 import { goLive } from './go-live.ts';
 import { healthTargets } from './health-target.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';

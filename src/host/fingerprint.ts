@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Context } from './context.ts';
 import { readIfThere } from './durable.ts';
-import { envFilesIn } from './staging.ts';
+import { envFilesIn } from './env-files.ts';
 
 /** Changes when anything but the commit changes what a deploy does. */
 export function fingerprintOf({ plan, places, pm2 }: Context): string {

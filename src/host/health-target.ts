@@ -1,8 +1,8 @@
 import type { DeployApp } from './app-config.ts';
-import { declaredPorts, expectedPorts } from './baseline.ts';
 import { type Context, inform } from './context.ts';
 import { DeployFailure } from './failure.ts';
 import { absoluteUrl, complaintAbout } from './health-url.ts';
+import { declaredPorts, expectedPorts } from './ports.ts';
 import type { Before } from './transaction.ts';
 
 /** What is to be requested, absolute: of the new version, and of the old one if it answered with 2xx just now. */

@@ -7,11 +7,12 @@ import { build, install } from './build.ts';
 import { submodulePaths, trackedFiles } from './checkout.ts';
 import { type Context, inform, warn } from './context.ts';
 import { ecosystemIn } from './ecosystem.ts';
+import { envFilesIn, hideEnvFiles, showEnvFiles } from './env-files.ts';
 import { DeployFailure } from './failure.ts';
 import { exists, isWithin, makePrivate } from './paths.ts';
 import { saveRecord } from './record.ts';
 import { secretsOfApp, secretsOfEnvFile } from './redact.ts';
-import { checkOut, endLeftBuild, envFilesIn, hideEnvFiles, showEnvFiles } from './staging.ts';
+import { checkOut, endLeftBuild } from './staging.ts';
 import { type Generated, recordGenerated } from './tree.ts';
 
 /** A version that was built aside and could be swapped in. */

@@ -1,16 +1,6 @@
-import {
-  appendFileSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Git, splitZ } from './git.ts';
+import type { Git } from './git.ts';
 import { realOrSame } from './paths.ts';
 import { allPids } from './processes.ts';
 import type { Opening } from './remote.ts';
@@ -59,35 +49,6 @@ export async function checkOut(
   await fillSubmodules(git, gitIn, opening);
 }
 
-/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
-export async function showEnvFiles(
-  live: string,
-  staging: string,
-  liveGit: Git,
-  directories: readonly string[],
-): Promise<string[]> {
-  const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
-  const shown: string[] = [];
-  for (const directory of new Set(directories)) {
-    for (const name of envFilesIn(join(live, directory))) {
-      const path = directory === '' ? name : `${directory}/${name}`;
-      if (tracked.has(path) || existsSync(join(staging, path))) continue;
-      mkdirSync(join(staging, directory), { recursive: true });
-      copyFileSync(join(live, path), join(staging, path));
-      shown.push(path);
-    }
-  }
-  return shown;
-}
-
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
-export function envFilesIn(directory: string): string[] {
-  const names = existsSync(directory) ? readdirSync(directory) : [];
-  const isFile = (name: string): boolean =>
-    statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
-  return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
-}
-
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
 export function endLeftBuild(beside: string): void {
   const workshop = join(beside, 'staging');
@@ -102,9 +63,4 @@ export function endLeftBuild(beside: string): void {
       // It has just ended.
     }
   }
-}
-
-/** Takes the copies away again, so that they are no part of what the build made. */
-export function hideEnvFiles(staging: string, shown: readonly string[]): void {
-  for (const path of shown) rmSync(join(staging, path), { force: true });
 }

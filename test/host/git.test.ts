@@ -24,9 +24,10 @@ import {
   trackedFiles,
 } from '../../src/host/checkout.ts';
 import { createClock } from '../../src/host/clock.ts';
+import { envFilesIn, hideEnvFiles, showEnvFiles } from '../../src/host/env-files.ts';
 import { fetchCommit, createRepository as initRepository, pruneRefs } from '../../src/host/fetch.ts';
 import { type Git, gitIn } from '../../src/host/git.ts';
-import { checkOut, envFilesIn, hideEnvFiles, showEnvFiles } from '../../src/host/staging.ts';
+import { checkOut } from '../../src/host/staging.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 
 let remote: Repository;

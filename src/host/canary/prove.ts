@@ -1,12 +1,13 @@
 import type { DeployApp } from '../app-config.ts';
 import { portsOfApp } from '../app-ports.ts';
-import { declaredPort, expectedPorts, readBaseline } from '../baseline.ts';
+import { readBaseline } from '../baseline.ts';
 import { type Context, inform } from '../context.ts';
 import type { Current } from '../current.ts';
 import { DeployFailure } from '../failure.ts';
 import { healthTarget } from '../health-target.ts';
 import type { Instance, Json } from '../pm2/list.ts';
 import { portIn } from '../port.ts';
+import { declaredPort, expectedPorts } from '../ports.ts';
 import type { Staged } from '../stage.ts';
 import type { Surroundings } from '../swap-list.ts';
 import { chooseCanaries } from './choice.ts';
