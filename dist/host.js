@@ -84,33 +84,19 @@ const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
 const LEASE = 120_000;
 
-;// CONCATENATED MODULE: ./host/clock.js
-function createClock(now = () => performance.now()) {
-    const spent = { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 };
-    const active = new Map();
-    return {
-        spent,
-        async book(account, work) {
-            const running = active.get(account) ?? { count: 0, since: now() };
-            running.count += 1;
-            active.set(account, running);
-            try {
-                return await work();
-            }
-            finally {
-                running.count -= 1;
-                if (running.count === 0) {
-                    spent[account] += now() - running.since;
-                    active.delete(account);
-                }
-            }
-        },
-    };
-}
-
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
-;// CONCATENATED MODULE: ./host/failure.js
+;// CONCATENATED MODULE: ./host/context.js
+function inform(log, text) {
+    log({ type: 'notice', level: 'info', text });
+}
+function warn(log, text) {
+    log({ type: 'notice', level: 'warning', text });
+}
+
+;// CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = require("node:crypto");
+;// CONCATENATED MODULE: ./host/system/failure.js
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
 class DeployFailure extends Error {
     constructor(message, details = {}) {
@@ -156,218 +142,474 @@ function failureOf(error, state) {
     return { state, message, remedy: null, output: stack, appLog: [] };
 }
 
-;// CONCATENATED MODULE: ./host/control.js
+;// CONCATENATED MODULE: ./host/system/paths.js
 
 
+/** Makes the directories that only the deploying user may read. */
+function makePrivate(...directories) {
+    for (const directory of directories)
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+}
+/** Whether `path` is `directory` or lies in it; both absolute. */
+function isWithin(directory, path) {
+    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
+    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
+}
+/** Whether something is there, a dangling link included. */
+function exists(path) {
+    try {
+        (0,external_node_fs_namespaceObject.lstatSync)(path);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+/** With every link resolved, or as it is where there is nothing. */
+function realOrSame(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return path;
+    }
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./host/system/command.js
+var __classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
+    if (kind === "m") throw new TypeError("Private method is not writable");
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot write private member to an object whose class did not declare it");
+    return (kind === "a" ? f.call(receiver, value) : f ? f.value = value : state.set(receiver, value)), value;
+};
+var __classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || function (receiver, state, kind, f) {
+    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a getter");
+    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
+    return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
+};
+var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest;
 
 
-const POLL_EVERY = 1_000;
-/** Reads what a follower appends to the run's control file. Any byte in it renews the lease. */
-function listen(runDir) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a+', 0o600);
-    const abort = new AbortController();
-    let alone = false;
-    let late = null;
-    let went = false;
-    let announceGo = () => { };
-    let rest = '';
-    let position = 0;
-    let heard = performance.now();
-    const cancel = (failure) => {
-        if (alone)
-            late ??= failure;
-        else
-            abort.abort(failure);
-    };
-    const read = () => {
-        const buffer = Buffer.alloc(4096);
-        for (let size = 1; size > 0; position += size) {
-            size = (0,external_node_fs_namespaceObject.readSync)(descriptor, buffer, 0, buffer.length, position);
-            if (size > 0)
-                heard = performance.now();
-            rest += buffer.toString('utf8', 0, size);
+const TAIL_LINES = 40;
+const LONGEST_LINE = 4096;
+const KEEP = 64 * 1024 * 1024;
+/** Between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE = 2_000;
+/**
+ * Runs one program with an argument array, never a shell, in a process group of its own.
+ * It resolves whatever the program does; it rejects only where the program cannot be started.
+ */
+function run(file, args, options) {
+    return new Promise((resolve, reject) => {
+        const started = process.hrtime.bigint();
+        const child = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
+            cwd: options.cwd,
+            env: options.env,
+            detached: true,
+            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.holds ?? [])],
+        });
+        if (child.pid !== undefined)
+            options.onSpawn?.(child.pid);
+        let stopped = null;
+        const stop = (why) => {
+            stopped ??= why;
+            killGroup(child);
+        };
+        const limit = setTimeout(() => stop('time limit'), options.timeLimit);
+        const onCancel = () => stop('cancelled');
+        if (options.cancel?.aborted)
+            onCancel();
+        options.cancel?.addEventListener('abort', onCancel);
+        const tail = [];
+        const onLine = (line) => {
+            tail.push(line);
+            if (tail.length > TAIL_LINES)
+                tail.shift();
+            options.onLine?.(line);
+        };
+        const stdout = [];
+        let kept = 0;
+        const outLines = new LineSplitter(onLine);
+        const errLines = new LineSplitter(onLine);
+        child.stdout?.on('data', (chunk) => {
+            if (kept < (options.keep ?? KEEP))
+                stdout.push(chunk);
+            kept += chunk.length;
+            outLines.write(chunk);
+        });
+        child.stderr?.on('data', (chunk) => errLines.write(chunk));
+        if (child.stdin) {
+            // A program that does not read its input is judged by its exit code, not by our EPIPE.
+            child.stdin.on('error', () => { });
+            child.stdin.end(options.input);
         }
-        const lines = rest.split('\n');
-        rest = lines.pop() ?? '';
+        const finish = () => {
+            clearTimeout(limit);
+            options.cancel?.removeEventListener('abort', onCancel);
+        };
+        child.once('error', (error) => {
+            finish();
+            reject(error);
+        });
+        const settle = (code, signal) => {
+            finish();
+            outLines.end();
+            errLines.end();
+            resolve({
+                code,
+                signal,
+                stopped,
+                stdout: Buffer.concat(stdout).toString('utf8'),
+                tail,
+                durationMs: Number(process.hrtime.bigint() - started) / 1e6,
+            });
+        };
+        child.once('close', settle);
+        // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
+        child.once('exit', () => {
+            if (options.reap)
+                signalGroup(child, 'SIGKILL');
+            setTimeout(() => {
+                child.stdout?.destroy();
+                child.stderr?.destroy();
+            }, GRACE).unref();
+        });
+    });
+}
+function killGroup(child) {
+    signalGroup(child, 'SIGTERM');
+    setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
+}
+function signalGroup(child, signal) {
+    if (child.pid === undefined)
+        return;
+    try {
+        process.kill(-child.pid, signal);
+    }
+    catch {
+        // The group is gone, which is what was wanted.
+    }
+}
+/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
+class LineSplitter {
+    constructor(onLine) {
+        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
+        _LineSplitter_onLine.set(this, void 0);
+        _LineSplitter_rest.set(this, '');
+        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
+    }
+    write(chunk) {
+        __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk), "f");
+        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
+        const lines = __classPrivateFieldGet(this, _LineSplitter_rest, "f").split(/\r\n|\n|\r(?!$)/);
+        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
         for (const line of lines)
-            obey(parse(line));
-        if (performance.now() - heard > LEASE) {
-            cancel(new DeployFailure(`The runner was not heard of for ${LEASE / 1000} s: the deploy was given up before anything was changed.`));
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line);
+        while (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length > LONGEST_LINE) {
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
+            __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(LONGEST_LINE), "f");
         }
-    };
-    const obey = (message) => {
-        if (message?.type === 'cancel')
-            cancel(new DeployFailure(`Cancelled before anything was changed: ${message.reason}.`));
-        // A cancel is final: a `go` that comes after it is not one.
-        if (message?.type === 'go' && !abort.signal.aborted) {
-            went = true;
-            announceGo();
-        }
-    };
-    // Watching is quick but may be refused (inotify limits) or miss; polling is neither.
-    const timer = setInterval(read, POLL_EVERY);
-    let watcher = null;
-    try {
-        watcher = (0,external_node_fs_namespaceObject.watch)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), read);
-        watcher.on('error', () => { });
     }
-    catch {
-        watcher = null;
-    }
-    read();
-    return {
-        cancelled: abort.signal,
-        go: () => new Promise((resolve, reject) => {
-            if (abort.signal.aborted)
-                return reject(abort.signal.reason);
-            if (went)
-                return resolve();
-            announceGo = resolve;
-            abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
-        }),
-        standAlone() {
-            read();
-            if (abort.signal.aborted)
-                throw abort.signal.reason;
-            alone = true;
-        },
-        async undisturbed(work) {
-            alone = true;
-            try {
-                await work();
-            }
-            finally {
-                alone = false;
-                if (late !== null)
-                    cancel(late);
-            }
-        },
-        close() {
-            clearInterval(timer);
-            watcher?.close();
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        },
-    };
-}
-/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
-function standsAlone() {
-    return {
-        cancelled: new AbortController().signal,
-        go: () => Promise.resolve(),
-        undisturbed: (work) => work(),
-        standAlone() { },
-        close() { },
-    };
-}
-function parse(line) {
-    try {
-        return JSON.parse(line);
-    }
-    catch {
-        return null;
+    end() {
+        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
+        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
+        if (last !== '')
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last);
     }
 }
+_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
 
-;// CONCATENATED MODULE: ./host/credentials.js
+;// CONCATENATED MODULE: ./host/git/git.js
 
-const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
-const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
+
 /**
- * Answers git's question for a login with the token, to one host over https alone, and forgets what git asks it to
- * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
+ * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
+ * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
  */
-const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
-/** What could write the token, or hand it to a git server that has not proved its name. */
-const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT)/;
-/**
- * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
- * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
- * helper. Git 2.25 and later.
- */
-function accessTo(address, { value, server }) {
-    const http = `http.${server}/.`;
+const ALWAYS = inArguments([
+    ['core.hooksPath', '/dev/null'],
+    ['core.fsmonitor', 'false'],
+    ['gc.auto', '0'],
+    ['maintenance.auto', 'false'],
+    ['advice.detachedHead', 'false'],
+    ['protocol.ext.allow', 'never'],
+]);
+const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
+function gitIn(directory, options) {
+    const attempt = (args, { input, access } = {}) => {
+        const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+        const env = access?.environment(own) ?? own;
+        const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
+        // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
+        const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
+        const { timeLimit, cancel } = options;
+        const runOptions = {
+            cwd: directory,
+            env,
+            timeLimit,
+            ...(cancel && { cancel }),
+            ...(input !== undefined && { input }),
+            ...(holds !== undefined && { holds: [holds] }),
+        };
+        return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
+    };
+    const failure = (result, what) => gitFailure(result, what, options);
     return {
-        settings: [
-            ['credential.helper', ''],
-            ['credential.helper', HELPER],
-            [`${http}extraHeader`, ''],
-            // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
-            [`${http}followRedirects`, 'false'],
-            [`${http}sslVerify`, 'true'],
-            // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
-            [`url.${address}.insteadOf`, address],
-            ['core.alternateRefsCommand', 'true'],
-        ],
-        environment: (base) => ({
-            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
-            GIT_ASKPASS: '',
-            GIT_ALLOW_PROTOCOL: 'https',
-            [HOST]: new URL(server).host,
-            [TOKEN]: value,
-        }),
+        directory,
+        attempt,
+        failure,
+        async text(args, what) {
+            const result = await attempt(args);
+            if (result.code !== 0)
+                throw failure(result, what);
+            return result.stdout;
+        },
     };
 }
-/** What a log could show of the token: itself, and as git puts it into a request. */
-function formsOf({ value }) {
-    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
+function inArguments(settings) {
+    return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 }
-/**
- * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
- * and is reached over https or ssh; else null.
- */
-function addressOnServer(address, { server }) {
-    const { host, hostname } = new URL(server);
-    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
-    if (scp)
-        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
-    let url;
-    try {
-        url = new URL(address);
-    }
-    catch {
-        return null;
-    }
-    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
-    return isThere ? `${server}${url.pathname}` : null;
-}
-/** Git's words where the other side does not let in whoever asks; GitHub says `not found` then. */
-const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
-/** A host key that changed is no want of credentials: whoever answers there may be somebody else. */
-const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
-/** Whether git failed because the other side wants other credentials than it was given. */
-function lacksCredentials({ code, stopped, tail }) {
-    const text = tail.join('\n');
-    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
-}
-const OTHERS = "The workflow's own token reads the workflow's own repository alone: for another one, give git-token a personal access token or a GitHub App's token that may read its contents, or give the server a deploy key for it.";
-/** Why the token opened nothing, each with what to do. First match wins. */
-const REFUSALS = [
+/** What git's own words mean, each with what to do. First match wins. */
+const CAUSES = [
     [
-        /could not read|terminal prompts disabled/i,
-        'git was led to another server than the one that the token is for, and that got no token',
-        'Look at url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
+        /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
+        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
     ],
     [
-        /not found/i,
-        'it answers that there is no such repository, which is also what it says to a token that may not read it',
-        `Give the job what it takes to read it: 'permissions: contents: read' in the workflow. ${OTHERS}`,
+        /Could not resolve host/i,
+        'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
     ],
     [
-        /40[3]\b/,
-        'it knows the token, and does not let it read the repository (403)',
-        `Give the job 'permissions: contents: read'. ${OTHERS} What the git server says is shown below: an organization may ask for single sign-on, or allow certain addresses only, and the server's has to be one of them.`,
+        /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
+        "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
     ],
     [
-        /./,
-        'it does not know the token, which has expired, was revoked, or is not a token of this server',
-        "Leave git-token out, so that the workflow's own token is used, or renew the one that it is given. The workflow's own token is good until its job ends.",
+        /returned error: 30[12378]\b/i,
+        'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
+    ],
+    [
+        /certificate problem|certificate verif|SSL certificate/i,
+        "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
+    ],
+    [
+        /Permission denied \(/i,
+        "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
+    ],
+    [
+        /Host key verification failed/i,
+        "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
+    ],
+    [
+        /dubious ownership/i,
+        'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
+    ],
+    [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
+    [
+        /index\.lock|\.lock': File exists/i,
+        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
+    ],
+    [
+        /not found|does not exist|does not appear to be a git repository|not a git repository/i,
+        'Check that the repository exists, and that the server may read it.',
+    ],
+    [
+        /Connection (refused|timed out|reset)|unable to access/i,
+        'The server cannot reach the git server: check its firewall and its way to the internet.',
     ],
 ];
-/** The failure to report where neither the server's own credentials nor the token opened `address`. */
-function refusedToken(address, own, result) {
+function gitFailure(result, what, options) {
+    if (result.stopped === 'cancelled' && options.cancel)
+        return options.cancel.reason;
     const output = result.tail.filter((line) => line.trim() !== '');
-    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
-    return new DeployFailure(`${address} was opened neither by the server's own credentials nor by git-token: ${why}.`, { remedy, output: [...own.filter((line) => line.trim() !== ''), ...output] });
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
+        : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
+    const text = output.join('\n');
+    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
+    return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
+}
+/** Splits git's `-z` output. */
+function splitZ(text) {
+    return text.split('\0').filter((part) => part !== '');
+}
+
+;// CONCATENATED MODULE: ./host/git/checkout.js
+
+
+
+
+
+
+/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+async function inspectCheckout(live, git) {
+    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
+        return 'absent';
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(live, '.git'))) {
+        throw new DeployFailure(`${live} holds files but is no git checkout.`, {
+            remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+        });
+    }
+    const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
+    if ((0,external_node_fs_namespaceObject.realpathSync)(top) !== (0,external_node_fs_namespaceObject.realpathSync)(live)) {
+        throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
+            remedy: 'Give path the top of the checkout, and working-directory the rest.',
+        });
+    }
+    return 'checkout';
+}
+async function readHead(git) {
+    const [commit, branch] = await Promise.all([
+        git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
+        git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
+    ]);
+    return {
+        sha: commit.code === 0 ? commit.stdout.trim() : null,
+        branch: branch.code === 0 ? branch.stdout.trim() : null,
+    };
+}
+/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
+async function localChanges(live, git, { rewritten, deleted }) {
+    const args = [
+        'status',
+        '--porcelain=v1',
+        '-z',
+        '--no-renames',
+        '--untracked-files=no',
+        '--ignore-submodules=all',
+    ];
+    const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
+    return listing
+        .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
+        .map((entry) => entry.slice(3))
+        .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
+}
+/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+async function refuseGitLocks(git) {
+    for (const file of await gitLocks(git)) {
+        throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
+            remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
+        });
+    }
+}
+/**
+ * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
+ * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ */
+async function removeGitLocks(git, since) {
+    const left = (await gitLocks(git)).filter((file) => (0,external_node_fs_namespaceObject.statSync)(file).mtimeMs >= since);
+    for (const file of left)
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+    return left;
+}
+async function gitLocks(git) {
+    const files = [];
+    for (const name of ['index.lock', 'HEAD.lock']) {
+        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+        files.push((0,external_node_path_namespaceObject.resolve)(git.directory, path));
+    }
+    return files.filter((file) => (0,external_node_fs_namespaceObject.existsSync)(file));
+}
+function refuseLocalChanges(live, changes) {
+    if (changes.length === 0)
+        return;
+    const shown = changes.slice(0, 3).join(', ');
+    const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
+    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
+        output: changes,
+        remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+    });
+}
+/** sha256 of a file's content, or null where there is no readable file. */
+function contentOf(file) {
+    try {
+        return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
+    }
+    catch {
+        return null;
+    }
+}
+/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
+async function trackedFiles(git, sha) {
+    const files = await listTree(git, sha);
+    return new Map(files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]));
+}
+/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+async function submodulePaths(git, gitIn, sha) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
+        return [];
+    const found = [];
+    for (const { path, type } of await listTree(git, sha)) {
+        if (type !== 'commit' || !(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, path, '.git')))
+            continue;
+        const within = await submodulePaths(gitIn((0,external_node_path_namespaceObject.join)(git.directory, path)), gitIn, 'HEAD');
+        found.push(path, ...within.map((inner) => `${path}/${inner}`));
+    }
+    return found;
+}
+async function listTree(git, sha) {
+    const listing = splitZ(await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`));
+    return listing.map((entry) => {
+        const tab = entry.indexOf('\t');
+        const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
+        return { path: entry.slice(tab + 1), mode, type, object };
+    });
+}
+/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+async function flaggedFiles(git) {
+    const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
+    return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
+}
+/** Of the given paths, those that the live checkout's ignore rules cover. */
+async function ignoredPaths(git, paths) {
+    if (paths.length === 0)
+        return new Set();
+    const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
+        input: `${paths.join('\0')}\0`,
+    });
+    return new Set(splitZ(result.stdout));
+}
+/**
+ * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
+ * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ */
+async function moveHead(git, from, sha, keptIndex) {
+    const index = await indexFile(git);
+    if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
+        copyWhole(index, keptIndex);
+    const what = `Setting HEAD to ${sha}`;
+    await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+    await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
+    await git.attempt(['update-index', '-q', '--refresh']);
+}
+/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+async function restoreHead(git, to, keptIndex) {
+    const index = await indexFile(git);
+    if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
+        copyWhole(keptIndex, index);
+    }
+    else if (to.sha === null) {
+        (0,external_node_fs_namespaceObject.rmSync)(index, { force: true });
+    }
+    const what = 'Restoring HEAD';
+    const reason = ['-m', 'pm2-ssh-deploy: rollback'];
+    if (to.branch !== null)
+        await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
+    else if (to.sha !== null)
+        await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
+    await git.attempt(['update-index', '-q', '--refresh']);
+}
+/** Never leaves a part, which would be taken for the whole later. */
+function copyWhole(from, to) {
+    (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
+    (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
+}
+async function indexFile(git) {
+    const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
+    return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/fields.js
@@ -572,7 +814,7 @@ function words(value) {
     return typeof value === 'string' && value !== '' ? [value] : [];
 }
 
-;// CONCATENATED MODULE: ./host/app-config.js
+;// CONCATENATED MODULE: ./host/pm2/app-config.js
 
 
 
@@ -732,7 +974,465 @@ function escaped(text) {
     return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
-;// CONCATENATED MODULE: ./host/pm2/baseline.js
+;// CONCATENATED MODULE: ./host/program/redact.js
+/** Shorter values are too likely to be an ordinary word of a log. */
+const SHORTEST = 8;
+/** Variables that say where and how a process runs, not what it must keep secret. */
+const HARMLESS = new Set([
+    'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
+    'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
+    'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
+    'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
+]); // biome-ignore format: a list reads best packed
+const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
+/** Takes secret values out of text before it becomes an event. */
+function createRedactor() {
+    const secrets = new Set();
+    let longestFirst = [];
+    return {
+        hide(values) {
+            for (const value of values) {
+                // A value of several lines is printed line by line.
+                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
+                    const trimmed = part.trim();
+                    if (trimmed.length >= SHORTEST)
+                        secrets.add(trimmed);
+                }
+            }
+            longestFirst = [...secrets].sort((a, b) => b.length - a.length);
+        },
+        redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
+    };
+}
+/** The values of an environment that may be secret. */
+function secretsOfEnvironment(env) {
+    return Object.keys(env)
+        .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
+        .map((name) => env[name] ?? '')
+        .filter((value) => typeof value === 'string');
+}
+/** The values of a `.env` file, in the forms that dotenv takes. */
+function secretsOfEnvFile(text) {
+    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
+    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
+        const value = double ?? single ?? back ?? plain ?? '';
+        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
+        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
+        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
+    });
+}
+/** The secrets of an app's `env` and of every `env_<name>`. */
+function secretsOfApp(app) {
+    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
+    return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
+}
+
+;// CONCATENATED MODULE: ./host/system/durable.js
+
+
+/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
+function writeDurably(file, text) {
+    const aside = `${file}.new`;
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+    try {
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+        try {
+            writeWhole(descriptor, text);
+            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        throw error;
+    }
+    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+}
+/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
+function appendDurably(file, text) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+    try {
+        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+        try {
+            writeWhole(descriptor, text);
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            throw error;
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+function writeWhole(descriptor, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
+}
+function syncDirectory(directory) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The file's text, or null where there is none. */
+function readIfThere(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/record.js
+
+
+/** Records of what builds made lie in the app's state directory under such names. */
+const RECORD_PREFIX = 'built-';
+/** Puts the record of one deploy's build on disk and returns its name. */
+function saveRecord(state, deployId, generated) {
+    const name = `${RECORD_PREFIX}${deployId}.json`;
+    writeDurably((0,external_node_path_namespaceObject.join)(state, name), JSON.stringify(generated));
+    return name;
+}
+/** Null where no deploy of ours made what is there. */
+function loadRecord(state, name) {
+    const text = name === null ? null : readIfThere((0,external_node_path_namespaceObject.join)(state, name));
+    return text === null ? null : JSON.parse(text);
+}
+
+;// CONCATENATED MODULE: ./host/swap/tree.js
+
+
+/** A larger file is known by its size and time alone. */
+const HASHED_UP_TO = 8 * 1024 * 1024;
+const IN_NODE_MODULES = /(^|\/)node_modules\//;
+const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
+/** Whether a path lies below a directory named node_modules. */
+function inNodeModules(path) {
+    return IN_NODE_MODULES.test(path);
+}
+/**
+ * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
+ * into `staging` later is no part of it. Throws what the file system throws.
+ */
+function recordGenerated(staging, tracked) {
+    const roots = [];
+    const directories = [];
+    const singles = [];
+    const rewritten = [];
+    const known = parentsOf(tracked.keys());
+    const seen = new Set();
+    const walk = (directory) => {
+        const prefix = directory === '' ? '' : `${directory}/`;
+        const hasTracked = known.has(directory);
+        const names = [];
+        const below = [];
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
+            withFileTypes: true,
+        })) {
+            if (entry.name === '.git')
+                continue;
+            const path = prefix + entry.name;
+            const fingerprint = tracked.get(path);
+            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
+            if (hasTracked && !isTracked)
+                roots.push(path);
+            if (entry.isDirectory())
+                below.push(path);
+            else if (fingerprint !== undefined) {
+                seen.add(path);
+                const content = changedContent(`${staging}/${path}`, fingerprint);
+                if (content !== null)
+                    rewritten.push([path, content]);
+            }
+            else {
+                const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
+                if (!hasTracked)
+                    names.push(entry.name);
+                if (watched)
+                    singles.push(single(staging, path));
+            }
+        }
+        if (!hasTracked)
+            directories.push([directory, names]);
+        for (const path of below)
+            walk(path);
+    };
+    walk('');
+    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
+    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+}
+/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
+function parentsOf(paths) {
+    const parents = new Set(['']);
+    for (const path of paths) {
+        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+            const parent = path.slice(0, cut);
+            if (parents.has(parent))
+                break;
+            parents.add(parent);
+        }
+    }
+    return parents;
+}
+/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
+function tree_contentOf(file, stat) {
+    if (stat.isSymbolicLink())
+        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
+    if (!stat.isFile() || stat.size > HASHED_UP_TO)
+        return null;
+    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
+}
+function single(staging, path) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
+    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
+}
+/** The sha256 of a tracked file that is no longer what git checked out, else null. */
+function changedContent(file, fingerprint) {
+    const [mode, object = ''] = fingerprint.split(' ');
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
+    const content = stat.isSymbolicLink()
+        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
+        : stat.isFile()
+            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
+            : null;
+    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
+    if (content === null)
+        return 'not a file';
+    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
+    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
+    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
+}
+function sha256(content) {
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./host/build/advice.js
+
+/** How an app tells PM2 that it is ready; `source` is its script's text. */
+const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
+/**
+ * What of an app's settings may cost its users something in a deploy, each with the line to change. `source` is the
+ * text of its script, or null where that is not to be had.
+ */
+function adviseOn(app, source) {
+    const { count, mode } = expectedInstances(app);
+    const serves = app.env.PORT !== undefined;
+    const advice = [
+        app.watch === true || Array.isArray(app.watch)
+            ? 'watch is on, so that PM2 restarts it by itself while its files are swapped: set "watch: false"'
+            : null,
+        app.autorestart === false
+            ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
+            : null,
+        isPackageManager(scriptOf(app) ?? '')
+            ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
+            : null,
+        serves && mode === 'fork'
+            ? 'in fork mode PM2 restarts instead of reloading, and connections are refused meanwhile: set "exec_mode: \'cluster\', instances: 2"'
+            : null,
+        serves && mode === 'cluster' && count === 1
+            ? 'with one instance a slow start can cost requests: set "instances: 2"'
+            : null,
+        serves && mode === 'cluster' && app.wait_ready !== true
+            ? source !== null && SAYS_READY.test(source)
+                ? 'it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true"'
+                : 'PM2 takes it for ready as soon as it listens; if it cannot answer by then, have it call process.send(\'ready\') when it can, and set "wait_ready: true"'
+            : null,
+    ];
+    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+
+;// CONCATENATED MODULE: ./host/build/ecosystem-reader.js
+/**
+ * The program of the child process that evaluates an ecosystem file: a text, since it runs by `node -e` and must reach
+ * the host unchanged by any bundler. Arguments: the file, how to read it (`code`, `json`, `yaml`), PM2's directory, a mark.
+ * It prints the mark, the config (or what went wrong) as one line of JSON, and the mark again; all else is noise.
+ */
+const ECOSYSTEM_READER = `
+'use strict';
+const [file, form, pm2Root, mark] = process.argv.slice(1);
+const { createRequire } = require('module');
+const { pathToFileURL } = require('url');
+const { spawnSync } = require('child_process');
+const fs = require('fs');
+const vm = require('vm');
+// 'node -e' makes these global, where an ES module would find them.
+for (const name of ['module', 'exports', 'require', '__filename', '__dirname']) delete globalThis[name];
+
+async function evaluate() {
+  if (form === 'json') return vm.runInThisContext('(' + fs.readFileSync(file, 'utf8') + '\\n)', { filename: file });
+  if (form === 'yaml') {
+    const yaml = createRequire(pm2Root + '/package.json')('js-yaml');
+    return yaml.load(fs.readFileSync(file, 'utf8'), { filename: file });
+  }
+  let loaded;
+  try {
+    loaded = createRequire(file)(file);
+  } catch (error) {
+    if (!error || !['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes(error.code)) throw error;
+    loaded = await import(pathToFileURL(file).href);
+  }
+  const own = loaded && typeof loaded === 'object' ? loaded : {};
+  return own.apps === undefined && own.pm2 === undefined && own.default !== undefined ? await own.default : loaded;
+}
+
+function lineOf(error) {
+  if (error && error.mark && typeof error.mark.line === 'number') return error.mark.line + 1;
+  const line = lineIn(String((error && error.stack) || ''));
+  if (line !== null || form !== 'code' || !(error instanceof SyntaxError)) return line;
+  // An ES module's is known to Node's own report only.
+  return lineIn(String(spawnSync(process.execPath, ['--check', file], { timeout: 5000 }).stderr));
+}
+
+function lineIn(text) {
+  for (const name of [pathToFileURL(file).href, file]) {
+    const at = text.indexOf(name + ':');
+    const line = at < 0 ? NaN : parseInt(text.slice(at + name.length + 1), 10);
+    if (line > 0) return line;
+  }
+  return null;
+}
+
+function answer(value) {
+  const line = JSON.stringify(value);
+  process.stdout.write('\\n' + mark + line + mark + '\\n', () => process.exit(0));
+}
+
+evaluate()
+  .then((value) => {
+    if (typeof value === 'function') throw new TypeError('it exports a function, where PM2 takes an object with apps');
+    answer({ value });
+  })
+  .catch((error) => {
+    const message = error && error.message ? (error.name || 'Error') + ': ' + (error.reason || error.message) : String(error);
+    answer({ error: { message, line: lineOf(error) } });
+  });
+`;
+
+;// CONCATENATED MODULE: ./host/build/ecosystem.js
+
+
+
+
+
+
+const FORMS = {
+    '.js': 'code',
+    '.cjs': 'code',
+    '.mjs': 'code',
+    '.json': 'json',
+    '.yml': 'yaml',
+    '.yaml': 'yaml',
+};
+/** Where it is looked for, in this order: what `pm2 init` writes, what PM2 itself looks for, what people call it. */
+const NAMES = ['ecosystem', 'pm2', 'process', 'processes'].flatMap((name) => [
+    ...['.config.js', '.config.cjs', '.config.mjs', '.json', '.yml', '.yaml'].map((suffix) => `${name}${suffix}`),
+]);
+const READS_WITHIN = 30_000;
+/**
+ * The ecosystem file of an app: `given`, relative to the directory `dir`, or the first that is found in `dir`.
+ * Absolute. Throws a `DeployFailure` that says where it was looked for.
+ */
+function findEcosystem(dir, given) {
+    if (given === null) {
+        const found = ecosystemIn(dir);
+        if (found !== null)
+            return found;
+        throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
+            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${NAMES.join(', ')}.`,
+        });
+    }
+    const file = (0,external_node_path_namespaceObject.resolve)(dir, given);
+    if (!FORMS[(0,external_node_path_namespaceObject.extname)(file)]) {
+        throw new DeployFailure(`The ecosystem file ${JSON.stringify(given)} is of no kind that PM2 reads: it takes ${Object.keys(FORMS).join(', ')}.`);
+    }
+    if (isFile(file))
+        return file;
+    throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'It is looked for from the working directory, in the commit that is deployed.' });
+}
+/** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
+function ecosystemIn(dir) {
+    return NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile) ?? null;
+}
+/**
+ * The apps of an ecosystem file (absolute path), evaluated in a child process, as the user wrote them: secret.
+ * Variables of a `deploy` section, which PM2 adds by `--env`, are found as `env_<name>` of every app.
+ * Throws a `DeployFailure` with the file, the message and the line where it cannot be evaluated or holds no apps.
+ */
+async function readEcosystem(file, options) {
+    const { node, env, cwd, pm2Root, timeLimit = READS_WITHIN } = options;
+    const form = FORMS[(0,external_node_path_namespaceObject.extname)(file)] ?? 'code';
+    const mark = `@${(0,external_node_crypto_namespaceObject.randomBytes)(12).toString('hex')}@`;
+    const result = await run(node, ['-e', ECOSYSTEM_READER, '--', file, form, pm2Root, mark], {
+        cwd,
+        env,
+        timeLimit,
+    });
+    const noise = result.tail.filter((line) => !line.includes(mark));
+    const answer = result.stdout.split(mark)[1];
+    if (answer === undefined) {
+        const how = result.stopped === 'time limit'
+            ? `it did not end within ${timeLimit / 1000} s`
+            : `it ended its own process (${result.signal ?? `code ${result.code}`})`;
+        throw new DeployFailure(`The ecosystem file ${(0,external_node_path_namespaceObject.basename)(file)} cannot be evaluated: ${how}.`, {
+            output: noise,
+        });
+    }
+    const { value, error } = JSON.parse(answer);
+    if (error) {
+        const line = error.line === null ? '' : ` (line ${error.line})`;
+        const commonJs = /(module|exports|require) is not defined in ES module scope/.test(error.message);
+        throw new DeployFailure(`The ecosystem file ${(0,external_node_path_namespaceObject.basename)(file)} cannot be evaluated: ${error.message}${line}.`, commonJs ? { remedy: 'With "type": "module", a file that uses module.exports must end in .cjs.' } : {});
+    }
+    return appsOf(value, (0,external_node_path_namespaceObject.basename)(file));
+}
+/** The forms that PM2 takes: an object with `apps` or `pm2`, a list of apps, or one app. */
+function appsOf(value, file) {
+    const holds = ecosystem_isRecord(value) ? (value.apps ?? value.pm2 ?? value) : value;
+    const apps = Array.isArray(holds) ? holds : [holds];
+    const odd = apps.findIndex((app) => !ecosystem_isRecord(app) || Object.keys(app).length === 0);
+    if (odd >= 0 || apps.length === 0) {
+        throw new DeployFailure(`The ecosystem file ${file} holds no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`, { remedy: 'It must export { apps: [{ name, script, … }] }.' });
+    }
+    const stages = ecosystem_isRecord(value) && ecosystem_isRecord(value.deploy) ? Object.entries(value.deploy) : [];
+    return apps.map((app) => {
+        const whole = { ...app };
+        for (const [stage, settings] of stages) {
+            if (!ecosystem_isRecord(settings) || !ecosystem_isRecord(settings.env))
+                continue;
+            const own = app[`env_${stage}`];
+            whole[`env_${stage}`] = { ...settings.env, ...(ecosystem_isRecord(own) ? own : {}) };
+        }
+        return whole;
+    });
+}
+function ecosystem_isRecord(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function isFile(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.statSync)(path).isFile();
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/running-config.js
 /**
  * The config that makes PM2 run again what it runs now: one app for each name, with as many instances as there are.
  * It is secret, since it holds the apps' environment. Our own deploy id is not in it: whoever restores sets one.
@@ -777,120 +1477,589 @@ function appOf(same) {
     };
 }
 
-;// CONCATENATED MODULE: external "node:net"
-const external_node_net_namespaceObject = require("node:net");
-;// CONCATENATED MODULE: ./host/listening.js
+;// CONCATENATED MODULE: ./host/build/script-app.js
 
 
-const LISTEN = '0A';
+
+/** What Node runs as it is, and so what PM2 can run in cluster mode. */
+const NODE_SCRIPT = /\.[cm]?js$/;
 /**
- * The TCP ports that any of these processes has open for listening, by port, from /proc; each once.
- * In PM2's cluster mode the daemon holds the sockets of all its cluster apps, and their processes hold none.
+ * The app of a host without an ecosystem file; `script` is relative to `workDir`. What runs under that name already
+ * (`running`) keeps its settings, whoever started it: directory, mode, instances, arguments, environment, interpreter.
+ * A Node script that is started for the first time gets the mode that PM2 can reload. Holds an environment: secret.
  */
-function listeningPorts(pids) {
-    const byInode = new Map([...socketsOf('tcp'), ...socketsOf('tcp6')]);
-    const found = new Map();
-    for (const inode of byInode.size === 0 ? [] : pids.flatMap(socketInodes)) {
-        const socket = byInode.get(inode);
-        if (socket)
-            found.set(`${socket.address} ${socket.port}`, socket);
+function scriptApp(name, script, workDir, running) {
+    const file = (0,external_node_path_namespaceObject.join)(workDir, script);
+    const [kept] = baselineConfig(running.filter((one) => one.name === name));
+    if (kept === undefined) {
+        const reloadable = { exec_mode: 'cluster', instances: 1, listen_timeout: 10_000, kill_timeout: 5_000 };
+        return { name, script: file, ...(NODE_SCRIPT.test(script) ? reloadable : {}) };
     }
-    return [...found.values()].sort((a, b) => a.port - b.port || a.address.localeCompare(b.address));
-}
-/** The addresses on which anything of this host listens on a port. */
-function listeningAddresses(port) {
-    const sockets = [...socketsOf('tcp'), ...socketsOf('tcp6')].map(([, socket]) => socket);
-    return [...new Set(sockets.filter((socket) => socket.port === port).map(({ address }) => address))];
-}
-/** Whether something takes a TCP connection there within `timeLimit` milliseconds. All addresses are asked at loopback. */
-async function accepts(port, address, timeLimit) {
-    const hosts = address === '0.0.0.0' ? ['127.0.0.1'] : address === '::' ? ['::1', '127.0.0.1'] : [address];
-    const deadline = Date.now() + timeLimit;
-    for (const host of hosts) {
-        if (await connects(port, host, Math.max(1, deadline - Date.now())))
-            return true;
+    const app = { ...kept, script: file };
+    // What was said to a package manager, such as `run start`, is nothing to say to the script.
+    if (isPackageManager(String(kept.script))) {
+        app.args = [];
+        delete app.interpreter;
     }
-    return false;
+    return app;
 }
-function connects(port, host, timeLimit) {
-    return new Promise((resolve) => {
-        const socket = (0,external_node_net_namespaceObject.connect)({ port, host });
-        const settle = (answer) => {
-            clearTimeout(timer);
-            socket.destroy();
-            resolve(answer);
-        };
-        const timer = setTimeout(settle, timeLimit, false);
-        socket.once('connect', () => settle(true));
-        socket.once('error', () => settle(false));
+
+;// CONCATENATED MODULE: ./host/build/apps.js
+
+
+
+
+/**
+ * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
+ * where it is, so that whatever it requires is of its own version.
+ */
+async function readApps({ plan, places, pm2 }, top, deployId) {
+    const workDir = (0,external_node_path_namespaceObject.join)(top, plan.workingDirectory);
+    const [name] = plan.apps;
+    if (plan.script !== null && name !== undefined) {
+        const app = scriptApp(name, plan.script, workDir, await pm2.list());
+        return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
+    }
+    const file = findEcosystem(workDir, plan.ecosystem);
+    const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
+    const apps = chooseApps(await readEcosystem(file, options), plan.apps);
+    return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+}
+
+;// CONCATENATED MODULE: ./host/build/package-managers.js
+const PACKAGE_MANAGERS = [
+    {
+        name: 'npm',
+        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
+        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
+    },
+    {
+        name: 'pnpm',
+        lockfiles: ['pnpm-lock.yaml'],
+        install: () => ['install', '--frozen-lockfile', '--prod=false'],
+    },
+    {
+        name: 'yarn',
+        lockfiles: ['yarn.lock'],
+        install: ({ berry }) => berry
+            ? ['install', '--immutable']
+            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
+    },
+    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
+];
+/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
+function choosePackageManager({ files, field, }) {
+    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
+    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
+    if (manager === undefined)
+        return null;
+    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
+    return { name: manager.name, install: manager.install({ berry }) };
+}
+
+;// CONCATENATED MODULE: ./host/build/build.js
+
+
+
+
+
+async function install(step, options) {
+    return carryOut('install', step.kind === 'default' ? defaultInstall(options) : custom('install', step, options), options);
+}
+async function build(step, options) {
+    return carryOut('build', step.kind === 'default' ? defaultBuild(options) : custom('build', step, options), options);
+}
+/** Resolves with a sentence for the log. */
+async function carryOut(name, step, options) {
+    if (step === null)
+        return `Nothing to ${name}.`;
+    const result = await run(step.file, step.args, {
+        cwd: step.cwd,
+        env: options.env,
+        timeLimit: options.timeLimit,
+        cancel: options.cancel,
+        onLine: options.onLine,
+        reap: true,
+    });
+    if (result.stopped === 'cancelled')
+        throw options.cancel.reason;
+    if (result.code !== 0)
+        throw stepFailure(name, step.shown, result, options);
+    return `${step.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`;
+}
+function stepFailure(name, shown, result, options) {
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(options.timeLimit / 1000)} s (command-timeout) and was stopped`
+        : result.code === null
+            ? `was ended by ${result.signal}`
+            : `ended with exit code ${result.code}`;
+    const memory = result.signal === 'SIGKILL' && result.stopped === null;
+    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
+        output: result.tail,
+        ...(memory
+            ? {
+                remedy: "Often the kernel ends a build that way when memory runs out: see 'dmesg | tail' on the server.",
+            }
+            : {}),
     });
 }
-function socketsOf(table) {
-    const sockets = [];
-    for (const line of textOf(`/proc/net/${table}`).split('\n').slice(1)) {
-        const fields = line.trim().split(/\s+/);
-        const [address, port] = fields[1]?.split(':') ?? [];
-        if (fields[3] !== LISTEN || !address || !port || !fields[9])
-            continue;
-        sockets.push([fields[9], { address: addressOf(address), port: Number.parseInt(port, 16) }]);
-    }
-    return sockets;
+/** A user's command is a script of its own: its first failing line ends it. */
+function custom(name, step, { scratch, workDir, env }) {
+    if (step.kind !== 'command')
+        return null;
+    const script = (0,external_node_path_namespaceObject.join)(scratch, `${name}-command.sh`);
+    (0,external_node_fs_namespaceObject.rmSync)(script, { force: true });
+    (0,external_node_fs_namespaceObject.writeFileSync)(script, `${step.command}\n`, { mode: 0o600 });
+    return {
+        file: onPath('bash', env) ? 'bash' : 'sh',
+        args: ['-e', script],
+        cwd: workDir,
+        shown: firstLine(step.command),
+    };
 }
-/** The kernel prints words of four bytes, each as a number of this machine's byte order; all of Node's are little-endian. */
-function addressOf(hex) {
-    const bytes = [];
-    for (let word = 0; word < hex.length; word += 8) {
-        for (let at = word + 6; at >= word; at -= 2)
-            bytes.push(Number.parseInt(hex.slice(at, at + 2), 16));
-    }
-    if (bytes.length === 4)
-        return bytes.join('.');
-    const mapped = bytes.slice(0, 12).every((byte, at) => byte === (at < 10 ? 0 : 255));
-    if (mapped)
-        return bytes.slice(12).join('.');
-    const groups = [];
-    for (let at = 0; at < 16; at += 2)
-        groups.push((((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16));
-    const text = groups.join(':');
-    const zeros = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length)[0];
-    if (zeros?.index === undefined)
-        return text;
-    return `${text.slice(0, zeros.index)}::${text.slice(zeros.index + zeros[0].length + 1)}`;
+function defaultInstall({ staging, workDir, env }) {
+    const chosen = packageManagerOf(staging, workDir);
+    if (chosen !== null)
+        return managed(chosen.name, chosen.install, chosen.directory, env);
+    const manifest = packageJson(workDir);
+    if (manifest === null ||
+        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
+        return null;
+    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
+        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
+    });
 }
-function socketInodes(pid) {
+function defaultBuild({ staging, workDir, env }) {
+    if (packageJson(workDir)?.scripts?.build === undefined)
+        return null;
+    return managed(packageManagerOf(staging, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
+}
+/** In a monorepo the lockfile lies above the app. */
+function packageManagerOf(staging, workDir) {
+    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        const field = packageJson(directory)?.packageManager ?? null;
+        const chosen = choosePackageManager({ files: filesOf(directory), field });
+        if (chosen !== null)
+            return { ...chosen, directory };
+        if ((0,external_node_path_namespaceObject.relative)(staging, directory) === '')
+            return null;
+    }
+}
+/** Corepack stands in for a package manager that is not installed by itself. */
+function managed(name, args, cwd, env) {
+    const shown = [name, ...args].join(' ');
+    if (onPath(name, env))
+        return { file: name, args, cwd, shown };
+    if (name !== 'bun' && onPath('corepack', env))
+        return { file: 'corepack', args: [name, ...args], cwd, shown };
+    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
+        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
+    });
+}
+function onPath(name, env) {
+    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
+        try {
+            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
+            return directory !== '';
+        }
+        catch {
+            return false;
+        }
+    });
+}
+function filesOf(directory) {
+    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
+}
+function packageJson(directory) {
+    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return null;
     try {
-        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).flatMap((fd) => {
-            try {
-                return /^socket:\[(\d+)\]$/.exec((0,external_node_fs_namespaceObject.readlinkSync)(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
-            }
-            catch {
-                return [];
-            }
+        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    catch (error) {
+        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
+    }
+}
+function firstLine(command) {
+    const [first = '', ...rest] = command.trim().split('\n');
+    return rest.length > 0 ? `${first} …` : first;
+}
+
+;// CONCATENATED MODULE: ./host/build/env-files.js
+
+
+
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+async function showEnvFiles(live, staging, liveGit, directories) {
+    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+    const shown = [];
+    for (const directory of new Set(directories)) {
+        for (const name of envFilesIn((0,external_node_path_namespaceObject.join)(live, directory))) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            if (tracked.has(path) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, path)))
+                continue;
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { recursive: true });
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+            shown.push(path);
+        }
+    }
+    return shown;
+}
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+function envFilesIn(directory) {
+    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+/** Takes the copies away again, so that they are no part of what the build made. */
+function hideEnvFiles(staging, shown) {
+    for (const path of shown)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+}
+
+;// CONCATENATED MODULE: ./host/git/credentials.js
+
+const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
+const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
+/**
+ * Answers git's question for a login with the token, to one host over https alone, and forgets what git asks it to
+ * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
+ */
+const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
+/** What could write the token, or hand it to a git server that has not proved its name. */
+const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT)/;
+/**
+ * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
+ * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
+ * helper. Git 2.25 and later.
+ */
+function accessTo(address, { value, server }) {
+    const http = `http.${server}/.`;
+    return {
+        settings: [
+            ['credential.helper', ''],
+            ['credential.helper', HELPER],
+            [`${http}extraHeader`, ''],
+            // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
+            [`${http}followRedirects`, 'false'],
+            [`${http}sslVerify`, 'true'],
+            // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
+            [`url.${address}.insteadOf`, address],
+            ['core.alternateRefsCommand', 'true'],
+        ],
+        environment: (base) => ({
+            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
+            GIT_ASKPASS: '',
+            GIT_ALLOW_PROTOCOL: 'https',
+            [HOST]: new URL(server).host,
+            [TOKEN]: value,
+        }),
+    };
+}
+/** What a log could show of the token: itself, and as git puts it into a request. */
+function formsOf({ value }) {
+    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
+}
+/**
+ * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
+ * and is reached over https or ssh; else null.
+ */
+function addressOnServer(address, { server }) {
+    const { host, hostname } = new URL(server);
+    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
+    if (scp)
+        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
+    let url;
+    try {
+        url = new URL(address);
+    }
+    catch {
+        return null;
+    }
+    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
+    return isThere ? `${server}${url.pathname}` : null;
+}
+/** Git's words where the other side does not let in whoever asks; GitHub says `not found` then. */
+const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
+/** A host key that changed is no want of credentials: whoever answers there may be somebody else. */
+const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
+/** Whether git failed because the other side wants other credentials than it was given. */
+function lacksCredentials({ code, stopped, tail }) {
+    const text = tail.join('\n');
+    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
+}
+const OTHERS = "The workflow's own token reads the workflow's own repository alone: for another one, give git-token a personal access token or a GitHub App's token that may read its contents, or give the server a deploy key for it.";
+/** Why the token opened nothing, each with what to do. First match wins. */
+const REFUSALS = [
+    [
+        /could not read|terminal prompts disabled/i,
+        'git was led to another server than the one that the token is for, and that got no token',
+        'Look at url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
+    ],
+    [
+        /not found/i,
+        'it answers that there is no such repository, which is also what it says to a token that may not read it',
+        `Give the job what it takes to read it: 'permissions: contents: read' in the workflow. ${OTHERS}`,
+    ],
+    [
+        /40[3]\b/,
+        'it knows the token, and does not let it read the repository (403)',
+        `Give the job 'permissions: contents: read'. ${OTHERS} What the git server says is shown below: an organization may ask for single sign-on, or allow certain addresses only, and the server's has to be one of them.`,
+    ],
+    [
+        /./,
+        'it does not know the token, which has expired, was revoked, or is not a token of this server',
+        "Leave git-token out, so that the workflow's own token is used, or renew the one that it is given. The workflow's own token is good until its job ends.",
+    ],
+];
+/** The failure to report where neither the server's own credentials nor the token opened `address`. */
+function refusedToken(address, own, result) {
+    const output = result.tail.filter((line) => line.trim() !== '');
+    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
+    return new DeployFailure(`${address} was opened neither by the server's own credentials nor by git-token: ${why}.`, { remedy, output: [...own.filter((line) => line.trim() !== ''), ...output] });
+}
+
+;// CONCATENATED MODULE: ./host/git/remote.js
+
+/**
+ * Opens the repository with the host's own credentials. Where these do not do, and it lies on the token's server, git
+ * gets the token, by https, for the commands that are run here; nothing of that is written down. `say` is told so.
+ */
+async function openRemote(git, repository, { gitToken, say }) {
+    const name = await remote_nameOf(git, repository);
+    // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
+    const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
+    const address = gitToken === null ? null : addressOnServer(actual, gitToken);
+    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
+    let own = null;
+    const attempt = async (command, rest) => {
+        if (token === null)
+            return git.attempt([...command, name, ...rest]);
+        if (own === null) {
+            const result = await git.attempt([...command, name, ...rest]);
+            if (!lacksCredentials(result))
+                return result;
+            own = result;
+            const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
+            say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
+        }
+        const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
+        if (lacksCredentials(result))
+            throw refusedToken(token.address, own.tail, result);
+        return result;
+    };
+    return {
+        attempt,
+        async text(command, rest, what) {
+            const result = await attempt(command, rest);
+            if (result.code !== 0)
+                throw git.failure(result, what);
+            return result.stdout;
+        },
+    };
+}
+/** A repository that the user named beats the checkout's own, which beats the workflow's. */
+async function remote_nameOf(git, repository) {
+    if (repository.given)
+        return repository.url;
+    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
+    return origin.code === 0 ? 'origin' : repository.url;
+}
+
+;// CONCATENATED MODULE: ./host/git/fetch.js
+
+
+
+/** Refs of ours, so that what was fetched is not garbage to git. */
+const OURS = 'refs/pm2-ssh-deploy';
+const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
+const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+/** Makes an empty repository at the current directory that knows where it came from. */
+async function createRepository(git, url) {
+    await git.text(['init', '--quiet', '--template='], 'Making a repository');
+    const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
+    if (remote.code !== 0)
+        await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
+}
+/**
+ * Brings exactly the commit that was asked for onto the host and resolves with its full id.
+ * A commit that is there already is not fetched again.
+ */
+async function fetchCommit(git, { ref, repository }, opening) {
+    if (FULL_ID.test(ref) && (await has(git, ref)))
+        return ref;
+    const remote = await openRemote(git, repository, opening);
+    const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
+    if (sha !== null) {
+        if (await has(git, sha))
+            return sha;
+        const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
+        if (direct.code === 0)
+            return sha;
+    }
+    // Some servers hand out a commit only as part of a branch or tag.
+    const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
+    await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
+    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
+    if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
+        return found.stdout.trim();
+    throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
+        remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
+    });
+}
+/**
+ * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
+ * does not answer, or has no such branch or tag.
+ */
+async function findRef(git, { ref, repository }, opening) {
+    const remote = await openRemote(git, repository, opening);
+    if (ref !== null && !FULL_ID.test(ref)) {
+        const sha = await lookUp(remote, ref);
+        if (sha !== null)
+            return `The repository answers: ${ref} is ${sha} there.`;
+        throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
+            remedy: 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
         });
     }
-    catch {
-        return [];
+    await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
+    return 'The repository answers.';
+}
+/**
+ * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
+ * without its files, and git checks such a one out as empty, with exit code 0.
+ */
+async function has(git, sha) {
+    if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
+        return false;
+    return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
+}
+/** The commit that a branch or tag names on the remote now, or null where neither exists. */
+async function lookUp(remote, ref) {
+    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
+    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
+    const commits = new Map();
+    for (const line of listing.split('\n')) {
+        const [sha = '', name = ''] = line.split('\t');
+        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
+        if (names.includes(name.replace('^{}', '')))
+            commits.set(name.replace('^{}', ''), sha);
+    }
+    const distinct = new Set(commits.values());
+    if (distinct.size > 1) {
+        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
+            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
+        });
+    }
+    return [...distinct][0] ?? null;
+}
+/** Keeps refs of ours for the given commits alone. */
+async function pruneRefs(git, keep) {
+    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', OURS]);
+    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(OURS.length + 1)));
+    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${OURS}/${sha} ${sha}\n`]));
+    await git.attempt(['update-ref', '--stdin'], {
+        input: stale
+            .map((name) => `delete ${name}\n`)
+            .concat(updates)
+            .join(''),
+    });
+}
+
+;// CONCATENATED MODULE: ./host/git/submodules.js
+
+
+
+
+
+
+const UPDATE = ['submodule', '--quiet', 'update', '--init'];
+const WHAT = 'Checking out the submodules';
+/**
+ * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
+ * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
+ */
+async function fillSubmodules(git, gitIn, opening) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
+        return;
+    const result = await git.attempt([...UPDATE, '--recursive']);
+    if (result.code === 0)
+        return;
+    if (opening.gitToken === null || !lacksCredentials(result))
+        throw git.failure(result, WHAT);
+    await fillOneByOne(git, gitIn, opening);
+}
+/**
+ * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
+ * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
+ */
+async function fillOneByOne(git, gitIn, opening) {
+    await git.text(['submodule', '--quiet', 'init'], WHAT);
+    for (const { name, path, sha } of await submodulesOf(git)) {
+        const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
+        // Where there is none, git does not want it filled.
+        if (url === '')
+            continue;
+        if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
+            await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
+        }
+        await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
+        const within = gitIn((0,external_node_path_namespaceObject.join)(git.directory, path));
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(within.directory, '.gitmodules')))
+            await fillOneByOne(within, gitIn, opening);
     }
 }
-function textOf(path) {
+/** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
+async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
+    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
+    const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
+    const repository = gitIn(directory);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
+        await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
+        await repository.text(['config', 'core.bare', 'false'], WHAT);
+        await repository.text(['config', 'remote.origin.url', url], WHAT);
+    }
     try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'latin1');
+        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
     }
-    catch {
-        return '';
+    catch (error) {
+        if (!(error instanceof DeployFailure))
+            throw error;
+        const { remedy, output } = error;
+        throw new DeployFailure(`The submodule ${path} was not fetched. ${error.message}`, {
+            output,
+            ...(remedy !== null && { remedy }),
+        });
     }
 }
-
-;// CONCATENATED MODULE: ./host/port.js
-/** The PORT of an environment, or null where it has none that is a TCP port. */
-function portIn(env) {
-    const port = Number(env.PORT);
-    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+/** The submodules of the commit that is checked out, by .gitmodules; with the commit that each is to be at. */
+async function submodulesOf(git) {
+    const listing = await git.attempt([
+        'config',
+        '-z',
+        '--file',
+        '.gitmodules',
+        '--get-regexp',
+        '^submodule\\..*\\.path$',
+    ]);
+    const found = [];
+    for (const entry of splitZ(listing.stdout)) {
+        const end = entry.indexOf('\n');
+        const name = entry.slice('submodule.'.length, end - '.path'.length);
+        const path = entry.slice(end + 1);
+        // Git passes over such a name itself, since it becomes a directory's.
+        if (name.split(/[/\\]/).includes('..'))
+            continue;
+        const [mode, , rest] = (await git.attempt(['ls-tree', 'HEAD', '--', path])).stdout.split(' ');
+        if (mode === '160000' && rest !== undefined)
+            found.push({ name, path, sha: rest.split('\t')[0] ?? '' });
+    }
+    return found;
 }
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = require("node:child_process");
-;// CONCATENATED MODULE: ./host/processes.js
+;// CONCATENATED MODULE: ./host/system/processes.js
 
 
 /**
@@ -991,7 +2160,325 @@ function statOf(pid) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/ports.js
+;// CONCATENATED MODULE: ./host/build/staging-clone.js
+
+
+
+
+
+/**
+ * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+async function checkOut(live, gitIn, staging, sha, opening) {
+    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
+    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
+    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
+    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
+    const git = gitIn(staging);
+    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
+    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
+    for (const name of ['config', 'config.worktree', 'shallow']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
+            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
+        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
+    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
+        await git.attempt(['config', '--local', '--unset-all', key]);
+    }
+    // Large files that live has already are not downloaded again.
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
+        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
+    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
+    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
+    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+    await fillSubmodules(git, gitIn, opening);
+}
+/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
+function endLeftBuild(beside) {
+    const workshop = (0,external_node_path_namespaceObject.join)(beside, 'staging');
+    const pids = allPids().filter((pid) => {
+        const cwd = realOrSame(`/proc/${pid}/cwd`);
+        return cwd === workshop || cwd.startsWith(`${workshop}/`);
+    });
+    for (const pid of pids) {
+        try {
+            process.kill(pid, 'SIGKILL');
+        }
+        catch {
+            // It has just ended.
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/stage.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
+async function stage(context, sha) {
+    const { plan, places, clock, runner, env } = context;
+    discardLeftovers(context);
+    makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
+    const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
+    const { gitToken } = plan;
+    await checkOut(context.git, context.gitIn, workshop, sha, {
+        gitToken,
+        say: (text) => inform(context.log, text),
+    });
+    const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
+    const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
+    const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(workDir)) {
+        throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
+    }
+    for (const directory of [workshop, workDir])
+        hideEnvValues(context, directory);
+    const options = {
+        staging: workshop,
+        workDir,
+        env,
+        timeLimit: plan.commandTimeout,
+        cancel: runner.cancelled,
+        scratch: context.runDir,
+    };
+    for (const [name, step, work] of [
+        ['install', plan.install, install],
+        ['build', plan.build, build],
+    ]) {
+        const onLine = (text) => context.log({ type: 'output', from: name, text });
+        inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
+    }
+    // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
+    const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
+    (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
+    tellUnusedEcosystem(context, (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory));
+    const config = await readApps(context, staging, plan.deployId);
+    for (const app of config) {
+        context.redactor.hide(secretsOfApp(app));
+        requireScript(app, places.live, staging);
+    }
+    advise(context, config, staging);
+    hideEnvFiles(staging, shown);
+    // Each names a directory of the staging clone that does not come along.
+    for (const path of submodules)
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
+    const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
+    const record = saveRecord(places.state, plan.deployId, generated);
+    return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+function textOf(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch {
+        return null;
+    }
+}
+function advise({ plan, places, log }, config, staging) {
+    const advice = config.flatMap((app) => {
+        const file = scriptFile(app);
+        return adviseOn(app, file === null ? null : textOf((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(places.live, file))));
+    });
+    for (const text of advice)
+        warn(log, text);
+    if (plan.script !== null && advice.length > 0)
+        inform(log, "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.");
+}
+/** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
+function tellUnusedEcosystem({ plan, log }, workDir) {
+    const found = plan.script === null ? null : ecosystemIn(workDir);
+    if (found === null)
+        return;
+    warn(log, `${(0,external_node_path_namespaceObject.basename)(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`);
+}
+/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
+function hideEnvValues({ redactor }, directory) {
+    for (const name of envFilesIn(directory)) {
+        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, name), 'utf8')));
+    }
+}
+/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
+function requireScript(app, live, staging) {
+    const file = scriptFile(app);
+    if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
+        return;
+    throw new DeployFailure(`The finished build has no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
+        remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
+    });
+}
+/** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
+function discardLeftovers({ places }) {
+    const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
+    endLeftBuild(places.beside);
+    if (exists(workshop))
+        (0,external_node_fs_namespaceObject.renameSync)(workshop, (0,external_node_path_namespaceObject.join)(places.beside, `discarded-${Date.now()}`));
+}
+
+;// CONCATENATED MODULE: ./host/pm2/env-port.js
+/** The PORT of an environment, or null where it has none that is a TCP port. */
+function portIn(env) {
+    const port = Number(env.PORT);
+    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+}
+
+;// CONCATENATED MODULE: external "node:net"
+const external_node_net_namespaceObject = require("node:net");
+;// CONCATENATED MODULE: ./host/health/listening.js
+
+
+const LISTEN = '0A';
+/**
+ * The TCP ports that any of these processes has open for listening, by port, from /proc; each once.
+ * In PM2's cluster mode the daemon holds the sockets of all its cluster apps, and their processes hold none.
+ */
+function listeningPorts(pids) {
+    const byInode = new Map([...socketsOf('tcp'), ...socketsOf('tcp6')]);
+    const found = new Map();
+    for (const inode of byInode.size === 0 ? [] : pids.flatMap(socketInodes)) {
+        const socket = byInode.get(inode);
+        if (socket)
+            found.set(`${socket.address} ${socket.port}`, socket);
+    }
+    return [...found.values()].sort((a, b) => a.port - b.port || a.address.localeCompare(b.address));
+}
+/** The addresses on which anything of this host listens on a port. */
+function listeningAddresses(port) {
+    const sockets = [...socketsOf('tcp'), ...socketsOf('tcp6')].map(([, socket]) => socket);
+    return [...new Set(sockets.filter((socket) => socket.port === port).map(({ address }) => address))];
+}
+/** Whether something takes a TCP connection there within `timeLimit` milliseconds. All addresses are asked at loopback. */
+async function accepts(port, address, timeLimit) {
+    const hosts = address === '0.0.0.0' ? ['127.0.0.1'] : address === '::' ? ['::1', '127.0.0.1'] : [address];
+    const deadline = Date.now() + timeLimit;
+    for (const host of hosts) {
+        if (await connects(port, host, Math.max(1, deadline - Date.now())))
+            return true;
+    }
+    return false;
+}
+function connects(port, host, timeLimit) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_namespaceObject.connect)({ port, host });
+        const settle = (answer) => {
+            clearTimeout(timer);
+            socket.destroy();
+            resolve(answer);
+        };
+        const timer = setTimeout(settle, timeLimit, false);
+        socket.once('connect', () => settle(true));
+        socket.once('error', () => settle(false));
+    });
+}
+function socketsOf(table) {
+    const sockets = [];
+    for (const line of listening_textOf(`/proc/net/${table}`).split('\n').slice(1)) {
+        const fields = line.trim().split(/\s+/);
+        const [address, port] = fields[1]?.split(':') ?? [];
+        if (fields[3] !== LISTEN || !address || !port || !fields[9])
+            continue;
+        sockets.push([fields[9], { address: addressOf(address), port: Number.parseInt(port, 16) }]);
+    }
+    return sockets;
+}
+/** The kernel prints words of four bytes, each as a number of this machine's byte order; all of Node's are little-endian. */
+function addressOf(hex) {
+    const bytes = [];
+    for (let word = 0; word < hex.length; word += 8) {
+        for (let at = word + 6; at >= word; at -= 2)
+            bytes.push(Number.parseInt(hex.slice(at, at + 2), 16));
+    }
+    if (bytes.length === 4)
+        return bytes.join('.');
+    const mapped = bytes.slice(0, 12).every((byte, at) => byte === (at < 10 ? 0 : 255));
+    if (mapped)
+        return bytes.slice(12).join('.');
+    const groups = [];
+    for (let at = 0; at < 16; at += 2)
+        groups.push((((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16));
+    const text = groups.join(':');
+    const zeros = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length)[0];
+    if (zeros?.index === undefined)
+        return text;
+    return `${text.slice(0, zeros.index)}::${text.slice(zeros.index + zeros[0].length + 1)}`;
+}
+function socketInodes(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).flatMap((fd) => {
+            try {
+                return /^socket:\[(\d+)\]$/.exec((0,external_node_fs_namespaceObject.readlinkSync)(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+            }
+            catch {
+                return [];
+            }
+        });
+    }
+    catch {
+        return [];
+    }
+}
+function listening_textOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./host/health/app-ports.js
+
+
+
+/** Of the ports that accept connections, those of the app of this name; `all` is everything that the daemon runs. */
+function portsOfApp(name, all, accepting) {
+    const own = all.filter((one) => one.name === name);
+    const declared = accepting.filter((port) => own.some(({ env }) => portIn(env) === port));
+    const first = own[0];
+    if (first === undefined)
+        return { certain: [], perhaps: [] };
+    if (first.execMode === 'fork')
+        return { certain: sorted([...declared, ...heldBy(own, accepting)]), perhaps: [] };
+    const others = all.filter((one) => one.name !== name);
+    const taken = new Set([
+        ...others.flatMap(({ env }) => portIn(env) ?? []),
+        ...heldBy(others.filter(({ execMode }) => execMode === 'fork'), accepting),
+    ]);
+    const left = accepting.filter((port) => !declared.includes(port) && !taken.has(port));
+    const alone = !others.some(({ execMode }) => execMode === 'cluster');
+    if (alone)
+        return { certain: sorted([...declared, ...left]), perhaps: [] };
+    return { certain: declared, perhaps: declared.length === 0 ? left : [] };
+}
+/** Of these ports, those that the processes listen on themselves, or what they started does. */
+function heldBy(instances, ports) {
+    const pids = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+    const held = listeningPorts(pids.flatMap((pid) => [pid, ...descendantsOf(pid)])).map(({ port }) => port);
+    return ports.filter((port) => held.includes(port));
+}
+function sorted(ports) {
+    return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+;// CONCATENATED MODULE: ./host/health/ports.js
 
 
 
@@ -1033,7 +2520,7 @@ function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./host/health.js
+;// CONCATENATED MODULE: ./host/health/health.js
 const HEALTHY = { kind: 'healthy' };
 /**
  * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
@@ -1123,7 +2610,7 @@ function firstOf(items, find) {
 const external_node_http_namespaceObject = require("node:http");
 ;// CONCATENATED MODULE: external "node:https"
 const external_node_https_namespaceObject = require("node:https");
-;// CONCATENATED MODULE: ./host/health-url.js
+;// CONCATENATED MODULE: ./host/health/health-request.js
 
 
 
@@ -1269,14 +2756,14 @@ function aboutError(code) {
     return code.startsWith('HPE_') ? `does not answer in HTTP (${code})` : `cannot be asked (${code})`;
 }
 
-;// CONCATENATED MODULE: ./host/verify.js
+;// CONCATENATED MODULE: ./host/health/verify.js
 
 
 
 
 
 
-const verify_POLL_EVERY = 200;
+const POLL_EVERY = 200;
 /** On this host itself: slower is not healthy. */
 const ACCEPTS_WITHIN = 2_000;
 /** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
@@ -1356,15 +2843,15 @@ async function untilStable(look, { healthTimeout, stableFor }, cancelled = null)
                 throw new DeployFailure(`Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`);
             }
         }
-        const left = healthySince === null ? verify_POLL_EVERY : stableFor - (at - healthySince);
-        await (0,promises_namespaceObject.setTimeout)(Math.min(verify_POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
+        const left = healthySince === null ? POLL_EVERY : stableFor - (at - healthySince);
+        await (0,promises_namespaceObject.setTimeout)(Math.min(POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
     }
 }
 function verify_sentence(text) {
     return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-;// CONCATENATED MODULE: ./host/baseline.js
+;// CONCATENATED MODULE: ./host/health/baseline.js
 
 
 
@@ -1393,49 +2880,7 @@ function expectedCounts(config) {
     return Object.fromEntries(config.map((app) => [app.name, expectedInstances(app).count]));
 }
 
-;// CONCATENATED MODULE: ./host/app-ports.js
-
-
-
-/** Of the ports that accept connections, those of the app of this name; `all` is everything that the daemon runs. */
-function portsOfApp(name, all, accepting) {
-    const own = all.filter((one) => one.name === name);
-    const declared = accepting.filter((port) => own.some(({ env }) => portIn(env) === port));
-    const first = own[0];
-    if (first === undefined)
-        return { certain: [], perhaps: [] };
-    if (first.execMode === 'fork')
-        return { certain: sorted([...declared, ...heldBy(own, accepting)]), perhaps: [] };
-    const others = all.filter((one) => one.name !== name);
-    const taken = new Set([
-        ...others.flatMap(({ env }) => portIn(env) ?? []),
-        ...heldBy(others.filter(({ execMode }) => execMode === 'fork'), accepting),
-    ]);
-    const left = accepting.filter((port) => !declared.includes(port) && !taken.has(port));
-    const alone = !others.some(({ execMode }) => execMode === 'cluster');
-    if (alone)
-        return { certain: sorted([...declared, ...left]), perhaps: [] };
-    return { certain: declared, perhaps: declared.length === 0 ? left : [] };
-}
-/** Of these ports, those that the processes listen on themselves, or what they started does. */
-function heldBy(instances, ports) {
-    const pids = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
-    const held = listeningPorts(pids.flatMap((pid) => [pid, ...descendantsOf(pid)])).map(({ port }) => port);
-    return ports.filter((port) => held.includes(port));
-}
-function sorted(ports) {
-    return [...new Set(ports)].sort((a, b) => a - b);
-}
-
-;// CONCATENATED MODULE: ./host/context.js
-function inform(log, text) {
-    log({ type: 'notice', level: 'info', text });
-}
-function warn(log, text) {
-    log({ type: 'notice', level: 'warning', text });
-}
-
-;// CONCATENATED MODULE: ./host/health-target.js
+;// CONCATENATED MODULE: ./host/health/health-target.js
 
 
 
@@ -1462,39 +2907,6 @@ function healthTarget(given, apps, pm2Env, ports) {
     throw new DeployFailure(`\`health-url\` is the path ${given}, and the app's port is not known: ${ports.length === 0
         ? 'its environment has no PORT, and it listened nowhere'
         : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` });
-}
-
-;// CONCATENATED MODULE: ./host/paths.js
-
-
-/** Makes the directories that only the deploying user may read. */
-function makePrivate(...directories) {
-    for (const directory of directories)
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
-}
-/** Whether `path` is `directory` or lies in it; both absolute. */
-function isWithin(directory, path) {
-    const way = (0,external_node_path_namespaceObject.relative)(directory, path);
-    return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
-}
-/** Whether something is there, a dangling link included. */
-function exists(path) {
-    try {
-        (0,external_node_fs_namespaceObject.lstatSync)(path);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-/** With every link resolved, or as it is where there is nothing. */
-function realOrSame(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return path;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/canary/config.js
@@ -1678,226 +3090,7 @@ function removeUnknown(staging, version) {
     visit('', version);
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./host/command.js
-var __classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
-    if (kind === "m") throw new TypeError("Private method is not writable");
-    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
-    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot write private member to an object whose class did not declare it");
-    return (kind === "a" ? f.call(receiver, value) : f ? f.value = value : state.set(receiver, value)), value;
-};
-var __classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || function (receiver, state, kind, f) {
-    if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a getter");
-    if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
-    return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
-};
-var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest;
-
-
-const TAIL_LINES = 40;
-const LONGEST_LINE = 4096;
-const KEEP = 64 * 1024 * 1024;
-/** Between SIGTERM and SIGKILL, in milliseconds. */
-const GRACE = 2_000;
-/**
- * Runs one program with an argument array, never a shell, in a process group of its own.
- * It resolves whatever the program does; it rejects only where the program cannot be started.
- */
-function run(file, args, options) {
-    return new Promise((resolve, reject) => {
-        const started = process.hrtime.bigint();
-        const child = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
-            cwd: options.cwd,
-            env: options.env,
-            detached: true,
-            stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.holds ?? [])],
-        });
-        if (child.pid !== undefined)
-            options.onSpawn?.(child.pid);
-        let stopped = null;
-        const stop = (why) => {
-            stopped ??= why;
-            killGroup(child);
-        };
-        const limit = setTimeout(() => stop('time limit'), options.timeLimit);
-        const onCancel = () => stop('cancelled');
-        if (options.cancel?.aborted)
-            onCancel();
-        options.cancel?.addEventListener('abort', onCancel);
-        const tail = [];
-        const onLine = (line) => {
-            tail.push(line);
-            if (tail.length > TAIL_LINES)
-                tail.shift();
-            options.onLine?.(line);
-        };
-        const stdout = [];
-        let kept = 0;
-        const outLines = new LineSplitter(onLine);
-        const errLines = new LineSplitter(onLine);
-        child.stdout?.on('data', (chunk) => {
-            if (kept < (options.keep ?? KEEP))
-                stdout.push(chunk);
-            kept += chunk.length;
-            outLines.write(chunk);
-        });
-        child.stderr?.on('data', (chunk) => errLines.write(chunk));
-        if (child.stdin) {
-            // A program that does not read its input is judged by its exit code, not by our EPIPE.
-            child.stdin.on('error', () => { });
-            child.stdin.end(options.input);
-        }
-        const finish = () => {
-            clearTimeout(limit);
-            options.cancel?.removeEventListener('abort', onCancel);
-        };
-        child.once('error', (error) => {
-            finish();
-            reject(error);
-        });
-        const settle = (code, signal) => {
-            finish();
-            outLines.end();
-            errLines.end();
-            resolve({
-                code,
-                signal,
-                stopped,
-                stdout: Buffer.concat(stdout).toString('utf8'),
-                tail,
-                durationMs: Number(process.hrtime.bigint() - started) / 1e6,
-            });
-        };
-        child.once('close', settle);
-        // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
-        child.once('exit', () => {
-            if (options.reap)
-                signalGroup(child, 'SIGKILL');
-            setTimeout(() => {
-                child.stdout?.destroy();
-                child.stderr?.destroy();
-            }, GRACE).unref();
-        });
-    });
-}
-function killGroup(child) {
-    signalGroup(child, 'SIGTERM');
-    setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
-}
-function signalGroup(child, signal) {
-    if (child.pid === undefined)
-        return;
-    try {
-        process.kill(-child.pid, signal);
-    }
-    catch {
-        // The group is gone, which is what was wanted.
-    }
-}
-/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
-class LineSplitter {
-    constructor(onLine) {
-        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
-        _LineSplitter_onLine.set(this, void 0);
-        _LineSplitter_rest.set(this, '');
-        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
-    }
-    write(chunk) {
-        __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk), "f");
-        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
-        const lines = __classPrivateFieldGet(this, _LineSplitter_rest, "f").split(/\r\n|\n|\r(?!$)/);
-        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
-        for (const line of lines)
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line);
-        while (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length > LONGEST_LINE) {
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
-            __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(LONGEST_LINE), "f");
-        }
-    }
-    end() {
-        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
-        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
-        if (last !== '')
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last);
-    }
-}
-_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
-
-;// CONCATENATED MODULE: ./host/error-log.js
-
-
-/** Bytes that are read of one file, at most: its end. */
-const error_log_READ = 256 * 1024;
-/** Notes where the error logs of these instances end now. */
-function noteLogSizes(instances) {
-    const notes = {};
-    for (const path of pathsOf(instances)) {
-        try {
-            const stat = (0,external_node_fs_namespaceObject.statSync)(path);
-            if (stat.isFile())
-                notes[path] = { size: stat.size, inode: stat.ino };
-        }
-        catch {
-            // Not there yet: all that it will hold is new.
-        }
-    }
-    return notes;
-}
-/**
- * The last lines that were added to error logs since `notes`, at most `maxLines` over all files, each file with its share.
- * `instances` are those of now: their files count as well, whole where they are new, were cut or were rotated.
- */
-function readAdded(notes, instances, maxLines) {
-    const paths = new Set([...Object.keys(notes), ...pathsOf(instances)]);
-    const added = [...paths].map((path) => linesAdded(path, notes[path])).filter((lines) => lines.length > 0);
-    // Those with few lines first, so that what they leave of their share goes to the others.
-    const order = [...added].sort((a, b) => a.length - b.length);
-    const shares = new Map();
-    let left = maxLines;
-    order.forEach((lines, at) => {
-        const share = Math.min(lines.length, Math.floor(left / (order.length - at)));
-        shares.set(lines, share);
-        left -= share;
-    });
-    return added.flatMap((lines) => lines.slice(lines.length - (shares.get(lines) ?? 0)));
-}
-function linesAdded(path, note) {
-    let file;
-    try {
-        // A named pipe would wait for a writer for ever.
-        if (!(0,external_node_fs_namespaceObject.statSync)(path).isFile())
-            return [];
-        file = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
-    }
-    catch {
-        return [];
-    }
-    try {
-        const { size, ino } = (0,external_node_fs_namespaceObject.fstatSync)(file);
-        const from = note && note.inode === ino && note.size <= size ? note.size : 0;
-        const start = Math.max(from, size - error_log_READ);
-        const bytes = Buffer.alloc(size - start);
-        const read = (0,external_node_fs_namespaceObject.readSync)(file, bytes, 0, bytes.length, start);
-        const lines = [];
-        const splitter = new LineSplitter((line) => lines.push(line));
-        splitter.write(bytes.subarray(0, read));
-        splitter.end();
-        // The first of a cut text is the rest of a line.
-        return (start > from ? lines.slice(1) : lines).filter((line) => line.trim() !== '');
-    }
-    catch {
-        return [];
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(file);
-    }
-}
-function pathsOf(instances) {
-    return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
-}
-
-;// CONCATENATED MODULE: ./host/watch-reload.js
+;// CONCATENATED MODULE: ./host/deploy/watch-reload.js
 
 
 
@@ -1991,73 +3184,77 @@ async function quiet(pm2, knownStrays, atLeast, atMost) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/durable.js
+;// CONCATENATED MODULE: ./host/health/error-log.js
 
 
-/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
-function writeDurably(file, text) {
-    const aside = `${file}.new`;
-    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-    try {
-        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+/** Bytes that are read of one file, at most: its end. */
+const error_log_READ = 256 * 1024;
+/** Notes where the error logs of these instances end now. */
+function noteLogSizes(instances) {
+    const notes = {};
+    for (const path of pathsOf(instances)) {
         try {
-            writeWhole(descriptor, text);
-            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+            const stat = (0,external_node_fs_namespaceObject.statSync)(path);
+            if (stat.isFile())
+                notes[path] = { size: stat.size, inode: stat.ino };
         }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        catch {
+            // Not there yet: all that it will hold is new.
         }
-        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
     }
-    catch (error) {
-        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-        throw error;
-    }
-    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+    return notes;
 }
-/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
-function appendDurably(file, text) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+/**
+ * The last lines that were added to error logs since `notes`, at most `maxLines` over all files, each file with its share.
+ * `instances` are those of now: their files count as well, whole where they are new, were cut or were rotated.
+ */
+function readAdded(notes, instances, maxLines) {
+    const paths = new Set([...Object.keys(notes), ...pathsOf(instances)]);
+    const added = [...paths].map((path) => linesAdded(path, notes[path])).filter((lines) => lines.length > 0);
+    // Those with few lines first, so that what they leave of their share goes to the others.
+    const order = [...added].sort((a, b) => a.length - b.length);
+    const shares = new Map();
+    let left = maxLines;
+    order.forEach((lines, at) => {
+        const share = Math.min(lines.length, Math.floor(left / (order.length - at)));
+        shares.set(lines, share);
+        left -= share;
+    });
+    return added.flatMap((lines) => lines.slice(lines.length - (shares.get(lines) ?? 0)));
+}
+function linesAdded(path, note) {
+    let file;
     try {
-        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
-        try {
-            writeWhole(descriptor, text);
-        }
-        catch (error) {
-            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
-            throw error;
-        }
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        // A named pipe would wait for a writer for ever.
+        if (!(0,external_node_fs_namespaceObject.statSync)(path).isFile())
+            return [];
+        file = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
+    }
+    catch {
+        return [];
+    }
+    try {
+        const { size, ino } = (0,external_node_fs_namespaceObject.fstatSync)(file);
+        const from = note && note.inode === ino && note.size <= size ? note.size : 0;
+        const start = Math.max(from, size - error_log_READ);
+        const bytes = Buffer.alloc(size - start);
+        const read = (0,external_node_fs_namespaceObject.readSync)(file, bytes, 0, bytes.length, start);
+        const lines = [];
+        const splitter = new LineSplitter((line) => lines.push(line));
+        splitter.write(bytes.subarray(0, read));
+        splitter.end();
+        // The first of a cut text is the rest of a line.
+        return (start > from ? lines.slice(1) : lines).filter((line) => line.trim() !== '');
+    }
+    catch {
+        return [];
     }
     finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        (0,external_node_fs_namespaceObject.closeSync)(file);
     }
 }
-/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
-function writeWhole(descriptor, text) {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;)
-        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
-}
-function syncDirectory(directory) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
-    try {
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The file's text, or null where there is none. */
-function readIfThere(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
-    }
+function pathsOf(instances) {
+    return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
 }
 
 ;// CONCATENATED MODULE: ./host/canary/preload.js
@@ -2373,298 +3570,125 @@ function inherited({ name }, instances, current, pm2Env) {
     return Object.fromEntries(Object.entries(running).filter(([variable]) => !(variable in given)));
 }
 
-;// CONCATENATED MODULE: external "node:crypto"
-const external_node_crypto_namespaceObject = require("node:crypto");
-;// CONCATENATED MODULE: ./host/git.js
+;// CONCATENATED MODULE: external "node:events"
+const external_node_events_namespaceObject = require("node:events");
+;// CONCATENATED MODULE: ./host/health/probe.js
 
 
+/** Milliseconds. */
+const EVERY = 100;
+/** A site that hangs is not to be buried under requests. */
+const MOST_AT_ONCE = 10;
 /**
- * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
- * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
+ * Requests the app's health URL again and again until it is stopped, each time over a new connection, as a visitor
+ * would. With two URLs, since the app's port changes with this deploy, a good answer of either one counts; without any,
+ * nothing is done.
  */
-const ALWAYS = inArguments([
-    ['core.hooksPath', '/dev/null'],
-    ['core.fsmonitor', 'false'],
-    ['gc.auto', '0'],
-    ['maintenance.auto', 'false'],
-    ['advice.detachedHead', 'false'],
-    ['protocol.ext.allow', 'never'],
-]);
-const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
-function gitIn(directory, options) {
-    const attempt = (args, { input, access } = {}) => {
-        const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
-        const env = access?.environment(own) ?? own;
-        const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
-        // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
-        const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
-        const { timeLimit, cancel } = options;
-        const runOptions = {
-            cwd: directory,
-            env,
-            timeLimit,
-            ...(cancel && { cancel }),
-            ...(input !== undefined && { input }),
-            ...(holds !== undefined && { holds: [holds] }),
-        };
-        return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
+function startProbe(urls) {
+    if (urls.length === 0)
+        return { stop: () => null };
+    const asked = [];
+    const abort = new AbortController();
+    (0,external_node_events_namespaceObject.setMaxListeners)(0, abort.signal);
+    let underWay = 0;
+    let counted = null;
+    const ask = async () => {
+        if (underWay >= MOST_AT_ONCE)
+            return;
+        underWay += 1;
+        const at = performance.now();
+        const complaints = await Promise.all(urls.map((url) => complaintAbout(url, { cancel: abort.signal }).catch(String)));
+        underWay -= 1;
+        if (counted === null)
+            asked.push({ at, good: complaints.includes(null) });
     };
-    const failure = (result, what) => gitFailure(result, what, options);
+    const timer = setInterval(() => void ask(), EVERY);
+    timer.unref();
+    void ask();
     return {
-        directory,
-        attempt,
-        failure,
-        async text(args, what) {
-            const result = await attempt(args);
-            if (result.code !== 0)
-                throw failure(result, what);
-            return result.stdout;
+        stop() {
+            if (counted !== null)
+                return counted;
+            clearInterval(timer);
+            counted = countRequests(asked, performance.now());
+            abort.abort();
+            return counted;
         },
     };
 }
-function inArguments(settings) {
-    return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
-}
-/** What git's own words mean, each with what to do. First match wins. */
-const CAUSES = [
-    [
-        /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
-        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
-    ],
-    [
-        /Could not resolve host/i,
-        'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
-    ],
-    [
-        /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-        "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
-    ],
-    [
-        /returned error: 30[12378]\b/i,
-        'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
-    ],
-    [
-        /certificate problem|certificate verif|SSL certificate/i,
-        "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
-    ],
-    [
-        /Permission denied \(/i,
-        "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
-    ],
-    [
-        /Host key verification failed/i,
-        "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
-    ],
-    [
-        /dubious ownership/i,
-        'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
-    ],
-    [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
-    [
-        /index\.lock|\.lock': File exists/i,
-        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
-    ],
-    [
-        /not found|does not exist|does not appear to be a git repository|not a git repository/i,
-        'Check that the repository exists, and that the server may read it.',
-    ],
-    [
-        /Connection (refused|timed out|reset)|unable to access/i,
-        'The server cannot reach the git server: check its firewall and its way to the internet.',
-    ],
-];
-function gitFailure(result, what, options) {
-    if (result.stopped === 'cancelled' && options.cancel)
-        return options.cancel.reason;
-    const output = result.tail.filter((line) => line.trim() !== '');
-    const how = result.stopped === 'time limit'
-        ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
-        : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
-    const text = output.join('\n');
-    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
-    return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
-}
-/** Splits git's `-z` output. */
-function splitZ(text) {
-    return text.split('\0').filter((part) => part !== '');
-}
-
-;// CONCATENATED MODULE: ./host/checkout.js
-
-
-
-
-
-
-/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
-async function inspectCheckout(live, git) {
-    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
-        return 'absent';
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(live, '.git'))) {
-        throw new DeployFailure(`${live} holds files but is no git checkout.`, {
-            remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
-        });
+/** Each stretch of failures counts from its first request to the next good one, or to the `end`; by when they were sent. */
+function countRequests(asked, end) {
+    let downtime = 0;
+    let downSince = null;
+    for (const { at, good } of [...asked].sort((a, b) => a.at - b.at)) {
+        if (!good)
+            downSince ??= at;
+        else if (downSince !== null) {
+            downtime += at - downSince;
+            downSince = null;
+        }
     }
-    const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
-    if ((0,external_node_fs_namespaceObject.realpathSync)(top) !== (0,external_node_fs_namespaceObject.realpathSync)(live)) {
-        throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
-            remedy: 'Give path the top of the checkout, and working-directory the rest.',
-        });
-    }
-    return 'checkout';
+    if (downSince !== null)
+        downtime += end - downSince;
+    const failed = asked.filter(({ good }) => !good).length;
+    return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
 }
-async function readHead(git) {
-    const [commit, branch] = await Promise.all([
-        git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
-        git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
-    ]);
-    return {
-        sha: commit.code === 0 ? commit.stdout.trim() : null,
-        branch: branch.code === 0 ? branch.stdout.trim() : null,
-    };
-}
-/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
-async function localChanges(live, git, { rewritten, deleted }) {
-    const args = [
-        'status',
-        '--porcelain=v1',
-        '-z',
-        '--no-renames',
-        '--untracked-files=no',
-        '--ignore-submodules=all',
-    ];
-    const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
-    return listing
-        .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
-        .map((entry) => entry.slice(3))
-        .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
-}
-/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
-async function refuseGitLocks(git) {
-    for (const file of await gitLocks(git)) {
-        throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
-            remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
-        });
-    }
-}
+
+;// CONCATENATED MODULE: ./host/program/reserve.js
+
+
+
+/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
+const FILES = 16;
+const SIZE = 32 * 1024;
+/** A disk without room for this is full. Bytes. */
+const LEAST = 64 * 1024;
+const reserve = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
 /**
- * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
- * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
+ * Throws where there is none to be had.
  */
-async function removeGitLocks(git, since) {
-    const left = (await gitLocks(git)).filter((file) => (0,external_node_fs_namespaceObject.statSync)(file).mtimeMs >= since);
-    for (const file of left)
-        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-    return left;
-}
-async function gitLocks(git) {
-    const files = [];
-    for (const name of ['index.lock', 'HEAD.lock']) {
-        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
-        files.push((0,external_node_path_namespaceObject.resolve)(git.directory, path));
-    }
-    return files.filter((file) => (0,external_node_fs_namespaceObject.existsSync)(file));
-}
-function refuseLocalChanges(live, changes) {
-    if (changes.length === 0)
-        return;
-    const shown = changes.slice(0, 3).join(', ');
-    const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
-    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
-        output: changes,
-        remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
-    });
-}
-/** sha256 of a file's content, or null where there is no readable file. */
-function contentOf(file) {
+function takeReserve(runDir) {
     try {
-        return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
+        (0,external_node_fs_namespaceObject.mkdirSync)(reserve(runDir), { recursive: true, mode: 0o700 });
+        for (let n = 0; n < FILES; n++)
+            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(reserve(runDir), String(n)), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE));
+    }
+    catch (error) {
+        freeReserve(runDir);
+        throw error;
+    }
+}
+/** Gives the reserve back where the disk is full by now, and says whether it did. */
+function makeRoom(runDir) {
+    const probe = (0,external_node_path_namespaceObject.join)(runDir, 'room');
+    try {
+        (0,external_node_fs_namespaceObject.writeFileSync)(probe, (0,external_node_crypto_namespaceObject.randomBytes)(LEAST), { mode: 0o600 });
+        return false;
     }
     catch {
-        return null;
+        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve(runDir));
+        freeReserve(runDir);
+        return had;
+    }
+    finally {
+        remove(probe);
     }
 }
-/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
-async function trackedFiles(git, sha) {
-    const files = await listTree(git, sha);
-    return new Map(files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]));
+function freeReserve(runDir) {
+    remove(reserve(runDir));
 }
-/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
-async function submodulePaths(git, gitIn, sha) {
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
-        return [];
-    const found = [];
-    for (const { path, type } of await listTree(git, sha)) {
-        if (type !== 'commit' || !(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, path, '.git')))
-            continue;
-        const within = await submodulePaths(gitIn((0,external_node_path_namespaceObject.join)(git.directory, path)), gitIn, 'HEAD');
-        found.push(path, ...within.map((inner) => `${path}/${inner}`));
+/** On a disk that has become read-only there is nothing to give back. */
+function remove(path) {
+    try {
+        (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
     }
-    return found;
-}
-async function listTree(git, sha) {
-    const listing = splitZ(await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`));
-    return listing.map((entry) => {
-        const tab = entry.indexOf('\t');
-        const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
-        return { path: entry.slice(tab + 1), mode, type, object };
-    });
-}
-/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
-async function flaggedFiles(git) {
-    const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
-    return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
-}
-/** Of the given paths, those that the live checkout's ignore rules cover. */
-async function ignoredPaths(git, paths) {
-    if (paths.length === 0)
-        return new Set();
-    const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
-        input: `${paths.join('\0')}\0`,
-    });
-    return new Set(splitZ(result.stdout));
-}
-/**
- * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
- * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
- */
-async function moveHead(git, from, sha, keptIndex) {
-    const index = await indexFile(git);
-    if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
-        copyWhole(index, keptIndex);
-    const what = `Setting HEAD to ${sha}`;
-    await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
-    await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
-    await git.attempt(['update-index', '-q', '--refresh']);
-}
-/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
-async function restoreHead(git, to, keptIndex) {
-    const index = await indexFile(git);
-    if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
-        copyWhole(keptIndex, index);
+    catch {
+        // What comes next tells.
     }
-    else if (to.sha === null) {
-        (0,external_node_fs_namespaceObject.rmSync)(index, { force: true });
-    }
-    const what = 'Restoring HEAD';
-    const reason = ['-m', 'pm2-ssh-deploy: rollback'];
-    if (to.branch !== null)
-        await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
-    else if (to.sha !== null)
-        await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
-    await git.attempt(['update-index', '-q', '--refresh']);
-}
-/** Never leaves a part, which would be taken for the whole later. */
-function copyWhole(from, to) {
-    (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
-    (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
-}
-async function indexFile(git) {
-    const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
-    return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
 }
 
-;// CONCATENATED MODULE: ./host/current.js
+;// CONCATENATED MODULE: ./host/state/current.js
 
 
 
@@ -2681,7 +3705,25 @@ function loadCurrent(state) {
     return text === null ? null : JSON.parse(text);
 }
 
-;// CONCATENATED MODULE: ./host/rename.js
+;// CONCATENATED MODULE: ./host/state/transaction.js
+
+
+
+const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
+/** Returns once it is on disk. */
+function saveTransaction(state, transaction) {
+    writeDurably(transaction_file(state), JSON.stringify(transaction));
+}
+function loadTransaction(state) {
+    const text = readIfThere(transaction_file(state));
+    return text === null ? null : JSON.parse(text);
+}
+/** When it was last put on disk, in milliseconds since 1970. */
+function transactionSavedAt(state) {
+    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
+}
+
+;// CONCATENATED MODULE: ./host/swap/rename.js
 
 const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
 /** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
@@ -2745,209 +3787,7 @@ function addName(file, name) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/ownership.js
-
-
-
-const SETGID = 1024n;
-const PERMISSIONS = 4095n;
-/**
- * Gives what is about to come to live the group, mode and owner of what it replaces, or of the directory that it comes
- * to as if it were made there: a rename keeps staging's, and a web server of another group could no longer read it.
- * The owner is changed only by root; a group that this user may not give is left. Returns the paths that were left so.
- */
-function matchOwnership(places, ops) {
-    const isRoot = process.geteuid?.() === 0;
-    const refused = new Set();
-    const dress = (path, coming, look, mode) => {
-        const file = `${places.staging}/${path}`;
-        // A file with several names belongs to a package store, and perhaps to live, as well.
-        if (coming.isFile() && coming.nlink > 1n)
-            return;
-        const uid = look.uid ?? coming.uid;
-        const gid = look.gid ?? coming.gid;
-        let touched = false;
-        if (uid !== coming.uid || gid !== coming.gid) {
-            touched = permitted(() => (0,external_node_fs_namespaceObject.lchownSync)(file, Number(uid), Number(gid)));
-            if (!touched)
-                refused.add(path);
-        }
-        // Giving a file away can take mode bits off it.
-        if (coming.isSymbolicLink() || (!touched && mode === (coming.mode & PERMISSIONS)))
-            return;
-        if (!permitted(() => (0,external_node_fs_namespaceObject.chmodSync)(file, Number(mode))))
-            refused.add(path);
-    };
-    const match = (path, coming, replaced, inherited) => {
-        const alike = replaced !== null && kindOf(replaced) === kindOf(coming) ? replaced : null;
-        const look = replaced === null ? inherited : lookOf(replaced, isRoot, inherited);
-        dress(path, coming, look, modeFor(coming, alike, look));
-        if (!coming.isDirectory())
-            return;
-        const same = (look.uid ?? coming.uid) === coming.uid && (look.gid ?? coming.gid) === coming.gid;
-        const settled = same && (look.setgid === 0n || (coming.mode & SETGID) !== 0n);
-        // Below, only a counterpart in live could still ask for something else; nobody dresses packages one by one.
-        if (settled && (alike === null || path.endsWith('node_modules')))
-            return;
-        for (const name of (0,external_node_fs_namespaceObject.readdirSync)(`${places.staging}/${path}`)) {
-            const below = `${path}/${name}`;
-            const one = rename_statOf(`${places.staging}/${below}`);
-            if (one !== null && name !== '.git')
-                match(below, one, alike === null ? null : rename_statOf(`${places.live}/${below}`), look);
-        }
-    };
-    for (const { path, live, staging } of ops) {
-        const coming = staging ? rename_statOf(`${places.staging}/${path}`) : null;
-        const parent = rename_statOf((0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`));
-        if (coming === null || parent === null)
-            continue;
-        match(path, coming, live ? rename_statOf(`${places.live}/${path}`) : null, inheritedFrom(parent, isRoot));
-    }
-    return [...refused];
-}
-/** As if it were made in that directory: by its owner where root deploys, with its group where that is passed on. */
-function inheritedFrom(parent, isRoot) {
-    const setgid = parent.mode & SETGID;
-    return { uid: isRoot ? parent.uid : null, gid: isRoot || setgid !== 0n ? parent.gid : null, setgid };
-}
-function lookOf(replaced, isRoot, inherited) {
-    const setgid = replaced.isDirectory() ? replaced.mode & SETGID : inherited.setgid;
-    return { uid: isRoot ? replaced.uid : null, gid: replaced.gid, setgid };
-}
-/** A directory takes the mode of the one before, a file too, but whether it can be executed is the new version's to say. */
-function modeFor(coming, replaced, look) {
-    const mode = (replaced ?? coming).mode & PERMISSIONS;
-    if (coming.isDirectory())
-        return replaced === null ? mode | look.setgid : mode;
-    if (replaced === null)
-        return mode;
-    const readable = mode & 292n;
-    return (mode & 438n) | ((coming.mode & 64n) !== 0n ? readable >> 2n : 0n);
-}
-function kindOf(stat) {
-    return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
-}
-/** False where this user may not. */
-function permitted(change) {
-    try {
-        change();
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EPERM')
-            return false;
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/tree.js
-
-
-/** A larger file is known by its size and time alone. */
-const HASHED_UP_TO = 8 * 1024 * 1024;
-const IN_NODE_MODULES = /(^|\/)node_modules\//;
-const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
-/** Whether a path lies below a directory named node_modules. */
-function inNodeModules(path) {
-    return IN_NODE_MODULES.test(path);
-}
-/**
- * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
- * into `staging` later is no part of it. Throws what the file system throws.
- */
-function recordGenerated(staging, tracked) {
-    const roots = [];
-    const directories = [];
-    const singles = [];
-    const rewritten = [];
-    const known = parentsOf(tracked.keys());
-    const seen = new Set();
-    const walk = (directory) => {
-        const prefix = directory === '' ? '' : `${directory}/`;
-        const hasTracked = known.has(directory);
-        const names = [];
-        const below = [];
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
-            withFileTypes: true,
-        })) {
-            if (entry.name === '.git')
-                continue;
-            const path = prefix + entry.name;
-            const fingerprint = tracked.get(path);
-            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
-            if (hasTracked && !isTracked)
-                roots.push(path);
-            if (entry.isDirectory())
-                below.push(path);
-            else if (fingerprint !== undefined) {
-                seen.add(path);
-                const content = changedContent(`${staging}/${path}`, fingerprint);
-                if (content !== null)
-                    rewritten.push([path, content]);
-            }
-            else {
-                const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
-                if (!hasTracked)
-                    names.push(entry.name);
-                if (watched)
-                    singles.push(single(staging, path));
-            }
-        }
-        if (!hasTracked)
-            directories.push([directory, names]);
-        for (const path of below)
-            walk(path);
-    };
-    walk('');
-    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
-    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
-}
-/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
-function parentsOf(paths) {
-    const parents = new Set(['']);
-    for (const path of paths) {
-        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
-            const parent = path.slice(0, cut);
-            if (parents.has(parent))
-                break;
-            parents.add(parent);
-        }
-    }
-    return parents;
-}
-/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
-function tree_contentOf(file, stat) {
-    if (stat.isSymbolicLink())
-        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
-    if (!stat.isFile() || stat.size > HASHED_UP_TO)
-        return null;
-    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
-}
-function single(staging, path) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
-    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
-}
-/** The sha256 of a tracked file that is no longer what git checked out, else null. */
-function changedContent(file, fingerprint) {
-    const [mode, object = ''] = fingerprint.split(' ');
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
-    const content = stat.isSymbolicLink()
-        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
-        : stat.isFile()
-            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
-            : null;
-    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
-    if (content === null)
-        return 'not a file';
-    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
-    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
-    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
-}
-function sha256(content) {
-    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
-}
-
-;// CONCATENATED MODULE: ./host/swap.js
+;// CONCATENATED MODULE: ./host/swap/swap.js
 
 
 
@@ -2965,11 +3805,11 @@ const ASIDES = 10_000;
  * for good; then `swapBackward` restores.
  */
 function swapForward(places, ops, onStep = () => { }) {
-    return carryOut(places, ops, onStep, forward);
+    return swap_carryOut(places, ops, onStep, forward);
 }
 /** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
 function swapBackward(places, ops, onStep = () => { }) {
-    return carryOut(places, [...ops].reverse(), onStep, backward);
+    return swap_carryOut(places, [...ops].reverse(), onStep, backward);
 }
 /** Whether every path of the list has gone to where the new version wants it, and none came back. */
 function isForward({ staging, kept }, ops) {
@@ -3004,7 +3844,7 @@ function checkSwap(places, ops) {
             refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
     }
 }
-function carryOut({ live, staging, kept }, ops, onStep, direction) {
+function swap_carryOut({ live, staging, kept }, ops, onStep, direction) {
     const work = { kept, reappeared: new Set(), onStep };
     for (const op of ops) {
         const { path } = op;
@@ -3155,785 +3995,6 @@ function isWritable(directory) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/known-tree.js
-
-/** All generated leaves of which nothing but the name is recorded. */
-const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
-/**
- * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
- * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
- */
-function knownTree(tracked, generated, deleted) {
-    const tree = grower();
-    const removed = new Set(generated?.deleted ?? []);
-    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
-    for (const parent of parentsOf(tracked.keys()))
-        tree.directory(parent).tracked = true;
-    for (const [path, fingerprint] of tracked) {
-        if (removed.has(path) && deleted === 'absent')
-            continue;
-        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
-        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
-    }
-    for (const [path, names] of generated?.directories ?? []) {
-        const { entries } = tree.directory(path);
-        for (const name of names)
-            entries.set(name, GENERATED);
-    }
-    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
-        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
-    if (removed.size > 0 && deleted === 'absent')
-        dropEmptied(tree.top, removed);
-    return tree.top;
-}
-/** Puts a subtree at a path, whatever was known there. */
-function graft(top, path, what) {
-    const cut = path.lastIndexOf('/');
-    const parent = at(top, path.slice(0, Math.max(cut, 0)));
-    if (parent?.kind !== 'directory')
-        throw new Error(`nothing is known around ${path}`);
-    parent.entries.set(path.slice(cut + 1), what);
-}
-/** What is known at a path; `''` is the top. */
-function at(top, path) {
-    let found = top;
-    for (const name of path === '' ? [] : path.split('/')) {
-        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
-    }
-    return found;
-}
-/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
-function grower() {
-    const top = { kind: 'directory', tracked: false, entries: new Map() };
-    const directories = new Map([['', top]]);
-    const directory = (path) => {
-        const cached = directories.get(path);
-        if (cached !== undefined)
-            return cached;
-        const made = { kind: 'directory', tracked: false, entries: new Map() };
-        directories.set(path, made);
-        put(path, made);
-        return made;
-    };
-    const put = (path, what) => {
-        const cut = path.lastIndexOf('/');
-        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
-    };
-    return { top, directory, leaf: put };
-}
-/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
-function dropEmptied(top, removed) {
-    const parents = [...parentsOf(removed)].filter((path) => path !== '');
-    for (const path of parents.sort((a, b) => b.length - a.length)) {
-        const found = at(top, path);
-        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
-            continue;
-        const cut = path.lastIndexOf('/');
-        const parent = at(top, path.slice(0, Math.max(cut, 0)));
-        if (parent?.kind === 'directory')
-            parent.entries.delete(path.slice(cut + 1));
-    }
-}
-
-;// CONCATENATED MODULE: ./host/adoption.js
-
-
-/**
- * What builds are known to make, for a checkout that was deployed by hand before: no record says what its builds made.
- * Only what git ignores in live is taken as such, so that a directory of the app's own by one of these names is not.
- */
-const BUILD_OUTPUTS = [
-    { names: ['node_modules'], of: 'npm, pnpm, yarn and bun: made anew by every install' },
-    { names: ['dist', 'build', 'out'], of: 'tsc, bundlers and most frameworks' },
-    { names: ['.next', '.nuxt', '.output', '.svelte-kit', '.astro', '.angular'], of: 'one framework each' },
-    { names: ['.turbo', '.cache', '.parcel-cache', '.vite', '.nx'], of: 'caches of build tools' },
-    { names: ['coverage', '.nyc_output', 'storybook-static'], of: 'test and documentation runs' },
-    {
-        names: ['next-env.d.ts', 'tsconfig.tsbuildinfo', '.eslintcache'],
-        of: 'single files of Next, tsc, ESLint',
-    },
-];
-const NAMES = BUILD_OUTPUTS.flatMap(({ names }) => names);
-/**
- * Where apps keep what they write, even inside their own build output: of these, only what the new build makes too is
- * taken as built.
- */
-const APPS_OWN = /^(uploads?|storage|media|data|backups?|logs?|sessions|databases?|\.env.*)$/i;
-/** Paths in live beside tracked things that are named like a build's output. */
-function adoptionCandidates(live, tracked) {
-    const directories = parentsOf(tracked.keys());
-    const candidates = [];
-    for (const directory of directories) {
-        for (const name of NAMES) {
-            const path = directory === '' ? name : `${directory}/${name}`;
-            if (directories.has(path) || tracked.has(path))
-                continue;
-            if (live.kind(path) !== null)
-                candidates.push(path);
-        }
-    }
-    return candidates;
-}
-/**
- * What a deploy by hand left in a directory, as if a build of ours had recorded it; or the path of a database that is in
- * there, and then nothing of it can be taken as built. `next` is what the new version has in its place.
- */
-function adopt(live, path, next, careful = false) {
-    const coming = next?.kind === 'directory' ? next.entries : new Map();
-    const entries = new Map();
-    for (const [name, kind] of live.list(path, Number.POSITIVE_INFINITY)) {
-        const inside = `${path}/${name}`;
-        const doubtful = careful || (APPS_OWN.test(name) && !inNodeModules(inside));
-        if (name === '.git' || (doubtful && coming.get(name)?.kind !== kind))
-            continue;
-        if (kind === 'leaf') {
-            if (!inNodeModules(inside) && live.isDatabase(inside))
-                return { database: inside };
-            entries.set(name, GENERATED);
-            continue;
-        }
-        const below = adopt(live, inside, coming.get(name), doubtful);
-        if ('database' in below)
-            return below;
-        entries.set(name, below);
-    }
-    return { kind: 'directory', tracked: false, entries };
-}
-
-;// CONCATENATED MODULE: ./host/live-tree.js
-
-
-
-const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
-const COMPANION = /-(wal|shm|journal)$/;
-/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
-const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
-const CHUNK = 1024 * 1024;
-/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
-const LARGE_DIRECTORY = 1024 * 1024;
-/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
-function databaseOf(path) {
-    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
-}
-/** Reads `live`; `staging` only where the two are compared. */
-function readTree(live, staging) {
-    return {
-        kind(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
-        },
-        list(directory, limit) {
-            const path = `${live}/${directory}`;
-            // Reading a small directory at once is several times faster than reading it piece by piece.
-            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
-            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
-            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
-        },
-        stamp(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
-        },
-        content(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
-        },
-        isDatabase(path) {
-            if (NO_DATABASE.test(path))
-                return false;
-            const base = databaseOf(path);
-            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
-        },
-        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
-    };
-}
-function firstEntries(directory, limit) {
-    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
-    try {
-        const entries = [];
-        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
-            entries.push(entry);
-            if (entries.length >= limit)
-                break;
-        }
-        return entries;
-    }
-    finally {
-        handle.closeSync();
-    }
-}
-function hasHeader(file) {
-    const stat = rename_statOf(file);
-    // Opening a pipe would wait for its other end.
-    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
-        return false;
-    const start = Buffer.alloc(SQLITE.length);
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
-    try {
-        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-    return start.equals(SQLITE);
-}
-function sameContent(one, other) {
-    const a = rename_statOf(one);
-    const b = rename_statOf(other);
-    if (a === null || b === null)
-        return false;
-    if (a.isSymbolicLink() && b.isSymbolicLink())
-        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
-    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
-        return false;
-    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
-    try {
-        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
-        try {
-            return sameBytes(left, right);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(right);
-        }
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(left);
-    }
-}
-function sameBytes(one, other) {
-    const a = Buffer.alloc(CHUNK);
-    const b = Buffer.alloc(CHUNK);
-    for (;;) {
-        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, CHUNK, null);
-        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, CHUNK, null);
-        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
-            return false;
-        if (inOne === 0)
-            return true;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/own.js
-
-
-function ownership(live, flagged) {
-    const seen = new Map();
-    const changed = (path, known) => {
-        if (known.stamp === null || live.stamp(path) === known.stamp)
-            return false;
-        return known.content === null || live.content(path) !== known.content;
-    };
-    const ofLeaf = (path, old, next) => {
-        const database = () => isAppsDatabase(live, path, old, next);
-        if (old?.kind !== 'leaf')
-            return database() ? 'database' : 'untracked';
-        if (flagged.has(path))
-            return 'flagged';
-        if (database())
-            return 'database';
-        return changed(path, old) ? 'changed' : null;
-    };
-    const search = (directory, old) => {
-        // Of one entry more than is known, one must be unknown: no directory is ever read further.
-        for (const [name, kind] of live.list(directory, old.entries.size + 1)) {
-            const path = `${directory}/${name}`;
-            const known = old.entries.get(name);
-            if (kind === 'directory') {
-                const own = known?.kind === 'directory' ? within(path, known) : { path, why: 'untracked' };
-                if (own !== null)
-                    return own;
-            }
-            else {
-                const why = ofLeaf(path, known, undefined);
-                if (why !== null)
-                    return { path, why };
-            }
-        }
-        return null;
-    };
-    const within = (directory, old) => {
-        const cached = seen.get(directory);
-        if (cached !== undefined)
-            return cached;
-        const own = search(directory, old);
-        seen.set(directory, own);
-        return own;
-    };
-    return { ofLeaf, within, changed };
-}
-/**
- * A database is the app's whoever made it: production has written to it since. Two are not: one that git tracks in
- * both versions and that has no journal beside it (the user's own choice), and a package's in `node_modules` that
- * nobody has changed.
- */
-function isAppsDatabase(live, path, old, next) {
-    if (!live.isDatabase(path))
-        return false;
-    if (databaseOf(path) !== null)
-        return true;
-    if (old?.kind !== 'leaf')
-        return true;
-    const hasJournal = ['-wal', '-journal'].some((suffix) => live.kind(path + suffix) !== null);
-    if (hasJournal)
-        return true;
-    if (inNodeModules(path))
-        return old.stamp !== null && live.stamp(path) !== old.stamp;
-    return !(old.tracked !== null && next?.kind === 'leaf' && next.tracked !== null);
-}
-
-;// CONCATENATED MODULE: ./host/own-paths.js
-/**
- * The topmost paths of live that are the app's own: no version put them there, or the app has written to them since.
- * `exchanged` are the paths of the swap list, in which nothing is the app's own; `old` is what the live version has.
- */
-function ownPaths(live, own, old, exchanged) {
-    const found = [];
-    const visit = (directory, known) => {
-        for (const [name, kind] of live.list(directory, Number.POSITIVE_INFINITY)) {
-            const path = directory === '' ? name : `${directory}/${name}`;
-            const there = known.entries.get(name);
-            if (name === '.git' || exchanged.has(path))
-                continue;
-            if (there?.kind === 'directory' && kind === 'directory')
-                visit(path, there);
-            else if (kind === 'directory' || own.ofLeaf(path, there, undefined) !== null)
-                found.push(path);
-        }
-    };
-    visit('', old);
-    return found;
-}
-
-;// CONCATENATED MODULE: ./host/swap-list.js
-
-
-
-
-
-
-/** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
-async function swapList(input) {
-    const live = readTree(input.live, input.staging);
-    const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
-    const ignored = candidates.length === 0 ? new Set() : await input.ignored(candidates);
-    return listSwaps({ ...input, live, adoptable: candidates.filter((path) => ignored.has(path)) });
-}
-/** The rules, over data: `live` is asked only about paths that a version of ours has, or had. */
-function listSwaps(input) {
-    const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
-    const old = knownTree(trackedOld, generatedOld, 'known');
-    const next = knownTree(trackedNew, generatedNew, 'absent');
-    const found = { ops: [], collisions: [], adopted: [] };
-    const barred = new Set();
-    for (const path of input.adoptable) {
-        const coming = at(next, path);
-        const known = live.kind(path) === 'directory' ? adopt(live, path, coming) : GENERATED;
-        if ('database' in known) {
-            barred.add(path);
-            if (coming)
-                collide(found, { path: known.database, why: 'database' }, path, coming);
-        }
-        else {
-            graft(old, path, known);
-            found.adopted.push(path);
-        }
-    }
-    const own = ownership(live, input.flagged);
-    const walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
-    merge(walk, '', old, next);
-    found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
-    const exchanged = new Set(found.ops.map(({ path }) => path));
-    return { ...found, version: next, own: () => ownPaths(live, own, old, exchanged) };
-}
-/** A directory that stays in live, for one of these reasons: entry by entry. */
-function merge(walk, directory, old, next) {
-    const names = new Set([...(old?.entries.keys() ?? []), ...(next?.entries.keys() ?? [])]);
-    for (const name of names) {
-        const path = directory === '' ? name : `${directory}/${name}`;
-        if (!walk.barred.has(path))
-            entry(walk, path, old?.entries.get(name), next?.entries.get(name));
-    }
-}
-function entry(walk, path, old, next) {
-    const { live, own, found } = walk;
-    if (!differs(walk, path, old, next))
-        return;
-    const exchange = () => found.ops.push({ path, live: true, staging: next !== undefined });
-    const kind = live.kind(path);
-    if (kind === null) {
-        if (next === undefined)
-            return;
-        // A journal of the build's beside the app's database would be read as that database's.
-        const database = databaseOf(path);
-        if (database !== null && live.isDatabase(database))
-            collide(found, { path: database, why: 'database' }, path, next);
-        else
-            found.ops.push({ path, live: false, staging: true });
-    }
-    else if (kind === 'leaf') {
-        const why = own.ofLeaf(path, old, next);
-        if (why === null)
-            exchange();
-        else if (next !== undefined && !(next.kind === 'leaf' && live.sameAsStaging(path)))
-            collide(found, { path, why }, path, next);
-    }
-    else if (next?.kind === 'leaf') {
-        const inside = old?.kind === 'directory' ? own.within(path, old) : { path, why: 'untracked' };
-        if (inside === null)
-            exchange();
-        else
-            collide(found, inside, path, next);
-    }
-    else {
-        const known = old?.kind === 'directory' ? old : null;
-        if (known !== null && !walk.pinned.has(path) && own.within(path, known) === null)
-            exchange();
-        else
-            merge(walk, path, known, next ?? null);
-    }
-}
-/** Whether the versions differ there: generated directories always do, for nothing but names is recorded of them. */
-function differs(walk, path, old, next) {
-    if (old?.kind === 'leaf' && next?.kind === 'leaf') {
-        if (old.tracked !== null && next.tracked !== null)
-            return old.content === null && next.content === null
-                ? old.tracked !== next.tracked
-                : old.content !== next.content;
-        const same = old.stamp !== null && old.content !== null && old.content === next.content;
-        return !same || walk.live.kind(path) !== 'leaf' || walk.own.changed(path, old);
-    }
-    if (old?.kind !== 'directory' || next?.kind !== 'directory')
-        return true;
-    if (!old.tracked && !next.tracked)
-        return old.entries.size + next.entries.size > 0;
-    if (old.entries.size !== next.entries.size)
-        return true;
-    for (const [name, known] of old.entries) {
-        if (differs(walk, path === '' ? name : `${path}/${name}`, known, next.entries.get(name)))
-            return true;
-    }
-    return false;
-}
-function collide(found, own, at, next) {
-    found.collisions.push({
-        ...own,
-        at,
-        brings: next.tracked === null || next.tracked === false ? 'generated' : 'tracked',
-    });
-}
-const REASONS = {
-    untracked: 'is neither tracked by git nor made by an earlier deploy',
-    changed: 'was changed since a deploy put it there',
-    database: 'is a database that the app may have written to',
-    flagged: 'is marked skip-worktree or assume-unchanged, so that local changes in it would not be seen',
-};
-const REMEDIES = {
-    untracked: 'move it away on the server if nothing needs it, or keep the new version from bringing its own',
-    changed: 'move it away on the server if the new one is wanted, or have the app write to a path that no build makes',
-    database: 'give the build another database than the production one, or keep it out of the repository',
-    flagged: "put the new version's content there, or take the mark off with 'git update-index --no-skip-worktree --no-assume-unchanged'",
-};
-/** One line for the user: what is in the way, of what, and what to do. */
-function describeCollision({ path, why, at, brings }) {
-    const bringer = brings === 'tracked' ? 'the commit has' : 'the build made';
-    const its = at === path ? 'its own' : JSON.stringify(at);
-    return `${JSON.stringify(path)} ${REASONS[why]}, and ${bringer} ${its}: ${REMEDIES[why]}.`;
-}
-
-;// CONCATENATED MODULE: ./host/exchange.js
-
-
-
-
-
-
-
-
-
-/** The live checkout must be as its commit and our deploys left it. */
-async function checkLive(context, generatedOld) {
-    const { places, git } = context;
-    await refuseGitLocks(git);
-    const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
-    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
-        const within = await localChanges((0,external_node_path_namespaceObject.join)(places.live, path), context.gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), NO_TRACES);
-        changes.push(...within.map((inner) => `${path}/${inner}`));
-    }
-    refuseLocalChanges(places.live, changes);
-}
-const NO_TRACES = { rewritten: {}, deleted: [] };
-/** Submodules of a checkout that was made by hand; what a deploy of ours made of them is in its record. */
-async function oldSubmodules({ git, gitIn }) {
-    const { sha } = await readHead(git);
-    return sha === null ? [] : submodulePaths(git, gitIn, sha);
-}
-/** The files of the version that is live, those of submodules too where no record of ours has them. */
-async function oldFiles(context, head, generatedOld) {
-    const { places, git, gitIn } = context;
-    if (head.sha === null)
-        return new Map();
-    const files = await trackedFiles(git, head.sha);
-    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
-        const within = await trackedFiles(gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), 'HEAD');
-        for (const [inner, fingerprint] of within)
-            files.set(`${path}/${inner}`, fingerprint);
-    }
-    return files;
-}
-/** Lists the renames that make the staged version live, and refuses where one would touch what is the app's own. */
-async function listSwap(context, staged, head, generatedOld) {
-    const { places, git } = context;
-    const [trackedOld, trackedNew, flagged] = await Promise.all([
-        oldFiles(context, head, generatedOld),
-        trackedFiles(git, staged.sha),
-        flaggedFiles(git),
-    ]);
-    const { ops, collisions, adopted, ...surroundings } = await swapList({
-        live: places.live,
-        staging: staged.staging,
-        trackedOld,
-        trackedNew,
-        generatedOld,
-        generatedNew: staged.generated,
-        flagged,
-        pinned: workingDirectories(context, staged.config),
-        ignored: (paths) => ignoredPaths(git, paths),
-    });
-    if (collisions.length > 0) {
-        const [first] = collisions;
-        const more = collisions.length > 1 ? ` So would ${collisions.length - 1} more, listed above.` : '';
-        throw new DeployFailure(`The new version would replace what is not a deploy's: ${first === undefined ? '' : describeCollision(first)}${more}`, {
-            output: collisions.map(describeCollision),
-            remedy: 'Move it away on the server, or keep the new version from bringing its own, and run the job again.',
-        });
-    }
-    if (adopted.length > 0)
-        inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
-    return { ops, ...surroundings };
-}
-/** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
-function workingDirectories({ places }, config) {
-    const within = config
-        .filter(({ cwd }) => isWithin(places.live, cwd))
-        .map(({ cwd }) => (0,external_node_path_namespaceObject.relative)(places.live, cwd));
-    return [(0,external_node_path_namespaceObject.relative)(places.live, places.workDir), ...within].filter((path) => path !== '');
-}
-/** Makes what replaces look like what it replaces, and brings the build to disk before it is relied upon. */
-async function settle(context, staged, ops) {
-    const places = { live: context.places.live, staging: staged.staging, kept: staged.kept };
-    makePrivate(staged.kept);
-    checkSwap(places, ops);
-    const unlike = matchOwnership(places, ops);
-    if (unlike.length > 0) {
-        const shown = unlike.slice(0, 5).join(', ');
-        warn(context.log, `These will not have the group or mode of what they replace, which this user may not set: ${shown}.`);
-    }
-    // Without it a power cut soon after the swap could leave empty files where the old ones were.
-    await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
-}
-
-;// CONCATENATED MODULE: ./host/remote.js
-
-/**
- * Opens the repository with the host's own credentials. Where these do not do, and it lies on the token's server, git
- * gets the token, by https, for the commands that are run here; nothing of that is written down. `say` is told so.
- */
-async function openRemote(git, repository, { gitToken, say }) {
-    const name = await remote_nameOf(git, repository);
-    // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
-    const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
-    const address = gitToken === null ? null : addressOnServer(actual, gitToken);
-    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
-    let own = null;
-    const attempt = async (command, rest) => {
-        if (token === null)
-            return git.attempt([...command, name, ...rest]);
-        if (own === null) {
-            const result = await git.attempt([...command, name, ...rest]);
-            if (!lacksCredentials(result))
-                return result;
-            own = result;
-            const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
-            say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
-        }
-        const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
-        if (lacksCredentials(result))
-            throw refusedToken(token.address, own.tail, result);
-        return result;
-    };
-    return {
-        attempt,
-        async text(command, rest, what) {
-            const result = await attempt(command, rest);
-            if (result.code !== 0)
-                throw git.failure(result, what);
-            return result.stdout;
-        },
-    };
-}
-/** A repository that the user named beats the checkout's own, which beats the workflow's. */
-async function remote_nameOf(git, repository) {
-    if (repository.given)
-        return repository.url;
-    const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
-    return origin.code === 0 ? 'origin' : repository.url;
-}
-
-;// CONCATENATED MODULE: ./host/fetch.js
-
-
-
-/** Refs of ours, so that what was fetched is not garbage to git. */
-const OURS = 'refs/pm2-ssh-deploy';
-const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
-const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
-/** Makes an empty repository at the current directory that knows where it came from. */
-async function createRepository(git, url) {
-    await git.text(['init', '--quiet', '--template='], 'Making a repository');
-    const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
-    if (remote.code !== 0)
-        await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
-}
-/**
- * Brings exactly the commit that was asked for onto the host and resolves with its full id.
- * A commit that is there already is not fetched again.
- */
-async function fetchCommit(git, { ref, repository }, opening) {
-    if (FULL_ID.test(ref) && (await has(git, ref)))
-        return ref;
-    const remote = await openRemote(git, repository, opening);
-    const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
-    if (sha !== null) {
-        if (await has(git, sha))
-            return sha;
-        const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
-        if (direct.code === 0)
-            return sha;
-    }
-    // Some servers hand out a commit only as part of a branch or tag.
-    const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
-    await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
-    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
-    if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
-        return found.stdout.trim();
-    throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
-        remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
-    });
-}
-/**
- * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
- * does not answer, or has no such branch or tag.
- */
-async function findRef(git, { ref, repository }, opening) {
-    const remote = await openRemote(git, repository, opening);
-    if (ref !== null && !FULL_ID.test(ref)) {
-        const sha = await lookUp(remote, ref);
-        if (sha !== null)
-            return `The repository answers: ${ref} is ${sha} there.`;
-        throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
-            remedy: 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
-        });
-    }
-    await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
-    return 'The repository answers.';
-}
-/**
- * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
- * without its files, and git checks such a one out as empty, with exit code 0.
- */
-async function has(git, sha) {
-    if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
-        return false;
-    return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
-}
-/** The commit that a branch or tag names on the remote now, or null where neither exists. */
-async function lookUp(remote, ref) {
-    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
-    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
-    const commits = new Map();
-    for (const line of listing.split('\n')) {
-        const [sha = '', name = ''] = line.split('\t');
-        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
-        if (names.includes(name.replace('^{}', '')))
-            commits.set(name.replace('^{}', ''), sha);
-    }
-    const distinct = new Set(commits.values());
-    if (distinct.size > 1) {
-        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
-            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
-        });
-    }
-    return [...distinct][0] ?? null;
-}
-/** Keeps refs of ours for the given commits alone. */
-async function pruneRefs(git, keep) {
-    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', OURS]);
-    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(OURS.length + 1)));
-    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${OURS}/${sha} ${sha}\n`]));
-    await git.attempt(['update-ref', '--stdin'], {
-        input: stale
-            .map((name) => `delete ${name}\n`)
-            .concat(updates)
-            .join(''),
-    });
-}
-
-;// CONCATENATED MODULE: ./host/env-files.js
-
-
-
-/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
-async function showEnvFiles(live, staging, liveGit, directories) {
-    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
-    const shown = [];
-    for (const directory of new Set(directories)) {
-        for (const name of envFilesIn((0,external_node_path_namespaceObject.join)(live, directory))) {
-            const path = directory === '' ? name : `${directory}/${name}`;
-            if (tracked.has(path) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, path)))
-                continue;
-            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { recursive: true });
-            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
-            shown.push(path);
-        }
-    }
-    return shown;
-}
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
-function envFilesIn(directory) {
-    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
-    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
-}
-/** Takes the copies away again, so that they are no part of what the build made. */
-function hideEnvFiles(staging, shown) {
-    for (const path of shown)
-        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
-}
-
-;// CONCATENATED MODULE: ./host/fingerprint.js
-
-
-
-
-/** Changes when anything but the commit changes what a deploy does. */
-function fingerprintOf({ plan, places, pm2 }) {
-    const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
-    const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
-    const all = [
-        workingDirectory,
-        install,
-        build,
-        apps,
-        ecosystem,
-        script,
-        pm2Env,
-        envFiles,
-        process.version,
-        pm2.install.version,
-    ];
-    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
 ;// CONCATENATED MODULE: external "node:util"
 const external_node_util_namespaceObject = require("node:util");
 ;// CONCATENATED MODULE: ./host/pm2/timeouts.js
@@ -3957,7 +4018,7 @@ function milliseconds(value, byDefault) {
     return typeof given === 'number' && given > 0 ? given : byDefault;
 }
 
-;// CONCATENATED MODULE: ./host/config-change.js
+;// CONCATENATED MODULE: ./host/pm2/config-change.js
 
 
 
@@ -4112,7 +4173,7 @@ function commandFor(app, change, running) {
     return `pm2 delete ${app.name}`;
 }
 
-;// CONCATENATED MODULE: ./host/fit.js
+;// CONCATENATED MODULE: ./host/deploy/fit.js
 
 
 
@@ -4152,6 +4213,163 @@ function refuseForeign(live, instances) {
             });
         }
     }
+}
+
+;// CONCATENATED MODULE: ./host/canary/listen-timeout.js
+
+
+/** A busy host boots the next instance more slowly than the canary. */
+const SLOWER = 1.5;
+/**
+ * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
+ * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
+ */
+function withPatience(config, boots) {
+    const advice = [];
+    const patient = config.map((app) => {
+        const boot = boots.find(({ name }) => name === app.name);
+        const given = listenTimeoutOf(app);
+        if (boot === undefined || expectedInstances(app).mode === 'fork')
+            return app;
+        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+        if (app.wait_ready === true && boot.readyMs === null) {
+            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
+            return app;
+        }
+        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+        if (took === null || took * SLOWER <= given)
+            return app;
+        const enough = Math.ceil((took * 2) / 1000) * 1000;
+        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
+        return { ...app, listen_timeout: enough };
+    });
+    return { config: patient, advice };
+}
+
+;// CONCATENATED MODULE: ./host/swap/known-tree.js
+
+/** All generated leaves of which nothing but the name is recorded. */
+const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
+/**
+ * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
+ * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
+ */
+function knownTree(tracked, generated, deleted) {
+    const tree = grower();
+    const removed = new Set(generated?.deleted ?? []);
+    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
+    for (const parent of parentsOf(tracked.keys()))
+        tree.directory(parent).tracked = true;
+    for (const [path, fingerprint] of tracked) {
+        if (removed.has(path) && deleted === 'absent')
+            continue;
+        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
+        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
+    }
+    for (const [path, names] of generated?.directories ?? []) {
+        const { entries } = tree.directory(path);
+        for (const name of names)
+            entries.set(name, GENERATED);
+    }
+    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
+        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
+    if (removed.size > 0 && deleted === 'absent')
+        dropEmptied(tree.top, removed);
+    return tree.top;
+}
+/** Puts a subtree at a path, whatever was known there. */
+function graft(top, path, what) {
+    const cut = path.lastIndexOf('/');
+    const parent = at(top, path.slice(0, Math.max(cut, 0)));
+    if (parent?.kind !== 'directory')
+        throw new Error(`nothing is known around ${path}`);
+    parent.entries.set(path.slice(cut + 1), what);
+}
+/** What is known at a path; `''` is the top. */
+function at(top, path) {
+    let found = top;
+    for (const name of path === '' ? [] : path.split('/')) {
+        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
+    }
+    return found;
+}
+/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
+function grower() {
+    const top = { kind: 'directory', tracked: false, entries: new Map() };
+    const directories = new Map([['', top]]);
+    const directory = (path) => {
+        const cached = directories.get(path);
+        if (cached !== undefined)
+            return cached;
+        const made = { kind: 'directory', tracked: false, entries: new Map() };
+        directories.set(path, made);
+        put(path, made);
+        return made;
+    };
+    const put = (path, what) => {
+        const cut = path.lastIndexOf('/');
+        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
+    };
+    return { top, directory, leaf: put };
+}
+/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
+function dropEmptied(top, removed) {
+    const parents = [...parentsOf(removed)].filter((path) => path !== '');
+    for (const path of parents.sort((a, b) => b.length - a.length)) {
+        const found = at(top, path);
+        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
+            continue;
+        const cut = path.lastIndexOf('/');
+        const parent = at(top, path.slice(0, Math.max(cut, 0)));
+        if (parent?.kind === 'directory')
+            parent.entries.delete(path.slice(cut + 1));
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/strays.js
+
+
+
+
+/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+function moveBack(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
+        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
+    }
+    catch {
+        return false;
+    }
+}
+/**
+ * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
+ * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
+ * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
+ * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ */
+function bringBack(from, live, version, ops) {
+    const strays = { brought: [], left: [] };
+    if (version.generated === null)
+        return strays;
+    const known = knownTree(version.tracked, version.generated, 'known');
+    const visit = (directory, old) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
+            const path = `${directory}/${entry.name}`;
+            const there = old.entries.get(entry.name);
+            if (there?.kind === 'directory' && entry.isDirectory())
+                visit(path, there);
+            else if (there === undefined && entry.name !== '.git') {
+                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
+                strays[moved ? 'brought' : 'left'].push(path);
+            }
+        }
+    };
+    for (const { path } of ops) {
+        const there = at(known, path);
+        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
+            visit(path, there);
+    }
+    return strays;
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
@@ -4286,7 +4504,7 @@ function readyTimeLimit(app, pm2Version) {
     return waits * listenTimeoutOf(app);
 }
 
-;// CONCATENATED MODULE: ./host/bring-about.js
+;// CONCATENATED MODULE: ./host/deploy/bring-about.js
 
 
 
@@ -4364,119 +4582,7 @@ async function refuseLeft({ pm2 }, config) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/canary/patience.js
-
-
-/** A busy host boots the next instance more slowly than the canary. */
-const SLOWER = 1.5;
-/**
- * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
- * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
- */
-function withPatience(config, boots) {
-    const advice = [];
-    const patient = config.map((app) => {
-        const boot = boots.find(({ name }) => name === app.name);
-        const given = listenTimeoutOf(app);
-        if (boot === undefined || expectedInstances(app).mode === 'fork')
-            return app;
-        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
-        if (app.wait_ready === true && boot.readyMs === null) {
-            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
-            return app;
-        }
-        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
-        if (took === null || took * SLOWER <= given)
-            return app;
-        const enough = Math.ceil((took * 2) / 1000) * 1000;
-        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
-        return { ...app, listen_timeout: enough };
-    });
-    return { config: patient, advice };
-}
-
-;// CONCATENATED MODULE: ./host/record.js
-
-
-/** Records of what builds made lie in the app's state directory under such names. */
-const RECORD_PREFIX = 'built-';
-/** Puts the record of one deploy's build on disk and returns its name. */
-function saveRecord(state, deployId, generated) {
-    const name = `${RECORD_PREFIX}${deployId}.json`;
-    writeDurably((0,external_node_path_namespaceObject.join)(state, name), JSON.stringify(generated));
-    return name;
-}
-/** Null where no deploy of ours made what is there. */
-function loadRecord(state, name) {
-    const text = name === null ? null : readIfThere((0,external_node_path_namespaceObject.join)(state, name));
-    return text === null ? null : JSON.parse(text);
-}
-
-;// CONCATENATED MODULE: ./host/strays.js
-
-
-
-
-/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
-function moveBack(from, to) {
-    try {
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
-        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
-    }
-    catch {
-        return false;
-    }
-}
-/**
- * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
- * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
- * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
- * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
- */
-function bringBack(from, live, version, ops) {
-    const strays = { brought: [], left: [] };
-    if (version.generated === null)
-        return strays;
-    const known = knownTree(version.tracked, version.generated, 'known');
-    const visit = (directory, old) => {
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
-            const path = `${directory}/${entry.name}`;
-            const there = old.entries.get(entry.name);
-            if (there?.kind === 'directory' && entry.isDirectory())
-                visit(path, there);
-            else if (there === undefined && entry.name !== '.git') {
-                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
-                strays[moved ? 'brought' : 'left'].push(path);
-            }
-        }
-    };
-    for (const { path } of ops) {
-        const there = at(known, path);
-        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
-            visit(path, there);
-    }
-    return strays;
-}
-
-;// CONCATENATED MODULE: ./host/transaction.js
-
-
-
-const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
-/** Returns once it is on disk. */
-function saveTransaction(state, transaction) {
-    writeDurably(transaction_file(state), JSON.stringify(transaction));
-}
-function loadTransaction(state) {
-    const text = readIfThere(transaction_file(state));
-    return text === null ? null : JSON.parse(text);
-}
-/** When it was last put on disk, in milliseconds since 1970. */
-function transactionSavedAt(state) {
-    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
-}
-
-;// CONCATENATED MODULE: ./host/activate.js
+;// CONCATENATED MODULE: ./host/deploy/activate.js
 
 
 
@@ -4577,7 +4683,7 @@ function expectationOf(transaction) {
     };
 }
 
-;// CONCATENATED MODULE: ./host/commit.js
+;// CONCATENATED MODULE: ./host/deploy/commit.js
 
 
 
@@ -4624,7 +4730,7 @@ async function removeLeftOut({ pm2, places, log }, { leftOut }) {
     inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
 }
 
-;// CONCATENATED MODULE: ./host/reload-advice.js
+;// CONCATENATED MODULE: ./host/deploy/reload-advice.js
 
 
 
@@ -4668,61 +4774,7 @@ function seconds(ms) {
     return `${Math.round(ms / 100) / 10} s`;
 }
 
-;// CONCATENATED MODULE: ./host/reserve.js
-
-
-
-/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
-const FILES = 16;
-const SIZE = 32 * 1024;
-/** A disk without room for this is full. Bytes. */
-const LEAST = 64 * 1024;
-const reserve = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
-/**
- * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
- * Throws where there is none to be had.
- */
-function takeReserve(runDir) {
-    try {
-        (0,external_node_fs_namespaceObject.mkdirSync)(reserve(runDir), { recursive: true, mode: 0o700 });
-        for (let n = 0; n < FILES; n++)
-            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(reserve(runDir), String(n)), (0,external_node_crypto_namespaceObject.randomBytes)(SIZE));
-    }
-    catch (error) {
-        freeReserve(runDir);
-        throw error;
-    }
-}
-/** Gives the reserve back where the disk is full by now, and says whether it did. */
-function makeRoom(runDir) {
-    const probe = (0,external_node_path_namespaceObject.join)(runDir, 'room');
-    try {
-        (0,external_node_fs_namespaceObject.writeFileSync)(probe, (0,external_node_crypto_namespaceObject.randomBytes)(LEAST), { mode: 0o600 });
-        return false;
-    }
-    catch {
-        const had = (0,external_node_fs_namespaceObject.existsSync)(reserve(runDir));
-        freeReserve(runDir);
-        return had;
-    }
-    finally {
-        remove(probe);
-    }
-}
-function freeReserve(runDir) {
-    remove(reserve(runDir));
-}
-/** On a disk that has become read-only there is nothing to give back. */
-function remove(path) {
-    try {
-        (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
-    }
-    catch {
-        // What comes next tells.
-    }
-}
-
-;// CONCATENATED MODULE: ./host/rollback.js
+;// CONCATENATED MODULE: ./host/deploy/rollback.js
 
 
 
@@ -4847,7 +4899,7 @@ function keepForDiagnosis({ places, log }, { staging, deployId }) {
     inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
 }
 
-;// CONCATENATED MODULE: ./host/go-live.js
+;// CONCATENATED MODULE: ./host/deploy/go-live.js
 
 
 
@@ -4962,7 +5014,598 @@ function bothFailures(first, second, { places }) {
     };
 }
 
-;// CONCATENATED MODULE: ./host/lock.js
+;// CONCATENATED MODULE: ./host/swap/match-mode.js
+
+
+
+const SETGID = 1024n;
+const PERMISSIONS = 4095n;
+/**
+ * Gives what is about to come to live the group, mode and owner of what it replaces, or of the directory that it comes
+ * to as if it were made there: a rename keeps staging's, and a web server of another group could no longer read it.
+ * The owner is changed only by root; a group that this user may not give is left. Returns the paths that were left so.
+ */
+function matchOwnership(places, ops) {
+    const isRoot = process.geteuid?.() === 0;
+    const refused = new Set();
+    const dress = (path, coming, look, mode) => {
+        const file = `${places.staging}/${path}`;
+        // A file with several names belongs to a package store, and perhaps to live, as well.
+        if (coming.isFile() && coming.nlink > 1n)
+            return;
+        const uid = look.uid ?? coming.uid;
+        const gid = look.gid ?? coming.gid;
+        let touched = false;
+        if (uid !== coming.uid || gid !== coming.gid) {
+            touched = permitted(() => (0,external_node_fs_namespaceObject.lchownSync)(file, Number(uid), Number(gid)));
+            if (!touched)
+                refused.add(path);
+        }
+        // Giving a file away can take mode bits off it.
+        if (coming.isSymbolicLink() || (!touched && mode === (coming.mode & PERMISSIONS)))
+            return;
+        if (!permitted(() => (0,external_node_fs_namespaceObject.chmodSync)(file, Number(mode))))
+            refused.add(path);
+    };
+    const match = (path, coming, replaced, inherited) => {
+        const alike = replaced !== null && kindOf(replaced) === kindOf(coming) ? replaced : null;
+        const look = replaced === null ? inherited : lookOf(replaced, isRoot, inherited);
+        dress(path, coming, look, modeFor(coming, alike, look));
+        if (!coming.isDirectory())
+            return;
+        const same = (look.uid ?? coming.uid) === coming.uid && (look.gid ?? coming.gid) === coming.gid;
+        const settled = same && (look.setgid === 0n || (coming.mode & SETGID) !== 0n);
+        // Below, only a counterpart in live could still ask for something else; nobody dresses packages one by one.
+        if (settled && (alike === null || path.endsWith('node_modules')))
+            return;
+        for (const name of (0,external_node_fs_namespaceObject.readdirSync)(`${places.staging}/${path}`)) {
+            const below = `${path}/${name}`;
+            const one = rename_statOf(`${places.staging}/${below}`);
+            if (one !== null && name !== '.git')
+                match(below, one, alike === null ? null : rename_statOf(`${places.live}/${below}`), look);
+        }
+    };
+    for (const { path, live, staging } of ops) {
+        const coming = staging ? rename_statOf(`${places.staging}/${path}`) : null;
+        const parent = rename_statOf((0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`));
+        if (coming === null || parent === null)
+            continue;
+        match(path, coming, live ? rename_statOf(`${places.live}/${path}`) : null, inheritedFrom(parent, isRoot));
+    }
+    return [...refused];
+}
+/** As if it were made in that directory: by its owner where root deploys, with its group where that is passed on. */
+function inheritedFrom(parent, isRoot) {
+    const setgid = parent.mode & SETGID;
+    return { uid: isRoot ? parent.uid : null, gid: isRoot || setgid !== 0n ? parent.gid : null, setgid };
+}
+function lookOf(replaced, isRoot, inherited) {
+    const setgid = replaced.isDirectory() ? replaced.mode & SETGID : inherited.setgid;
+    return { uid: isRoot ? replaced.uid : null, gid: replaced.gid, setgid };
+}
+/** A directory takes the mode of the one before, a file too, but whether it can be executed is the new version's to say. */
+function modeFor(coming, replaced, look) {
+    const mode = (replaced ?? coming).mode & PERMISSIONS;
+    if (coming.isDirectory())
+        return replaced === null ? mode | look.setgid : mode;
+    if (replaced === null)
+        return mode;
+    const readable = mode & 292n;
+    return (mode & 438n) | ((coming.mode & 64n) !== 0n ? readable >> 2n : 0n);
+}
+function kindOf(stat) {
+    return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
+}
+/** False where this user may not. */
+function permitted(change) {
+    try {
+        change();
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EPERM')
+            return false;
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/adoption.js
+
+
+/**
+ * What builds are known to make, for a checkout that was deployed by hand before: no record says what its builds made.
+ * Only what git ignores in live is taken as such, so that a directory of the app's own by one of these names is not.
+ */
+const BUILD_OUTPUTS = [
+    { names: ['node_modules'], of: 'npm, pnpm, yarn and bun: made anew by every install' },
+    { names: ['dist', 'build', 'out'], of: 'tsc, bundlers and most frameworks' },
+    { names: ['.next', '.nuxt', '.output', '.svelte-kit', '.astro', '.angular'], of: 'one framework each' },
+    { names: ['.turbo', '.cache', '.parcel-cache', '.vite', '.nx'], of: 'caches of build tools' },
+    { names: ['coverage', '.nyc_output', 'storybook-static'], of: 'test and documentation runs' },
+    {
+        names: ['next-env.d.ts', 'tsconfig.tsbuildinfo', '.eslintcache'],
+        of: 'single files of Next, tsc, ESLint',
+    },
+];
+const adoption_NAMES = BUILD_OUTPUTS.flatMap(({ names }) => names);
+/**
+ * Where apps keep what they write, even inside their own build output: of these, only what the new build makes too is
+ * taken as built.
+ */
+const APPS_OWN = /^(uploads?|storage|media|data|backups?|logs?|sessions|databases?|\.env.*)$/i;
+/** Paths in live beside tracked things that are named like a build's output. */
+function adoptionCandidates(live, tracked) {
+    const directories = parentsOf(tracked.keys());
+    const candidates = [];
+    for (const directory of directories) {
+        for (const name of adoption_NAMES) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            if (directories.has(path) || tracked.has(path))
+                continue;
+            if (live.kind(path) !== null)
+                candidates.push(path);
+        }
+    }
+    return candidates;
+}
+/**
+ * What a deploy by hand left in a directory, as if a build of ours had recorded it; or the path of a database that is in
+ * there, and then nothing of it can be taken as built. `next` is what the new version has in its place.
+ */
+function adopt(live, path, next, careful = false) {
+    const coming = next?.kind === 'directory' ? next.entries : new Map();
+    const entries = new Map();
+    for (const [name, kind] of live.list(path, Number.POSITIVE_INFINITY)) {
+        const inside = `${path}/${name}`;
+        const doubtful = careful || (APPS_OWN.test(name) && !inNodeModules(inside));
+        if (name === '.git' || (doubtful && coming.get(name)?.kind !== kind))
+            continue;
+        if (kind === 'leaf') {
+            if (!inNodeModules(inside) && live.isDatabase(inside))
+                return { database: inside };
+            entries.set(name, GENERATED);
+            continue;
+        }
+        const below = adopt(live, inside, coming.get(name), doubtful);
+        if ('database' in below)
+            return below;
+        entries.set(name, below);
+    }
+    return { kind: 'directory', tracked: false, entries };
+}
+
+;// CONCATENATED MODULE: ./host/swap/live-tree.js
+
+
+
+const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
+const COMPANION = /-(wal|shm|journal)$/;
+/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
+const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
+const CHUNK = 1024 * 1024;
+/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
+const LARGE_DIRECTORY = 1024 * 1024;
+/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
+function databaseOf(path) {
+    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
+}
+/** Reads `live`; `staging` only where the two are compared. */
+function readTree(live, staging) {
+    return {
+        kind(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
+        },
+        list(directory, limit) {
+            const path = `${live}/${directory}`;
+            // Reading a small directory at once is several times faster than reading it piece by piece.
+            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
+            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
+            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
+        },
+        stamp(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
+        },
+        content(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
+        },
+        isDatabase(path) {
+            if (NO_DATABASE.test(path))
+                return false;
+            const base = databaseOf(path);
+            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
+        },
+        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
+    };
+}
+function firstEntries(directory, limit) {
+    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
+    try {
+        const entries = [];
+        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
+            entries.push(entry);
+            if (entries.length >= limit)
+                break;
+        }
+        return entries;
+    }
+    finally {
+        handle.closeSync();
+    }
+}
+function hasHeader(file) {
+    const stat = rename_statOf(file);
+    // Opening a pipe would wait for its other end.
+    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
+        return false;
+    const start = Buffer.alloc(SQLITE.length);
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
+    try {
+        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+    return start.equals(SQLITE);
+}
+function sameContent(one, other) {
+    const a = rename_statOf(one);
+    const b = rename_statOf(other);
+    if (a === null || b === null)
+        return false;
+    if (a.isSymbolicLink() && b.isSymbolicLink())
+        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
+    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
+        return false;
+    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
+    try {
+        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
+        try {
+            return sameBytes(left, right);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(right);
+        }
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(left);
+    }
+}
+function sameBytes(one, other) {
+    const a = Buffer.alloc(CHUNK);
+    const b = Buffer.alloc(CHUNK);
+    for (;;) {
+        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, CHUNK, null);
+        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, CHUNK, null);
+        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
+            return false;
+        if (inOne === 0)
+            return true;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/apps-own.js
+
+
+function ownership(live, flagged) {
+    const seen = new Map();
+    const changed = (path, known) => {
+        if (known.stamp === null || live.stamp(path) === known.stamp)
+            return false;
+        return known.content === null || live.content(path) !== known.content;
+    };
+    const ofLeaf = (path, old, next) => {
+        const database = () => isAppsDatabase(live, path, old, next);
+        if (old?.kind !== 'leaf')
+            return database() ? 'database' : 'untracked';
+        if (flagged.has(path))
+            return 'flagged';
+        if (database())
+            return 'database';
+        return changed(path, old) ? 'changed' : null;
+    };
+    const search = (directory, old) => {
+        // Of one entry more than is known, one must be unknown: no directory is ever read further.
+        for (const [name, kind] of live.list(directory, old.entries.size + 1)) {
+            const path = `${directory}/${name}`;
+            const known = old.entries.get(name);
+            if (kind === 'directory') {
+                const own = known?.kind === 'directory' ? within(path, known) : { path, why: 'untracked' };
+                if (own !== null)
+                    return own;
+            }
+            else {
+                const why = ofLeaf(path, known, undefined);
+                if (why !== null)
+                    return { path, why };
+            }
+        }
+        return null;
+    };
+    const within = (directory, old) => {
+        const cached = seen.get(directory);
+        if (cached !== undefined)
+            return cached;
+        const own = search(directory, old);
+        seen.set(directory, own);
+        return own;
+    };
+    return { ofLeaf, within, changed };
+}
+/**
+ * A database is the app's whoever made it: production has written to it since. Two are not: one that git tracks in
+ * both versions and that has no journal beside it (the user's own choice), and a package's in `node_modules` that
+ * nobody has changed.
+ */
+function isAppsDatabase(live, path, old, next) {
+    if (!live.isDatabase(path))
+        return false;
+    if (databaseOf(path) !== null)
+        return true;
+    if (old?.kind !== 'leaf')
+        return true;
+    const hasJournal = ['-wal', '-journal'].some((suffix) => live.kind(path + suffix) !== null);
+    if (hasJournal)
+        return true;
+    if (inNodeModules(path))
+        return old.stamp !== null && live.stamp(path) !== old.stamp;
+    return !(old.tracked !== null && next?.kind === 'leaf' && next.tracked !== null);
+}
+
+;// CONCATENATED MODULE: ./host/swap/own-paths.js
+/**
+ * The topmost paths of live that are the app's own: no version put them there, or the app has written to them since.
+ * `exchanged` are the paths of the swap list, in which nothing is the app's own; `old` is what the live version has.
+ */
+function ownPaths(live, own, old, exchanged) {
+    const found = [];
+    const visit = (directory, known) => {
+        for (const [name, kind] of live.list(directory, Number.POSITIVE_INFINITY)) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            const there = known.entries.get(name);
+            if (name === '.git' || exchanged.has(path))
+                continue;
+            if (there?.kind === 'directory' && kind === 'directory')
+                visit(path, there);
+            else if (kind === 'directory' || own.ofLeaf(path, there, undefined) !== null)
+                found.push(path);
+        }
+    };
+    visit('', old);
+    return found;
+}
+
+;// CONCATENATED MODULE: ./host/swap/swap-list.js
+
+
+
+
+
+
+/** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
+async function swapList(input) {
+    const live = readTree(input.live, input.staging);
+    const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
+    const ignored = candidates.length === 0 ? new Set() : await input.ignored(candidates);
+    return listSwaps({ ...input, live, adoptable: candidates.filter((path) => ignored.has(path)) });
+}
+/** The rules, over data: `live` is asked only about paths that a version of ours has, or had. */
+function listSwaps(input) {
+    const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
+    const old = knownTree(trackedOld, generatedOld, 'known');
+    const next = knownTree(trackedNew, generatedNew, 'absent');
+    const found = { ops: [], collisions: [], adopted: [] };
+    const barred = new Set();
+    for (const path of input.adoptable) {
+        const coming = at(next, path);
+        const known = live.kind(path) === 'directory' ? adopt(live, path, coming) : GENERATED;
+        if ('database' in known) {
+            barred.add(path);
+            if (coming)
+                collide(found, { path: known.database, why: 'database' }, path, coming);
+        }
+        else {
+            graft(old, path, known);
+            found.adopted.push(path);
+        }
+    }
+    const own = ownership(live, input.flagged);
+    const walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
+    merge(walk, '', old, next);
+    found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const exchanged = new Set(found.ops.map(({ path }) => path));
+    return { ...found, version: next, own: () => ownPaths(live, own, old, exchanged) };
+}
+/** A directory that stays in live, for one of these reasons: entry by entry. */
+function merge(walk, directory, old, next) {
+    const names = new Set([...(old?.entries.keys() ?? []), ...(next?.entries.keys() ?? [])]);
+    for (const name of names) {
+        const path = directory === '' ? name : `${directory}/${name}`;
+        if (!walk.barred.has(path))
+            entry(walk, path, old?.entries.get(name), next?.entries.get(name));
+    }
+}
+function entry(walk, path, old, next) {
+    const { live, own, found } = walk;
+    if (!differs(walk, path, old, next))
+        return;
+    const exchange = () => found.ops.push({ path, live: true, staging: next !== undefined });
+    const kind = live.kind(path);
+    if (kind === null) {
+        if (next === undefined)
+            return;
+        // A journal of the build's beside the app's database would be read as that database's.
+        const database = databaseOf(path);
+        if (database !== null && live.isDatabase(database))
+            collide(found, { path: database, why: 'database' }, path, next);
+        else
+            found.ops.push({ path, live: false, staging: true });
+    }
+    else if (kind === 'leaf') {
+        const why = own.ofLeaf(path, old, next);
+        if (why === null)
+            exchange();
+        else if (next !== undefined && !(next.kind === 'leaf' && live.sameAsStaging(path)))
+            collide(found, { path, why }, path, next);
+    }
+    else if (next?.kind === 'leaf') {
+        const inside = old?.kind === 'directory' ? own.within(path, old) : { path, why: 'untracked' };
+        if (inside === null)
+            exchange();
+        else
+            collide(found, inside, path, next);
+    }
+    else {
+        const known = old?.kind === 'directory' ? old : null;
+        if (known !== null && !walk.pinned.has(path) && own.within(path, known) === null)
+            exchange();
+        else
+            merge(walk, path, known, next ?? null);
+    }
+}
+/** Whether the versions differ there: generated directories always do, for nothing but names is recorded of them. */
+function differs(walk, path, old, next) {
+    if (old?.kind === 'leaf' && next?.kind === 'leaf') {
+        if (old.tracked !== null && next.tracked !== null)
+            return old.content === null && next.content === null
+                ? old.tracked !== next.tracked
+                : old.content !== next.content;
+        const same = old.stamp !== null && old.content !== null && old.content === next.content;
+        return !same || walk.live.kind(path) !== 'leaf' || walk.own.changed(path, old);
+    }
+    if (old?.kind !== 'directory' || next?.kind !== 'directory')
+        return true;
+    if (!old.tracked && !next.tracked)
+        return old.entries.size + next.entries.size > 0;
+    if (old.entries.size !== next.entries.size)
+        return true;
+    for (const [name, known] of old.entries) {
+        if (differs(walk, path === '' ? name : `${path}/${name}`, known, next.entries.get(name)))
+            return true;
+    }
+    return false;
+}
+function collide(found, own, at, next) {
+    found.collisions.push({
+        ...own,
+        at,
+        brings: next.tracked === null || next.tracked === false ? 'generated' : 'tracked',
+    });
+}
+const REASONS = {
+    untracked: 'is neither tracked by git nor made by an earlier deploy',
+    changed: 'was changed since a deploy put it there',
+    database: 'is a database that the app may have written to',
+    flagged: 'is marked skip-worktree or assume-unchanged, so that local changes in it would not be seen',
+};
+const REMEDIES = {
+    untracked: 'move it away on the server if nothing needs it, or keep the new version from bringing its own',
+    changed: 'move it away on the server if the new one is wanted, or have the app write to a path that no build makes',
+    database: 'give the build another database than the production one, or keep it out of the repository',
+    flagged: "put the new version's content there, or take the mark off with 'git update-index --no-skip-worktree --no-assume-unchanged'",
+};
+/** One line for the user: what is in the way, of what, and what to do. */
+function describeCollision({ path, why, at, brings }) {
+    const bringer = brings === 'tracked' ? 'the commit has' : 'the build made';
+    const its = at === path ? 'its own' : JSON.stringify(at);
+    return `${JSON.stringify(path)} ${REASONS[why]}, and ${bringer} ${its}: ${REMEDIES[why]}.`;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/in-place.js
+
+
+
+
+
+
+
+
+
+/** The live checkout must be as its commit and our deploys left it. */
+async function checkLive(context, generatedOld) {
+    const { places, git } = context;
+    await refuseGitLocks(git);
+    const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
+    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
+        const within = await localChanges((0,external_node_path_namespaceObject.join)(places.live, path), context.gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), NO_TRACES);
+        changes.push(...within.map((inner) => `${path}/${inner}`));
+    }
+    refuseLocalChanges(places.live, changes);
+}
+const NO_TRACES = { rewritten: {}, deleted: [] };
+/** Submodules of a checkout that was made by hand; what a deploy of ours made of them is in its record. */
+async function oldSubmodules({ git, gitIn }) {
+    const { sha } = await readHead(git);
+    return sha === null ? [] : submodulePaths(git, gitIn, sha);
+}
+/** The files of the version that is live, those of submodules too where no record of ours has them. */
+async function oldFiles(context, head, generatedOld) {
+    const { places, git, gitIn } = context;
+    if (head.sha === null)
+        return new Map();
+    const files = await trackedFiles(git, head.sha);
+    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
+        const within = await trackedFiles(gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), 'HEAD');
+        for (const [inner, fingerprint] of within)
+            files.set(`${path}/${inner}`, fingerprint);
+    }
+    return files;
+}
+/** Lists the renames that make the staged version live, and refuses where one would touch what is the app's own. */
+async function listSwap(context, staged, head, generatedOld) {
+    const { places, git } = context;
+    const [trackedOld, trackedNew, flagged] = await Promise.all([
+        oldFiles(context, head, generatedOld),
+        trackedFiles(git, staged.sha),
+        flaggedFiles(git),
+    ]);
+    const { ops, collisions, adopted, ...surroundings } = await swapList({
+        live: places.live,
+        staging: staged.staging,
+        trackedOld,
+        trackedNew,
+        generatedOld,
+        generatedNew: staged.generated,
+        flagged,
+        pinned: workingDirectories(context, staged.config),
+        ignored: (paths) => ignoredPaths(git, paths),
+    });
+    if (collisions.length > 0) {
+        const [first] = collisions;
+        const more = collisions.length > 1 ? ` So would ${collisions.length - 1} more, listed above.` : '';
+        throw new DeployFailure(`The new version would replace what is not a deploy's: ${first === undefined ? '' : describeCollision(first)}${more}`, {
+            output: collisions.map(describeCollision),
+            remedy: 'Move it away on the server, or keep the new version from bringing its own, and run the job again.',
+        });
+    }
+    if (adopted.length > 0)
+        inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
+    return { ops, ...surroundings };
+}
+/** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
+function workingDirectories({ places }, config) {
+    const within = config
+        .filter(({ cwd }) => isWithin(places.live, cwd))
+        .map(({ cwd }) => (0,external_node_path_namespaceObject.relative)(places.live, cwd));
+    return [(0,external_node_path_namespaceObject.relative)(places.live, places.workDir), ...within].filter((path) => path !== '');
+}
+/** Makes what replaces look like what it replaces, and brings the build to disk before it is relied upon. */
+async function settle(context, staged, ops) {
+    const places = { live: context.places.live, staging: staged.staging, kept: staged.kept };
+    makePrivate(staged.kept);
+    checkSwap(places, ops);
+    const unlike = matchOwnership(places, ops);
+    if (unlike.length > 0) {
+        const shown = unlike.slice(0, 5).join(', ');
+        warn(context.log, `These will not have the group or mode of what they replace, which this user may not set: ${shown}.`);
+    }
+    // Without it a power cut soon after the swap could leave empty files where the old ones were.
+    await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
+}
+
+;// CONCATENATED MODULE: ./host/system/lock.js
 
 
 
@@ -5062,7 +5705,7 @@ function pause(ms, cancel) {
     });
 }
 
-;// CONCATENATED MODULE: ./host/locks.js
+;// CONCATENATED MODULE: ./host/deploy/locks.js
 
 
 
@@ -5112,7 +5755,7 @@ function take({ plan, clock, runner, log }, directory, note) {
     return clock.book('lock', () => takeLock(directory, note, plan.run, wait));
 }
 
-;// CONCATENATED MODULE: ./host/history.js
+;// CONCATENATED MODULE: ./host/state/history.js
 /** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
 function endedDeploys(entries) {
     const ended = new Map();
@@ -5169,7 +5812,7 @@ function isVerified(entry) {
     return entry.outcome === 'deployed' && entry.sha !== null;
 }
 
-;// CONCATENATED MODULE: ./host/newer-run.js
+;// CONCATENATED MODULE: ./host/deploy/newer-run.js
 
 
 /**
@@ -5195,71 +5838,31 @@ function refuseOlderRun(newer, run) {
     });
 }
 
-;// CONCATENATED MODULE: external "node:events"
-const external_node_events_namespaceObject = require("node:events");
-;// CONCATENATED MODULE: ./host/probe.js
+;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
 
 
-/** Milliseconds. */
-const EVERY = 100;
-/** A site that hangs is not to be buried under requests. */
-const MOST_AT_ONCE = 10;
-/**
- * Requests the app's health URL again and again until it is stopped, each time over a new connection, as a visitor
- * would. With two URLs, since the app's port changes with this deploy, a good answer of either one counts; without any,
- * nothing is done.
- */
-function startProbe(urls) {
-    if (urls.length === 0)
-        return { stop: () => null };
-    const asked = [];
-    const abort = new AbortController();
-    (0,external_node_events_namespaceObject.setMaxListeners)(0, abort.signal);
-    let underWay = 0;
-    let counted = null;
-    const ask = async () => {
-        if (underWay >= MOST_AT_ONCE)
-            return;
-        underWay += 1;
-        const at = performance.now();
-        const complaints = await Promise.all(urls.map((url) => complaintAbout(url, { cancel: abort.signal }).catch(String)));
-        underWay -= 1;
-        if (counted === null)
-            asked.push({ at, good: complaints.includes(null) });
-    };
-    const timer = setInterval(() => void ask(), EVERY);
-    timer.unref();
-    void ask();
-    return {
-        stop() {
-            if (counted !== null)
-                return counted;
-            clearInterval(timer);
-            counted = countRequests(asked, performance.now());
-            abort.abort();
-            return counted;
-        },
-    };
-}
-/** Each stretch of failures counts from its first request to the next good one, or to the `end`; by when they were sent. */
-function countRequests(asked, end) {
-    let downtime = 0;
-    let downSince = null;
-    for (const { at, good } of [...asked].sort((a, b) => a.at - b.at)) {
-        if (!good)
-            downSince ??= at;
-        else if (downSince !== null) {
-            downtime += at - downSince;
-            downSince = null;
-        }
-    }
-    if (downSince !== null)
-        downtime += end - downSince;
-    const failed = asked.filter(({ good }) => !good).length;
-    return { sent: asked.length, failed, downtimeMs: Math.round(downtime) };
+
+
+/** Changes when anything but the commit changes what a deploy does. */
+function fingerprintOf({ plan, places, pm2 }) {
+    const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
+    const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
+    const all = [
+        workingDirectory,
+        install,
+        build,
+        apps,
+        ecosystem,
+        script,
+        pm2Env,
+        envFiles,
+        process.version,
+        pm2.install.version,
+    ];
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
 }
 
-;// CONCATENATED MODULE: ./host/journal.js
+;// CONCATENATED MODULE: ./host/state/journal.js
 
 
 /** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
@@ -5309,60 +5912,7 @@ function unfinished(entries) {
     return last !== undefined && OPEN.includes(last.state) ? last : null;
 }
 
-;// CONCATENATED MODULE: ./host/redact.js
-/** Shorter values are too likely to be an ordinary word of a log. */
-const SHORTEST = 8;
-/** Variables that say where and how a process runs, not what it must keep secret. */
-const HARMLESS = new Set([
-    'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
-    'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
-    'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
-    'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
-]); // biome-ignore format: a list reads best packed
-const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
-/** Takes secret values out of text before it becomes an event. */
-function createRedactor() {
-    const secrets = new Set();
-    let longestFirst = [];
-    return {
-        hide(values) {
-            for (const value of values) {
-                // A value of several lines is printed line by line.
-                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
-                    const trimmed = part.trim();
-                    if (trimmed.length >= SHORTEST)
-                        secrets.add(trimmed);
-                }
-            }
-            longestFirst = [...secrets].sort((a, b) => b.length - a.length);
-        },
-        redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
-    };
-}
-/** The values of an environment that may be secret. */
-function secretsOfEnvironment(env) {
-    return Object.keys(env)
-        .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
-        .map((name) => env[name] ?? '')
-        .filter((value) => typeof value === 'string');
-}
-/** The values of a `.env` file, in the forms that dotenv takes. */
-function secretsOfEnvFile(text) {
-    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
-    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
-        const value = double ?? single ?? back ?? plain ?? '';
-        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
-        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
-        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
-    });
-}
-/** The secrets of an app's `env` and of every `env_<name>`. */
-function secretsOfApp(app) {
-    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
-    return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
-}
-
-;// CONCATENATED MODULE: ./host/reconcile.js
+;// CONCATENATED MODULE: ./host/deploy/reconcile.js
 
 
 
@@ -5458,693 +6008,7 @@ async function commitIfHealthy(context, transaction) {
     return true;
 }
 
-;// CONCATENATED MODULE: ./host/advice.js
-
-/** How an app tells PM2 that it is ready; `source` is its script's text. */
-const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
-/**
- * What of an app's settings may cost its users something in a deploy, each with the line to change. `source` is the
- * text of its script, or null where that is not to be had.
- */
-function adviseOn(app, source) {
-    const { count, mode } = expectedInstances(app);
-    const serves = app.env.PORT !== undefined;
-    const advice = [
-        app.watch === true || Array.isArray(app.watch)
-            ? 'watch is on, so that PM2 restarts it by itself while its files are swapped: set "watch: false"'
-            : null,
-        app.autorestart === false
-            ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
-            : null,
-        isPackageManager(scriptOf(app) ?? '')
-            ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
-            : null,
-        serves && mode === 'fork'
-            ? 'in fork mode PM2 restarts instead of reloading, and connections are refused meanwhile: set "exec_mode: \'cluster\', instances: 2"'
-            : null,
-        serves && mode === 'cluster' && count === 1
-            ? 'with one instance a slow start can cost requests: set "instances: 2"'
-            : null,
-        serves && mode === 'cluster' && app.wait_ready !== true
-            ? source !== null && SAYS_READY.test(source)
-                ? 'it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true"'
-                : 'PM2 takes it for ready as soon as it listens; if it cannot answer by then, have it call process.send(\'ready\') when it can, and set "wait_ready: true"'
-            : null,
-    ];
-    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
-}
-
-;// CONCATENATED MODULE: ./host/ecosystem-reader.js
-/**
- * The program of the child process that evaluates an ecosystem file: a text, since it runs by `node -e` and must reach
- * the host unchanged by any bundler. Arguments: the file, how to read it (`code`, `json`, `yaml`), PM2's directory, a mark.
- * It prints the mark, the config (or what went wrong) as one line of JSON, and the mark again; all else is noise.
- */
-const ECOSYSTEM_READER = `
-'use strict';
-const [file, form, pm2Root, mark] = process.argv.slice(1);
-const { createRequire } = require('module');
-const { pathToFileURL } = require('url');
-const { spawnSync } = require('child_process');
-const fs = require('fs');
-const vm = require('vm');
-// 'node -e' makes these global, where an ES module would find them.
-for (const name of ['module', 'exports', 'require', '__filename', '__dirname']) delete globalThis[name];
-
-async function evaluate() {
-  if (form === 'json') return vm.runInThisContext('(' + fs.readFileSync(file, 'utf8') + '\\n)', { filename: file });
-  if (form === 'yaml') {
-    const yaml = createRequire(pm2Root + '/package.json')('js-yaml');
-    return yaml.load(fs.readFileSync(file, 'utf8'), { filename: file });
-  }
-  let loaded;
-  try {
-    loaded = createRequire(file)(file);
-  } catch (error) {
-    if (!error || !['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes(error.code)) throw error;
-    loaded = await import(pathToFileURL(file).href);
-  }
-  const own = loaded && typeof loaded === 'object' ? loaded : {};
-  return own.apps === undefined && own.pm2 === undefined && own.default !== undefined ? await own.default : loaded;
-}
-
-function lineOf(error) {
-  if (error && error.mark && typeof error.mark.line === 'number') return error.mark.line + 1;
-  const line = lineIn(String((error && error.stack) || ''));
-  if (line !== null || form !== 'code' || !(error instanceof SyntaxError)) return line;
-  // An ES module's is known to Node's own report only.
-  return lineIn(String(spawnSync(process.execPath, ['--check', file], { timeout: 5000 }).stderr));
-}
-
-function lineIn(text) {
-  for (const name of [pathToFileURL(file).href, file]) {
-    const at = text.indexOf(name + ':');
-    const line = at < 0 ? NaN : parseInt(text.slice(at + name.length + 1), 10);
-    if (line > 0) return line;
-  }
-  return null;
-}
-
-function answer(value) {
-  const line = JSON.stringify(value);
-  process.stdout.write('\\n' + mark + line + mark + '\\n', () => process.exit(0));
-}
-
-evaluate()
-  .then((value) => {
-    if (typeof value === 'function') throw new TypeError('it exports a function, where PM2 takes an object with apps');
-    answer({ value });
-  })
-  .catch((error) => {
-    const message = error && error.message ? (error.name || 'Error') + ': ' + (error.reason || error.message) : String(error);
-    answer({ error: { message, line: lineOf(error) } });
-  });
-`;
-
-;// CONCATENATED MODULE: ./host/ecosystem.js
-
-
-
-
-
-
-const FORMS = {
-    '.js': 'code',
-    '.cjs': 'code',
-    '.mjs': 'code',
-    '.json': 'json',
-    '.yml': 'yaml',
-    '.yaml': 'yaml',
-};
-/** Where it is looked for, in this order: what `pm2 init` writes, what PM2 itself looks for, what people call it. */
-const ecosystem_NAMES = ['ecosystem', 'pm2', 'process', 'processes'].flatMap((name) => [
-    ...['.config.js', '.config.cjs', '.config.mjs', '.json', '.yml', '.yaml'].map((suffix) => `${name}${suffix}`),
-]);
-const READS_WITHIN = 30_000;
-/**
- * The ecosystem file of an app: `given`, relative to the directory `dir`, or the first that is found in `dir`.
- * Absolute. Throws a `DeployFailure` that says where it was looked for.
- */
-function findEcosystem(dir, given) {
-    if (given === null) {
-        const found = ecosystemIn(dir);
-        if (found !== null)
-            return found;
-        throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
-            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${ecosystem_NAMES.join(', ')}.`,
-        });
-    }
-    const file = (0,external_node_path_namespaceObject.resolve)(dir, given);
-    if (!FORMS[(0,external_node_path_namespaceObject.extname)(file)]) {
-        throw new DeployFailure(`The ecosystem file ${JSON.stringify(given)} is of no kind that PM2 reads: it takes ${Object.keys(FORMS).join(', ')}.`);
-    }
-    if (isFile(file))
-        return file;
-    throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'It is looked for from the working directory, in the commit that is deployed.' });
-}
-/** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
-function ecosystemIn(dir) {
-    return ecosystem_NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile) ?? null;
-}
-/**
- * The apps of an ecosystem file (absolute path), evaluated in a child process, as the user wrote them: secret.
- * Variables of a `deploy` section, which PM2 adds by `--env`, are found as `env_<name>` of every app.
- * Throws a `DeployFailure` with the file, the message and the line where it cannot be evaluated or holds no apps.
- */
-async function readEcosystem(file, options) {
-    const { node, env, cwd, pm2Root, timeLimit = READS_WITHIN } = options;
-    const form = FORMS[(0,external_node_path_namespaceObject.extname)(file)] ?? 'code';
-    const mark = `@${(0,external_node_crypto_namespaceObject.randomBytes)(12).toString('hex')}@`;
-    const result = await run(node, ['-e', ECOSYSTEM_READER, '--', file, form, pm2Root, mark], {
-        cwd,
-        env,
-        timeLimit,
-    });
-    const noise = result.tail.filter((line) => !line.includes(mark));
-    const answer = result.stdout.split(mark)[1];
-    if (answer === undefined) {
-        const how = result.stopped === 'time limit'
-            ? `it did not end within ${timeLimit / 1000} s`
-            : `it ended its own process (${result.signal ?? `code ${result.code}`})`;
-        throw new DeployFailure(`The ecosystem file ${(0,external_node_path_namespaceObject.basename)(file)} cannot be evaluated: ${how}.`, {
-            output: noise,
-        });
-    }
-    const { value, error } = JSON.parse(answer);
-    if (error) {
-        const line = error.line === null ? '' : ` (line ${error.line})`;
-        const commonJs = /(module|exports|require) is not defined in ES module scope/.test(error.message);
-        throw new DeployFailure(`The ecosystem file ${(0,external_node_path_namespaceObject.basename)(file)} cannot be evaluated: ${error.message}${line}.`, commonJs ? { remedy: 'With "type": "module", a file that uses module.exports must end in .cjs.' } : {});
-    }
-    return appsOf(value, (0,external_node_path_namespaceObject.basename)(file));
-}
-/** The forms that PM2 takes: an object with `apps` or `pm2`, a list of apps, or one app. */
-function appsOf(value, file) {
-    const holds = ecosystem_isRecord(value) ? (value.apps ?? value.pm2 ?? value) : value;
-    const apps = Array.isArray(holds) ? holds : [holds];
-    const odd = apps.findIndex((app) => !ecosystem_isRecord(app) || Object.keys(app).length === 0);
-    if (odd >= 0 || apps.length === 0) {
-        throw new DeployFailure(`The ecosystem file ${file} holds no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`, { remedy: 'It must export { apps: [{ name, script, … }] }.' });
-    }
-    const stages = ecosystem_isRecord(value) && ecosystem_isRecord(value.deploy) ? Object.entries(value.deploy) : [];
-    return apps.map((app) => {
-        const whole = { ...app };
-        for (const [stage, settings] of stages) {
-            if (!ecosystem_isRecord(settings) || !ecosystem_isRecord(settings.env))
-                continue;
-            const own = app[`env_${stage}`];
-            whole[`env_${stage}`] = { ...settings.env, ...(ecosystem_isRecord(own) ? own : {}) };
-        }
-        return whole;
-    });
-}
-function ecosystem_isRecord(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-function isFile(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.statSync)(path).isFile();
-    }
-    catch {
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/script-app.js
-
-
-
-/** What Node runs as it is, and so what PM2 can run in cluster mode. */
-const NODE_SCRIPT = /\.[cm]?js$/;
-/**
- * The app of a host without an ecosystem file; `script` is relative to `workDir`. What runs under that name already
- * (`running`) keeps its settings, whoever started it: directory, mode, instances, arguments, environment, interpreter.
- * A Node script that is started for the first time gets the mode that PM2 can reload. Holds an environment: secret.
- */
-function scriptApp(name, script, workDir, running) {
-    const file = (0,external_node_path_namespaceObject.join)(workDir, script);
-    const [kept] = baselineConfig(running.filter((one) => one.name === name));
-    if (kept === undefined) {
-        const reloadable = { exec_mode: 'cluster', instances: 1, listen_timeout: 10_000, kill_timeout: 5_000 };
-        return { name, script: file, ...(NODE_SCRIPT.test(script) ? reloadable : {}) };
-    }
-    const app = { ...kept, script: file };
-    // What was said to a package manager, such as `run start`, is nothing to say to the script.
-    if (isPackageManager(String(kept.script))) {
-        app.args = [];
-        delete app.interpreter;
-    }
-    return app;
-}
-
-;// CONCATENATED MODULE: ./host/apps.js
-
-
-
-
-/**
- * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
- * where it is, so that whatever it requires is of its own version.
- */
-async function readApps({ plan, places, pm2 }, top, deployId) {
-    const workDir = (0,external_node_path_namespaceObject.join)(top, plan.workingDirectory);
-    const [name] = plan.apps;
-    if (plan.script !== null && name !== undefined) {
-        const app = scriptApp(name, plan.script, workDir, await pm2.list());
-        return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
-    }
-    const file = findEcosystem(workDir, plan.ecosystem);
-    const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
-    const apps = chooseApps(await readEcosystem(file, options), plan.apps);
-    return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
-}
-
-;// CONCATENATED MODULE: ./host/package-managers.js
-const PACKAGE_MANAGERS = [
-    {
-        name: 'npm',
-        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
-        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
-    },
-    {
-        name: 'pnpm',
-        lockfiles: ['pnpm-lock.yaml'],
-        install: () => ['install', '--frozen-lockfile', '--prod=false'],
-    },
-    {
-        name: 'yarn',
-        lockfiles: ['yarn.lock'],
-        install: ({ berry }) => berry
-            ? ['install', '--immutable']
-            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
-    },
-    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
-];
-/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
-function choosePackageManager({ files, field, }) {
-    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
-    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
-    if (manager === undefined)
-        return null;
-    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
-    return { name: manager.name, install: manager.install({ berry }) };
-}
-
-;// CONCATENATED MODULE: ./host/build.js
-
-
-
-
-
-async function install(step, options) {
-    return build_carryOut('install', step.kind === 'default' ? defaultInstall(options) : custom('install', step, options), options);
-}
-async function build(step, options) {
-    return build_carryOut('build', step.kind === 'default' ? defaultBuild(options) : custom('build', step, options), options);
-}
-/** Resolves with a sentence for the log. */
-async function build_carryOut(name, step, options) {
-    if (step === null)
-        return `Nothing to ${name}.`;
-    const result = await run(step.file, step.args, {
-        cwd: step.cwd,
-        env: options.env,
-        timeLimit: options.timeLimit,
-        cancel: options.cancel,
-        onLine: options.onLine,
-        reap: true,
-    });
-    if (result.stopped === 'cancelled')
-        throw options.cancel.reason;
-    if (result.code !== 0)
-        throw stepFailure(name, step.shown, result, options);
-    return `${step.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`;
-}
-function stepFailure(name, shown, result, options) {
-    const how = result.stopped === 'time limit'
-        ? `did not end within ${Math.round(options.timeLimit / 1000)} s (command-timeout) and was stopped`
-        : result.code === null
-            ? `was ended by ${result.signal}`
-            : `ended with exit code ${result.code}`;
-    const memory = result.signal === 'SIGKILL' && result.stopped === null;
-    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
-        output: result.tail,
-        ...(memory
-            ? {
-                remedy: "Often the kernel ends a build that way when memory runs out: see 'dmesg | tail' on the server.",
-            }
-            : {}),
-    });
-}
-/** A user's command is a script of its own: its first failing line ends it. */
-function custom(name, step, { scratch, workDir, env }) {
-    if (step.kind !== 'command')
-        return null;
-    const script = (0,external_node_path_namespaceObject.join)(scratch, `${name}-command.sh`);
-    (0,external_node_fs_namespaceObject.rmSync)(script, { force: true });
-    (0,external_node_fs_namespaceObject.writeFileSync)(script, `${step.command}\n`, { mode: 0o600 });
-    return {
-        file: onPath('bash', env) ? 'bash' : 'sh',
-        args: ['-e', script],
-        cwd: workDir,
-        shown: firstLine(step.command),
-    };
-}
-function defaultInstall({ staging, workDir, env }) {
-    const chosen = packageManagerOf(staging, workDir);
-    if (chosen !== null)
-        return managed(chosen.name, chosen.install, chosen.directory, env);
-    const manifest = packageJson(workDir);
-    if (manifest === null ||
-        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
-        return null;
-    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
-        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
-    });
-}
-function defaultBuild({ staging, workDir, env }) {
-    if (packageJson(workDir)?.scripts?.build === undefined)
-        return null;
-    return managed(packageManagerOf(staging, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
-}
-/** In a monorepo the lockfile lies above the app. */
-function packageManagerOf(staging, workDir) {
-    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
-        const field = packageJson(directory)?.packageManager ?? null;
-        const chosen = choosePackageManager({ files: filesOf(directory), field });
-        if (chosen !== null)
-            return { ...chosen, directory };
-        if ((0,external_node_path_namespaceObject.relative)(staging, directory) === '')
-            return null;
-    }
-}
-/** Corepack stands in for a package manager that is not installed by itself. */
-function managed(name, args, cwd, env) {
-    const shown = [name, ...args].join(' ');
-    if (onPath(name, env))
-        return { file: name, args, cwd, shown };
-    if (name !== 'bun' && onPath('corepack', env))
-        return { file: 'corepack', args: [name, ...args], cwd, shown };
-    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
-        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
-    });
-}
-function onPath(name, env) {
-    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
-        try {
-            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
-            return directory !== '';
-        }
-        catch {
-            return false;
-        }
-    });
-}
-function filesOf(directory) {
-    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
-}
-function packageJson(directory) {
-    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
-    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
-        return null;
-    try {
-        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
-    }
-    catch (error) {
-        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
-    }
-}
-function firstLine(command) {
-    const [first = '', ...rest] = command.trim().split('\n');
-    return rest.length > 0 ? `${first} …` : first;
-}
-
-;// CONCATENATED MODULE: ./host/submodules.js
-
-
-
-
-
-
-const UPDATE = ['submodule', '--quiet', 'update', '--init'];
-const WHAT = 'Checking out the submodules';
-/**
- * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
- * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
- */
-async function fillSubmodules(git, gitIn, opening) {
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
-        return;
-    const result = await git.attempt([...UPDATE, '--recursive']);
-    if (result.code === 0)
-        return;
-    if (opening.gitToken === null || !lacksCredentials(result))
-        throw git.failure(result, WHAT);
-    await fillOneByOne(git, gitIn, opening);
-}
-/**
- * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
- * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
- */
-async function fillOneByOne(git, gitIn, opening) {
-    await git.text(['submodule', '--quiet', 'init'], WHAT);
-    for (const { name, path, sha } of await submodulesOf(git)) {
-        const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
-        // Where there is none, git does not want it filled.
-        if (url === '')
-            continue;
-        if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
-            await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
-        }
-        await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
-        const within = gitIn((0,external_node_path_namespaceObject.join)(git.directory, path));
-        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(within.directory, '.gitmodules')))
-            await fillOneByOne(within, gitIn, opening);
-    }
-}
-/** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
-async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
-    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
-    const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
-    const repository = gitIn(directory);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
-        await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
-        await repository.text(['config', 'core.bare', 'false'], WHAT);
-        await repository.text(['config', 'remote.origin.url', url], WHAT);
-    }
-    try {
-        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
-    }
-    catch (error) {
-        if (!(error instanceof DeployFailure))
-            throw error;
-        const { remedy, output } = error;
-        throw new DeployFailure(`The submodule ${path} was not fetched. ${error.message}`, {
-            output,
-            ...(remedy !== null && { remedy }),
-        });
-    }
-}
-/** The submodules of the commit that is checked out, by .gitmodules; with the commit that each is to be at. */
-async function submodulesOf(git) {
-    const listing = await git.attempt([
-        'config',
-        '-z',
-        '--file',
-        '.gitmodules',
-        '--get-regexp',
-        '^submodule\\..*\\.path$',
-    ]);
-    const found = [];
-    for (const entry of splitZ(listing.stdout)) {
-        const end = entry.indexOf('\n');
-        const name = entry.slice('submodule.'.length, end - '.path'.length);
-        const path = entry.slice(end + 1);
-        // Git passes over such a name itself, since it becomes a directory's.
-        if (name.split(/[/\\]/).includes('..'))
-            continue;
-        const [mode, , rest] = (await git.attempt(['ls-tree', 'HEAD', '--', path])).stdout.split(' ');
-        if (mode === '160000' && rest !== undefined)
-            found.push({ name, path, sha: rest.split('\t')[0] ?? '' });
-    }
-    return found;
-}
-
-;// CONCATENATED MODULE: ./host/staging.js
-
-
-
-
-
-/**
- * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
- * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
- * and it has the tags, so that `git describe` answers as it would in live.
- */
-async function checkOut(live, gitIn, staging, sha, opening) {
-    // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
-    const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
-    const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
-    (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
-    const git = gitIn(staging);
-    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
-    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
-    const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
-    for (const name of ['config', 'config.worktree', 'shallow']) {
-        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
-            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(source, name), (0,external_node_path_namespaceObject.join)(own, name));
-    }
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'info')))
-        (0,external_node_fs_namespaceObject.cpSync)((0,external_node_path_namespaceObject.join)(source, 'info'), (0,external_node_path_namespaceObject.join)(own, 'info'), { recursive: true });
-    for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
-        await git.attempt(['config', '--local', '--unset-all', key]);
-    }
-    // Large files that live has already are not downloaded again.
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
-        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
-    (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
-    const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
-    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
-    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    await fillSubmodules(git, gitIn, opening);
-}
-/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
-function endLeftBuild(beside) {
-    const workshop = (0,external_node_path_namespaceObject.join)(beside, 'staging');
-    const pids = allPids().filter((pid) => {
-        const cwd = realOrSame(`/proc/${pid}/cwd`);
-        return cwd === workshop || cwd.startsWith(`${workshop}/`);
-    });
-    for (const pid of pids) {
-        try {
-            process.kill(pid, 'SIGKILL');
-        }
-        catch {
-            // It has just ended.
-        }
-    }
-}
-
-;// CONCATENATED MODULE: ./host/stage.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
-async function stage(context, sha) {
-    const { plan, places, clock, runner, env } = context;
-    discardLeftovers(context);
-    makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
-    const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
-    const { gitToken } = plan;
-    await checkOut(context.git, context.gitIn, workshop, sha, {
-        gitToken,
-        say: (text) => inform(context.log, text),
-    });
-    const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
-    const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
-    const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(workDir)) {
-        throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
-    }
-    for (const directory of [workshop, workDir])
-        hideEnvValues(context, directory);
-    const options = {
-        staging: workshop,
-        workDir,
-        env,
-        timeLimit: plan.commandTimeout,
-        cancel: runner.cancelled,
-        scratch: context.runDir,
-    };
-    for (const [name, step, work] of [
-        ['install', plan.install, install],
-        ['build', plan.build, build],
-    ]) {
-        const onLine = (text) => context.log({ type: 'output', from: name, text });
-        inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
-    }
-    // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
-    const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
-    (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
-    tellUnusedEcosystem(context, (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory));
-    const config = await readApps(context, staging, plan.deployId);
-    for (const app of config) {
-        context.redactor.hide(secretsOfApp(app));
-        requireScript(app, places.live, staging);
-    }
-    advise(context, config, staging);
-    hideEnvFiles(staging, shown);
-    // Each names a directory of the staging clone that does not come along.
-    for (const path of submodules)
-        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
-    const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
-    const record = saveRecord(places.state, plan.deployId, generated);
-    return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
-}
-function stage_textOf(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch {
-        return null;
-    }
-}
-function advise({ plan, places, log }, config, staging) {
-    const advice = config.flatMap((app) => {
-        const file = scriptFile(app);
-        return adviseOn(app, file === null ? null : stage_textOf((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(places.live, file))));
-    });
-    for (const text of advice)
-        warn(log, text);
-    if (plan.script !== null && advice.length > 0)
-        inform(log, "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.");
-}
-/** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
-function tellUnusedEcosystem({ plan, log }, workDir) {
-    const found = plan.script === null ? null : ecosystemIn(workDir);
-    if (found === null)
-        return;
-    warn(log, `${(0,external_node_path_namespaceObject.basename)(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`);
-}
-/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
-function hideEnvValues({ redactor }, directory) {
-    for (const name of envFilesIn(directory)) {
-        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, name), 'utf8')));
-    }
-}
-/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
-function requireScript(app, live, staging) {
-    const file = scriptFile(app);
-    if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
-        return;
-    throw new DeployFailure(`The finished build has no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
-        remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
-    });
-}
-/** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
-function discardLeftovers({ places }) {
-    const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
-    endLeftBuild(places.beside);
-    if (exists(workshop))
-        (0,external_node_fs_namespaceObject.renameSync)(workshop, (0,external_node_path_namespaceObject.join)(places.beside, `discarded-${Date.now()}`));
-}
-
-;// CONCATENATED MODULE: ./host/target.js
+;// CONCATENATED MODULE: ./host/deploy/target.js
 
 
 
@@ -6204,7 +6068,7 @@ function describe({ sha, outcome, at, run }) {
     return `${sha ?? 'an unknown commit'}, ${outcome} at ${at} by ${run.actor}, ${run.url}`;
 }
 
-;// CONCATENATED MODULE: ./host/live-health.js
+;// CONCATENATED MODULE: ./host/health/live-health.js
 
 
 
@@ -6227,7 +6091,7 @@ async function complaintAboutLive(context, current) {
     return verdict.kind === 'healthy' ? null : verdict.why;
 }
 
-;// CONCATENATED MODULE: ./host/unchanged.js
+;// CONCATENATED MODULE: ./host/deploy/unchanged.js
 
 
 
@@ -6256,7 +6120,7 @@ async function differsFrom(context, sha, head, current, generated) {
     return complaintAboutLive(context, current);
 }
 
-;// CONCATENATED MODULE: ./host/deploy.js
+;// CONCATENATED MODULE: ./host/deploy/deploy.js
 
 
 
@@ -6408,210 +6272,6 @@ async function deployLocked(context, progress) {
 function noteUnchanged({ journal, plan }, sha) {
     const { deployId: deploy, mode, run } = plan;
     journal.write({ deploy, mode, state: 'fetched', run, sha, outcome: 'unchanged', reason: null });
-}
-
-;// CONCATENATED MODULE: ./host/events.js
-
-
-
-/** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
-const MOST_OUTPUT = 2_000_000;
-const events_LONGEST_LINE = 2_000;
-/** Writes events where followers read them, without secrets. Returns once the event is in the file. */
-function openEvents(runDir, redactor) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
-    const append = (line) => {
-        try {
-            const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
-            if ((0,external_node_fs_namespaceObject.writeSync)(descriptor, line) === line.length)
-                return true;
-            // The next event must not continue one that found room in part.
-            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
-        }
-        catch {
-            // A full disk must stop the telling only, never a rollback.
-        }
-        return false;
-    };
-    const write = (json) => {
-        const line = Buffer.from(`${json}\n`);
-        if (append(line))
-            return;
-        freeReserve(runDir);
-        append(line);
-    };
-    return Object.assign(eventLog(write, redactor), { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
-}
-/** Prints events as a follower does that reads them from a file. */
-function printEvents(print, redactor) {
-    let position = 0;
-    return eventLog((json) => {
-        position += Buffer.byteLength(json) + 1;
-        print(`event ${position} ${json}`);
-    }, redactor);
-}
-function eventLog(writeLine, redactor) {
-    let output = 0;
-    const write = (event) => writeLine(JSON.stringify(event, (key, value) => clean(key, value, redactor)));
-    return (event) => {
-        if (event.type !== 'output') {
-            write(event);
-            return;
-        }
-        if (output > MOST_OUTPUT)
-            return;
-        output += event.text.length;
-        write(output > MOST_OUTPUT
-            ? { ...event, text: '(more output than the log takes; the rest is left out)' }
-            : event);
-    };
-}
-/** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
-const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
-function clean(key, value, redactor) {
-    if (typeof value !== 'string' || events_OURS.has(key))
-        return value;
-    const text = redactor.redact(value);
-    return text.length > events_LONGEST_LINE ? `${text.slice(0, events_LONGEST_LINE)} …` : text;
-}
-
-;// CONCATENATED MODULE: ./host/environment.js
-
-
-/** What an SSH session, and this deploy itself, put in the environment. */
-const SESSION = /^(SSH_|XDG_SESSION_|PM2_SSH_DEPLOY)|^XDG_(SEAT|VTNR)$|^MOTD_SHOWN$/;
-/** What may reach PM2, and through it the apps: who and where the user is, and where the user's tools are. */
-const FOR_PM2 = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PM2_HOME|NVM_DIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS)$/;
-/**
- * The environment with a PATH whose `node` is `execPath`: what a version manager puts there may be another one in another
- * directory, and all of a deploy is to run under one.
- */
-function withNode(env, execPath) {
-    const search = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
-    const own = real((0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(execPath), 'node'));
-    const first = search.map((directory) => real((0,external_node_path_namespaceObject.join)(directory, 'node'))).find((file) => file !== null);
-    // An executable of another name, such as nodejs, has none beside it to lead to.
-    if (own !== real(execPath) || first === own)
-        return env;
-    return { ...env, PATH: [(0,external_node_path_namespaceObject.dirname)(execPath), ...search].join(external_node_path_namespaceObject.delimiter) };
-}
-function real(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return null;
-    }
-}
-/** The environment for git, install and build: the session's, without what tells of the session or of this deploy. */
-function sessionless(env) {
-    return environment_keep(env, (name) => !SESSION.test(name));
-}
-/** The environment for PM2. A daemon that it starts, and apps that it starts for the first time, keep it for good. */
-function pm2Environment(env) {
-    return environment_keep(env, (name) => FOR_PM2.test(name));
-}
-function environment_keep(env, wanted) {
-    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && wanted(name)));
-}
-
-;// CONCATENATED MODULE: ./host/logind.js
-
-
-
-
-/**
- * Whether this process, and a PM2 that it starts, would be killed with the SSH session. The defaults are logind.conf's:
- * KillUserProcesses=no in most distributions, and root is excluded.
- */
-function diesWithSession({ cgroup, user, lingers, settings }) {
-    if (lingers || !/\/session-[^/\s]+\.scope/.test(cgroup))
-        return false;
-    const value = (name) => (new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
-    if (value('KillUserProcesses')[0] !== 'yes')
-        return false;
-    const only = value('KillOnlyUsers');
-    if (only.length > 0 && !only.includes(user))
-        return false;
-    const excluded = value('KillExcludeUsers');
-    return !(excluded.length > 0 ? excluded : ['root']).includes(user);
-}
-/** Refuses a host that would kill the deploy, and a PM2 that it starts, at logout: green, then down. */
-async function requireSurvival(env) {
-    const cgroup = (0,external_node_fs_namespaceObject.existsSync)('/proc/self/cgroup') ? (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/cgroup', 'utf8') : '';
-    const { username: name } = (0,external_node_os_namespaceObject.userInfo)();
-    const lingers = (0,external_node_fs_namespaceObject.existsSync)(`/var/lib/systemd/linger/${name}`);
-    const login = { cgroup, user: name, lingers, settings: 'KillUserProcesses=yes' };
-    // Most sessions are settled by what the files say: logind is asked only where it matters.
-    if (!diesWithSession(login))
-        return;
-    const settings = await askLogind(env);
-    if (!diesWithSession({ ...login, settings }))
-        return;
-    throw new DeployFailure(`systemd on this host kills what ${name} left running when the session ends (KillUserProcesses=yes).`, {
-        remedy: `Run 'sudo loginctl enable-linger ${name}' once on the server, and run the job again.`,
-    });
-}
-async function askLogind(env) {
-    try {
-        return (await run('loginctl', ['show-session', '--no-pager'], { cwd: '/', env, timeLimit: 5_000 }))
-            .stdout;
-    }
-    catch {
-        // Without loginctl there is no logind that could kill.
-        return '';
-    }
-}
-
-;// CONCATENATED MODULE: ./host/places.js
-
-
-
-
-
-/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
-function resolvePath(given, home) {
-    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
-    if (path === '/' || path === realOrSame(home)) {
-        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
-            remedy: "Give the app a directory of its own, such as '~/app'.",
-        });
-    }
-    return realAncestor(path);
-}
-/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
-function realAncestor(path) {
-    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
-}
-/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
-function stateRoot(env, home) {
-    const given = env.XDG_STATE_HOME;
-    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
-}
-/** Names the places of the app at `live` without making or changing any. */
-function placesOf(live, workingDirectory, root) {
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
-    return {
-        live,
-        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
-        beside: placeBeside(live),
-        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
-    };
-}
-function placeBeside(live) {
-    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
-    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
-}
-function writableOnSameFilesystem(sibling, live) {
-    const parent = (0,external_node_path_namespaceObject.dirname)(live);
-    try {
-        const existing = exists(sibling) ? sibling : parent;
-        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/amp.js
@@ -6785,13 +6445,13 @@ async function daemonStart(rpc, timeLimit) {
 /** Inodes of the sockets that listen at `path`, under whatever name they were bound. */
 function listeningInodes(path) {
     const inodes = new Set();
-    const wanted = daemon_real(path);
+    const wanted = real(path);
     for (const line of readText('/proc/net/unix').split('\n')) {
         // Num RefCount Protocol Flags Type St Inode Path; the flag says that it accepts connections.
         const match = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/.exec(line);
         if (!match?.[1] || !match[2] || !match[3]?.endsWith('/rpc.sock'))
             continue;
-        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && daemon_real(match[3]) === wanted)
+        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && real(match[3]) === wanted)
             inodes.add(match[2]);
     }
     return inodes;
@@ -6815,7 +6475,7 @@ function linkOf(path) {
         return '';
     }
 }
-function daemon_real(path) {
+function real(path) {
     try {
         return (0,external_node_fs_namespaceObject.realpathSync)(path);
     }
@@ -7328,7 +6988,146 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
     };
 }
 
-;// CONCATENATED MODULE: ./host/preflight.js
+;// CONCATENATED MODULE: ./host/state/places.js
+
+
+
+
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+function resolvePath(given, home) {
+    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    if (path === '/' || path === realOrSame(home)) {
+        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
+            remedy: "Give the app a directory of its own, such as '~/app'.",
+        });
+    }
+    return realAncestor(path);
+}
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path) {
+    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
+}
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+function stateRoot(env, home) {
+    const given = env.XDG_STATE_HOME;
+    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+/** Names the places of the app at `live` without making or changing any. */
+function placesOf(live, workingDirectory, root) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
+    return {
+        live,
+        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
+        beside: placeBeside(live),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
+    };
+}
+function placeBeside(live) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
+    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
+}
+function writableOnSameFilesystem(sibling, live) {
+    const parent = (0,external_node_path_namespaceObject.dirname)(live);
+    try {
+        const existing = exists(sibling) ? sibling : parent;
+        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/system/environment.js
+
+
+/** What an SSH session, and this deploy itself, put in the environment. */
+const SESSION = /^(SSH_|XDG_SESSION_|PM2_SSH_DEPLOY)|^XDG_(SEAT|VTNR)$|^MOTD_SHOWN$/;
+/** What may reach PM2, and through it the apps: who and where the user is, and where the user's tools are. */
+const FOR_PM2 = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PM2_HOME|NVM_DIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS)$/;
+/**
+ * The environment with a PATH whose `node` is `execPath`: what a version manager puts there may be another one in another
+ * directory, and all of a deploy is to run under one.
+ */
+function withNode(env, execPath) {
+    const search = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
+    const own = environment_real((0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(execPath), 'node'));
+    const first = search.map((directory) => environment_real((0,external_node_path_namespaceObject.join)(directory, 'node'))).find((file) => file !== null);
+    // An executable of another name, such as nodejs, has none beside it to lead to.
+    if (own !== environment_real(execPath) || first === own)
+        return env;
+    return { ...env, PATH: [(0,external_node_path_namespaceObject.dirname)(execPath), ...search].join(external_node_path_namespaceObject.delimiter) };
+}
+function environment_real(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.realpathSync)(path);
+    }
+    catch {
+        return null;
+    }
+}
+/** The environment for git, install and build: the session's, without what tells of the session or of this deploy. */
+function sessionless(env) {
+    return environment_keep(env, (name) => !SESSION.test(name));
+}
+/** The environment for PM2. A daemon that it starts, and apps that it starts for the first time, keep it for good. */
+function pm2Environment(env) {
+    return environment_keep(env, (name) => FOR_PM2.test(name));
+}
+function environment_keep(env, wanted) {
+    return Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && wanted(name)));
+}
+
+;// CONCATENATED MODULE: ./host/system/logind.js
+
+
+
+
+/**
+ * Whether this process, and a PM2 that it starts, would be killed with the SSH session. The defaults are logind.conf's:
+ * KillUserProcesses=no in most distributions, and root is excluded.
+ */
+function diesWithSession({ cgroup, user, lingers, settings }) {
+    if (lingers || !/\/session-[^/\s]+\.scope/.test(cgroup))
+        return false;
+    const value = (name) => (new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
+    if (value('KillUserProcesses')[0] !== 'yes')
+        return false;
+    const only = value('KillOnlyUsers');
+    if (only.length > 0 && !only.includes(user))
+        return false;
+    const excluded = value('KillExcludeUsers');
+    return !(excluded.length > 0 ? excluded : ['root']).includes(user);
+}
+/** Refuses a host that would kill the deploy, and a PM2 that it starts, at logout: green, then down. */
+async function requireSurvival(env) {
+    const cgroup = (0,external_node_fs_namespaceObject.existsSync)('/proc/self/cgroup') ? (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/cgroup', 'utf8') : '';
+    const { username: name } = (0,external_node_os_namespaceObject.userInfo)();
+    const lingers = (0,external_node_fs_namespaceObject.existsSync)(`/var/lib/systemd/linger/${name}`);
+    const login = { cgroup, user: name, lingers, settings: 'KillUserProcesses=yes' };
+    // Most sessions are settled by what the files say: logind is asked only where it matters.
+    if (!diesWithSession(login))
+        return;
+    const settings = await askLogind(env);
+    if (!diesWithSession({ ...login, settings }))
+        return;
+    throw new DeployFailure(`systemd on this host kills what ${name} left running when the session ends (KillUserProcesses=yes).`, {
+        remedy: `Run 'sudo loginctl enable-linger ${name}' once on the server, and run the job again.`,
+    });
+}
+async function askLogind(env) {
+    try {
+        return (await run('loginctl', ['show-session', '--no-pager'], { cwd: '/', env, timeLimit: 5_000 }))
+            .stdout;
+    }
+    catch {
+        // Without loginctl there is no logind that could kill.
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/preflight.js
 
 
 
@@ -7452,7 +7251,7 @@ async function requireSpace(directory, env) {
 
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const external_node_fs_promises_namespaceObject = require("node:fs/promises");
-;// CONCATENATED MODULE: ./host/program.js
+;// CONCATENATED MODULE: ./host/program/program.js
 
 
 
@@ -7476,7 +7275,7 @@ function loadProgram(runDir) {
     return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
 }
 
-;// CONCATENATED MODULE: ./host/sweep.js
+;// CONCATENATED MODULE: ./host/program/sweep.js
 
 
 
@@ -7500,7 +7299,7 @@ function mayRun(run) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/prune.js
+;// CONCATENATED MODULE: ./host/deploy/prune.js
 
 
 
@@ -7555,7 +7354,7 @@ async function prune_remove(path) {
     await (0,external_node_fs_promises_namespaceObject.rm)(path, { recursive: true, force: true });
 }
 
-;// CONCATENATED MODULE: ./host/result.js
+;// CONCATENATED MODULE: ./host/deploy/result.js
 
 /** All that the runner is told at the end. `started` is on the clock of `performance.now()`. */
 async function resultOf(plan, end, context, clock, started) {
@@ -7581,7 +7380,7 @@ async function onlineInstances({ pm2, places }) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/program-log.js
+;// CONCATENATED MODULE: ./host/program/program-log.js
 
 
 const LINES = 20;
@@ -7605,7 +7404,7 @@ function programLog(runDir) {
 }
 const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'stderr.log');
 
-;// CONCATENATED MODULE: ./host/resume.js
+;// CONCATENATED MODULE: ./host/deploy/resume.js
 
 
 
@@ -7677,7 +7476,208 @@ function beforeActivating(state) {
     return STATES.indexOf(state) < STATES.indexOf('activating') ? state : 'prepared';
 }
 
-;// CONCATENATED MODULE: ./host/start.js
+;// CONCATENATED MODULE: ./host/program/control.js
+
+
+
+
+const control_POLL_EVERY = 1_000;
+/** Reads what a follower appends to the run's control file. Any byte in it renews the lease. */
+function listen(runDir) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a+', 0o600);
+    const abort = new AbortController();
+    let alone = false;
+    let late = null;
+    let went = false;
+    let announceGo = () => { };
+    let rest = '';
+    let position = 0;
+    let heard = performance.now();
+    const cancel = (failure) => {
+        if (alone)
+            late ??= failure;
+        else
+            abort.abort(failure);
+    };
+    const read = () => {
+        const buffer = Buffer.alloc(4096);
+        for (let size = 1; size > 0; position += size) {
+            size = (0,external_node_fs_namespaceObject.readSync)(descriptor, buffer, 0, buffer.length, position);
+            if (size > 0)
+                heard = performance.now();
+            rest += buffer.toString('utf8', 0, size);
+        }
+        const lines = rest.split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines)
+            obey(parse(line));
+        if (performance.now() - heard > LEASE) {
+            cancel(new DeployFailure(`The runner was not heard of for ${LEASE / 1000} s: the deploy was given up before anything was changed.`));
+        }
+    };
+    const obey = (message) => {
+        if (message?.type === 'cancel')
+            cancel(new DeployFailure(`Cancelled before anything was changed: ${message.reason}.`));
+        // A cancel is final: a `go` that comes after it is not one.
+        if (message?.type === 'go' && !abort.signal.aborted) {
+            went = true;
+            announceGo();
+        }
+    };
+    // Watching is quick but may be refused (inotify limits) or miss; polling is neither.
+    const timer = setInterval(read, control_POLL_EVERY);
+    let watcher = null;
+    try {
+        watcher = (0,external_node_fs_namespaceObject.watch)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), read);
+        watcher.on('error', () => { });
+    }
+    catch {
+        watcher = null;
+    }
+    read();
+    return {
+        cancelled: abort.signal,
+        go: () => new Promise((resolve, reject) => {
+            if (abort.signal.aborted)
+                return reject(abort.signal.reason);
+            if (went)
+                return resolve();
+            announceGo = resolve;
+            abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+        }),
+        standAlone() {
+            read();
+            if (abort.signal.aborted)
+                throw abort.signal.reason;
+            alone = true;
+        },
+        async undisturbed(work) {
+            alone = true;
+            try {
+                await work();
+            }
+            finally {
+                alone = false;
+                if (late !== null)
+                    cancel(late);
+            }
+        },
+        close() {
+            clearInterval(timer);
+            watcher?.close();
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        },
+    };
+}
+/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
+function standsAlone() {
+    return {
+        cancelled: new AbortController().signal,
+        go: () => Promise.resolve(),
+        undisturbed: (work) => work(),
+        standAlone() { },
+        close() { },
+    };
+}
+function parse(line) {
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/program/events.js
+
+
+
+/** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
+const MOST_OUTPUT = 2_000_000;
+const events_LONGEST_LINE = 2_000;
+/** Writes events where followers read them, without secrets. Returns once the event is in the file. */
+function openEvents(runDir, redactor) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
+    const append = (line) => {
+        try {
+            const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+            if ((0,external_node_fs_namespaceObject.writeSync)(descriptor, line) === line.length)
+                return true;
+            // The next event must not continue one that found room in part.
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+        }
+        catch {
+            // A full disk must stop the telling only, never a rollback.
+        }
+        return false;
+    };
+    const write = (json) => {
+        const line = Buffer.from(`${json}\n`);
+        if (append(line))
+            return;
+        freeReserve(runDir);
+        append(line);
+    };
+    return Object.assign(eventLog(write, redactor), { close: () => (0,external_node_fs_namespaceObject.closeSync)(descriptor) });
+}
+/** Prints events as a follower does that reads them from a file. */
+function printEvents(print, redactor) {
+    let position = 0;
+    return eventLog((json) => {
+        position += Buffer.byteLength(json) + 1;
+        print(`event ${position} ${json}`);
+    }, redactor);
+}
+function eventLog(writeLine, redactor) {
+    let output = 0;
+    const write = (event) => writeLine(JSON.stringify(event, (key, value) => clean(key, value, redactor)));
+    return (event) => {
+        if (event.type !== 'output') {
+            write(event);
+            return;
+        }
+        if (output > MOST_OUTPUT)
+            return;
+        output += event.text.length;
+        write(output > MOST_OUTPUT
+            ? { ...event, text: '(more output than the log takes; the rest is left out)' }
+            : event);
+    };
+}
+/** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
+const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
+function clean(key, value, redactor) {
+    if (typeof value !== 'string' || events_OURS.has(key))
+        return value;
+    const text = redactor.redact(value);
+    return text.length > events_LONGEST_LINE ? `${text.slice(0, events_LONGEST_LINE)} …` : text;
+}
+
+;// CONCATENATED MODULE: ./host/system/clock.js
+function createClock(now = () => performance.now()) {
+    const spent = { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 };
+    const active = new Map();
+    return {
+        spent,
+        async book(account, work) {
+            const running = active.get(account) ?? { count: 0, since: now() };
+            running.count += 1;
+            active.set(account, running);
+            try {
+                return await work();
+            }
+            finally {
+                running.count -= 1;
+                if (running.count === 0) {
+                    spent[account] += now() - running.since;
+                    active.delete(account);
+                }
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./host/program/start.js
 
 
 
@@ -7728,7 +7728,7 @@ function dropTornEnd(file) {
         (0,external_node_fs_namespaceObject.truncateSync)(file, bytes.lastIndexOf(10) + 1);
 }
 
-;// CONCATENATED MODULE: ./host/follow.js
+;// CONCATENATED MODULE: ./host/program/follower.js
 
 
 
@@ -7737,7 +7737,7 @@ function dropTornEnd(file) {
 
 
 /** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
-const follow_POLL_EVERY = 200;
+const follower_POLL_EVERY = 200;
 /** How long a program that another follower may be starting is waited for, in milliseconds. */
 const STARTS_WITHIN = 1_000;
 /**
@@ -7751,11 +7751,11 @@ function follow(options) {
     const events = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
     (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(events, 'a', 0o600));
     const print = printer(options.nonce);
-    const program = startProgram(options, 'run', follow_failed(print));
+    const program = startProgram(options, 'run', follower_failed(print));
     if (program === null)
         return;
     print(`started ${program.pid}`);
-    follow_listen(options.runDir, options.rest);
+    follower_listen(options.runDir, options.rest);
     show(options, program, print, 0);
 }
 /**
@@ -7766,7 +7766,7 @@ function rejoin(options) {
     const print = printer(options.nonce);
     const program = loadProgram(options.runDir);
     // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
-    follow_listen(options.runDir, options.rest);
+    follower_listen(options.runDir, options.rest);
     print(`joined ${program.pid}`);
     show(options, program, print, options.offset);
 }
@@ -7778,14 +7778,14 @@ function printer(nonce) {
         process.stdout.write(`\n${nonce} ${text}\n`, done);
     };
 }
-function follow_failed(print) {
+function follower_failed(print) {
     return (reason) => print(`failed ${JSON.stringify(reason)}`, leave);
 }
 function leave() {
     process.exit(0);
 }
 /** Hands on what the runner says, line by line; every byte of it renews the lease. */
-function follow_listen(runDir, rest) {
+function follower_listen(runDir, rest) {
     const control = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a', 0o600);
     const append = (text) => {
         try {
@@ -7840,7 +7840,7 @@ function show(options, first, print, from) {
         catchUp();
         if (alive || ended)
             return;
-        const again = startAgain(options, follow_failed(print));
+        const again = startAgain(options, follower_failed(print));
         deadline ??= again === null ? performance.now() + STARTS_WITHIN : 0;
         program = again ?? loadProgram(options.runDir);
         if (again !== null || stillRuns(program) || performance.now() < deadline)
@@ -7848,7 +7848,7 @@ function show(options, first, print, from) {
         ended = true;
         print(`gone ${JSON.stringify(programLog(options.runDir))}`, leave);
     };
-    setInterval(look, follow_POLL_EVERY);
+    setInterval(look, follower_POLL_EVERY);
     onChange(file, catchUp);
     look();
 }
@@ -7900,7 +7900,7 @@ function isEnd(line) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/status.js
+;// CONCATENATED MODULE: ./host/look/status.js
 
 
 
@@ -7969,7 +7969,7 @@ function remarksOn(context, head) {
     return [...holders, ...interrupted, ...moved];
 }
 
-;// CONCATENATED MODULE: ./host/check.js
+;// CONCATENATED MODULE: ./host/look/check.js
 
 
 
@@ -8073,7 +8073,7 @@ async function lookAtApps(context) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/look.js
+;// CONCATENATED MODULE: ./host/look/look.js
 
 
 

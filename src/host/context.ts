@@ -1,13 +1,13 @@
 import type { Plan } from '../protocol.ts';
-import type { Clock } from './clock.ts';
-import type { RunnerLine } from './control.ts';
-import type { EventLog } from './events.ts';
-import type { Git } from './git.ts';
-import type { Journal } from './journal.ts';
-import type { Lock } from './lock.ts';
-import type { Places } from './places.ts';
+import type { Git } from './git/git.ts';
 import type { Pm2 } from './pm2/session.ts';
-import type { Redactor } from './redact.ts';
+import type { RunnerLine } from './program/control.ts';
+import type { EventLog } from './program/events.ts';
+import type { Redactor } from './program/redact.ts';
+import type { Journal } from './state/journal.ts';
+import type { Places } from './state/places.ts';
+import type { Clock } from './system/clock.ts';
+import type { Lock } from './system/lock.ts';
 
 /** What every part of one deploy shares. */
 export interface Context {

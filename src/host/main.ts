@@ -1,23 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { type Plan, PROTOCOL_VERSION, type State } from '../protocol.ts';
-import { createClock } from './clock.ts';
 import type { Context } from './context.ts';
-import { listen, standsAlone } from './control.ts';
-import { formsOf } from './credentials.ts';
-import { deploy } from './deploy.ts';
-import type { End, Progress } from './end.ts';
-import { openEvents } from './events.ts';
-import { failureOf } from './failure.ts';
-import { preflight } from './preflight.ts';
-import { prune } from './prune.ts';
-import { createRedactor } from './redact.ts';
-import { freeReserve, takeReserve } from './reserve.ts';
-import { resultOf } from './result.ts';
-import { resume } from './resume.ts';
+import { deploy } from './deploy/deploy.ts';
+import { preflight } from './deploy/preflight.ts';
+import { prune } from './deploy/prune.ts';
+import { resultOf } from './deploy/result.ts';
+import { resume } from './deploy/resume.ts';
+import { formsOf } from './git/credentials.ts';
+import { listen, standsAlone } from './program/control.ts';
+import type { End, Progress } from './program/end.ts';
+import { openEvents } from './program/events.ts';
+import { createRedactor } from './program/redact.ts';
+import { freeReserve, takeReserve } from './program/reserve.ts';
+import { createClock } from './system/clock.ts';
+import { failureOf } from './system/failure.ts';
 
-export { follow, rejoin } from './follow.ts';
-export { look } from './look.ts';
+export { look } from './look/look.ts';
+export { follow, rejoin } from './program/follower.ts';
 
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;

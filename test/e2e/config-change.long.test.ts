@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AppConfig } from '../../src/host/app-config.ts';
-import { baselineConfig } from '../../src/host/pm2/baseline.ts';
+import type { AppConfig } from '../../src/host/pm2/app-config.ts';
 import { type Instance, parseList } from '../../src/host/pm2/list.ts';
 import { openRpc } from '../../src/host/pm2/rpc.ts';
+import { baselineConfig } from '../../src/host/pm2/running-config.ts';
 import { type ActionRun, type StartedAction, startAction } from '../rig/action.ts';
 import { fixtureApp } from '../rig/fixture-app.ts';
 import { freePort } from '../rig/free-port.ts';

@@ -4,7 +4,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { childrenOf } from '../../src/host/processes.ts';
+import { childrenOf } from '../../src/host/system/processes.ts';
 import type { Event } from '../../src/protocol.ts';
 import { checksum } from '../rig/home.ts';
 import { processesOf } from '../rig/leftovers.ts';

@@ -22,7 +22,7 @@ async function bundle(): Promise<string> {
     configFile: false,
     logLevel: 'silent',
     build: {
-      ssr: resolve(import.meta.dirname, '../../src/host/follow.ts'),
+      ssr: resolve(import.meta.dirname, '../../src/host/program/follower.ts'),
       write: false,
       minify: false,
       target: 'node16',

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { type CommandResult, run } from '../../src/host/command.ts';
+import { type CommandResult, run } from '../../src/host/system/command.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 

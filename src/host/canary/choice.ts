@@ -1,6 +1,6 @@
 import type { Plan } from '../../protocol.ts';
-import type { DeployApp } from '../app-config.ts';
-import type { AppPorts } from '../app-ports.ts';
+import type { AppPorts } from '../health/app-ports.ts';
+import type { DeployApp } from '../pm2/app-config.ts';
 import { whyImpossible } from './config.ts';
 
 /** An app that is to be tried in a canary, and the ports on which it must ask to listen; none where it need not. */

@@ -1,7 +1,13 @@
 import { basename } from 'node:path';
-import { type DeployApp, expectedInstances, isPackageManager, moveApps, scriptOf } from '../app-config.ts';
-import { isWithin } from '../paths.ts';
+import {
+  type DeployApp,
+  expectedInstances,
+  isPackageManager,
+  moveApps,
+  scriptOf,
+} from '../pm2/app-config.ts';
 import type { Json } from '../pm2/list.ts';
+import { isWithin } from '../system/paths.ts';
 
 /** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
 export const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { KnownDirectory } from '../known-tree.ts';
-import { exists } from '../paths.ts';
+import type { KnownDirectory } from '../swap/known-tree.ts';
+import { exists } from '../system/paths.ts';
 
 /**
  * Shows staging the app's own entries of live, which no deploy put there (`.env`, `uploads/`, a database): each as a link,

@@ -1,4 +1,4 @@
-import { readIfThere } from '../durable.ts';
+import { readIfThere } from '../system/durable.ts';
 
 /** One `listen` of a canary: where it wanted to, and the private port on 127.0.0.1 where it does. */
 export interface Listen {

@@ -1,12 +1,12 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DeployApp, expectedInstances } from '../app-config.ts';
 import { type Context, inform, warn } from '../context.ts';
-import { readAdded } from '../error-log.ts';
-import { DeployFailure } from '../failure.ts';
+import { reloadFailure } from '../deploy/watch-reload.ts';
+import { readAdded } from '../health/error-log.ts';
+import { untilStable } from '../health/verify.ts';
+import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import type { Instance } from '../pm2/list.ts';
-import { untilStable } from '../verify.ts';
-import { reloadFailure } from '../watch-reload.ts';
+import { DeployFailure } from '../system/failure.ts';
 import type { Chosen } from './choice.ts';
 import { CANARY_OF, canaryConfig } from './config.ts';
 import { localPort } from './local-url.ts';

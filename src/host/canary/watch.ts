@@ -1,10 +1,10 @@
-import type { DeployApp } from '../app-config.ts';
-import { judge, type Verdict } from '../health.ts';
-import { complaintAbout } from '../health-url.ts';
-import { accepts } from '../listening.ts';
+import { judge, type Verdict } from '../health/health.ts';
+import { complaintAbout } from '../health/health-request.ts';
+import { accepts } from '../health/listening.ts';
+import type { DeployApp } from '../pm2/app-config.ts';
 import { DEPLOY_ID, type Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
-import { startTicks } from '../processes.ts';
+import { startTicks } from '../system/processes.ts';
 import type { Chosen } from './choice.ts';
 import { localPort } from './local-url.ts';
 import { readReport } from './preload.ts';

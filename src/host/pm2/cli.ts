@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AppConfig, type DeployApp, expectedInstances } from '../app-config.ts';
-import { type CommandResult, run } from '../command.ts';
+import { type CommandResult, run } from '../system/command.ts';
+import { type AppConfig, type DeployApp, expectedInstances } from './app-config.ts';
 import type { Pm2Install } from './find.ts';
 import type { Instance } from './list.ts';
 import { killTimeoutIn, listenTimeoutOf } from './timeouts.ts';

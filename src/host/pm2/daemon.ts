@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { allPids } from '../processes.ts';
+import { allPids } from '../system/processes.ts';
 import type { Rpc } from './rpc.ts';
 
 /**

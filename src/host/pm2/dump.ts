@@ -1,7 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeDurably } from '../durable.ts';
-import { DeployFailure } from '../failure.ts';
+import { writeDurably } from '../system/durable.ts';
+import { DeployFailure } from '../system/failure.ts';
 import type { Rpc } from './rpc.ts';
 
 type Entry = Record<string, unknown>;

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { DeployFailure } from '../failure.ts';
+import { DeployFailure } from '../system/failure.ts';
 
 /** An installed PM2. Run it as `node bin …`: the file's own first line may find no Node. */
 export interface Pm2Install {

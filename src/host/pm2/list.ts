@@ -1,4 +1,4 @@
-import { DeployFailure } from '../failure.ts';
+import { DeployFailure } from '../system/failure.ts';
 import { ADDED_VARIABLES, PM2_FIELDS, SETTINGS } from './fields.ts';
 import type { Rpc } from './rpc.ts';
 

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { DeployFailure } from '../failure.ts';
+import { DeployFailure } from '../system/failure.ts';
 import { encodeMessage, MessageReader } from './amp.ts';
 
 /** A kept connection to PM2's daemon. It starts nothing: neither a daemon nor PM2's CLI. */

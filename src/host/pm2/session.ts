@@ -1,5 +1,5 @@
 import { isAbsolute, join } from 'node:path';
-import { DeployFailure } from '../failure.ts';
+import { DeployFailure } from '../system/failure.ts';
 import { type ErrorStream, hearErrors } from './bus.ts';
 import { type Reload, type ReloadOptions, startOrReload } from './cli.ts';
 import { daemonPid, daemonStart } from './daemon.ts';

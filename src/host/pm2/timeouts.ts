@@ -1,4 +1,4 @@
-import type { AppConfig } from '../app-config.ts';
+import type { AppConfig } from './app-config.ts';
 import type { Instance, Json } from './list.ts';
 
 /** PM2's own, in milliseconds. */

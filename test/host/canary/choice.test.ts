@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { DeployApp } from '../../../src/host/app-config.ts';
 import { chooseCanaries, type Known } from '../../../src/host/canary/choice.ts';
 import { whyImpossible } from '../../../src/host/canary/config.ts';
+import type { DeployApp } from '../../../src/host/pm2/app-config.ts';
 
 const LIVE = '/srv/shop';
 const app = (settings: Record<string, unknown> = {}): DeployApp =>

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { linkOwn, removeUnknown } from '../../../src/host/canary/own-entries.ts';
-import { contents, createSite, DATABASE, plant, type Site } from '../site-fixture.ts';
+import { contents, createSite, DATABASE, plant, type Site } from '../swap/site-fixture.ts';
 
 let site: Site;
 beforeEach(() => {

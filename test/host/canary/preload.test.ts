@@ -4,10 +4,10 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { DeployApp } from '../../../src/host/app-config.ts';
 import { canaryConfig } from '../../../src/host/canary/config.ts';
 import { preloadText, readReport } from '../../../src/host/canary/preload.ts';
-import { accepts } from '../../../src/host/listening.ts';
+import { accepts } from '../../../src/host/health/listening.ts';
+import type { DeployApp } from '../../../src/host/pm2/app-config.ts';
 import { freePort } from '../../rig/free-port.ts';
 import { ALL_RUNTIMES, startPm2 } from '../../rig/pm2.ts';
 

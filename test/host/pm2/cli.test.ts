@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type DeployApp, deployConfig } from '../../../src/host/app-config.ts';
-import { pm2Environment } from '../../../src/host/environment.ts';
+import { type DeployApp, deployConfig } from '../../../src/host/pm2/app-config.ts';
 import { type ReloadOptions, reloadTimeLimit, startOrReload } from '../../../src/host/pm2/cli.ts';
 import { saveApps } from '../../../src/host/pm2/dump.ts';
 import { type Instance, listInstances } from '../../../src/host/pm2/list.ts';
 import { removeInstances } from '../../../src/host/pm2/remove.ts';
 import { openRpc, type Rpc } from '../../../src/host/pm2/rpc.ts';
-import { isAlive } from '../../../src/host/processes.ts';
+import { pm2Environment } from '../../../src/host/system/environment.ts';
+import { isAlive } from '../../../src/host/system/processes.ts';
 import { ALL_RUNTIMES, type PrivatePm2, startPm2 } from '../../rig/pm2.ts';
 
 const LIMIT = 5_000;

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DeployFailure } from '../../../src/host/failure.ts';
 import { findPm2, type Surroundings } from '../../../src/host/pm2/find.ts';
+import type { DeployFailure } from '../../../src/host/system/failure.ts';
 
 let root: string;
 beforeEach(() => {

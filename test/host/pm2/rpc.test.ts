@@ -5,10 +5,10 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DeployFailure } from '../../../src/host/failure.ts';
 import { daemonPid, daemonStart } from '../../../src/host/pm2/daemon.ts';
 import { openRpc } from '../../../src/host/pm2/rpc.ts';
-import { isAlive } from '../../../src/host/processes.ts';
+import { DeployFailure } from '../../../src/host/system/failure.ts';
+import { isAlive } from '../../../src/host/system/processes.ts';
 import { ALL_RUNTIMES, type PrivatePm2, startPm2 } from '../../rig/pm2.ts';
 
 const LIMIT = 5_000;

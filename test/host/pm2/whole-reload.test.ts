@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type AppConfig, deployConfig } from '../../../src/host/app-config.ts';
-import { pm2Environment } from '../../../src/host/environment.ts';
+import { type AppConfig, deployConfig } from '../../../src/host/pm2/app-config.ts';
 import { startOrReload } from '../../../src/host/pm2/cli.ts';
 import { openRpc } from '../../../src/host/pm2/rpc.ts';
+import { pm2Environment } from '../../../src/host/system/environment.ts';
 import { RUNTIMES, startPm2 } from '../../rig/pm2.ts';
 
 /** Every setting that PM2's own reload leaves as it was, and some that it applies. */

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import { chooseApps, type DeployApp, deployConfig, moveApps } from '../pm2/app-config.ts';
+import { findEcosystem, readEcosystem } from './ecosystem.ts';
+import { scriptApp } from './script-app.ts';
+
+/**
+ * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
+ * where it is, so that whatever it requires is of its own version.
+ */
+export async function readApps(
+  { plan, places, pm2 }: Context,
+  top: string,
+  deployId: string,
+): Promise<DeployApp[]> {
+  const workDir = join(top, plan.workingDirectory);
+  const [name] = plan.apps;
+  if (plan.script !== null && name !== undefined) {
+    const app = scriptApp(name, plan.script, workDir, await pm2.list());
+    return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
+  }
+  const file = findEcosystem(workDir, plan.ecosystem);
+  const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
+  const apps = chooseApps(await readEcosystem(file, options), plan.apps);
+  return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+}

@@ -1,0 +1,137 @@
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { type Context, inform, warn } from '../context.ts';
+import { submodulePaths, trackedFiles } from '../git/checkout.ts';
+import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
+import { secretsOfApp, secretsOfEnvFile } from '../program/redact.ts';
+import { saveRecord } from '../swap/record.ts';
+import { type Generated, recordGenerated } from '../swap/tree.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { exists, isWithin, makePrivate } from '../system/paths.ts';
+import { adviseOn } from './advice.ts';
+import { readApps } from './apps.ts';
+import { build, install } from './build.ts';
+import { ecosystemIn } from './ecosystem.ts';
+import { envFilesIn, hideEnvFiles, showEnvFiles } from './env-files.ts';
+import { checkOut, endLeftBuild } from './staging-clone.ts';
+
+/** A version that was built aside and could be swapped in. */
+export interface Staged {
+  sha: string;
+  /** The finished build, and where it will put what it replaces. */
+  staging: string;
+  kept: string;
+  generated: Generated;
+  /** File in the state directory that holds `generated`. */
+  record: string;
+  config: DeployApp[];
+}
+
+/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
+export async function stage(context: Context, sha: string): Promise<Staged> {
+  const { plan, places, clock, runner, env } = context;
+  discardLeftovers(context);
+  makePrivate(places.beside, join(places.beside, plan.deployId));
+  const workshop = join(places.beside, 'staging');
+  const { gitToken } = plan;
+  await checkOut(context.git, context.gitIn, workshop, sha, {
+    gitToken,
+    say: (text) => inform(context.log, text),
+  });
+  const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
+  const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
+  const workDir = join(workshop, plan.workingDirectory);
+  if (!existsSync(workDir)) {
+    throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
+  }
+  for (const directory of [workshop, workDir]) hideEnvValues(context, directory);
+  const options = {
+    staging: workshop,
+    workDir,
+    env,
+    timeLimit: plan.commandTimeout,
+    cancel: runner.cancelled,
+    scratch: context.runDir,
+  };
+  for (const [name, step, work] of [
+    ['install', plan.install, install],
+    ['build', plan.build, build],
+  ] as const) {
+    const onLine = (text: string): void => context.log({ type: 'output', from: name, text });
+    inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
+  }
+
+  // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
+  const staging = join(places.beside, plan.deployId, 'version');
+  renameSync(workshop, staging);
+  tellUnusedEcosystem(context, join(staging, plan.workingDirectory));
+  const config = await readApps(context, staging, plan.deployId);
+  for (const app of config) {
+    context.redactor.hide(secretsOfApp(app));
+    requireScript(app, places.live, staging);
+  }
+  advise(context, config, staging);
+  hideEnvFiles(staging, shown);
+  // Each names a directory of the staging clone that does not come along.
+  for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
+  const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
+  const record = saveRecord(places.state, plan.deployId, generated);
+  return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function advise({ plan, places, log }: Context, config: readonly DeployApp[], staging: string): void {
+  const advice = config.flatMap((app) => {
+    const file = scriptFile(app);
+    return adviseOn(app, file === null ? null : textOf(join(staging, relative(places.live, file))));
+  });
+  for (const text of advice) warn(log, text);
+  if (plan.script !== null && advice.length > 0)
+    inform(
+      log,
+      "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.",
+    );
+}
+
+/** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
+function tellUnusedEcosystem({ plan, log }: Context, workDir: string): void {
+  const found = plan.script === null ? null : ecosystemIn(workDir);
+  if (found === null) return;
+  warn(
+    log,
+    `${basename(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`,
+  );
+}
+
+/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
+function hideEnvValues({ redactor }: Context, directory: string): void {
+  for (const name of envFilesIn(directory)) {
+    redactor.hide(secretsOfEnvFile(readFileSync(join(directory, name), 'utf8')));
+  }
+}
+
+/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
+function requireScript(app: DeployApp, live: string, staging: string): void {
+  const file = scriptFile(app);
+  if (file === null || !isWithin(live, file) || existsSync(join(staging, relative(live, file)))) return;
+  throw new DeployFailure(
+    `The finished build has no ${relative(live, file)}, which is the script of '${app.name}'.`,
+    {
+      remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
+    },
+  );
+}
+
+/** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
+function discardLeftovers({ places }: Context): void {
+  const workshop = join(places.beside, 'staging');
+  endLeftBuild(places.beside);
+  if (exists(workshop)) renameSync(workshop, join(places.beside, `discarded-${Date.now()}`));
+}

@@ -1,0 +1,66 @@
+import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Git } from '../git/git.ts';
+import type { Opening } from '../git/remote.ts';
+import { fillSubmodules } from '../git/submodules.ts';
+import { realOrSame } from '../system/paths.ts';
+import { allPids } from '../system/processes.ts';
+
+/**
+ * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+export async function checkOut(
+  live: Git,
+  gitIn: (directory: string) => Git,
+  staging: string,
+  sha: string,
+  opening: Opening,
+): Promise<void> {
+  // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
+  const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
+  const source = resolve(live.directory, common);
+  mkdirSync(staging, { recursive: true, mode: 0o755 });
+  const git = gitIn(staging);
+  const format = sha.length === 64 ? ['--object-format=sha256'] : [];
+  await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+  const own = join(staging, '.git');
+
+  for (const name of ['config', 'config.worktree', 'shallow']) {
+    if (existsSync(join(source, name))) copyFileSync(join(source, name), join(own, name));
+  }
+  if (existsSync(join(source, 'info'))) cpSync(join(source, 'info'), join(own, 'info'), { recursive: true });
+  for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
+    await git.attempt(['config', '--local', '--unset-all', key]);
+  }
+  // Large files that live has already are not downloaded again.
+  if (existsSync(join(source, 'lfs')))
+    await git.attempt(['config', '--local', 'lfs.storage', join(source, 'lfs')]);
+  mkdirSync(join(own, 'objects', 'info'), { recursive: true });
+  appendFileSync(join(own, 'objects', 'info', 'alternates'), `${join(source, 'objects')}\n`);
+  const tags = await live.text(
+    ['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'],
+    'Reading the tags',
+  );
+  writeFileSync(join(own, 'packed-refs'), tags);
+
+  await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+  await fillSubmodules(git, gitIn, opening);
+}
+
+/** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
+export function endLeftBuild(beside: string): void {
+  const workshop = join(beside, 'staging');
+  const pids = allPids().filter((pid) => {
+    const cwd = realOrSame(`/proc/${pid}/cwd`);
+    return cwd === workshop || cwd.startsWith(`${workshop}/`);
+  });
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has just ended.
+    }
+  }
+}

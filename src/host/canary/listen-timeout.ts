@@ -1,0 +1,37 @@
+import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
+import { listenTimeoutOf } from '../pm2/timeouts.ts';
+import type { Boot } from './run.ts';
+
+/** A busy host boots the next instance more slowly than the canary. */
+const SLOWER = 1.5;
+
+/**
+ * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
+ * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
+ */
+export function withPatience(
+  config: readonly DeployApp[],
+  boots: readonly Boot[],
+): { config: DeployApp[]; advice: string[] } {
+  const advice: string[] = [];
+  const patient = config.map((app): DeployApp => {
+    const boot = boots.find(({ name }) => name === app.name);
+    const given = listenTimeoutOf(app);
+    if (boot === undefined || expectedInstances(app).mode === 'fork') return app;
+    const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+    if (app.wait_ready === true && boot.readyMs === null) {
+      advice.push(
+        `'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`,
+      );
+      return app;
+    }
+    const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+    if (took === null || took * SLOWER <= given) return app;
+    const enough = Math.ceil((took * 2) / 1000) * 1000;
+    advice.push(
+      `'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`,
+    );
+    return { ...app, listen_timeout: enough };
+  });
+  return { config: patient, advice };
+}

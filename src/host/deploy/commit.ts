@@ -1,0 +1,50 @@
+import { type Context, inform, warn } from '../context.ts';
+import type { Expected } from '../health/health.ts';
+import { saveCurrent } from '../state/current.ts';
+import type { Transaction } from '../state/transaction.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
+
+/** Records that the version was verified. From here on it is what a rollback goes back to. */
+export async function commit(context: Context, transaction: Transaction, expected: Expected): Promise<void> {
+  const { deployId, sha, fingerprint, record, config, swapped } = transaction;
+  if (swapped === null) throw new Error('a version that was not swapped in cannot be committed');
+  saveCurrent(context.places.state, {
+    deployId,
+    sha,
+    fingerprint,
+    record,
+    config,
+    runsAs: deployId,
+    since: swapped,
+    ports: [...expected.ports],
+  });
+  context.journal.write({
+    deploy: deployId,
+    mode: transaction.mode,
+    state: 'committed',
+    run: transaction.run,
+    sha,
+    outcome: 'deployed',
+    reason: null,
+  });
+  try {
+    await context.clock.book('pm2', () => removeLeftOut(context, transaction));
+    const names = [...config.map(({ name }) => name), ...transaction.leftOut];
+    if (transaction.save) await context.clock.book('pm2', () => context.pm2.save(names));
+  } catch (error) {
+    // The version runs and is verified: an old dump is not worth taking it down.
+    warn(
+      context.log,
+      `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${(error as Error).message}`,
+    );
+  }
+}
+
+async function removeLeftOut({ pm2, places, log }: Context, { leftOut }: Transaction): Promise<void> {
+  if (leftOut.length === 0) return;
+  const left = (await pm2.list()).filter(
+    ({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)),
+  );
+  await pm2.remove(left);
+  inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
+}

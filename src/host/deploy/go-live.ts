@@ -1,0 +1,132 @@
+import type { Failure, Outcome, State } from '../../protocol.ts';
+import type { Boot } from '../canary/run.ts';
+import { type Context, warn } from '../context.ts';
+import { noteLogSizes, readAdded } from '../health/error-log.ts';
+import { verify } from '../health/verify.ts';
+import type { Instance } from '../pm2/list.ts';
+import type { End, Progress } from '../program/end.ts';
+import { freeReserve, makeRoom } from '../program/reserve.ts';
+import type { Transaction } from '../state/transaction.ts';
+import { failureOf } from '../system/failure.ts';
+import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
+import { commit } from './commit.ts';
+import { adviseOnPace } from './reload-advice.ts';
+import { rollBack } from './rollback.ts';
+
+const APP_LOG_LINES = 30;
+
+type Enter = (state: State, outcome?: Outcome, reason?: string) => void;
+
+/** From the intent on: it ends with the new version verified, or with the old one back. */
+export async function goLive(
+  context: Context,
+  progress: Progress,
+  transaction: Transaction,
+  instances: readonly Instance[],
+  boots: readonly Boot[],
+): Promise<End> {
+  const { deployId, mode, run, sha, previous } = transaction;
+  const enter: Enter = (state, outcome, reason) => {
+    progress.enter(state);
+    context.journal.write({
+      deploy: deployId,
+      mode,
+      state,
+      run,
+      sha,
+      outcome: outcome ?? null,
+      reason: reason ?? null,
+    });
+  };
+  const appLog = watchAppLog(context, transaction, instances);
+  const pace = context.pm2.hearPace();
+  try {
+    enter('activating');
+    await swapIn(context, transaction);
+    await reload(context, transaction, boots);
+    enter('verifying');
+    const expected = expectationOf(transaction);
+    await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+    progress.enter('committed');
+    await commit(context, transaction, expected).catch((error: unknown) => {
+      // A full disk is no reason to take down what is verified: the reserve is room enough.
+      if (!makeRoom(context.runDir)) throw error;
+      return commit(context, transaction, expected);
+    });
+    adviseOnPace(context, transaction.config, instances, pace, boots);
+    return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
+  } catch (error) {
+    const failure = failureOf(error, progress.state);
+    // However PM2's command ended, the daemon may still be busy with what it began.
+    const stopped = progress.state === 'activating' && transaction.swapped !== null;
+    return await goBack(context, transaction, enter, failure, stopped, appLog.read);
+  } finally {
+    appLog.close();
+    pace.close();
+  }
+}
+
+async function goBack(
+  context: Context,
+  transaction: Transaction,
+  enter: Enter,
+  failure: Failure,
+  stopped: boolean,
+  readAppLog: () => Promise<string[]>,
+): Promise<End> {
+  const { sha } = transaction.previous;
+  const enterAnyway: Enter = (...entry) => {
+    try {
+      enter(...entry);
+    } catch (error) {
+      // With a full disk the old version can be brought back all the same: that matters more than the journal.
+      warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
+    }
+  };
+  makeRoom(context.runDir);
+  enterAnyway('rolling-back', undefined, failure.message);
+  warn(context.log, failure.message);
+  try {
+    // At once; where it fails, the rollback does it again.
+    await swapOut(context, transaction).catch(() => {});
+    failure.appLog = await readAppLog().catch(() => []);
+    await rollBack(context, transaction, stopped);
+    // PM2 hands on with some delay what an app printed as it died.
+    if (failure.appLog.length === 0) failure.appLog = await readAppLog().catch(() => []);
+    freeReserve(context.runDir);
+    enterAnyway('rolled-back', 'rolled-back', failure.message);
+    return { outcome: 'rolled-back', sha, previousSha: sha, failure };
+  } catch (error) {
+    const second = failureOf(error, 'rolling-back');
+    freeReserve(context.runDir);
+    enterAnyway('rollback-failed', 'rollback-failed', second.message);
+    return {
+      outcome: 'rollback-failed',
+      sha,
+      previousSha: sha,
+      failure: bothFailures(failure, second, context),
+    };
+  }
+}
+
+/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
+function watchAppLog({ pm2 }: Context, { config }: Transaction, instances: readonly Instance[]) {
+  const sizes = noteLogSizes(instances);
+  const stream = pm2.hearErrors(config.map(({ name }) => name));
+  return {
+    async read(): Promise<string[]> {
+      const heard = stream.lines().slice(-APP_LOG_LINES);
+      return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
+    },
+    close: stream.close,
+  };
+}
+
+function bothFailures(first: Failure, second: Failure, { places }: Context): Failure {
+  return {
+    ...first,
+    message: `${first.message} Then the rollback failed as well: ${second.message}`,
+    remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+    output: [...first.output, ...second.output],
+  };
+}

@@ -1,0 +1,146 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Plan } from '../../protocol.ts';
+import { type Context, inform, warn } from '../context.ts';
+import { inspectCheckout } from '../git/checkout.ts';
+import { type Git, gitIn } from '../git/git.ts';
+import { openPm2 } from '../pm2/session.ts';
+import type { RunnerLine } from '../program/control.ts';
+import type { EventLog } from '../program/events.ts';
+import { type Redactor, secretsOfEnvironment } from '../program/redact.ts';
+import { openJournal } from '../state/journal.ts';
+import { placesOf, resolvePath, stateRoot } from '../state/places.ts';
+import type { Clock } from '../system/clock.ts';
+import { run } from '../system/command.ts';
+import { pm2Environment, sessionless, withNode } from '../system/environment.ts';
+import { DeployFailure, diskTrouble } from '../system/failure.ts';
+import { requireSurvival } from '../system/logind.ts';
+import { exists } from '../system/paths.ts';
+
+interface Start {
+  plan: Plan;
+  runDir: string;
+  log: EventLog;
+  redactor: Redactor;
+  runner: RunnerLine;
+  clock: Clock;
+  env: NodeJS.ProcessEnv;
+  home: string;
+  /** Whether this is to bring a version: what one needs need not be there to look, or to end another. */
+  isNew: boolean;
+}
+
+/** Less free space than this, in KiB, fails every install. */
+const LEAST_SPACE = 64 * 1024;
+
+/** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
+export async function preflight(start: Start): Promise<Context> {
+  const { plan, home, clock, runner } = start;
+  const live = resolvePath(plan.path, home);
+  const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
+  const surroundings = withNode(start.env, process.execPath);
+  const env = sessionless(surroundings);
+  // The lock is taken later, and git must be found before: each command asks for it when it starts.
+  const context = {} as Partial<Pick<Context, 'lock' | 'pm2Lock'>>;
+  const gitAt = (directory: string, cancel: AbortSignal | null = runner.cancelled): Git =>
+    gitIn(directory, {
+      clock,
+      env,
+      timeLimit: plan.commandTimeout,
+      ...(cancel !== null && { cancel }),
+      lock: () => context.lock?.descriptor,
+    });
+
+  refuseUnusable(live, plan.path);
+  if (start.isNew) {
+    await requireSurvival(env);
+    await requireSpace(existsSync(live) ? live : dirname(live), env);
+  }
+  const git = await requireGit(gitAt, live);
+  const pm2 = await clock.book('pm2', () =>
+    openPm2({
+      env: pm2Environment(surroundings),
+      home,
+      workDir: places.workDir,
+      configDir: start.runDir,
+      locks: () => [context.lock, context.pm2Lock].flatMap((lock) => (lock ? [lock.descriptor] : [])),
+    }),
+  );
+  for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
+  inform(
+    start.log,
+    `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
+  );
+  if (pm2.otherDaemon !== null) {
+    warn(
+      start.log,
+      `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`,
+    );
+  }
+  if (pm2.otherNode !== null) {
+    warn(
+      start.log,
+      `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`,
+    );
+  }
+  return Object.assign(context, {
+    plan,
+    runDir: start.runDir,
+    places,
+    log: start.log,
+    redactor: start.redactor,
+    runner,
+    journal: openJournal(places.state),
+    pm2,
+    env,
+    gitIn: (directory: string) => gitAt(directory),
+    git,
+    gitAfterwards: gitAt(live, null),
+    clock,
+    target: null,
+    lock: null,
+    pm2Lock: null,
+  });
+}
+
+function refuseUnusable(live: string, given: string): void {
+  if (exists(live) && !statSync(live).isDirectory())
+    throw new DeployFailure(`path '${given}' is no directory: ${live}.`);
+  let parent = exists(live) ? live : dirname(live);
+  while (!exists(parent)) parent = dirname(parent);
+  try {
+    accessSync(parent, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const disk = diskTrouble(error);
+    if (disk !== null) throw disk;
+    throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
+      remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
+    });
+  }
+}
+
+async function requireGit(gitAt: (directory: string) => Git, live: string): Promise<Git> {
+  try {
+    if (exists(live)) await inspectCheckout(live, gitAt(live));
+    else await gitAt('/').attempt(['--version']);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new DeployFailure("The command 'git' is not on this host.", {
+      remedy: "Install it, for instance with 'apt-get install git'.",
+    });
+  }
+  return gitAt(live);
+}
+
+async function requireSpace(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
+  let there = directory;
+  while (!exists(there)) there = dirname(there);
+  const result = await run('df', ['-Pk', there], { cwd: '/', env, timeLimit: 10_000 });
+  const free = Number(result.stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+  // A df of another form says nothing: the install will, if there is anything to say.
+  if (Number.isFinite(free) && free < LEAST_SPACE) {
+    throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
+      remedy: 'Free some space and run the job again.',
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import { readdirSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Context } from '../context.ts';
+import { pruneRefs } from '../git/fetch.ts';
+import { sweepRun } from '../program/sweep.ts';
+import { loadCurrent } from '../state/current.ts';
+import { versionStack } from '../state/history.ts';
+import { unfinished } from '../state/journal.ts';
+import { RECORD_PREFIX } from '../swap/record.ts';
+import { exists } from '../system/paths.ts';
+
+/** Verified versions whose commits git is told to keep. */
+const KEPT_COMMITS = 10;
+
+const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
+
+/**
+ * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
+ * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
+ */
+export async function prune(
+  { places, gitAfterwards, runDir, journal }: Context,
+  deployId: string,
+): Promise<void> {
+  const entries = journal.entries();
+  if (unfinished(entries) !== null) return;
+  journal.trim();
+  const current = loadCurrent(places.state);
+  // A rollback finds its commit here, also where the repository has lost it since.
+  const earlier = versionStack(entries).slice(-KEPT_COMMITS);
+  await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
+  const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
+  const beside = namesIn(places.beside).filter(
+    (name) => !keep.has(name) && !holdsReappeared(join(places.beside, name)),
+  );
+  const records = namesIn(places.state).filter(
+    (name) => name.startsWith(RECORD_PREFIX) && name !== current?.record,
+  );
+  const runs = namesIn(dirname(runDir)).map((name) => join(dirname(runDir), name));
+  const replaced = current === null ? [] : [join(places.beside, current.deployId, 'version')];
+  await Promise.all([
+    ...beside.map((name) => remove(join(places.beside, name))),
+    ...records.map((name) => remove(join(places.state, name))),
+    ...[...runs.filter(isOld), ...replaced].map(remove),
+    ...runs.filter((run) => !isOld(run)).map(sweepRun),
+  ]);
+}
+
+/** What an app wrote while it was replaced, and nobody has looked at yet. */
+function holdsReappeared(directory: string): boolean {
+  return (
+    statSync(directory).isDirectory() &&
+    readdirSync(directory).some((name) => name.startsWith('kept.reappeared'))
+  );
+}
+
+function namesIn(directory: string): string[] {
+  return exists(directory) ? readdirSync(directory) : [];
+}
+
+/** Other apps' deploys have their run directories beside this one's, and may be running. */
+function isOld(run: string): boolean {
+  return Date.now() - statSync(run).mtimeMs > KEPT_RUNS_FOR;
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}

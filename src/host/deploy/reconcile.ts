@@ -1,0 +1,106 @@
+import type { Outcome, State } from '../../protocol.ts';
+import { type Context, inform, warn } from '../context.ts';
+import { removeGitLocks } from '../git/checkout.ts';
+import { verify } from '../health/verify.ts';
+import { secretsOfApp } from '../program/redact.ts';
+import { type Entry, unfinished } from '../state/journal.ts';
+import { loadTransaction, type Transaction, transactionSavedAt } from '../state/transaction.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { expectationOf, isSwappedIn, swapOut } from './activate.ts';
+import { commit } from './commit.ts';
+import { takePm2Lock } from './locks.ts';
+import { rollBack } from './rollback.ts';
+
+/**
+ * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
+ * files of the old version can be brought back. `onState` is told what that deploy enters.
+ */
+export async function reconcile(context: Context, onState: (state: State) => void = () => {}): Promise<void> {
+  const entry = unfinished(context.journal.entries());
+  if (entry === null) return;
+  const transaction = loadTransaction(context.places.state);
+  if (transaction === null || transaction.deployId !== entry.deploy) {
+    throw new DeployFailure(
+      `Deploy ${entry.deploy} was interrupted in ${entry.state}, and its record is gone from ${context.places.state}.`,
+      {
+        remedy: 'Make sure that the app runs as it should, remove that directory, and run the job again.',
+      },
+    );
+  }
+  inform(
+    context.log,
+    `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`,
+  );
+  for (const app of [...transaction.before.apps, ...transaction.config])
+    context.redactor.hide(secretsOfApp(app));
+  // A reboot kills git as well, in the middle of the index: nobody else is to be asked to take its lock away.
+  const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
+  if (locks.length > 0) warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
+  const lock = await takePm2Lock(context);
+  context.pm2Lock = lock;
+  try {
+    await end(context, entry, transaction, onState);
+  } finally {
+    context.pm2Lock = null;
+    lock.release();
+  }
+}
+
+async function end(
+  context: Context,
+  entry: Entry,
+  transaction: Transaction,
+  onState: (state: State) => void,
+): Promise<void> {
+  const note = (state: State, outcome: Outcome | null, reason: string | null): void => {
+    const { deploy, mode, run, sha } = entry;
+    context.journal.write({ deploy, mode, state, run, sha, outcome, reason });
+    onState(state);
+  };
+  // What a rollback is for was noted as it began.
+  let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
+  if (entry.state !== 'rollback-failed') {
+    if (entry.state !== 'rolling-back') {
+      onState('verifying');
+      if (await commitIfHealthy(context, transaction)) {
+        onState('committed');
+        return;
+      }
+    }
+    try {
+      note('rolling-back', null, why);
+      await rollBack(context, transaction, true);
+      note('rolled-back', 'rolled-back', why);
+      inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
+      return;
+    } catch (error) {
+      why = `${why} Then the rollback failed as well: ${(error as Error).message}`;
+      note('rollback-failed', 'rollback-failed', why);
+    }
+  }
+  // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
+  await swapOut(context, transaction);
+  context.journal.write({ ...entry, state: 'rolled-back', outcome: 'rollback-failed', reason: why });
+  warn(
+    context.log,
+    'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.',
+  );
+}
+
+async function commitIfHealthy(context: Context, transaction: Transaction): Promise<boolean> {
+  // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
+  if (transaction.swapped === null || !isSwappedIn(context, transaction)) return false;
+  const expected = expectationOf(transaction);
+  try {
+    // A deploy of this very job has all of its time; what an earlier one left had that long ago.
+    const isOwn = transaction.deployId === context.plan.deployId;
+    const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
+    await context.clock.book('verify', () => verify(context.pm2, expected, limits));
+  } catch (error) {
+    inform(context.log, `Its version is not healthy: ${(error as Error).message}`);
+    return false;
+  }
+  await commit(context, transaction, expected);
+  inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
+  return true;
+}

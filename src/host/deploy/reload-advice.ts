@@ -1,0 +1,63 @@
+import type { Boot } from '../canary/run.ts';
+import { type Context, warn } from '../context.ts';
+import type { DeployApp } from '../pm2/app-config.ts';
+import { readyTimeLimit } from '../pm2/cli.ts';
+import type { Instance } from '../pm2/list.ts';
+import type { Pace } from '../pm2/pace.ts';
+import { killTimeoutOf } from '../pm2/timeouts.ts';
+
+/**
+ * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
+ * canary has told how long they boot.
+ */
+export function adviseOnPace(
+  { pm2, log }: Pick<Context, 'pm2' | 'log'>,
+  config: readonly DeployApp[],
+  old: readonly Instance[],
+  pace: Pace,
+  boots: readonly Boot[],
+): void {
+  const pids = pace.killed();
+  for (const app of config) {
+    const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
+    const seen = {
+      waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
+      limit: readyTimeLimit(app, pm2.install.version),
+      killedAfter: killed === undefined ? null : killTimeoutOf(killed),
+    };
+    for (const text of adviseAfterReload(app, seen)) warn(log, text);
+  }
+}
+
+/** What was seen while PM2 replaced the instances of one app; milliseconds. */
+export interface SeenInReload {
+  /** How long PM2 waited for each new instance, and how long it waits at most. */
+  waits: readonly number[];
+  limit: number;
+  /** The `kill_timeout` of an old instance that PM2 had to kill, or null. */
+  killedAfter: number | null;
+}
+
+/** What a reload that went well showed, and what may cost requests in the next one. */
+export function adviseAfterReload(app: DeployApp, { waits, limit, killedAfter }: SeenInReload): string[] {
+  const slowest = Math.max(0, ...waits);
+  const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
+  const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
+  const awaited = app.wait_ready === true || app.env.PORT !== undefined;
+  const advice = [
+    awaited && slowest >= 0.95 * limit
+      ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
+      : null,
+    awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
+      ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
+      : null,
+    killedAfter !== null
+      ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
+      : null,
+  ];
+  return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

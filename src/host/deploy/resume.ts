@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Failure, STATES, type State } from '../../protocol.ts';
+import { endLeftBuild } from '../build/staging-clone.ts';
+import { removeCanaries } from '../canary/run.ts';
+import { type Context, warn } from '../context.ts';
+import { readHead } from '../git/checkout.ts';
+import type { End, Progress } from '../program/end.ts';
+import { programLog } from '../program/program-log.ts';
+import { endedDeploys } from '../state/history.ts';
+import { loadTransaction } from '../state/transaction.ts';
+import { exists } from '../system/paths.ts';
+import { takeAppLock } from './locks.ts';
+import { reconcile } from './reconcile.ts';
+
+const REMEDY =
+  'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
+
+/**
+ * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
+ * has it, whoever has written that.
+ */
+export async function resume(context: Context, progress: Progress): Promise<End> {
+  const { plan, places, journal, runDir } = context;
+  const reached = lastState(runDir);
+  const killed = `The deploy's own program on the host was killed, or crashed, in ${reached}.`;
+  const output = programLog(runDir);
+  progress.state = reached;
+  warn(context.log, `${killed} What it left is looked at, and ended.`);
+  // Git and PM2 children that it left hold the lock until they end.
+  context.lock = await takeAppLock(context);
+  endLeftBuild(places.beside);
+  await removeCanaries(context);
+  const trouble = await reconcile(context, (state) => progress.enter(state)).then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+
+  const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
+  const sha = exists(join(places.live, '.git')) ? (await readHead(context.git)).sha : null;
+  const failure = (state: State, message: string): Failure => ({
+    state,
+    message,
+    remedy: REMEDY,
+    output,
+    appLog: [],
+  });
+  if (entry === undefined || entry.outcome === null) {
+    if (trouble !== null) throw trouble.error;
+    const { deployId: deploy, mode, run } = plan;
+    const state = beforeActivating(reached);
+    journal.write({ deploy, mode, state, run, sha: null, outcome: 'failed', reason: killed });
+    return { outcome: 'failed', sha, previousSha: sha, failure: failure(state, killed) };
+  }
+  const { outcome, reason } = entry;
+  const transaction = loadTransaction(places.state);
+  const previousSha = transaction?.deployId === plan.deployId ? transaction.previous.sha : sha;
+  if (outcome === 'deployed') return { outcome, sha: entry.sha, previousSha, failure: null };
+  if (outcome === 'unchanged') return { outcome, sha, previousSha: sha, failure: null };
+  return { outcome, sha, previousSha, failure: failure(reached, reason ?? killed) };
+}
+
+/** What the program had entered last. */
+function lastState(runDir: string): State {
+  const states = readFileSync(join(runDir, 'events.ndjson'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { type?: unknown; state?: unknown })
+    .filter(({ type }) => type === 'state')
+    .map(({ state }) => STATES.find((known) => known === state) ?? 'preflight');
+  return states[states.length - 1] ?? 'preflight';
+}
+
+/** A state is told before the journal has it: as long as that does not, nothing was done in it. */
+function beforeActivating(state: State): State {
+  return STATES.indexOf(state) < STATES.indexOf('activating') ? state : 'prepared';
+}

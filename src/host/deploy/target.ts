@@ -1,0 +1,69 @@
+import type { Context } from '../context.ts';
+import { inform } from '../context.ts';
+import { fetchCommit } from '../git/fetch.ts';
+import { endedDeploys, goodVersions, isBad, type Version, versionStack } from '../state/history.ts';
+import type { Entry } from '../state/journal.ts';
+import { DeployFailure } from '../system/failure.ts';
+
+const LISTED = 20;
+
+/**
+ * Brings the commit that is to go live onto the host: the one that was asked for, or in `rollback` an earlier one that
+ * was verified here. `current` is the one that is checked out. Resolves with its full id.
+ */
+export async function targetCommit(context: Context, current: string | null): Promise<string> {
+  const { plan, journal, log } = context;
+  const { mode, ref } = plan;
+  if (mode !== 'rollback') {
+    if (ref === null) throw new DeployFailure('The plan names no commit.');
+    return fetch(context, ref);
+  }
+  const entries = journal.entries();
+  const version =
+    ref === null ? previousVersion(entries, current) : await namedVersion(context, entries, ref);
+  inform(log, `Rolling back to ${describe(version)}.`);
+  return fetch(context, version.sha);
+}
+
+function fetch({ git, plan, log }: Context, ref: string): Promise<string> {
+  const { repository, gitToken } = plan;
+  return fetchCommit(git, { ref, repository }, { gitToken, say: (text) => inform(log, text) });
+}
+
+/** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
+export function previousVersion(entries: readonly Entry[], current: string | null): Version {
+  const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
+  const version = earlier[earlier.length - 1];
+  if (version !== undefined) return version;
+  throw new DeployFailure(
+    `There is no version to roll back to: no commit was verified here before ${current ?? 'this'}, or each was rolled back.`,
+    {
+      output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
+      remedy: 'Deploy the commit that you want with its id as ref, and mode deploy.',
+    },
+  );
+}
+
+/** The verified version that `ref` names: an id, the beginning of one, a branch or a tag. */
+async function namedVersion(context: Context, entries: readonly Entry[], ref: string): Promise<Version> {
+  const good = goodVersions(entries);
+  const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
+  if (begin.length === 1 && begin[0] !== undefined) return begin[0];
+  const sha = /^[0-9a-f]{40,}$/.test(ref) ? ref : await fetch(context, ref);
+  const version = good.find((one) => one.sha === sha);
+  if (version !== undefined) return version;
+  const name = ref === sha ? sha : `${ref} (${sha})`;
+  throw new DeployFailure(
+    isBad(entries, sha)
+      ? `${name} is marked bad: the last time that it went live here it had to be rolled back.`
+      : `${name} was never verified here, so that it is no version to roll back to.`,
+    {
+      output: good.slice(0, LISTED).map(describe),
+      remedy: `${good.length === 0 ? 'None was.' : 'Those that were are listed, the newest first.'} Any commit can be deployed with its id as ref, and mode deploy.`,
+    },
+  );
+}
+
+function describe({ sha, outcome, at, run }: Entry): string {
+  return `${sha ?? 'an unknown commit'}, ${outcome} at ${at} by ${run.actor}, ${run.url}`;
+}

@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { readApps } from '../build/apps.ts';
+import type { Context } from '../context.ts';
+import type { Head } from '../git/checkout.ts';
+import { complaintAboutLive } from '../health/live-health.ts';
+import type { Current } from '../state/current.ts';
+import type { Generated } from '../swap/tree.ts';
+import { exists } from '../system/paths.ts';
+import { fingerprintOf } from './plan-fingerprint.ts';
+
+/**
+ * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
+ * instance of it is healthy now. Changes nothing.
+ */
+export async function differsFrom(
+  context: Context,
+  sha: string,
+  head: Head,
+  current: Current | null,
+  generated: Generated | null,
+): Promise<string | null> {
+  if (current === null) return 'no deploy was ever verified here';
+  if (current.sha !== sha || head.sha !== sha) return 'another commit is live';
+  if (current.fingerprint !== fingerprintOf(context))
+    return 'the settings of the deploy, an .env file, Node or PM2 changed';
+  const lost = (generated?.roots ?? []).find((path) => !exists(join(context.places.live, path)));
+  if (lost !== undefined) return `${lost}, which the build made, is gone`;
+  const { script } = context.plan;
+  // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
+  const config =
+    script === null ? await readApps(context, context.places.live, current.deployId) : current.config;
+  if (!isDeepStrictEqual(config, current.config)) return 'what the ecosystem file says changed';
+  return complaintAboutLive(context, current);
+}

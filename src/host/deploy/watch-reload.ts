@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { troubleInReload } from '../health/health.ts';
+import { straysOf } from '../health/verify.ts';
+import type { Reload } from '../pm2/cli.ts';
+import type { Instance } from '../pm2/list.ts';
+import type { Pm2 } from '../pm2/session.ts';
+import type { CommandResult } from '../system/command.ts';
+import { DeployFailure } from '../system/failure.ts';
+
+const POLL_EVERY = 200;
+const POLL_RELOAD_EVERY = 100;
+/** So often in a row PM2's daemon must have no worker that it does not list. */
+const QUIET_POLLS = 3;
+
+/**
+ * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
+ * later instances still run the old one. Resolves with that sign, or null where there was none.
+ */
+export async function watchReload(
+  pm2: Pm2,
+  reload: Reload,
+  deployId: string,
+  before: readonly Instance[],
+): Promise<string | null> {
+  let running = true;
+  const ended = reload.done.finally(() => {
+    running = false;
+  });
+  // It may fail while the list is asked for, and nobody waits for it then.
+  ended.catch(() => {});
+  let trouble: string | null = null;
+  // An old version that crashes until its turn comes is no fault of the new one.
+  const lastOther = new Map(before.map((one) => [one.pmId, one]));
+  try {
+    while (running && trouble === null) {
+      const now = await pm2.list();
+      for (const one of now) if (one.deployId !== deployId) lastOther.set(one.pmId, one);
+      trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+      if (trouble === null) await Promise.race([ended, sleep(POLL_RELOAD_EVERY)]);
+    }
+  } catch (error) {
+    reload.abort();
+    await ended.catch(() => {});
+    throw error;
+  }
+  if (trouble !== null) reload.abort();
+  const result = await ended;
+  if (trouble !== null) return trouble;
+  if (result.code !== 0) throw reloadFailure(result);
+  return null;
+}
+
+/**
+ * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
+ * would wait for it as long as its time limit lets it, is stopped then.
+ */
+export async function awaitReload(pm2: Pm2, reload: Reload): Promise<CommandResult> {
+  let running = true;
+  const ended = reload.done.finally(() => {
+    running = false;
+  });
+  ended.catch(() => {});
+  try {
+    while (running) {
+      await Promise.race([ended, sleep(POLL_EVERY)]);
+      if (running) await pm2.list();
+    }
+  } catch (error) {
+    reload.abort();
+    await ended.catch(() => {});
+    throw error;
+  }
+  return ended;
+}
+
+/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
+export function reloadFailure(result: CommandResult): DeployFailure {
+  const how =
+    result.stopped !== null
+      ? 'did not end in time and was stopped'
+      : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
+  return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
+}
+
+/**
+ * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
+ * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
+ */
+export async function quiet(
+  pm2: Pm2,
+  knownStrays: readonly number[],
+  atLeast: number,
+  atMost: number,
+): Promise<void> {
+  const started = performance.now();
+  for (let calm = 0; ; await sleep(POLL_EVERY)) {
+    const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
+    calm = strays.length === 0 ? calm + 1 : 0;
+    const waited = performance.now() - started;
+    if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost) return;
+  }
+}

@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DeployFailure } from '../system/failure.ts';
+import { exists } from '../system/paths.ts';
+import { type Git, splitZ } from './git.ts';
+
+/** What HEAD of the live checkout says. */
+export interface Head {
+  /** The commit, or null where nothing was ever checked out. */
+  sha: string | null;
+  /** The branch that HEAD names (`refs/heads/main`), or null where it is detached. */
+  branch: string | null;
+}
+
+/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+export async function inspectCheckout(live: string, git: Git): Promise<'absent' | 'checkout'> {
+  if (!exists(live) || readdirSync(live).length === 0) return 'absent';
+  if (!existsSync(join(live, '.git'))) {
+    throw new DeployFailure(`${live} holds files but is no git checkout.`, {
+      remedy:
+        'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+    });
+  }
+  const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
+  if (realpathSync(top) !== realpathSync(live)) {
+    throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
+      remedy: 'Give path the top of the checkout, and working-directory the rest.',
+    });
+  }
+  return 'checkout';
+}
+
+export async function readHead(git: Git): Promise<Head> {
+  const [commit, branch] = await Promise.all([
+    git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
+    git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
+  ]);
+  return {
+    sha: commit.code === 0 ? commit.stdout.trim() : null,
+    branch: branch.code === 0 ? branch.stdout.trim() : null,
+  };
+}
+
+/** What a build did to tracked files: the sha256 of what it left in one, by path, and those that it removed. */
+export interface BuildTraces {
+  rewritten: Readonly<Record<string, string>>;
+  deleted: readonly string[];
+}
+
+/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
+export async function localChanges(
+  live: string,
+  git: Git,
+  { rewritten, deleted }: BuildTraces,
+): Promise<string[]> {
+  const args = [
+    'status',
+    '--porcelain=v1',
+    '-z',
+    '--no-renames',
+    '--untracked-files=no',
+    '--ignore-submodules=all',
+  ];
+  const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
+  return listing
+    .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
+    .map((entry) => entry.slice(3))
+    .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf(join(live, path)));
+}
+
+/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+export async function refuseGitLocks(git: Git): Promise<void> {
+  for (const file of await gitLocks(git)) {
+    throw new DeployFailure(
+      `${file} is there: another git command runs in the checkout, or one was killed.`,
+      {
+        remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
+      },
+    );
+  }
+}
+
+/**
+ * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
+ * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ */
+export async function removeGitLocks(git: Git, since: number): Promise<string[]> {
+  const left = (await gitLocks(git)).filter((file) => statSync(file).mtimeMs >= since);
+  for (const file of left) rmSync(file, { force: true });
+  return left;
+}
+
+async function gitLocks(git: Git): Promise<string[]> {
+  const files: string[] = [];
+  for (const name of ['index.lock', 'HEAD.lock']) {
+    const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
+    files.push(resolve(git.directory, path));
+  }
+  return files.filter((file) => existsSync(file));
+}
+
+export function refuseLocalChanges(live: string, changes: readonly string[]): void {
+  if (changes.length === 0) return;
+  const shown = changes.slice(0, 3).join(', ');
+  const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
+  throw new DeployFailure(
+    `Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`,
+    {
+      output: changes,
+      remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+    },
+  );
+}
+
+/** sha256 of a file's content, or null where there is no readable file. */
+function contentOf(file: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(file)).digest('hex');
+  } catch {
+    return null;
+  }
+}
+
+/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
+export async function trackedFiles(git: Git, sha: string): Promise<Map<string, string>> {
+  const files = await listTree(git, sha);
+  return new Map(
+    files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]),
+  );
+}
+
+/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+export async function submodulePaths(
+  git: Git,
+  gitIn: (directory: string) => Git,
+  sha: string,
+): Promise<string[]> {
+  if (!existsSync(join(git.directory, '.gitmodules'))) return [];
+  const found: string[] = [];
+  for (const { path, type } of await listTree(git, sha)) {
+    if (type !== 'commit' || !existsSync(join(git.directory, path, '.git'))) continue;
+    const within = await submodulePaths(gitIn(join(git.directory, path)), gitIn, 'HEAD');
+    found.push(path, ...within.map((inner) => `${path}/${inner}`));
+  }
+  return found;
+}
+
+async function listTree(
+  git: Git,
+  sha: string,
+): Promise<{ path: string; mode: string; type: string; object: string }[]> {
+  const listing = splitZ(
+    await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`),
+  );
+  return listing.map((entry) => {
+    const tab = entry.indexOf('\t');
+    const [mode = '', type = '', object = ''] = entry.slice(0, tab).split(' ');
+    return { path: entry.slice(tab + 1), mode, type, object };
+  });
+}
+
+/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+export async function flaggedFiles(git: Git): Promise<Set<string>> {
+  const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
+  return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
+}
+
+/** Of the given paths, those that the live checkout's ignore rules cover. */
+export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
+  if (paths.length === 0) return new Set();
+  const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
+    input: `${paths.join('\0')}\0`,
+  });
+  return new Set(splitZ(result.stdout));
+}
+
+/**
+ * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
+ * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ */
+export async function moveHead(git: Git, from: Head, sha: string, keptIndex: string): Promise<void> {
+  const index = await indexFile(git);
+  if (existsSync(index) && !existsSync(keptIndex)) copyWhole(index, keptIndex);
+  const what = `Setting HEAD to ${sha}`;
+  await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+  await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
+  await git.attempt(['update-index', '-q', '--refresh']);
+}
+
+/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+export async function restoreHead(git: Git, to: Head, keptIndex: string): Promise<void> {
+  const index = await indexFile(git);
+  if (existsSync(keptIndex)) {
+    copyWhole(keptIndex, index);
+  } else if (to.sha === null) {
+    rmSync(index, { force: true });
+  }
+  const what = 'Restoring HEAD';
+  const reason = ['-m', 'pm2-ssh-deploy: rollback'];
+  if (to.branch !== null) await git.text(['symbolic-ref', ...reason, 'HEAD', to.branch], what);
+  else if (to.sha !== null) await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
+  await git.attempt(['update-index', '-q', '--refresh']);
+}
+
+/** Never leaves a part, which would be taken for the whole later. */
+function copyWhole(from: string, to: string): void {
+  copyFileSync(from, `${to}.pm2-ssh-deploy`);
+  renameSync(`${to}.pm2-ssh-deploy`, to);
+}
+
+async function indexFile(git: Git): Promise<string> {
+  const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
+  return resolve(git.directory, path);
+}

@@ -1,0 +1,47 @@
+import type { DeployApp } from '../pm2/app-config.ts';
+import { portIn } from '../pm2/env-port.ts';
+import type { Instance, Json } from '../pm2/list.ts';
+import type { Pm2 } from '../pm2/session.ts';
+import type { Before } from '../state/transaction.ts';
+import { descendantsOf } from '../system/processes.ts';
+import { listeningPorts } from './listening.ts';
+
+/** In cluster mode PM2's daemon listens for all its workers, so that ports of other apps must be left out by their env. */
+export function portsOf(pm2: Pm2, instances: readonly Instance[], all: readonly Instance[]): number[] {
+  const daemon = pm2.daemonPid();
+  const processes = instances.map(({ pid }) => pid).filter((pid) => pid > 0);
+  const listeners = processes.flatMap((pid) => [pid, ...descendantsOf(pid)]);
+  if (daemon !== null && instances.some(({ execMode }) => execMode === 'cluster')) listeners.push(daemon);
+  const others = all.filter((one) => !instances.includes(one)).flatMap(({ env }) => portIn(env) ?? []);
+  const own = instances.flatMap(({ env }) => portIn(env) ?? []);
+  const found = listeningPorts(listeners).map(({ port }) => port);
+  return [...new Set([...own, ...found.filter((port) => !others.includes(port))])];
+}
+
+/** Ports that the environments of these apps name as PORT. */
+export function declaredPorts(apps: readonly DeployApp[], pm2Env: string | null): number[] {
+  return apps.flatMap((app) => declaredPort(app, pm2Env) ?? []);
+}
+
+export function declaredPort(app: DeployApp, pm2Env: string | null): number | null {
+  return portIn({ ...app.env, ...(app[`env_${pm2Env}`] as Record<string, Json> | undefined) });
+}
+
+/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
+export function expectedPorts(
+  config: readonly DeployApp[],
+  pm2Env: string | null,
+  { apps, ports: accepted }: Before,
+): number[] {
+  const ports = new Set(accepted);
+  for (const app of config) {
+    const old = apps.find(({ name }) => name === app.name);
+    const oldPort = old === undefined ? null : portIn(old.env);
+    const port = declaredPort(app, pm2Env);
+    // An app that never listened where its PORT says is a worker that shares an environment with others.
+    if (port === null || (oldPort !== null && !accepted.includes(oldPort))) continue;
+    if (oldPort !== null) ports.delete(oldPort);
+    ports.add(port);
+  }
+  return [...ports].sort((a, b) => a - b);
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Instance } from '../pm2/list.ts';
+import type { Pm2 } from '../pm2/session.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { childrenOf, startTicks } from '../system/processes.ts';
+import { type Expected, judge, type Snapshot, type Verdict } from './health.ts';
+import { complaintAbout } from './health-request.ts';
+import { accepts, listeningAddresses } from './listening.ts';
+
+const POLL_EVERY = 200;
+/** On this host itself: slower is not healthy. */
+const ACCEPTS_WITHIN = 2_000;
+/** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
+const STAYS_BAD = 5_000;
+
+/** Looks at everything that health depends on, once. */
+export async function observe(
+  pm2: Pm2,
+  { instances, ports, healthUrl }: Pick<Expected, 'instances' | 'ports' | 'healthUrl'>,
+): Promise<Snapshot> {
+  const asked = healthUrl ? complaintAbout(healthUrl) : null;
+  const [all, accepting, complaint] = await Promise.all([pm2.list(), acceptingPorts(ports), asked]);
+  const started = new Map<number, number>();
+  for (const { pid } of all) {
+    const ticks = pid > 0 ? startTicks(pid) : null;
+    if (ticks !== null) started.set(pid, ticks);
+  }
+  return {
+    instances: all.filter((one) => instances[one.name] !== undefined),
+    startTicks: started,
+    strays: straysOf(pm2, all),
+    accepting,
+    complaint,
+  };
+}
+
+/** Of these ports, those that take a connection at an address of this host. */
+export async function acceptingPorts(ports: readonly number[]): Promise<Set<number>> {
+  const accepting = await Promise.all(
+    ports.map(async (port) => (await accepts(port, '::', ACCEPTS_WITHIN)) || acceptsElsewhere(port)),
+  );
+  return new Set(ports.filter((_, index) => accepting[index]));
+}
+
+/** An app may listen on one address alone, which is not loopback. */
+async function acceptsElsewhere(port: number): Promise<boolean> {
+  const addresses = listeningAddresses(port);
+  const accepting = await Promise.all(addresses.map((address) => accepts(port, address, ACCEPTS_WITHIN)));
+  return accepting.includes(true);
+}
+
+/** Children of the daemon that its list does not show. */
+export function straysOf(pm2: Pm2, all: readonly Instance[]): number[] {
+  const daemon = pm2.daemonPid();
+  const listed = new Set(all.map(({ pid }) => pid));
+  return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
+}
+
+/**
+ * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
+ */
+export async function verify(pm2: Pm2, expected: Expected, limits: HealthLimits): Promise<void> {
+  const since = await observe(pm2, expected);
+  await untilStable(async () => judge(expected, await observe(pm2, expected), since), limits);
+}
+
+/** Milliseconds, both. */
+export interface HealthLimits {
+  healthTimeout: number;
+  stableFor: number;
+}
+
+/**
+ * Resolves once `look` said `healthy` for `stableFor` milliseconds without a break. Rejects with a `DeployFailure` at the
+ * first thing that cannot heal, where health was there and stays away, when `healthTimeout` milliseconds pass before such
+ * a time begins, and with its reason when `cancelled`.
+ */
+export async function untilStable(
+  look: () => Promise<Verdict>,
+  { healthTimeout, stableFor }: HealthLimits,
+  cancelled: AbortSignal | null = null,
+): Promise<void> {
+  const deadline = performance.now() + healthTimeout;
+  let healthySince: number | null = null;
+  let turnedBad: number | null = null;
+  for (;;) {
+    const verdict = await look();
+    if (cancelled?.aborted) throw cancelled.reason;
+    const at = performance.now();
+    if (verdict.kind === 'healthy') {
+      turnedBad = null;
+      healthySince ??= at;
+      if (at - healthySince >= stableFor) return;
+    } else {
+      if (verdict.kind === 'broken') throw new DeployFailure(`${sentence(verdict.why)}.`);
+      if (healthySince !== null) turnedBad ??= at;
+      healthySince = null;
+      if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
+        throw new DeployFailure(
+          `It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`,
+        );
+      }
+      if (at >= deadline) {
+        throw new DeployFailure(
+          `Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`,
+        );
+      }
+    }
+    const left = healthySince === null ? POLL_EVERY : stableFor - (at - healthySince);
+    await sleep(Math.min(POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(
+      () => {},
+    );
+  }
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,99 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readApps } from '../build/apps.ts';
+import { type Context, inform, warn } from '../context.ts';
+import { requireFit } from '../deploy/fit.ts';
+import { checkLive } from '../deploy/in-place.ts';
+import { readHead } from '../git/checkout.ts';
+import { findRef } from '../git/fetch.ts';
+import { readBaseline } from '../health/baseline.ts';
+import type { End } from '../program/end.ts';
+import { loadCurrent } from '../state/current.ts';
+import { loadRecord } from '../swap/record.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { exists } from '../system/paths.ts';
+import { remarksOn } from './status.ts';
+
+/** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
+export async function check(context: Context): Promise<End> {
+  const { places, git, gitIn, plan, log } = context;
+  const isCheckout = exists(join(places.live, '.git'));
+  const { sha } = isCheckout ? await readHead(git) : { sha: null };
+  for (const remark of remarksOn(context, sha)) warn(log, remark);
+  if (!isCheckout) inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
+
+  const problems: DeployFailure[] = [];
+  const looks: (() => Promise<string | null>)[] = [
+    async () => requireWritable(places.state),
+    () =>
+      findRef(isCheckout ? git : gitIn('/'), plan, {
+        gitToken: plan.gitToken,
+        say: (text) => inform(log, text),
+      }),
+    async () => (isCheckout ? await lookAtCheckout(context) : null),
+    async () => (isCheckout ? await lookAtApps(context) : null),
+  ];
+  for (const look of looks) {
+    try {
+      const found = await look();
+      if (found !== null) inform(log, found);
+    } catch (error) {
+      if (!(error instanceof DeployFailure)) throw error;
+      problems.push(error);
+    }
+  }
+  const failure = failureOf(problems);
+  return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure };
+}
+
+function failureOf(problems: readonly DeployFailure[]): End['failure'] {
+  const [first, ...others] = problems;
+  if (first === undefined) return null;
+  const { message, remedy, output } = first;
+  const more = others.length === 0 ? '' : ` So does what is listed (${others.length} more).`;
+  const listed = others.flatMap((one) => [one.message, ...(one.remedy ? [one.remedy] : []), ...one.output]);
+  return {
+    state: 'preflight',
+    message: `A deploy would fail: ${message}${more}`,
+    remedy,
+    output: [...output, ...listed],
+    appLog: [],
+  };
+}
+
+function requireWritable(state: string): null {
+  let there = state;
+  while (!exists(there)) there = dirname(there);
+  try {
+    accessSync(there, constants.W_OK | constants.X_OK);
+    return null;
+  } catch {
+    throw new DeployFailure(`${there}, where the journal lies, cannot be written by this user.`, {
+      remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
+    });
+  }
+}
+
+async function lookAtCheckout(context: Context): Promise<string> {
+  const { state } = context.places;
+  await checkLive(context, loadRecord(state, loadCurrent(state)?.record ?? null));
+  return 'The checkout has no local changes.';
+}
+
+/** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */
+async function lookAtApps(context: Context): Promise<string | null> {
+  const { places, plan, pm2, log } = context;
+  try {
+    const config = await readApps(context, places.live, plan.deployId);
+    const names = config.map(({ name }) => name);
+    const { instances } = await readBaseline(pm2, names);
+    for (const text of requireFit(context, config, instances, loadCurrent(places.state))) inform(log, text);
+    return `The ecosystem file that is live names ${names.join(', ')}.`;
+  } catch (error) {
+    const current = loadCurrent(places.state);
+    // Before the first deploy the live commit may have no such file, or no build yet.
+    if (!(error instanceof DeployFailure) || current !== null) throw error;
+    warn(log, `${error.message} The new commit's own file decides.`);
+    return null;
+  }
+}

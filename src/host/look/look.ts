@@ -1,0 +1,67 @@
+import { homedir } from 'node:os';
+import { LEASE, type Plan } from '../../protocol.ts';
+import type { Context } from '../context.ts';
+import { preflight } from '../deploy/preflight.ts';
+import { resultOf } from '../deploy/result.ts';
+import { formsOf } from '../git/credentials.ts';
+import { standsAlone } from '../program/control.ts';
+import type { End } from '../program/end.ts';
+import { printEvents } from '../program/events.ts';
+import { printer } from '../program/follower.ts';
+import { createRedactor } from '../program/redact.ts';
+import { createClock } from '../system/clock.ts';
+import { failureOf } from '../system/failure.ts';
+import { check } from './check.ts';
+import { status } from './status.ts';
+
+/** There is no run directory: whoever tries to write to it finds that out. */
+const NOWHERE = '/dev/null';
+
+/**
+ * Carries out `check` or `status` within the session itself, without a file and without a process that outlives it:
+ * nothing on the host is changed. Prints the same lines as a follower.
+ */
+export function look({ nonce, plan }: { nonce: string; plan: Plan }): void {
+  const print = printer(nonce);
+  const leave = (): void => process.exit(0);
+  // What nobody reads any more need not be found out.
+  process.stdin.on('end', leave).on('error', leave).resume();
+  setTimeout(leave, LEASE).unref();
+  const redactor = createRedactor();
+  if (plan.gitToken !== null) redactor.hide(formsOf(plan.gitToken));
+  const log = printEvents(print, redactor);
+  void lookAround(plan, log, redactor).then((result) => {
+    log({ type: 'end', result });
+    process.stdout.write('', leave);
+  });
+}
+
+async function lookAround(
+  plan: Plan,
+  log: ReturnType<typeof printEvents>,
+  redactor: ReturnType<typeof createRedactor>,
+): ReturnType<typeof resultOf> {
+  const started = performance.now();
+  const clock = createClock();
+  let context: Context | null = null;
+  let end: End;
+  try {
+    log({ type: 'state', state: 'preflight', atMs: 0 });
+    const isNew = plan.mode === 'check';
+    context = await preflight({
+      plan,
+      runDir: NOWHERE,
+      log,
+      redactor,
+      runner: standsAlone(),
+      clock,
+      env: process.env,
+      home: homedir(),
+      isNew,
+    });
+    end = await (isNew ? check(context) : status(context));
+  } catch (error) {
+    end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, 'preflight') };
+  }
+  return resultOf(plan, end, context, clock, started);
+}

@@ -1,0 +1,124 @@
+import { closeSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import { type Control, LEASE } from '../../protocol.ts';
+import { DeployFailure } from '../system/failure.ts';
+
+/** What the runner says while the deploy goes on. */
+export interface RunnerLine {
+  /** Aborted by a cancel and by the end of the lease; its reason is a `DeployFailure`. Of no effect once `standAlone` was called. */
+  readonly cancelled: AbortSignal;
+  /** Resolves with the runner's `go`; rejects as `cancelled` does. */
+  go(): Promise<void>;
+  /** Carries out what must not be left half-way: a cancel that comes meanwhile counts when it has ended. */
+  undisturbed(work: () => Promise<void>): Promise<void>;
+  /** From here on the deploy goes on without the runner. Throws the `DeployFailure` of a cancel that came before. */
+  standAlone(): void;
+  close(): void;
+}
+
+const POLL_EVERY = 1_000;
+
+/** Reads what a follower appends to the run's control file. Any byte in it renews the lease. */
+export function listen(runDir: string): RunnerLine {
+  const descriptor = openSync(join(runDir, 'control.ndjson'), 'a+', 0o600);
+  const abort = new AbortController();
+  let alone = false;
+  let late: DeployFailure | null = null;
+  let went = false;
+  let announceGo = (): void => {};
+  let rest = '';
+  let position = 0;
+  let heard = performance.now();
+
+  const cancel = (failure: DeployFailure): void => {
+    if (alone) late ??= failure;
+    else abort.abort(failure);
+  };
+  const read = (): void => {
+    const buffer = Buffer.alloc(4096);
+    for (let size = 1; size > 0; position += size) {
+      size = readSync(descriptor, buffer, 0, buffer.length, position);
+      if (size > 0) heard = performance.now();
+      rest += buffer.toString('utf8', 0, size);
+    }
+    const lines = rest.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) obey(parse(line));
+    if (performance.now() - heard > LEASE) {
+      cancel(
+        new DeployFailure(
+          `The runner was not heard of for ${LEASE / 1000} s: the deploy was given up before anything was changed.`,
+        ),
+      );
+    }
+  };
+  const obey = (message: Control | null): void => {
+    if (message?.type === 'cancel')
+      cancel(new DeployFailure(`Cancelled before anything was changed: ${message.reason}.`));
+    // A cancel is final: a `go` that comes after it is not one.
+    if (message?.type === 'go' && !abort.signal.aborted) {
+      went = true;
+      announceGo();
+    }
+  };
+
+  // Watching is quick but may be refused (inotify limits) or miss; polling is neither.
+  const timer = setInterval(read, POLL_EVERY);
+  let watcher: FSWatcher | null = null;
+  try {
+    watcher = watch(join(runDir, 'control.ndjson'), read);
+    watcher.on('error', () => {});
+  } catch {
+    watcher = null;
+  }
+  read();
+
+  return {
+    cancelled: abort.signal,
+    go: () =>
+      new Promise((resolve, reject) => {
+        if (abort.signal.aborted) return reject(abort.signal.reason);
+        if (went) return resolve();
+        announceGo = resolve;
+        abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+      }),
+    standAlone() {
+      read();
+      if (abort.signal.aborted) throw abort.signal.reason;
+      alone = true;
+    },
+    async undisturbed(work) {
+      alone = true;
+      try {
+        await work();
+      } finally {
+        alone = false;
+        if (late !== null) cancel(late);
+      }
+    },
+    close() {
+      clearInterval(timer);
+      watcher?.close();
+      closeSync(descriptor);
+    },
+  };
+}
+
+/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
+export function standsAlone(): RunnerLine {
+  return {
+    cancelled: new AbortController().signal,
+    go: () => Promise.resolve(),
+    undisturbed: (work) => work(),
+    standAlone() {},
+    close() {},
+  };
+}
+
+function parse(line: string): Control | null {
+  try {
+    return JSON.parse(line) as Control;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,11 @@
+import type { HostResult, State } from '../../protocol.ts';
+
+/** How a deploy ended on this host, but for what its caller knows. */
+export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'> &
+  Partial<Pick<HostResult, 'requests' | 'standing'>>;
+
+/** Tells everybody who follows which state the deploy is in. */
+export interface Progress {
+  state: State;
+  enter(state: State): void;
+}

@@ -1,0 +1,67 @@
+import type { PastDeploy } from '../../protocol.ts';
+import type { Entry } from './journal.ts';
+
+/** A commit that was verified here, and the deploy by which it came. */
+export type Version = Entry & { sha: string };
+
+/** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
+export function endedDeploys(entries: readonly Entry[]): Entry[] {
+  const ended = new Map<string, Entry>();
+  for (const entry of entries) {
+    if (entry.outcome === null) continue;
+    ended.delete(entry.deploy);
+    ended.set(entry.deploy, entry);
+  }
+  return [...ended.values()];
+}
+
+/**
+ * The verified versions on which the current one, the last of them, stands. A deploy adds one; a rollback takes away all
+ * above the one that it went to, so that rollbacks in a row go further back each time.
+ */
+export function versionStack(entries: readonly Entry[]): Version[] {
+  const stack: Version[] = [];
+  for (const entry of endedDeploys(entries).filter(isVerified)) {
+    const known = stack.map(({ sha }) => sha).lastIndexOf(entry.sha);
+    if (entry.mode === 'rollback' && known >= 0) stack.length = known + 1;
+    else if (stack[stack.length - 1]?.sha === entry.sha) stack[stack.length - 1] = entry;
+    else stack.push(entry);
+  }
+  return stack;
+}
+
+/** Every commit that was ever verified here and is not marked bad, by the last deploy of each; newest first. */
+export function goodVersions(entries: readonly Entry[]): Version[] {
+  const newest = new Map<string, Version>();
+  for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
+    if (!newest.has(entry.sha) && !isBad(entries, entry.sha)) newest.set(entry.sha, entry);
+  }
+  return [...newest.values()];
+}
+
+/** Whether the last time that this commit went live it had to be taken back. A failed build says nothing of the kind. */
+export function isBad(entries: readonly Entry[], sha: string): boolean {
+  const judged = endedDeploys(entries).filter(
+    (entry) =>
+      entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)),
+  );
+  const last = judged[judged.length - 1];
+  return last !== undefined && last.outcome !== 'deployed';
+}
+
+/** The deploy that says what is to run here: the last one that went well, if only by finding nothing to do. */
+export function standingDeploy(entries: readonly Entry[]): Entry | null {
+  const good = endedDeploys(entries).filter(
+    ({ outcome }) => outcome === 'deployed' || outcome === 'unchanged',
+  );
+  return good[good.length - 1] ?? null;
+}
+
+/** As it is told to the runner. */
+export function pastDeploy({ mode, outcome, sha, at, run, reason }: Entry): PastDeploy {
+  return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
+}
+
+function isVerified(entry: Entry): entry is Version {
+  return entry.outcome === 'deployed' && entry.sha !== null;
+}

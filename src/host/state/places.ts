@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { DeployFailure } from '../system/failure.ts';
+import { exists, realOrSame } from '../system/paths.ts';
+
+/** Where the things of one app lie on a host. All are absolute, real paths. */
+export interface Places {
+  /** The app's directory, as PM2 and the user know it. */
+  live: string;
+  /** Where the app runs in `live`. */
+  workDir: string;
+  /** Holds staging and what was replaced; on `live`'s own filesystem, so that a rename reaches it. */
+  beside: string;
+  /** Journal, history and what a rollback needs; outlives deploys, 0700. */
+  state: string;
+}
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+export function resolvePath(given: string, home: string): string {
+  const path =
+    given === '~' ? home : given.startsWith('~/') ? join(home, given.slice(2)) : resolve(home, given);
+  if (path === '/' || path === realOrSame(home)) {
+    throw new DeployFailure(
+      `path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`,
+      {
+        remedy: "Give the app a directory of its own, such as '~/app'.",
+      },
+    );
+  }
+  return realAncestor(path);
+}
+
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path: string): string {
+  return exists(path) ? realOrSame(path) : join(realAncestor(dirname(path)), basename(path));
+}
+
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+export function stateRoot(env: NodeJS.ProcessEnv, home: string): string {
+  const given = env.XDG_STATE_HOME;
+  return join(given && isAbsolute(given) ? given : join(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+
+/** Names the places of the app at `live` without making or changing any. */
+export function placesOf(live: string, workingDirectory: string, root: string): Places {
+  const hash = createHash('sha256').update(live).digest('hex').slice(0, 12);
+  return {
+    live,
+    workDir: join(live, workingDirectory),
+    beside: placeBeside(live),
+    state: join(root, `${basename(live)}-${hash}`),
+  };
+}
+
+function placeBeside(live: string): string {
+  const sibling = join(dirname(live), `.${basename(live)}.pm2-ssh-deploy`);
+  return writableOnSameFilesystem(sibling, live) ? sibling : join(live, '.git', 'pm2-ssh-deploy');
+}
+
+function writableOnSameFilesystem(sibling: string, live: string): boolean {
+  const parent = dirname(live);
+  try {
+    const existing = exists(sibling) ? sibling : parent;
+    accessSync(existing, constants.W_OK | constants.X_OK);
+    return statSync(existing).dev === statSync(exists(live) ? live : parent).dev;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,64 @@
+import type { Failure, State } from '../../protocol.ts';
+
+/** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
+export class DeployFailure extends Error {
+  readonly remedy: string | null;
+  readonly output: readonly string[];
+  /** The last lines of the app's own error log, where the failure is the app's. */
+  readonly appLog: readonly string[];
+
+  constructor(
+    message: string,
+    details: {
+      remedy?: string | null;
+      output?: readonly string[];
+      appLog?: readonly string[];
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message);
+    this.name = 'DeployFailure';
+    this.remedy = details.remedy ?? null;
+    this.output = details.output ?? [];
+    this.appLog = details.appLog ?? [];
+  }
+}
+
+const DISK: Record<string, string> = {
+  ENOSPC: 'A disk of this host is full, or has no inode left',
+  EDQUOT: 'The disk quota of this user is used up',
+  EROFS: 'A file system of this host is read-only',
+};
+
+/** The same error in words, where a file could not be written for want of room; else null. */
+export function diskTrouble(error: unknown): DeployFailure | null {
+  const {
+    code = '',
+    path: from,
+    dest: path = from,
+  } = (error ?? {}) as NodeJS.ErrnoException & { dest?: string };
+  const what = DISK[code];
+  if (what === undefined) return null;
+  return new DeployFailure(`${what}${path === undefined ? '' : `: ${path} cannot be written`}.`, {
+    remedy: "See 'df -h' and 'df -i' on the host, make room, and run the job again.",
+    cause: error,
+  });
+}
+
+/** What went wrong, for the report; what is no `DeployFailure` comes with its stack. */
+export function failureOf(error: unknown, state: State): Failure {
+  if (error instanceof DeployFailure) {
+    return {
+      state,
+      message: error.message,
+      remedy: error.remedy,
+      output: [...error.output],
+      appLog: [...error.appLog],
+    };
+  }
+  const disk = diskTrouble(error);
+  if (disk !== null) return failureOf(disk, state);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const [message = 'unknown error', ...stack] = text.split('\n');
+  return { state, message, remedy: null, output: stack, appLog: [] };
+}

@@ -1,0 +1,120 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import type { Plan } from '../../protocol.ts';
+import { readIfThere, writeDurably } from './durable.ts';
+import { DeployFailure } from './failure.ts';
+
+export interface Lock {
+  /** For git and PM2 children: a lock lives as long as any of its holders. */
+  descriptor: number;
+  release(): void;
+}
+
+interface Holder {
+  run: Plan['run'];
+  since: string;
+}
+
+const RETRY_EVERY = 500;
+
+/**
+ * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
+ * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
+ * `note` is where the holder says who it is; it is information only, and never decides.
+ */
+export async function takeLock(
+  directory: string,
+  note: string,
+  run: Plan['run'],
+  wait: { timeLimit: number; cancel: AbortSignal; onWait: (text: string) => void },
+): Promise<Lock> {
+  const descriptor = openSync(directory, 'r');
+  const deadline = performance.now() + wait.timeLimit;
+  let told = '';
+  try {
+    while (!tryLock(descriptor)) {
+      const holder = describeHolder(note);
+      if (performance.now() >= deadline) {
+        throw new DeployFailure(
+          `Another deploy holds the lock of ${directory}: ${holder}. It was waited for ${Math.round(wait.timeLimit / 1000)} s (lock-timeout).`,
+          {
+            remedy:
+              'Let it end, or cancel it, and run this job again. A lock is never broken: it ends with its holder.',
+          },
+        );
+      }
+      if (holder !== told) wait.onWait(`Waiting for the lock of ${directory}: held by ${holder}.`);
+      told = holder;
+      await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+    }
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+  try {
+    writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() } satisfies Holder));
+  } catch {
+    // On a full disk nobody is told who holds it; held it is all the same.
+  }
+  return {
+    descriptor,
+    release() {
+      rmSync(note, { force: true });
+      closeSync(descriptor);
+    },
+  };
+}
+
+/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
+export function holderOf(directory: string, note: string): string | null {
+  if (!existsSync(directory)) return null;
+  const descriptor = openSync(directory, 'r');
+  try {
+    // Had for an instant where it is free: whoever asks just then asks again.
+    return tryLock(descriptor) ? null : describeHolder(note);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
+function tryLock(descriptor: number): boolean {
+  const result = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
+  if (result.error) {
+    throw new DeployFailure("The command 'flock' is not on this host.", {
+      remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine), which bring it.',
+      cause: result.error,
+    });
+  }
+  const complaint = result.stderr.toString().trim();
+  if (result.status !== 0 && complaint !== '')
+    throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
+  return result.status === 0;
+}
+
+function describeHolder(note: string): string {
+  try {
+    const { run, since } = JSON.parse(readIfThere(note) ?? '') as Holder;
+    return `${run.actor}, ${run.url}, since ${since}`;
+  } catch {
+    return "another user's process, or one that left no name ('lslocks' on the server shows it)";
+  }
+}
+
+function pause(ms: number, cancel: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(cancel.reason);
+    };
+    const timer = setTimeout(
+      () => {
+        cancel.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      Math.max(ms, 0),
+    );
+    if (cancel.aborted) onAbort();
+    else cancel.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,109 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Context } from '../../../src/host/context.ts';
+import { prune } from '../../../src/host/deploy/prune.ts';
+import { gitIn } from '../../../src/host/git/git.ts';
+import { programOf, saveProgram } from '../../../src/host/program/program.ts';
+import { type Current, saveCurrent } from '../../../src/host/state/current.ts';
+import { openJournal } from '../../../src/host/state/journal.ts';
+import { createClock } from '../../../src/host/system/clock.ts';
+import type { Outcome, State } from '../../../src/protocol.ts';
+
+let scratch: string;
+let context: Context;
+const beside = (...names: string[]): string => join(scratch, 'beside', ...names);
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'prune-'));
+  for (const name of ['live', 'beside', 'state', 'runs/run-now'])
+    mkdirSync(join(scratch, name), { recursive: true });
+  const places = {
+    live: join(scratch, 'live'),
+    workDir: join(scratch, 'live'),
+    beside: beside(),
+    state: join(scratch, 'state'),
+  };
+  const git = gitIn(places.live, {
+    clock: createClock(),
+    env: { PATH: process.env.PATH },
+    timeLimit: 10_000,
+    lock: () => undefined,
+  });
+  context = {
+    places,
+    gitAfterwards: git,
+    runDir: join(scratch, 'runs/run-now'),
+    journal: openJournal(places.state),
+  } as unknown as Context;
+});
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+const run = { repository: 'o/r', id: '1', attempt: '1', url: '', actor: 'ann' };
+function enter(deploy: string, state: State, outcome: Outcome | null = null): void {
+  context.journal.write({ deploy, mode: 'deploy', state, run, sha: null, outcome, reason: null });
+}
+
+test.each<[State, Outcome | null]>([
+  ['activating', null],
+  ['verifying', null],
+  ['rolling-back', null],
+  ['rollback-failed', 'rollback-failed'],
+])('what an unfinished deploy replaced is never removed: %s', async (state, outcome) => {
+  mkdirSync(beside('deploy-a', 'kept'), { recursive: true });
+  writeFileSync(beside('deploy-a', 'kept', 'server.js'), 'the only one of the old version');
+  enter('deploy-a', state, outcome);
+  enter('deploy-b', 'fetched', 'failed');
+  await prune(context, 'deploy-b');
+  expect(existsSync(beside('deploy-a', 'kept', 'server.js'))).toBe(true);
+});
+
+test('of what is finished, what the current version replaced and the last broken version stay', async () => {
+  for (const path of [
+    'deploy-0/kept.reappeared',
+    'deploy-a/kept',
+    'deploy-b/kept',
+    'deploy-b/version',
+    'broken-deploy-a',
+    'broken-deploy-c',
+    'discarded-1',
+  ]) {
+    mkdirSync(beside(path), { recursive: true });
+  }
+  saveCurrent(context.places.state, {
+    deployId: 'deploy-b',
+    sha: null,
+    record: 'built-deploy-b.json',
+  } as unknown as Current);
+  for (const name of ['built-deploy-a.json', 'built-deploy-b.json'])
+    writeFileSync(join(context.places.state, name), '{}');
+  enter('deploy-b', 'committed', 'deployed');
+  enter('deploy-c', 'rolled-back', 'rolled-back');
+  await prune(context, 'deploy-c');
+  const left = (path: string): boolean => existsSync(beside(path));
+  expect(
+    ['deploy-b/kept', 'broken-deploy-c', 'deploy-0/kept.reappeared'].filter((path) => !left(path)),
+  ).toEqual([]);
+  expect(['deploy-a', 'deploy-b/version', 'broken-deploy-a', 'discarded-1'].filter(left)).toEqual([]);
+  expect(existsSync(join(context.places.state, 'built-deploy-a.json'))).toBe(false);
+  expect(existsSync(join(context.places.state, 'built-deploy-b.json'))).toBe(true);
+});
+
+test('a deploy that failed before it made anything leaves nothing to prune', async () => {
+  rmSync(beside(), { recursive: true });
+  await prune(context, 'deploy-a');
+});
+
+test('what a program that was killed has left with secrets in it goes; what one that runs has there stays', async () => {
+  const runs = { dead: { ...programOf(process.pid), ticks: 1 }, alive: programOf(process.pid) };
+  const passing = ['reserve', 'pm2-ssh-deploy.json', 'canary-0.cjs', 'canary-0-out.log'];
+  for (const [name, program] of Object.entries(runs)) {
+    mkdirSync(join(scratch, 'runs', name));
+    saveProgram(join(scratch, 'runs', name), program);
+    for (const file of [...passing, 'events.ndjson']) writeFileSync(join(scratch, 'runs', name, file), '');
+  }
+  await prune(context, 'deploy-a');
+  expect(readdirSync(join(scratch, 'runs/dead')).sort()).toEqual(['events.ndjson', 'program.json']);
+  expect(readdirSync(join(scratch, 'runs/alive'))).toEqual(expect.arrayContaining(passing));
+});

@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'vitest';
+import { adviseAfterReload } from '../../../src/host/deploy/reload-advice.ts';
+import type { DeployApp } from '../../../src/host/pm2/app-config.ts';
+
+const web: DeployApp = { name: 'web', cwd: '/srv', script: 'a.js', wait_ready: true, env: { PORT: 1 } };
+const calm = { waits: [400, 500], limit: 3_000, killedAfter: null };
+
+test('a reload with time to spare calls for nothing', () => {
+  expect(adviseAfterReload(web, calm)).toEqual([]);
+  expect(adviseAfterReload(web, { ...calm, waits: [] })).toEqual([]);
+});
+
+describe('the time to get ready', () => {
+  test('near the limit', () => {
+    const [advice, ...more] = adviseAfterReload(web, { ...calm, waits: [400, 2_300] });
+    expect(advice).toContain('ready after 2.3 s, and after 3 s PM2 would have');
+    expect(advice).toContain('"listen_timeout: 10000"');
+    expect(more).toEqual([]);
+  });
+
+  test('all of it', () => {
+    const [advice, ...more] = adviseAfterReload(web, { ...calm, waits: [8_004, 900], limit: 8_000 });
+    expect(advice).toContain('PM2 waited 8 s for a new instance');
+    expect(advice).toContain('see that it calls process.send(\'ready\'), or set "listen_timeout: 24000"');
+    expect(more).toEqual([]);
+  });
+
+  test('a worker that serves nobody has nothing to be ready for', () => {
+    const worker = { ...web, wait_ready: false, env: {} };
+    expect(adviseAfterReload(worker, { ...calm, waits: [3_001] })).toEqual([]);
+  });
+});
+
+test('an old instance that PM2 had to kill', () => {
+  const [advice] = adviseAfterReload(web, { ...calm, killedAfter: 1_600 });
+  expect(advice).toContain('still alive 1.6 s after PM2 told it to end');
+  expect(advice).toContain('"kill_timeout: 5000"');
+});

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { expect, test } from 'vitest';
+import { accepts, listeningPorts } from '../../../src/host/health/listening.ts';
+
+async function listen(host: string): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => socket.destroy()).listen(0, host);
+  await once(server, 'listening');
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+test('finds the ports that a process listens on, by address, and connects to them', async () => {
+  const places = ['127.0.0.1', '0.0.0.0', '::1', '::', '::ffff:127.0.0.2'];
+  const servers = await Promise.all(places.map(listen));
+  try {
+    const found = listeningPorts([process.pid, process.pid]);
+    for (const [at, { port }] of servers.entries()) {
+      const address = places[at]?.replace('::ffff:', '') ?? '';
+      expect(found.filter((one) => one.port === port)).toEqual([{ port, address }]);
+      expect(await accepts(port, address, 1_000)).toBe(true);
+    }
+  } finally {
+    for (const { server } of servers) server.close();
+  }
+  await Promise.all(servers.map(async ({ server }) => server.listening && once(server, 'close')));
+  expect(await accepts(servers[0]?.port ?? 0, '127.0.0.1', 1_000)).toBe(false);
+  expect(listeningPorts([process.pid]).filter(({ port }) => port === servers[1]?.port)).toEqual([]);
+});
+
+test('a port of another process is not taken for its own', async () => {
+  const program = 'const s = require("net").createServer().listen(0, () => console.log(s.address().port))';
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+    const port = Number(chunk.toString());
+    expect(listeningPorts([child.pid ?? 0]).map((one) => one.port)).toEqual([port]);
+    expect(listeningPorts([process.pid]).map((one) => one.port)).not.toContain(port);
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  expect(listeningPorts([child.pid ?? 0, 2 ** 30])).toEqual([]);
+});
+
+test('what does not answer is not waited for beyond the limit', async () => {
+  const started = Date.now();
+  expect(await accepts(9, '192.0.2.1', 200)).toBe(false);
+  expect(Date.now() - started).toBeLessThan(2_000);
+});

@@ -1,0 +1,77 @@
+import { appendFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { listen, type RunnerLine } from '../../../src/host/program/control.ts';
+import type { Control } from '../../../src/protocol.ts';
+
+let runDir: string;
+let line: RunnerLine;
+beforeEach(() => {
+  runDir = mkdtempSync(join(tmpdir(), 'control-'));
+  line = listen(runDir);
+});
+afterEach(() => line.close());
+
+const say = (message: Control): void =>
+  appendFileSync(join(runDir, 'control.ndjson'), `${JSON.stringify(message)}\n`);
+
+it('resolves with go, whether it came before or after it was waited for', async () => {
+  const waiting = line.go();
+  say({ type: 'heartbeat' });
+  say({ type: 'go' });
+  await waiting;
+  await line.go();
+});
+
+it('takes a cancel as final: a later go is refused', async () => {
+  const waiting = line.go();
+  say({ type: 'cancel', reason: 'the job was cancelled' });
+  say({ type: 'go' });
+  await expect(waiting).rejects.toThrow('the job was cancelled');
+  await expect(line.go()).rejects.toThrow('the job was cancelled');
+});
+
+it('hears no cancel once it stands alone', async () => {
+  line.standAlone();
+  say({ type: 'cancel', reason: 'too late' });
+  say({ type: 'go' });
+  await line.go();
+  expect(line.cancelled.aborted).toBe(false);
+});
+
+it('counts a cancel only when what must not be left half-way has ended', async () => {
+  let during = true;
+  await line.undisturbed(async () => {
+    const told = line.go();
+    say({ type: 'cancel', reason: 'the job was cancelled' });
+    say({ type: 'go' });
+    await told;
+    during = line.cancelled.aborted;
+  });
+  expect(during).toBe(false);
+  expect(line.cancelled.aborted).toBe(true);
+  expect(() => line.standAlone()).toThrow('the job was cancelled');
+});
+
+it('puts a message together that arrives in pieces', async () => {
+  appendFileSync(join(runDir, 'control.ndjson'), '{"type":');
+  const waiting = line.go();
+  appendFileSync(join(runDir, 'control.ndjson'), '"go"}\n');
+  await waiting;
+});
+
+it('does not go on alone after a cancel that it has not heard yet', () => {
+  say({ type: 'go' });
+  say({ type: 'cancel', reason: 'the job was cancelled' });
+  expect(() => line.standAlone()).toThrow('Cancelled before anything was changed: the job was cancelled.');
+});
+
+it('hears a cancel that was there before it', async () => {
+  const early = mkdtempSync(join(tmpdir(), 'control-'));
+  appendFileSync(join(early, 'control.ndjson'), '{"type":"cancel","reason":"too early"}\n');
+  const other = listen(early);
+  expect(other.cancelled.aborted).toBe(true);
+  await expect(other.go()).rejects.toThrow('too early');
+  other.close();
+});

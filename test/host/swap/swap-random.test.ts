@@ -1,0 +1,85 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { pick, type Random, random } from '../../rig/random.ts';
+import { contents, createSite, type Files, identities, plant, type Version } from './site-fixture.ts';
+
+const isWithin = (path: string, other: string): boolean => path.startsWith(`${other}/`);
+
+/** Adds files at random paths that none of `taken` is, is within, or holds; one in `odd` has the name of a directory. */
+function scatter(rand: Random, count: number, names: readonly string[], odd: number, taken: Files): Files {
+  const files: Files = {};
+  for (let n = 0; n < count; n++) {
+    const parts: string[] = [];
+    while (rand(4) > 0 && parts.length < 4) parts.push(pick(rand, parts.length === 0 ? ROOTS : FOLDERS));
+    const path = [...parts, pick(rand, rand(odd) > 0 ? names : [...ROOTS, ...FOLDERS])].join('/');
+    const others = [...Object.keys(taken), ...Object.keys(files)];
+    if (others.some((other) => other === path || isWithin(path, other) || isWithin(other, path))) continue;
+    files[path] = rand(8) === 0 ? `-> ${rand(2)}` : `${rand(2)}`;
+  }
+  return files;
+}
+
+const ROOTS = ['a', 'b', 'dist', 'node_modules'];
+const FOLDERS = ['p', 'q', 'node_modules', 'r s'];
+const FILES = ['f', 'g.js', 'h'];
+
+function randomVersion(rand: Random): Version {
+  const tracked = scatter(rand, 14, FILES, 20, {});
+  return { tracked, built: scatter(rand, 14, FILES, 20, tracked) };
+}
+
+/** Own paths that the version would replace. */
+function expectedCollisions(own: Files, next: Files): string[] {
+  const coming = Object.keys(next);
+  return Object.keys(own).filter((path) =>
+    coming.some((to) => (to === path ? own[path] !== next[to] : isWithin(path, to) || isWithin(to, path))),
+  );
+}
+
+it.each(Array.from({ length: 30 }, (_, seed) => [seed]))(
+  'lists and swaps random trees, seed %i',
+  async (seed) => {
+    const rand = random(seed);
+    const site = createSite();
+    try {
+      let own: Files = {};
+      let known: Files = {};
+      for (let round = 0; round < 6; round++) {
+        const more = scatter(rand, 2, [...FILES, 'mine', 'mine too', 'm', 'n'], 30, { ...known, ...own });
+        plant(site.live, more);
+        own = { ...own, ...more };
+        const version = randomVersion(rand);
+        const next = { ...version.tracked, ...version.built };
+        const before = identities(site.live).sort();
+        const list = await site.stage(version);
+        expect(identities(site.live).sort()).toEqual(before);
+
+        const wanted = expectedCollisions(own, next);
+        expect(list.collisions.length > 0).toBe(wanted.length > 0);
+        for (const { path } of list.collisions)
+          expect(
+            wanted.some((one) => one === path || isWithin(one, path)),
+            path,
+          ).toBe(true);
+        if (wanted.length > 0) continue;
+
+        const paths = list.ops.map(({ path }) => path);
+        expect(paths.filter((path) => paths.some((other) => isWithin(path, other)))).toEqual([]);
+        const inodes = Object.keys(own).map((path) => lstatSync(join(site.live, path)).ino);
+        expect(site.forward(list).reappeared).toEqual([]);
+        expect(contents(site.live)).toEqual({ ...own, ...next });
+        expect(Object.keys(own).map((path) => lstatSync(join(site.live, path)).ino)).toEqual(inodes);
+        site.backward(list);
+        expect(identities(site.live).sort()).toEqual(before);
+        site.forward(list);
+        site.commit();
+        known = next;
+        // What the version brings in the same form is known from here on.
+        own = Object.fromEntries(Object.entries(own).filter(([path]) => !(path in next)));
+      }
+    } finally {
+      site.remove();
+    }
+  },
+);

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, it } from 'vitest';
+import { takeLock } from '../../../src/host/system/lock.ts';
+
+let directory: string;
+let note: string;
+beforeEach(() => {
+  const scratch = mkdtempSync(join(tmpdir(), 'lock-'));
+  directory = join(scratch, 'app');
+  note = join(scratch, 'holder.json');
+  mkdirSync(directory);
+});
+
+const run = { repository: 'o/r', id: '1', attempt: '1', url: 'https://example.com/runs/1', actor: 'ann' };
+const take = (
+  path: string,
+  timeLimit: number,
+  cancel = new AbortController().signal,
+  onWait: (text: string) => void = () => {},
+) => takeLock(path, note, run, { timeLimit, cancel, onWait });
+
+it('is held against everybody, through whatever link they come, and says by whom', async () => {
+  const lock = await take(directory, 0);
+  symlinkSync(directory, `${directory}-link`);
+  await expect(take(`${directory}-link`, 0)).rejects.toThrow(
+    'held by ann, https://example.com/runs/1'.replace('held by ', ''),
+  );
+  lock.release();
+  (await take(directory, 0)).release();
+});
+
+it('is waited for', async () => {
+  const first = await take(directory, 0);
+  const told: string[] = [];
+  const second = take(directory, 30_000, undefined, (text) => told.push(text));
+  await expect.poll(() => told.length).toBe(1);
+  first.release();
+  (await second).release();
+  expect(told[0]).toContain('https://example.com/runs/1');
+});
+
+it('ends a wait when the deploy is cancelled', async () => {
+  const lock = await take(directory, 0);
+  const cancel = new AbortController();
+  const second = take(directory, 30_000, cancel.signal, () =>
+    cancel.abort(new Error('the job was cancelled')),
+  );
+  await expect(second).rejects.toThrow('the job was cancelled');
+  lock.release();
+});
+
+it('stays held while a child that was given the descriptor lives, and is free when that ends', async () => {
+  const lock = await take(directory, 0);
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', lock.descriptor] });
+  lock.release();
+  await expect(take(directory, 0)).rejects.toThrow('holds the lock');
+  child.stdin?.end();
+  (await take(directory, 30_000)).release();
+});
+
+it('leaves the lock to whoever holds it when a wait ends without it', async () => {
+  const lock = await take(directory, 0);
+  await expect(take(directory, 0)).rejects.toThrow();
+  await expect(take(directory, 0)).rejects.toThrow('ann');
+  lock.release();
+});
