@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream';
 import { ConnectError } from './connect-error.ts';
 import { type HostKey, hostKeyAlgorithms, refusal } from './host-key.ts';
 import { type Limit, startLimit } from './limit.ts';
-import type { Link } from './reconnect.ts';
 import { retrying } from './retry.ts';
 import { openSocket } from './socket.ts';
 import { type Connection, type Login, logIn } from './ssh.ts';
@@ -28,6 +27,16 @@ export async function connect(target: Target, say: (text: string) => void = () =
   const logins = [...(target.hops ?? []).map((hop) => ({ ...hop, password: null })), target];
   for (const login of logins) requireCredentials(login, target);
   return retrying(() => connectOnce(logins, target), target.retries ?? 0, say);
+}
+
+/** How a host is reached again. */
+export interface Link {
+  /** Connects within so many milliseconds. Throws a `ConnectError`. */
+  connect(timeout: number): Promise<Connection>;
+  /** Milliseconds before each try, at most; the least is half of it. So many tries there are. */
+  pauses?: readonly number[];
+  /** Milliseconds for all tries. With those in which the loss showed they are less than the host's lease. */
+  within?: number;
 }
 
 /** How the target is reached again after a loss. Whoever asks for it has tries of his own. */

@@ -1,21 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HostResult, Rejoining } from '../protocol.ts';
 import { BOOTSTRAP_TIMEOUT, type HostShell, openShell } from './bootstrap.ts';
+import type { Link } from './connect.ts';
 import { ConnectError, type ConnectErrorKind } from './connect-error.ts';
 import { type Course, follow } from './following.ts';
 import { SessionError } from './session-error.ts';
 import { howLost, lost } from './session-failures.ts';
 import type { Connection } from './ssh.ts';
-
-/** How a host is reached again. */
-export interface Link {
-  /** Connects within so many milliseconds. Throws a `ConnectError`. */
-  connect(timeout: number): Promise<Connection>;
-  /** Milliseconds before each try, at most; the least is half of it. So many tries there are. */
-  pauses?: readonly number[];
-  /** Milliseconds for all tries. With those in which the loss showed they are less than the host's lease. */
-  within?: number;
-}
 
 interface Options {
   link: Link;

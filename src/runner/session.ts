@@ -1,7 +1,8 @@
 import type { Event, HostResult, Opening, Plan } from '../protocol.ts';
 import { BOOTSTRAP_TIMEOUT, openShell } from './bootstrap.ts';
+import type { Link } from './connect.ts';
 import { type Course, follow } from './following.ts';
-import { type Link, takeUp } from './reconnect.ts';
+import { takeUp } from './reconnect.ts';
 import {
   cancelledBefore,
   cancelledUnanswered,
