@@ -3090,100 +3090,6 @@ function removeUnknown(staging, version) {
     visit('', version);
 }
 
-;// CONCATENATED MODULE: ./host/deploy/watch-reload.js
-
-
-
-
-const watch_reload_POLL_EVERY = 200;
-const POLL_RELOAD_EVERY = 100;
-/** So often in a row PM2's daemon must have no worker that it does not list. */
-const QUIET_POLLS = 3;
-/**
- * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
- * later instances still run the old one. Resolves with that sign, or null where there was none.
- */
-async function watchReload(pm2, reload, deployId, before) {
-    let running = true;
-    const ended = reload.done.finally(() => {
-        running = false;
-    });
-    // It may fail while the list is asked for, and nobody waits for it then.
-    ended.catch(() => { });
-    let trouble = null;
-    // An old version that crashes until its turn comes is no fault of the new one.
-    const lastOther = new Map(before.map((one) => [one.pmId, one]));
-    try {
-        while (running && trouble === null) {
-            const now = await pm2.list();
-            for (const one of now)
-                if (one.deployId !== deployId)
-                    lastOther.set(one.pmId, one);
-            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
-            if (trouble === null)
-                await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
-        }
-    }
-    catch (error) {
-        reload.abort();
-        await ended.catch(() => { });
-        throw error;
-    }
-    if (trouble !== null)
-        reload.abort();
-    const result = await ended;
-    if (trouble !== null)
-        return trouble;
-    if (result.code !== 0)
-        throw reloadFailure(result);
-    return null;
-}
-/**
- * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
- * would wait for it as long as its time limit lets it, is stopped then.
- */
-async function awaitReload(pm2, reload) {
-    let running = true;
-    const ended = reload.done.finally(() => {
-        running = false;
-    });
-    ended.catch(() => { });
-    try {
-        while (running) {
-            await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)]);
-            if (running)
-                await pm2.list();
-        }
-    }
-    catch (error) {
-        reload.abort();
-        await ended.catch(() => { });
-        throw error;
-    }
-    return ended;
-}
-/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
-function reloadFailure(result) {
-    const how = result.stopped !== null
-        ? 'did not end in time and was stopped'
-        : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
-    return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
-}
-/**
- * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
- * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
- */
-async function quiet(pm2, knownStrays, atLeast, atMost) {
-    const started = performance.now();
-    for (let calm = 0;; await (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)) {
-        const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
-        calm = strays.length === 0 ? calm + 1 : 0;
-        const waited = performance.now() - started;
-        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
-            return;
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/health/error-log.js
 
 
@@ -3255,6 +3161,167 @@ function linesAdded(path, note) {
 }
 function pathsOf(instances) {
     return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
+}
+
+;// CONCATENATED MODULE: ./host/pm2/timeouts.js
+/** PM2's own, in milliseconds. */
+const LISTEN_TIMEOUT = 3_000;
+const KILL_TIMEOUT = 1_600;
+/** How long PM2 waits for a new instance of an app to get ready, in milliseconds. */
+function listenTimeoutOf(app) {
+    return milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
+}
+/** How long PM2 will wait for an instance that runs by this config to end before it kills it, in milliseconds. */
+function killTimeoutIn(app) {
+    return milliseconds(app.kill_timeout, KILL_TIMEOUT);
+}
+/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
+function killTimeoutOf({ killTimeout }) {
+    return killTimeout ?? KILL_TIMEOUT;
+}
+function milliseconds(value, byDefault) {
+    const given = typeof value === 'string' ? Number(value) : value;
+    return typeof given === 'number' && given > 0 ? given : byDefault;
+}
+
+;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
+/**
+ * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
+ * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
+ * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
+ * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
+ * variables that are to go.
+ */
+const WHOLE_RELOAD = `
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const { apps, whole } = JSON.parse(fs.readFileSync(path.join(__dirname, 'pm2-ssh-deploy.json'), 'utf8'));
+const load = (file) => require(path.join(whole.pm2Root, file));
+
+// Read once, and not to reach any app.
+process.env.PM2_CONCURRENT_ACTIONS = '1';
+load('constants.js');
+delete process.env.PM2_CONCURRENT_ACTIONS;
+
+const Client = load('lib/Client.js');
+const Common = load('lib/Common.js');
+const settings = Object.keys(load('lib/API/schema.json')).filter((name) => /^\\w+$/.test(name));
+const RESOLVED = ['pm_exec_path', 'pm_cwd', 'exec_interpreter', 'node_args', 'args'];
+const FILES = ['pm_log_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path'];
+// The daemon removes a field that is given so.
+const GONE = 'null';
+
+const extras = new Map();
+function extrasOf(conf) {
+  const known = extras.get(conf.name);
+  if (known) return known;
+  const { exec_mode } = apps.find(({ name }) => name === conf.name) || {};
+  const fresh = Common.resolveAppAttributes(
+    { cwd: process.cwd(), pm2_home: process.env.PM2_HOME },
+    { ...conf, ...(exec_mode ? { exec_mode } : {}), env: {} },
+  );
+  const found = {};
+  for (const name of settings) if (fresh[name] === undefined) found[name] = GONE;
+  for (const name of [...RESOLVED, ...FILES]) found[name] = fresh[name] === undefined ? GONE : fresh[name];
+  for (const name of whole.removed[conf.name] || []) found[name] = GONE;
+  if (conf.cwd && !('PWD' in conf.env)) found.PWD = conf.cwd;
+  extras.set(conf.name, found);
+  return found;
+}
+
+/** Each instance has files of its own, as the daemon names them when it starts one. */
+function numbered(file, id, merged) {
+  if (file === GONE) return file;
+  const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
+  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
+}
+
+const call = Client.prototype.executeRemote;
+Client.prototype.executeRemote = function executeRemote(method, given, done) {
+  if (method !== 'reloadProcessId') return call.call(this, method, given, done);
+  const conf = given.env.current_conf;
+  const added = { ...extrasOf(conf) };
+  for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);
+  return call.call(this, method, { ...given, env: { ...given.env, current_conf: { ...conf, ...added } } }, done);
+};
+`;
+
+;// CONCATENATED MODULE: ./host/pm2/cli.js
+
+
+
+
+
+
+
+/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
+const MARGIN = 30_000;
+/**
+ * Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command
+ * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
+ */
+function startOrReload(options) {
+    const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+    // PM2 tells what a config is by a `.json` anywhere in its path.
+    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
+    const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
+    const abort = new AbortController();
+    const go = async () => {
+        for (const file of [config, hook])
+            (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        const whole = { pm2Root: pm2.root, removed };
+        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
+        (0,external_node_fs_namespaceObject.writeFileSync)(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
+        try {
+            return await run(node, [
+                ...['--require', hook, pm2.bin, 'startOrReload', config, '--no-color'],
+                ...(pm2Env === null ? [] : ['--env', pm2Env]),
+            ], {
+                cwd,
+                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
+                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
+                timeLimit: reloadTimeLimit(apps, running, pm2.version),
+                cancel: abort.signal,
+                ...(holds === undefined ? {} : { holds }),
+                ...(onLine === undefined ? {} : { onLine }),
+            });
+        }
+        finally {
+            for (const file of [config, hook])
+                (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        }
+    };
+    return { done: go(), abort: () => abort.abort() };
+}
+/**
+ * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
+ * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
+ */
+function reloadTimeLimit(apps, running, pm2Version) {
+    return apps.reduce((sum, app) => {
+        const now = running.filter(({ name }) => name === app.name);
+        const count = Math.max(now.length, expectedInstances(app).count);
+        return sum + count * swapTimeLimit(app, now, pm2Version);
+    }, MARGIN);
+}
+/** How long PM2 may take to replace one instance of an app, in milliseconds. */
+function swapTimeLimit(app, running, pm2Version) {
+    // The old instances are killed by their own limit, the new ones' may differ.
+    const kill = Math.max(killTimeoutIn(app), ...running.map((one) => one.killTimeout ?? 0));
+    return readyTimeLimit(app, pm2Version) + kill;
+}
+/** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
+function readyTimeLimit(app, pm2Version) {
+    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
+    return waits * listenTimeoutOf(app);
+}
+/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
+function reloadFailure(result) {
+    const how = result.stopped !== null
+        ? 'did not end in time and was stopped'
+        : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
+    return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
 }
 
 ;// CONCATENATED MODULE: ./host/canary/preload.js
@@ -3997,27 +4064,6 @@ function isWritable(directory) {
 
 ;// CONCATENATED MODULE: external "node:util"
 const external_node_util_namespaceObject = require("node:util");
-;// CONCATENATED MODULE: ./host/pm2/timeouts.js
-/** PM2's own, in milliseconds. */
-const LISTEN_TIMEOUT = 3_000;
-const KILL_TIMEOUT = 1_600;
-/** How long PM2 waits for a new instance of an app to get ready, in milliseconds. */
-function listenTimeoutOf(app) {
-    return milliseconds(app.listen_timeout, LISTEN_TIMEOUT);
-}
-/** How long PM2 will wait for an instance that runs by this config to end before it kills it, in milliseconds. */
-function killTimeoutIn(app) {
-    return milliseconds(app.kill_timeout, KILL_TIMEOUT);
-}
-/** How long PM2 waits for an instance to end before it kills it, in milliseconds. */
-function killTimeoutOf({ killTimeout }) {
-    return killTimeout ?? KILL_TIMEOUT;
-}
-function milliseconds(value, byDefault) {
-    const given = typeof value === 'string' ? Number(value) : value;
-    return typeof given === 'number' && given > 0 ? given : byDefault;
-}
-
 ;// CONCATENATED MODULE: ./host/pm2/config-change.js
 
 
@@ -4372,138 +4418,6 @@ function bringBack(from, live, version, ops) {
     return strays;
 }
 
-;// CONCATENATED MODULE: ./host/pm2/whole-reload.js
-/**
- * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
- * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
- * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
- * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
- * variables that are to go.
- */
-const WHOLE_RELOAD = `
-'use strict';
-const fs = require('fs');
-const path = require('path');
-const { apps, whole } = JSON.parse(fs.readFileSync(path.join(__dirname, 'pm2-ssh-deploy.json'), 'utf8'));
-const load = (file) => require(path.join(whole.pm2Root, file));
-
-// Read once, and not to reach any app.
-process.env.PM2_CONCURRENT_ACTIONS = '1';
-load('constants.js');
-delete process.env.PM2_CONCURRENT_ACTIONS;
-
-const Client = load('lib/Client.js');
-const Common = load('lib/Common.js');
-const settings = Object.keys(load('lib/API/schema.json')).filter((name) => /^\\w+$/.test(name));
-const RESOLVED = ['pm_exec_path', 'pm_cwd', 'exec_interpreter', 'node_args', 'args'];
-const FILES = ['pm_log_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path'];
-// The daemon removes a field that is given so.
-const GONE = 'null';
-
-const extras = new Map();
-function extrasOf(conf) {
-  const known = extras.get(conf.name);
-  if (known) return known;
-  const { exec_mode } = apps.find(({ name }) => name === conf.name) || {};
-  const fresh = Common.resolveAppAttributes(
-    { cwd: process.cwd(), pm2_home: process.env.PM2_HOME },
-    { ...conf, ...(exec_mode ? { exec_mode } : {}), env: {} },
-  );
-  const found = {};
-  for (const name of settings) if (fresh[name] === undefined) found[name] = GONE;
-  for (const name of [...RESOLVED, ...FILES]) found[name] = fresh[name] === undefined ? GONE : fresh[name];
-  for (const name of whole.removed[conf.name] || []) found[name] = GONE;
-  if (conf.cwd && !('PWD' in conf.env)) found.PWD = conf.cwd;
-  extras.set(conf.name, found);
-  return found;
-}
-
-/** Each instance has files of its own, as the daemon names them when it starts one. */
-function numbered(file, id, merged) {
-  if (file === GONE) return file;
-  const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
-  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
-}
-
-const call = Client.prototype.executeRemote;
-Client.prototype.executeRemote = function executeRemote(method, given, done) {
-  if (method !== 'reloadProcessId') return call.call(this, method, given, done);
-  const conf = given.env.current_conf;
-  const added = { ...extrasOf(conf) };
-  for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);
-  return call.call(this, method, { ...given, env: { ...given.env, current_conf: { ...conf, ...added } } }, done);
-};
-`;
-
-;// CONCATENATED MODULE: ./host/pm2/cli.js
-
-
-
-
-
-
-/** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
-const MARGIN = 30_000;
-/**
- * Has PM2 start the apps, or reload those that it runs: one config of ours, all apps in it, and no name on the command
- * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
- */
-function startOrReload(options) {
-    const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
-    // PM2 tells what a config is by a `.json` anywhere in its path.
-    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
-    const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
-    const abort = new AbortController();
-    const go = async () => {
-        for (const file of [config, hook])
-            (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        const whole = { pm2Root: pm2.root, removed };
-        (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
-        (0,external_node_fs_namespaceObject.writeFileSync)(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
-        try {
-            return await run(node, [
-                ...['--require', hook, pm2.bin, 'startOrReload', config, '--no-color'],
-                ...(pm2Env === null ? [] : ['--env', pm2Env]),
-            ], {
-                cwd,
-                // Without the latter a first daemon looks up PM2's newest version, which takes 10 s where there is no DNS.
-                env: { ...env, PM2_HOME: pm2Home, PM2_DISCRETE_MODE: 'true' },
-                timeLimit: reloadTimeLimit(apps, running, pm2.version),
-                cancel: abort.signal,
-                ...(holds === undefined ? {} : { holds }),
-                ...(onLine === undefined ? {} : { onLine }),
-            });
-        }
-        finally {
-            for (const file of [config, hook])
-                (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        }
-    };
-    return { done: go(), abort: () => abort.abort() };
-}
-/**
- * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
- * PM2 before 7 waits for `listen_timeout` twice where an app has `wait_ready`.
- */
-function reloadTimeLimit(apps, running, pm2Version) {
-    return apps.reduce((sum, app) => {
-        const now = running.filter(({ name }) => name === app.name);
-        const count = Math.max(now.length, expectedInstances(app).count);
-        return sum + count * swapTimeLimit(app, now, pm2Version);
-    }, MARGIN);
-}
-/** How long PM2 may take to replace one instance of an app, in milliseconds. */
-function swapTimeLimit(app, running, pm2Version) {
-    // The old instances are killed by their own limit, the new ones' may differ.
-    const kill = Math.max(killTimeoutIn(app), ...running.map((one) => one.killTimeout ?? 0));
-    return readyTimeLimit(app, pm2Version) + kill;
-}
-/** How long PM2 waits for a new instance before it ends the old one, in milliseconds. */
-function readyTimeLimit(app, pm2Version) {
-    const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
-    return waits * listenTimeoutOf(app);
-}
-
 ;// CONCATENATED MODULE: ./host/deploy/bring-about.js
 
 
@@ -4579,6 +4493,93 @@ async function refuseLeft({ pm2 }, config) {
         const left = unappliedSettings(app, running);
         if (left.length > 0)
             throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/watch-reload.js
+
+
+
+
+const watch_reload_POLL_EVERY = 200;
+const POLL_RELOAD_EVERY = 100;
+/** So often in a row PM2's daemon must have no worker that it does not list. */
+const QUIET_POLLS = 3;
+/**
+ * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
+ * later instances still run the old one. Resolves with that sign, or null where there was none.
+ */
+async function watchReload(pm2, reload, deployId, before) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    // It may fail while the list is asked for, and nobody waits for it then.
+    ended.catch(() => { });
+    let trouble = null;
+    // An old version that crashes until its turn comes is no fault of the new one.
+    const lastOther = new Map(before.map((one) => [one.pmId, one]));
+    try {
+        while (running && trouble === null) {
+            const now = await pm2.list();
+            for (const one of now)
+                if (one.deployId !== deployId)
+                    lastOther.set(one.pmId, one);
+            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+            if (trouble === null)
+                await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
+    }
+    if (trouble !== null)
+        reload.abort();
+    const result = await ended;
+    if (trouble !== null)
+        return trouble;
+    if (result.code !== 0)
+        throw reloadFailure(result);
+    return null;
+}
+/**
+ * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
+ * would wait for it as long as its time limit lets it, is stopped then.
+ */
+async function awaitReload(pm2, reload) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    ended.catch(() => { });
+    try {
+        while (running) {
+            await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)]);
+            if (running)
+                await pm2.list();
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
+    }
+    return ended;
+}
+/**
+ * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
+ * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
+ */
+async function quiet(pm2, knownStrays, atLeast, atMost) {
+    const started = performance.now();
+    for (let calm = 0;; await (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)) {
+        const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
+        calm = strays.length === 0 ? calm + 1 : 0;
+        const waited = performance.now() - started;
+        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
+            return;
     }
 }
 

@@ -57428,6 +57428,59 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = require("node:path");
+;// CONCATENATED MODULE: ./inputs/bad-value.js
+/** Why an input cannot be used. The reader of the inputs adds its name and, unless it is secret, what was given. */
+class BadValue extends Error {
+    /** `why` is the end of the sentence "`name` is "what was given": …". */
+    constructor(why, takes, remedy = null) {
+        super(why);
+        this.name = 'BadValue';
+        this.takes = takes;
+        this.remedy = remedy;
+    }
+}
+/** Control characters, and the invisible ones that make one text look like another. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+/** Whether text holds a character that a person cannot see. */
+function hasUnprintable(text) {
+    return UNPRINTABLE.test(text);
+}
+
+;// CONCATENATED MODULE: ./inputs/app-path.js
+
+
+/** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
+function parsePath(text) {
+    const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
+    if (text === '')
+        throw new BadValue('a path is needed', takes, 'Name the checkout that PM2 runs the app from.');
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', takes);
+    if (/^~[^/]/.test(text)) {
+        throw new BadValue("it begins with another user's home", takes, 'Write that directory as an absolute path.');
+    }
+    const normal = external_node_path_namespaceObject.posix.normalize(text);
+    if (normal === '/')
+        throw new BadValue('it is the root directory', takes);
+    if (['.', './', '~', '~/'].includes(normal)) {
+        throw new BadValue('it is the home directory itself', takes, 'Give the app a directory of its own, such as ~/app.');
+    }
+    return text;
+}
+/** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
+function parseRelativePath(text, takes) {
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', takes);
+    if (text.startsWith('/') || text.startsWith('~'))
+        throw new BadValue('it is not relative', takes);
+    if (text.split('/').includes('..'))
+        throw new BadValue('it holds ".."', takes);
+    const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
+    return normal === '.' ? '' : normal;
+}
+
 ;// CONCATENATED MODULE: external "node:fs"
 const external_node_fs_namespaceObject = require("node:fs");
 ;// CONCATENATED MODULE: ./workflow.js
@@ -57465,24 +57518,6 @@ function commitPages({ serverUrl }, repositoryUrl) {
     const [, host, ownerAndName] = /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repositoryUrl) ??
         [];
     return server !== '' && host === server ? `${serverUrl}/${ownerAndName}/commit` : null;
-}
-
-;// CONCATENATED MODULE: ./inputs/bad-value.js
-/** Why an input cannot be used. The reader of the inputs adds its name and, unless it is secret, what was given. */
-class BadValue extends Error {
-    /** `why` is the end of the sentence "`name` is "what was given": …". */
-    constructor(why, takes, remedy = null) {
-        super(why);
-        this.name = 'BadValue';
-        this.takes = takes;
-        this.remedy = remedy;
-    }
-}
-/** Control characters, and the invisible ones that make one text look like another. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
-/** Whether text holds a character that a person cannot see. */
-function hasUnprintable(text) {
-    return UNPRINTABLE.test(text);
 }
 
 ;// CONCATENATED MODULE: ./inputs/git-ref.js
@@ -57562,31 +57597,7 @@ function testedCommit(workflow) {
     return sha.toLowerCase();
 }
 
-;// CONCATENATED MODULE: ./inputs/duration.js
-
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Reads `500ms`, `30s`, `10m` or `1h` as milliseconds. The limits are durations of the same form; both are taken. */
-function parseDuration(text, limits) {
-    const takes = `a duration from ${limits.least} to ${limits.most}, such as 500ms, 30s, 10m or 1h`;
-    const milliseconds = toMilliseconds(text);
-    if (milliseconds === null) {
-        const unitMissing = /^\d+$/.test(text);
-        throw new BadValue(unitMissing ? 'it has no unit' : 'it is not a duration', takes, unitMissing
-            ? `Write ${text}s if seconds are meant.`
-            : 'Write a whole number and its unit, without a space.');
-    }
-    if (milliseconds < (toMilliseconds(limits.least) ?? 0))
-        throw new BadValue('it is too short', takes);
-    if (milliseconds > (toMilliseconds(limits.most) ?? 0))
-        throw new BadValue('it is too long', takes);
-    return milliseconds;
-}
-function toMilliseconds(text) {
-    const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
-    return digits === undefined ? null : Number(digits) * UNITS[unit];
-}
-
-;// CONCATENATED MODULE: ./inputs/list.js
+;// CONCATENATED MODULE: ./inputs/split-list.js
 /** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
 function splitList(text) {
     return text
@@ -57633,59 +57644,6 @@ function isOf({ host }, { label, address }) {
     if (host === null || host === label)
         return true;
     return host.replace(/^\[(.*)\]$/, '$1').toLowerCase() === address.toLowerCase();
-}
-
-;// CONCATENATED MODULE: ./inputs/git-token.js
-
-/** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
-function parseGitToken(text, serverUrl) {
-    if (text === '')
-        return null;
-    if (!/^[!-~]+$/.test(text)) {
-        throw new BadValue('it holds a blank, a line end, or what no token holds', "a token of GitHub's, alone, or nothing at all to go without", 'Copy the token again into its secret.');
-    }
-    const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
-    return url?.protocol === 'https:' ? { value: text, server: url.origin } : null;
-}
-
-;// CONCATENATED MODULE: ./inputs/health-url.js
-
-const health_url_TAKES = 'an http:// or https:// URL that is requested from the server itself, such as http://127.0.0.1:3000/health; a port of it, :3000/health; or a path, /health';
-/**
- * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
- * Null where none is given.
- */
-function parseHealthUrl(text) {
-    if (text === '')
-        return null;
-    if (/\s/.test(text) || hasUnprintable(text))
-        throw new BadValue('it holds a blank or an invisible character', health_url_TAKES);
-    if (text.startsWith('/'))
-        return pathOf(text);
-    if (/^:\d+(?:\/|$)/.test(text))
-        return absolute(`http://localhost${text}`);
-    if (/^https?:\/\//i.test(text))
-        return absolute(text);
-    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
-        throw new BadValue('it begins with neither http:// nor https://', health_url_TAKES);
-    throw new BadValue('it has no http:// before its host, and no slash or colon at its beginning', health_url_TAKES, 'Write http://127.0.0.1:3000/health in full, with the port that the app listens on.');
-}
-/** `//host/path` and `/\host` are URLs of another host to whoever resolves them. */
-function pathOf(text) {
-    const url = URL.canParse(text, 'http://localhost') ? new URL(text, 'http://localhost') : null;
-    if (url?.host !== 'localhost')
-        throw new BadValue('it names a host without http:// or https://', health_url_TAKES);
-    return url.pathname.replace(/^\/+/, '/') + url.search;
-}
-function absolute(text) {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    if (url === null || url.port === '0')
-        throw new BadValue('it is no URL', health_url_TAKES);
-    if (url.username !== '' || url.password !== '') {
-        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer there without one, on a path or port that only the server itself can reach.');
-    }
-    url.hash = '';
-    return url.href;
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -57764,214 +57722,6 @@ function parsePort(text) {
     return port;
 }
 
-;// CONCATENATED MODULE: ./inputs/names.js
-/** Every input with its default, exactly as `action.yml` has them; a test holds the two together. */
-const DEFAULTS = {
-    host: '',
-    username: '',
-    port: '22',
-    key: '',
-    passphrase: '',
-    password: '',
-    'known-hosts': '',
-    fingerprint: '',
-    'host-key-check': 'strict',
-    'proxy-jump': '',
-    'proxy-key': '',
-    'proxy-passphrase': '',
-    'connect-timeout': '30s',
-    'connect-retries': '3',
-    path: '',
-    ref: '',
-    repository: '',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
-    'git-token': '${{ github.token }}',
-    'working-directory': '.',
-    'install-command': '',
-    'build-command': '',
-    'shell-init': '',
-    'command-timeout': '15m',
-    app: '',
-    ecosystem: '',
-    script: '',
-    'pm2-env': '',
-    'on-config-change': 'apply',
-    save: 'true',
-    'health-url': '',
-    'health-timeout': '60s',
-    'stable-for': '10s',
-    canary: 'auto',
-    'lock-timeout': '15m',
-    mode: 'deploy',
-    force: 'false',
-};
-const INPUT_NAMES = Object.keys(DEFAULTS);
-/** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
-const PREFIX = 'INPUT_';
-/** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
-const NOT_AN_INPUT = 'INPUT_METHOD';
-/** What was given for an input, without blanks around it; empty where nothing was. */
-function textOfInput(env, name) {
-    return (env[PREFIX + name.toUpperCase()] ?? '').trim();
-}
-/**
- * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
- * mistyped `known_hosts` would be lost. A variable of that form from elsewhere cannot be told apart, and counts.
- */
-function unknownInputs(env) {
-    const known = new Set(INPUT_NAMES);
-    return Object.keys(env)
-        .filter((variable) => variable.startsWith(PREFIX) && variable !== NOT_AN_INPUT)
-        .map((variable) => variable.slice(PREFIX.length).toLowerCase())
-        .filter((name) => !known.has(name))
-        .sort();
-}
-/** The input that a name is most likely meant to be, or null where none is near. */
-function nearestInput(name) {
-    const plain = name.replace(/[_ ]/g, '-');
-    const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
-    const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best));
-    return nearest.distance <= Math.max(1, Math.floor(nearest.known.length / 3)) ? nearest.known : null;
-}
-/** Levenshtein's distance: how many letters to add, drop or change. */
-function editDistance(a, b) {
-    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-    for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        for (let j = 1; j <= b.length; j++) {
-            const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-            next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-        }
-        row = next;
-    }
-    return row[b.length] ?? 0;
-}
-
-;// CONCATENATED MODULE: external "node:path"
-const external_node_path_namespaceObject = require("node:path");
-;// CONCATENATED MODULE: ./inputs/places.js
-
-
-/** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
-function parsePath(text) {
-    const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
-    if (text === '')
-        throw new BadValue('a path is needed', takes, 'Name the checkout that PM2 runs the app from.');
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', takes);
-    if (/^~[^/]/.test(text)) {
-        throw new BadValue("it begins with another user's home", takes, 'Write that directory as an absolute path.');
-    }
-    const normal = external_node_path_namespaceObject.posix.normalize(text);
-    if (normal === '/')
-        throw new BadValue('it is the root directory', takes);
-    if (['.', './', '~', '~/'].includes(normal)) {
-        throw new BadValue('it is the home directory itself', takes, 'Give the app a directory of its own, such as ~/app.');
-    }
-    return text;
-}
-/** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
-function parseRelativePath(text, takes) {
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', takes);
-    if (text.startsWith('/') || text.startsWith('~'))
-        throw new BadValue('it is not relative', takes);
-    if (text.split('/').includes('..'))
-        throw new BadValue('it holds ".."', takes);
-    const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
-    return normal === '.' ? '' : normal;
-}
-
-;// CONCATENATED MODULE: ./inputs/secrets.js
-/** Inputs whose value no log or error ever shows. */
-const SECRET_INPUTS = [
-    'key',
-    'passphrase',
-    'password',
-    'proxy-key',
-    'proxy-passphrase',
-    'git-token',
-];
-/**
- * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
- * a masked text. Lines of a key are longer, but for its last.
- */
-const SHORTEST_SECRET = 4;
-const SHORTEST_LINE = 8;
-/**
- * Tells `mask` each secret. Of one with several lines it is the lines, since a log is masked line by line, and without
- * those that every key has.
- */
-function maskSecrets(env, mask) {
-    const masked = new Set();
-    for (const name of SECRET_INPUTS) {
-        const given = env[`INPUT_${name.toUpperCase()}`] ?? '';
-        const lines = given.trim().split(/\r\n|\r|\n/);
-        if (lines.length === 1 && given.trim().length >= SHORTEST_SECRET)
-            masked.add(given.trim());
-        // A key on one line may have its line ends written as `\n`; a part of it is as secret as a line.
-        for (const part of lines.flatMap((line) => line.split('\\n'))) {
-            const line = part.trim();
-            const useful = line.length >= SHORTEST_LINE && !line.startsWith('-----');
-            if (useful)
-                masked.add(line);
-        }
-    }
-    for (const secret of masked)
-        mask(secret);
-}
-
-;// CONCATENATED MODULE: ./inputs/problem.js
-
-
-
-/** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
-class problem_InputsError extends Error {
-    constructor(problems) {
-        const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
-        super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
-        this.name = 'InputsError';
-    }
-}
-/** Runs every reader and returns what they return, or throws one `InputsError` with all that went wrong. */
-function readAll(env, readers) {
-    const problems = unknownInputs(env).map(describeUnknown);
-    const values = {};
-    for (const name of INPUT_NAMES) {
-        try {
-            values[name] = readers[name]();
-        }
-        catch (error) {
-            if (!(error instanceof BadValue))
-                throw error;
-            problems.push(describe(name, textOfInput(env, name), error));
-        }
-    }
-    if (problems.length > 0)
-        throw new problem_InputsError(problems);
-    return values;
-}
-function describe(name, given, { message, takes, remedy }) {
-    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
-    return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
-}
-function describeUnknown(name) {
-    const nearest = nearestInput(name);
-    const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
-    return `${quote(name)} is no input of this action. ${advice}`;
-}
-/** A password before an "@" is in the wrong place, and not for the log either. */
-function withoutLogin(given) {
-    return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
-}
-/** Text as it was given, on one line, with what cannot be seen written out. */
-function quote(given) {
-    if (given === '')
-        return 'not given';
-    const short = given.length > 120 ? `${given.slice(0, 120)}…` : given;
-    return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
-}
-
 ;// CONCATENATED MODULE: ./runner/connect-error.js
 /** Why there is no connection. Message and remedy are for the user; neither holds a secret. */
 class connect_error_ConnectError extends Error {
@@ -57986,10 +57736,7 @@ class connect_error_ConnectError extends Error {
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ../../node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(972);
-var lib_default = /*#__PURE__*/__nccwpck_require__.n(lib);
-;// CONCATENATED MODULE: ./runner/host-pattern.js
+;// CONCATENATED MODULE: ./runner/identity/host-pattern.js
 
 
 /** OpenSSH gives up on a list with a longer one. */
@@ -58073,7 +57820,7 @@ function lowerCase(text) {
     return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-;// CONCATENATED MODULE: ./runner/public-key.js
+;// CONCATENATED MODULE: ./runner/identity/public-key.js
 
 /** Smaller and larger RSA keys are none to OpenSSH. */
 const RSA_BITS = { least: 1024, most: 16_384 };
@@ -58166,7 +57913,7 @@ function isOnCurve(curve, named, point) {
     }
 }
 
-;// CONCATENATED MODULE: ./runner/known-hosts.js
+;// CONCATENATED MODULE: ./runner/identity/known-hosts.js
 
 
 /** Judges the key that a host presented as OpenSSH's client does. */
@@ -58235,7 +57982,10 @@ function parseLine(line) {
     return key === null ? null : { marker, hosts, key };
 }
 
-;// CONCATENATED MODULE: ./runner/host-key.js
+// EXTERNAL MODULE: ../../node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(972);
+var lib_default = /*#__PURE__*/__nccwpck_require__.n(lib);
+;// CONCATENATED MODULE: ./runner/identity/host-key.js
 
 
 
@@ -58348,7 +58098,7 @@ function list(items) {
     return items.length === 0 ? 'none' : items.join(' or ');
 }
 
-;// CONCATENATED MODULE: ./runner/key-errors.js
+;// CONCATENATED MODULE: ./runner/keys/key-errors.js
 
 const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END line.';
 const MAKE_ONE = 'Make one in the usual format: ssh-keygen -t ed25519 -f key; then add key.pub to authorized_keys on the host.';
@@ -58390,7 +58140,7 @@ function lockedOtherwise(how, anew) {
     return new connect_error_ConnectError('key', `The key is locked with ${how}.`, `Lock it anew: ssh-keygen -p ${anew} -f key; then use what is in that file.`);
 }
 
-;// CONCATENATED MODULE: ./runner/key-text.js
+;// CONCATENATED MODULE: ./runner/keys/key-text.js
 
 /** The longest key there is, of RSA with 16,384 bits, has a third of it. */
 const LONGEST = 65_536;
@@ -58490,7 +58240,7 @@ const OTHER_THINGS = [
     ],
 ];
 
-;// CONCATENATED MODULE: ./runner/openssh-key.js
+;// CONCATENATED MODULE: ./runner/keys/openssh-key.js
 
 const MAGIC = Buffer.from('openssh-key-v1\0');
 /** Of the one cipher family whose tag stands behind the key. */
@@ -58581,7 +58331,7 @@ function string(content) {
     return Buffer.concat([number(bytes.length), bytes]);
 }
 
-;// CONCATENATED MODULE: ./runner/keys.js
+;// CONCATENATED MODULE: ./runner/keys/keys.js
 
 
 
@@ -58750,6 +58500,30 @@ function canSign(key) {
 function areOfOneKey(rsa) {
     const [n, d, p, q, dp, dq, qi] = [rsa.n, rsa.d, rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.qi].map((number) => BigInt(`0x0${Buffer.from(number ?? '', 'base64url').toString('hex')}`));
     return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
+}
+
+;// CONCATENATED MODULE: ./inputs/duration.js
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Reads `500ms`, `30s`, `10m` or `1h` as milliseconds. The limits are durations of the same form; both are taken. */
+function parseDuration(text, limits) {
+    const takes = `a duration from ${limits.least} to ${limits.most}, such as 500ms, 30s, 10m or 1h`;
+    const milliseconds = toMilliseconds(text);
+    if (milliseconds === null) {
+        const unitMissing = /^\d+$/.test(text);
+        throw new BadValue(unitMissing ? 'it has no unit' : 'it is not a duration', takes, unitMissing
+            ? `Write ${text}s if seconds are meant.`
+            : 'Write a whole number and its unit, without a space.');
+    }
+    if (milliseconds < (toMilliseconds(limits.least) ?? 0))
+        throw new BadValue('it is too short', takes);
+    if (milliseconds > (toMilliseconds(limits.most) ?? 0))
+        throw new BadValue('it is too long', takes);
+    return milliseconds;
+}
+function toMilliseconds(text) {
+    const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
+    return digits === undefined ? null : Number(digits) * UNITS[unit];
 }
 
 ;// CONCATENATED MODULE: ./inputs/settings.js
@@ -58958,53 +58732,7 @@ function checkProxyPassphrase(text, proxyKey) {
     }
 }
 
-;// CONCATENATED MODULE: ./inputs/repository.js
-
-const repository_TAKES = 'owner/name on this GitHub server, an https:// or ssh:// URL, user@host:path, a file:/// URL or an absolute path';
-const OWNER_AND_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*\/[A-Za-z0-9_.][A-Za-z0-9._-]*$/;
-const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*:[^\s:-][^\s]*$/;
-/** Reads what to clone; the result is an address that git takes as it stands. */
-function parseRepository(text, serverUrl) {
-    if (text.startsWith('-'))
-        throw new BadValue('it begins with a dash', repository_TAKES);
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', repository_TAKES);
-    if (OWNER_AND_NAME.test(text))
-        return urlOnServer(serverUrl, text);
-    if (text.startsWith('/'))
-        return text;
-    if (/^file:\/\/\//.test(text))
-        return text;
-    if (/^(?:https|ssh):\/\//.test(text))
-        return checkedUrl(text);
-    if (SCP_LIKE.test(text) && !text.includes('::'))
-        return text;
-    if (/^http:\/\//.test(text)) {
-        throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
-    }
-    throw new BadValue('it is none of the forms that are taken', repository_TAKES);
-}
-/** The https address of a repository of the GitHub server that the workflow runs on. */
-function urlOnServer(serverUrl, ownerAndName) {
-    return `${serverUrl}/${ownerAndName}.git`;
-}
-function checkedUrl(text) {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    // What browsers forgive (a missing host, a backslash), git reads in its own way.
-    if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
-        throw new BadValue('it is no valid URL', repository_TAKES);
-    const loginIsName = url.protocol === 'ssh:' && url.password === '';
-    if (!loginIsName && (url.username !== '' || url.password !== '')) {
-        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out, and give the server a deploy key for the repository.');
-    }
-    // git hands both to ssh as arguments.
-    if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
-        throw new BadValue('its host or user begins with a dash', repository_TAKES);
-    }
-    return text;
-}
-
-;// CONCATENATED MODULE: ./inputs/target.js
+;// CONCATENATED MODULE: ./inputs/destination.js
 
 
 
@@ -59080,6 +58808,278 @@ function policyFor(host, read) {
 /** GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through. */
 function shown(given, { address }) {
     return given === address ? address : null;
+}
+
+;// CONCATENATED MODULE: ./inputs/git-token.js
+
+/** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
+function parseGitToken(text, serverUrl) {
+    if (text === '')
+        return null;
+    if (!/^[!-~]+$/.test(text)) {
+        throw new BadValue('it holds a blank, a line end, or what no token holds', "a token of GitHub's, alone, or nothing at all to go without", 'Copy the token again into its secret.');
+    }
+    const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
+    return url?.protocol === 'https:' ? { value: text, server: url.origin } : null;
+}
+
+;// CONCATENATED MODULE: ./inputs/health-url.js
+
+const health_url_TAKES = 'an http:// or https:// URL that is requested from the server itself, such as http://127.0.0.1:3000/health; a port of it, :3000/health; or a path, /health';
+/**
+ * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
+ * Null where none is given.
+ */
+function parseHealthUrl(text) {
+    if (text === '')
+        return null;
+    if (/\s/.test(text) || hasUnprintable(text))
+        throw new BadValue('it holds a blank or an invisible character', health_url_TAKES);
+    if (text.startsWith('/'))
+        return pathOf(text);
+    if (/^:\d+(?:\/|$)/.test(text))
+        return absolute(`http://localhost${text}`);
+    if (/^https?:\/\//i.test(text))
+        return absolute(text);
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+        throw new BadValue('it begins with neither http:// nor https://', health_url_TAKES);
+    throw new BadValue('it has no http:// before its host, and no slash or colon at its beginning', health_url_TAKES, 'Write http://127.0.0.1:3000/health in full, with the port that the app listens on.');
+}
+/** `//host/path` and `/\host` are URLs of another host to whoever resolves them. */
+function pathOf(text) {
+    const url = URL.canParse(text, 'http://localhost') ? new URL(text, 'http://localhost') : null;
+    if (url?.host !== 'localhost')
+        throw new BadValue('it names a host without http:// or https://', health_url_TAKES);
+    return url.pathname.replace(/^\/+/, '/') + url.search;
+}
+function absolute(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || url.port === '0')
+        throw new BadValue('it is no URL', health_url_TAKES);
+    if (url.username !== '' || url.password !== '') {
+        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer there without one, on a path or port that only the server itself can reach.');
+    }
+    url.hash = '';
+    return url.href;
+}
+
+;// CONCATENATED MODULE: ./inputs/names.js
+/** Every input with its default, exactly as `action.yml` has them; a test holds the two together. */
+const DEFAULTS = {
+    host: '',
+    username: '',
+    port: '22',
+    key: '',
+    passphrase: '',
+    password: '',
+    'known-hosts': '',
+    fingerprint: '',
+    'host-key-check': 'strict',
+    'proxy-jump': '',
+    'proxy-key': '',
+    'proxy-passphrase': '',
+    'connect-timeout': '30s',
+    'connect-retries': '3',
+    path: '',
+    ref: '',
+    repository: '',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
+    'git-token': '${{ github.token }}',
+    'working-directory': '.',
+    'install-command': '',
+    'build-command': '',
+    'shell-init': '',
+    'command-timeout': '15m',
+    app: '',
+    ecosystem: '',
+    script: '',
+    'pm2-env': '',
+    'on-config-change': 'apply',
+    save: 'true',
+    'health-url': '',
+    'health-timeout': '60s',
+    'stable-for': '10s',
+    canary: 'auto',
+    'lock-timeout': '15m',
+    mode: 'deploy',
+    force: 'false',
+};
+const INPUT_NAMES = Object.keys(DEFAULTS);
+/** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
+const PREFIX = 'INPUT_';
+/** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
+const NOT_AN_INPUT = 'INPUT_METHOD';
+/** What was given for an input, without blanks around it; empty where nothing was. */
+function textOfInput(env, name) {
+    return (env[PREFIX + name.toUpperCase()] ?? '').trim();
+}
+/**
+ * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
+ * mistyped `known_hosts` would be lost. A variable of that form from elsewhere cannot be told apart, and counts.
+ */
+function unknownInputs(env) {
+    const known = new Set(INPUT_NAMES);
+    return Object.keys(env)
+        .filter((variable) => variable.startsWith(PREFIX) && variable !== NOT_AN_INPUT)
+        .map((variable) => variable.slice(PREFIX.length).toLowerCase())
+        .filter((name) => !known.has(name))
+        .sort();
+}
+/** The input that a name is most likely meant to be, or null where none is near. */
+function nearestInput(name) {
+    const plain = name.replace(/[_ ]/g, '-');
+    const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
+    const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best));
+    return nearest.distance <= Math.max(1, Math.floor(nearest.known.length / 3)) ? nearest.known : null;
+}
+/** Levenshtein's distance: how many letters to add, drop or change. */
+function editDistance(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+    for (let i = 1; i <= a.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+            next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./inputs/secrets.js
+/** Inputs whose value no log or error ever shows. */
+const SECRET_INPUTS = [
+    'key',
+    'passphrase',
+    'password',
+    'proxy-key',
+    'proxy-passphrase',
+    'git-token',
+];
+/**
+ * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
+ * a masked text. Lines of a key are longer, but for its last.
+ */
+const SHORTEST_SECRET = 4;
+const SHORTEST_LINE = 8;
+/**
+ * Tells `mask` each secret. Of one with several lines it is the lines, since a log is masked line by line, and without
+ * those that every key has.
+ */
+function maskSecrets(env, mask) {
+    const masked = new Set();
+    for (const name of SECRET_INPUTS) {
+        const given = env[`INPUT_${name.toUpperCase()}`] ?? '';
+        const lines = given.trim().split(/\r\n|\r|\n/);
+        if (lines.length === 1 && given.trim().length >= SHORTEST_SECRET)
+            masked.add(given.trim());
+        // A key on one line may have its line ends written as `\n`; a part of it is as secret as a line.
+        for (const part of lines.flatMap((line) => line.split('\\n'))) {
+            const line = part.trim();
+            const useful = line.length >= SHORTEST_LINE && !line.startsWith('-----');
+            if (useful)
+                masked.add(line);
+        }
+    }
+    for (const secret of masked)
+        mask(secret);
+}
+
+;// CONCATENATED MODULE: ./inputs/problem.js
+
+
+
+/** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
+class problem_InputsError extends Error {
+    constructor(problems) {
+        const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
+        super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
+        this.name = 'InputsError';
+    }
+}
+/** Runs every reader and returns what they return, or throws one `InputsError` with all that went wrong. */
+function readAll(env, readers) {
+    const problems = unknownInputs(env).map(describeUnknown);
+    const values = {};
+    for (const name of INPUT_NAMES) {
+        try {
+            values[name] = readers[name]();
+        }
+        catch (error) {
+            if (!(error instanceof BadValue))
+                throw error;
+            problems.push(describe(name, textOfInput(env, name), error));
+        }
+    }
+    if (problems.length > 0)
+        throw new problem_InputsError(problems);
+    return values;
+}
+function describe(name, given, { message, takes, remedy }) {
+    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
+    return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
+}
+function describeUnknown(name) {
+    const nearest = nearestInput(name);
+    const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
+    return `${quote(name)} is no input of this action. ${advice}`;
+}
+/** A password before an "@" is in the wrong place, and not for the log either. */
+function withoutLogin(given) {
+    return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+}
+/** Text as it was given, on one line, with what cannot be seen written out. */
+function quote(given) {
+    if (given === '')
+        return 'not given';
+    const short = given.length > 120 ? `${given.slice(0, 120)}…` : given;
+    return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
+}
+
+;// CONCATENATED MODULE: ./inputs/repository.js
+
+const repository_TAKES = 'owner/name on this GitHub server, an https:// or ssh:// URL, user@host:path, a file:/// URL or an absolute path';
+const OWNER_AND_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*\/[A-Za-z0-9_.][A-Za-z0-9._-]*$/;
+const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*:[^\s:-][^\s]*$/;
+/** Reads what to clone; the result is an address that git takes as it stands. */
+function parseRepository(text, serverUrl) {
+    if (text.startsWith('-'))
+        throw new BadValue('it begins with a dash', repository_TAKES);
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', repository_TAKES);
+    if (OWNER_AND_NAME.test(text))
+        return urlOnServer(serverUrl, text);
+    if (text.startsWith('/'))
+        return text;
+    if (/^file:\/\/\//.test(text))
+        return text;
+    if (/^(?:https|ssh):\/\//.test(text))
+        return checkedUrl(text);
+    if (SCP_LIKE.test(text) && !text.includes('::'))
+        return text;
+    if (/^http:\/\//.test(text)) {
+        throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
+    }
+    throw new BadValue('it is none of the forms that are taken', repository_TAKES);
+}
+/** The https address of a repository of the GitHub server that the workflow runs on. */
+function urlOnServer(serverUrl, ownerAndName) {
+    return `${serverUrl}/${ownerAndName}.git`;
+}
+function checkedUrl(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    // What browsers forgive (a missing host, a backslash), git reads in its own way.
+    if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
+        throw new BadValue('it is no valid URL', repository_TAKES);
+    const loginIsName = url.protocol === 'ssh:' && url.password === '';
+    if (!loginIsName && (url.username !== '' || url.password !== '')) {
+        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out, and give the server a deploy key for the repository.');
+    }
+    // git hands both to ssh as arguments.
+    if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
+        throw new BadValue('its host or user begins with a dash', repository_TAKES);
+    }
+    return text;
 }
 
 ;// CONCATENATED MODULE: ./protocol.js
@@ -59273,7 +59273,7 @@ function makeDeployId(workflow) {
     return `${run.slice(0, 48)}-${random}`.replace(/^-+/, '');
 }
 
-;// CONCATENATED MODULE: ./report/handover.js
+;// CONCATENATED MODULE: ./report/left-for-post.js
 
 /** What the action's `main` leaves for its `post`: no secret, since a runner keeps it in a file. */
 const DEPLOY = 'deploy-id';
@@ -59856,7 +59856,7 @@ async function attempt(trouble, work) {
     }
 }
 
-;// CONCATENATED MODULE: ./runner/limit.js
+;// CONCATENATED MODULE: ./runner/connection/limit.js
 
 /** Starts the limit; `timeout` in milliseconds. */
 function startLimit(first, timeout) {
@@ -59896,7 +59896,7 @@ function noAnswer(at, from, when, cause) {
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./runner/retry.js
+;// CONCATENATED MODULE: ./runner/connection/retry.js
 
 
 /** What may have passed a moment later. From the login on nothing is tried again: each failure may count towards a ban. */
@@ -59931,7 +59931,7 @@ function counted({ kind, message, remedy, cause, output }, tries) {
     return new connect_error_ConnectError(kind, `${message} It was tried ${tries} times.`, remedy, cause, output);
 }
 
-;// CONCATENATED MODULE: ./runner/socket.js
+;// CONCATENATED MODULE: ./runner/connection/socket.js
 
 
 
@@ -60866,7 +60866,7 @@ class NodeSSH {
     }
 }
 
-;// CONCATENATED MODULE: ./runner/agent.js
+;// CONCATENATED MODULE: ./runner/keys/agent.js
 
 
 
@@ -60909,7 +60909,7 @@ function agent_named(key) {
     return `${key.type} ${fingerprint(key.getPublicSSH())}`;
 }
 
-;// CONCATENATED MODULE: ./runner/authentication.js
+;// CONCATENATED MODULE: ./runner/connection/authentication.js
 
 
 /** Offers the key, then the password, or the keys of the agent, each only where the host takes that method. */
@@ -61011,7 +61011,7 @@ function takes(accepted) {
 
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./runner/lines.js
+;// CONCATENATED MODULE: ./runner/connection/lines.js
 
 /** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
 const lines_LONGEST = 16 * 1024 * 1024;
@@ -61047,7 +61047,7 @@ function showable(line) {
     return plain.length > 200 ? `${plain.slice(0, 200)} …` : plain;
 }
 
-;// CONCATENATED MODULE: ./runner/forward-error.js
+;// CONCATENATED MODULE: ./runner/connection/forward-error.js
 
 
 
@@ -61084,7 +61084,7 @@ function reasonNumber(error) {
     return typeof reason === 'number' ? reason : null;
 }
 
-;// CONCATENATED MODULE: ./runner/handshake-error.js
+;// CONCATENATED MODULE: ./runner/connection/handshake-error.js
 
 
 /** What sshd and its guards say to a client that they turn away. */
@@ -61139,7 +61139,7 @@ function noAlgorithm(label, unmatched, hello) {
     return new connect_error_ConnectError('algorithms', `${label} and this action have no ${plain} in common.${offers.length === 0 ? '' : ` It offers: ${offers.join(', ')}.`}`, `Update the SSH server on ${label}, or allow a current algorithm in its sshd_config.`);
 }
 
-;// CONCATENATED MODULE: ./runner/server-hello.js
+;// CONCATENATED MODULE: ./runner/connection/server-hello.js
 
 /** In the order in which a server lists them (RFC 4253, 7.1); cipher and MAC are those towards the server. */
 const KINDS = ['key exchange', 'host key', 'cipher', 'cipher back', 'MAC'];
@@ -61193,7 +61193,7 @@ function listsIn(packet) {
     return lists;
 }
 
-;// CONCATENATED MODULE: ./runner/ssh.js
+;// CONCATENATED MODULE: ./runner/connection/ssh.js
 
 
 
@@ -61354,7 +61354,7 @@ function channelOf(channel, lost) {
     };
 }
 
-;// CONCATENATED MODULE: ./runner/connect.js
+;// CONCATENATED MODULE: ./runner/connection/connect.js
 
 
 
@@ -61432,7 +61432,7 @@ function hostKeyError(login, presented) {
     return new connect_error_ConnectError('host-key', refused?.message ?? `${login.label} presented no host key.`, refused?.remedy ?? null);
 }
 
-;// CONCATENATED MODULE: ./runner/session-error.js
+;// CONCATENATED MODULE: ./runner/session/session-error.js
 /** Why a deploy cannot be followed, or could not begin. */
 class session_error_SessionError extends Error {
     constructor(message, remedy, output = [], goesOn = false) {
@@ -61444,7 +61444,7 @@ class session_error_SessionError extends Error {
     }
 }
 
-;// CONCATENATED MODULE: ./runner/no-answer.js
+;// CONCATENATED MODULE: ./runner/session/no-answer.js
 
 /** What a login shell or sshd says to a user whom it lets in, but do nothing. */
 const REFUSALS = [
@@ -61487,7 +61487,7 @@ function no_answer_noAnswer(label, outcome, timeout, before) {
     return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
 }
 
-;// CONCATENATED MODULE: ./runner/bootstrap.js
+;// CONCATENATED MODULE: ./runner/session/bootstrap.js
 
 
 
@@ -61577,7 +61577,7 @@ function keepLast(lines, line) {
         lines.shift();
 }
 
-;// CONCATENATED MODULE: ./runner/find-node.js
+;// CONCATENATED MODULE: ./runner/session/find-node.js
 /** The oldest Node that runs the host program. */
 const OLDEST_NODE = 16;
 /**
@@ -61818,7 +61818,7 @@ fi
 exit 1
 `;
 
-;// CONCATENATED MODULE: ./runner/session-failures.js
+;// CONCATENATED MODULE: ./runner/session/session-failures.js
 
 
 
@@ -61914,7 +61914,7 @@ function session_failures_damaged(label, text) {
     return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
 }
 
-;// CONCATENATED MODULE: ./runner/event-lines.js
+;// CONCATENATED MODULE: ./runner/session/event-lines.js
 
 
 /**
@@ -61962,7 +61962,7 @@ function event_lines_parse(json) {
     }
 }
 
-;// CONCATENATED MODULE: ./runner/following.js
+;// CONCATENATED MODULE: ./runner/session/following.js
 
 
 
@@ -62054,7 +62054,7 @@ function readLines(shell, course, rejoins, onEvent) {
     });
 }
 
-;// CONCATENATED MODULE: ./runner/reconnect.js
+;// CONCATENATED MODULE: ./runner/session/reconnect.js
 
 
 
@@ -62168,7 +62168,7 @@ async function rest(ms, cancelled, left) {
     left.throwIfAborted();
 }
 
-;// CONCATENATED MODULE: ./runner/session.js
+;// CONCATENATED MODULE: ./runner/session/host-session.js
 
 
 

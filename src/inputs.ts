@@ -1,13 +1,13 @@
+import { parsePath, parseRelativePath } from './inputs/app-path.ts';
 import { defaultRef } from './inputs/default-ref.ts';
+import { allHosts, hostOrNull, labelOf, makeTarget } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
 import { parseFingerprints } from './inputs/fingerprint.ts';
 import { parseRef } from './inputs/git-ref.ts';
 import { parseGitToken } from './inputs/git-token.ts';
 import { parseHealthUrl } from './inputs/health-url.ts';
 import { parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
-import { splitList } from './inputs/list.ts';
 import { DEFAULTS, type InputName, textOfInput } from './inputs/names.ts';
-import { parsePath, parseRelativePath } from './inputs/places.ts';
 import { readAll } from './inputs/problem.ts';
 import { checkProxyPassphrase, parseProxyJump, parseProxyKey } from './inputs/proxy-jump.ts';
 import { parseRepository, urlOnServer } from './inputs/repository.ts';
@@ -23,10 +23,10 @@ import {
   parseStep,
   parseSwitch,
 } from './inputs/settings.ts';
-import { allHosts, hostOrNull, labelOf, makeTarget } from './inputs/target.ts';
+import { splitList } from './inputs/split-list.ts';
 import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
 import { MODES, type Plan } from './protocol.ts';
-import type { Target } from './runner/connect.ts';
+import type { Target } from './runner/connection/connect.ts';
 import type { Workflow } from './workflow.ts';
 
 type PlannedInput =

@@ -4,12 +4,12 @@ import { setSecret } from '@actions/core';
 import { type Inputs, readInputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
 import { type HostResult, looksOnly, type Mode, type Plan } from './protocol.ts';
-import { noteDeploy, noteSettled } from './report/handover.ts';
+import { noteDeploy, noteSettled } from './report/left-for-post.ts';
 import { type LiveLog, startLog } from './report/log.ts';
 import { reportResult, reportTrouble } from './report/report.ts';
-import { connect, linkTo } from './runner/connect.ts';
-import { lookAtHost } from './runner/looking.ts';
-import { deployOnHost, unlessCancelled } from './runner/session.ts';
+import { connect, linkTo } from './runner/connection/connect.ts';
+import { deployOnHost, unlessCancelled } from './runner/session/host-session.ts';
+import { lookAtHost } from './runner/session/looking.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 

@@ -1,11 +1,11 @@
 import { setSecret } from '@actions/core';
 import { readInputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
-import { unsettledDeploy } from './report/handover.ts';
+import { unsettledDeploy } from './report/left-for-post.ts';
 import { startLog } from './report/log.ts';
 import { reportLateResult, reportLateTrouble } from './report/report.ts';
-import { linkTo } from './runner/connect.ts';
-import { followUp } from './runner/session.ts';
+import { linkTo } from './runner/connection/connect.ts';
+import { followUp } from './runner/session/host-session.ts';
 import { troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 

@@ -1,7 +1,7 @@
 import { InputsError } from './inputs/problem.ts';
 import type { Trouble } from './report/report.ts';
 import { ConnectError } from './runner/connect-error.ts';
-import { SessionError } from './runner/session-error.ts';
+import { SessionError } from './runner/session/session-error.ts';
 
 /** What there is to report of an error, whatever was thrown. */
 export function troubleOf(error: unknown): Trouble {

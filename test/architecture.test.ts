@@ -28,23 +28,35 @@ test('the sources keep the rules of their layout', () => {
 test.each<[string, Record<string, string>, string]>([
   [
     'the host program imports the runner',
-    { 'src/host/a.ts': "import type { B } from '../runner/b.ts';" },
+    { 'src/host/main.ts': "import type { B } from '../runner/session/b.ts';" },
     'host/',
   ],
-  ['the host program imports a package', { 'src/host/a.ts': "import {\n  x,\n} from 'ssh2';" }, "Node's own"],
-  ['the host program loads a package', { 'src/host/a.ts': "const x = await import('ssh2');" }, "Node's own"],
+  [
+    'the host program imports a package',
+    { 'src/host/main.ts': "import {\n  x,\n} from 'ssh2';" },
+    "Node's own",
+  ],
+  [
+    'the host program loads a package',
+    { 'src/host/main.ts': "const x = await import('ssh2');" },
+    "Node's own",
+  ],
   [
     'the runner imports the report',
-    { 'src/runner/b.ts': "import { l } from '../report/log.ts';" },
+    { 'src/runner/session/b.ts': "import { l } from '../../report/log.ts';" },
     'each other',
   ],
   [
     'the report imports the runner',
-    { 'src/report/log.ts': "import { b } from '../runner/b.ts';" },
+    { 'src/report/log.ts': "import { b } from '../runner/session/b.ts';" },
     'each other',
   ],
-  ['core in the runner', { 'src/runner/b.ts': "import * as core from '@actions/core';" }, '@actions/core'],
-  ['node-ssh elsewhere', { 'src/runner/b.ts': "import { NodeSSH } from 'node-ssh';" }, 'node-ssh'],
+  [
+    'core in the runner',
+    { 'src/runner/session/b.ts': "import * as core from '@actions/core';" },
+    '@actions/core',
+  ],
+  ['node-ssh elsewhere', { 'src/runner/session/b.ts': "import { NodeSSH } from 'node-ssh';" }, 'node-ssh'],
   [
     'github elsewhere',
     { 'src/report/log.ts': "import { x } from '@actions/github/lib/utils';" },
@@ -59,11 +71,37 @@ test.each<[string, Record<string, string>, string]>([
   ],
   ['a barrel', { 'src/report/all.ts': "export { b } from './b.ts';", 'src/report/b.ts': '' }, 'passes on'],
   ['a star', { 'src/report/all.ts': "export * from './b.ts';", 'src/report/b.ts': '' }, 'passes on'],
+  [
+    'a room imports one above it',
+    { 'src/host/git/a.ts': "import { b } from '../state/b.ts';", 'src/host/state/b.ts': '' },
+    'git is not above state',
+  ],
+  [
+    'a room imports one beside it',
+    { 'src/host/swap/a.ts': "import { b } from '../pm2/b.ts';", 'src/host/pm2/b.ts': '' },
+    'swap is not above pm2',
+  ],
+  [
+    'a room of a low floor sees the context',
+    {
+      'src/host/state/a.ts': "import type { Context } from '../context.ts';",
+      'src/host/context.ts': '',
+    },
+    'state is not above context.ts',
+  ],
+  [
+    'a room of the runner imports one above it',
+    { 'src/runner/keys/a.ts': "import { b } from '../session/b.ts';" },
+    'keys is not above session',
+  ],
+  ['a file beside the rooms', { 'src/host/other.ts': '' }, 'in no room'],
+  ['a room that nobody knows', { 'src/runner/attic/a.ts': '' }, 'in no room'],
+  ['two files of one name', { 'src/host/git/log.ts': '' }, 'has the name of src/host/git/log.ts'],
   ['an index', { 'src/report/index.ts': '' }, 'its name'],
   ['a drawer for everything', { 'src/utils/time.ts': '' }, 'its name'],
   ['a default export', { 'src/main.ts': 'export default 1;' }, 'default'],
 ])('found: %s', (_what, files, expected) => {
-  const target = { 'src/runner/b.ts': '', 'src/report/log.ts': '' };
+  const target = { 'src/runner/session/b.ts': '', 'src/report/log.ts': '' };
   const found = breaches(new Map(Object.entries({ ...target, ...files })));
   expect(found.length).toBeGreaterThan(0);
   expect(found.join('\n')).toContain(expected);
@@ -71,12 +109,12 @@ test.each<[string, Record<string, string>, string]>([
 
 test('what the rules allow is no breach', () => {
   const allowed = {
-    'src/host/a.ts':
-      "import fs from 'node:fs';\nimport type { Plan } from '../protocol.ts';\n// not import('x')",
+    'src/host/system/a.ts':
+      "import fs from 'node:fs';\nimport type { Plan } from '../../protocol.ts';\n// not import('x')",
     'src/protocol.ts': '',
     'src/main.ts':
-      "import { setFailed } from '@actions/core';\nimport { b } from './runner/ssh.ts';\nexport { b } from './runner/ssh.ts';",
-    'src/runner/ssh.ts': "import { NodeSSH } from 'node-ssh';",
+      "import { setFailed } from '@actions/core';\nimport { b } from './runner/connection/ssh.ts';\nexport { b } from './runner/connection/ssh.ts';",
+    'src/runner/connection/ssh.ts': "import { NodeSSH } from 'node-ssh';",
     'src/report/log.ts': "import { info } from '@actions/core';\nexport const a = 'from here';",
   };
   expect(breaches(new Map(Object.entries(allowed)))).toEqual([]);

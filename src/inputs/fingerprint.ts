@@ -1,5 +1,5 @@
 import { BadValue } from './bad-value.ts';
-import { splitList } from './list.ts';
+import { splitList } from './split-list.ts';
 
 /** One entry of `fingerprint`. */
 export interface Fingerprint {

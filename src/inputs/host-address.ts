@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { BadValue } from './bad-value.ts';
-import { splitList } from './list.ts';
+import { splitList } from './split-list.ts';
 
 /** One host as the `host` input names it; null is what the entry leaves open. */
 export interface HostAddress {

@@ -1,7 +1,7 @@
-import type { PrivateKey } from '../runner/keys.ts';
+import type { PrivateKey } from '../runner/keys/keys.ts';
 import { BadValue } from './bad-value.ts';
 import { type HostAddress, parseEntry } from './host-address.ts';
-import { splitList } from './list.ts';
+import { splitList } from './split-list.ts';
 import { parseKey } from './trust.ts';
 
 /** A hop as `proxy-jump` names it; it has its own label, or `hop-1` by its place. */

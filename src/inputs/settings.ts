@@ -1,7 +1,7 @@
 import type { BuildStep } from '../protocol.ts';
+import { parseRelativePath } from './app-path.ts';
 import { BadValue, hasUnprintable } from './bad-value.ts';
 import { parseDuration } from './duration.ts';
-import { parseRelativePath } from './places.ts';
 
 /** Takes one of some words, exactly. */
 export function oneOf<const Word extends string>(text: string, words: readonly Word[]): Word {

@@ -1,7 +1,7 @@
 import { ConnectError } from '../runner/connect-error.ts';
-import type { HostKeyPolicy } from '../runner/host-key.ts';
-import { type PrivateKey, readPrivateKey } from '../runner/keys.ts';
-import { unreadableLines } from '../runner/known-hosts.ts';
+import type { HostKeyPolicy } from '../runner/identity/host-key.ts';
+import { unreadableLines } from '../runner/identity/known-hosts.ts';
+import { type PrivateKey, readPrivateKey } from '../runner/keys/keys.ts';
 import { BadValue } from './bad-value.ts';
 import { oneOf } from './settings.ts';
 

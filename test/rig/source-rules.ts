@@ -11,11 +11,33 @@ export type Sources = ReadonlyMap<string, string>;
 const RESERVED: Record<string, RegExp> = {
   '@actions/core': /^src\/(?:main|post|inputs)\.ts$|^src\/report\//,
   '@actions/github': /^src\/report\/deployment\.ts$/,
-  'node-ssh': /^src\/runner\/ssh\.ts$/,
+  'node-ssh': /^src\/runner\/connection\/ssh\.ts$/,
 };
 
 /** Names that say nothing of what is in a file. */
 const NAMELESS = /(?:^|\/)(?:utils?|helpers?|common|misc|shared|index)(?:\.[a-z]+|\/)/;
+
+/**
+ * The rooms of each program, a floor a line: a room imports only from floors below its own, so that rooms of one floor do
+ * not know each other. A file that stands beside the rooms is a room of its own.
+ */
+const FLOORS: Record<string, readonly (readonly string[])[]> = {
+  'src/host': [
+    ['system'],
+    ['git', 'swap', 'pm2'],
+    ['program', 'state'],
+    ['context.ts'],
+    ['health', 'build'],
+    ['canary'],
+    ['deploy'],
+    ['look'],
+    ['main.ts'],
+  ],
+  'src/runner': [['connect-error.ts', 'identity'], ['keys'], ['connection'], ['session']],
+};
+
+/** Entries: the only files that may share a name. */
+const ENTRY = /^(?:main|post)\.ts$/;
 
 /** Checks the layout and the imports of the sources; the answer is empty where all rules hold. */
 export function breaches(sources: Sources): Breach[] {
@@ -24,6 +46,10 @@ export function breaches(sources: Sources): Breach[] {
     if (NAMELESS.test(file)) found.push(`${file}: its name does not say what it is about`);
     if (/^export\s+default\b/m.test(text)) found.push(`${file}: a default export`);
     if (isBarrel(text)) found.push(`${file}: only passes on what others export`);
+    const twin = [...sources.keys()].find((other) => other < file && sameName(file, other));
+    if (twin !== undefined) found.push(`${file}: has the name of ${twin}`);
+    const home = roomOf(file);
+    if (home !== null && home.floor < 0) found.push(`${file}: is in no room of ${home.program}`);
     for (const specifier of importsOf(text)) {
       const reason = forbidden(file, specifier, sources);
       if (reason) found.push(`${file}: imports ${specifier}, ${reason}`);
@@ -59,10 +85,29 @@ function forbidden(file: string, specifier: string, sources: Sources): string | 
   if (inHost && !target.startsWith('src/host/') && target !== 'src/protocol.ts') {
     return 'but the host program is src/host/ and src/protocol.ts';
   }
+  const [from, to] = [roomOf(file), roomOf(target)];
+  if (from !== null && to !== null && from.program === to.program && from.room !== to.room) {
+    if (to.floor >= from.floor) return `but ${from.room} is not above ${to.room}`;
+  }
   const parts = [file, target].map((each) => each.split('/')[1]);
   if (parts.includes('runner') && parts.includes('report'))
     return 'but runner and report do not know each other';
   return null;
+}
+
+/** The room that a file is in, and its floor, -1 where nobody has given it one; null where there are no rooms. */
+function roomOf(file: string): { program: string; room: string; floor: number } | null {
+  for (const [program, floors] of Object.entries(FLOORS)) {
+    if (!file.startsWith(`${program}/`)) continue;
+    const room = file.slice(program.length + 1).split('/')[0] ?? '';
+    return { program, room, floor: floors.findIndex((rooms) => rooms.includes(room)) };
+  }
+  return null;
+}
+
+/** Whoever looks for a file by its name should find one. */
+function sameName(file: string, other: string): boolean {
+  return path.basename(file) === path.basename(other) && !ENTRY.test(path.basename(file));
 }
 
 /** What a file imports, types and dynamic imports included. */

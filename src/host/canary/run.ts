@@ -1,10 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
-import { reloadFailure } from '../deploy/watch-reload.ts';
 import { readAdded } from '../health/error-log.ts';
 import { untilStable } from '../health/verify.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
+import { reloadFailure } from '../pm2/cli.ts';
 import type { Instance } from '../pm2/list.ts';
 import { DeployFailure } from '../system/failure.ts';
 import type { Chosen } from './choice.ts';

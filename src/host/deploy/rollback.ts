@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { verify } from '../health/verify.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
-import { swapTimeLimit } from '../pm2/cli.ts';
+import { reloadFailure, swapTimeLimit } from '../pm2/cli.ts';
 import { DEPLOY_ID } from '../pm2/list.ts';
 import { makeRoom } from '../program/reserve.ts';
 import { removeCurrent, saveCurrent } from '../state/current.ts';
@@ -12,7 +12,7 @@ import { exists } from '../system/paths.ts';
 import { type Moment, momentNow, ticksOf } from '../system/processes.ts';
 import { swapOut } from './activate.ts';
 import { bringAbout } from './bring-about.ts';
-import { awaitReload, quiet, reloadFailure } from './watch-reload.ts';
+import { awaitReload, quiet } from './watch-reload.ts';
 
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const MARGIN = 10_000;

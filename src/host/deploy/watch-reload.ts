@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { troubleInReload } from '../health/health.ts';
 import { straysOf } from '../health/verify.ts';
-import type { Reload } from '../pm2/cli.ts';
+import { type Reload, reloadFailure } from '../pm2/cli.ts';
 import type { Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
 import type { CommandResult } from '../system/command.ts';
-import { DeployFailure } from '../system/failure.ts';
 
 const POLL_EVERY = 200;
 const POLL_RELOAD_EVERY = 100;
@@ -71,15 +70,6 @@ export async function awaitReload(pm2: Pm2, reload: Reload): Promise<CommandResu
     throw error;
   }
   return ended;
-}
-
-/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
-export function reloadFailure(result: CommandResult): DeployFailure {
-  const how =
-    result.stopped !== null
-      ? 'did not end in time and was stopped'
-      : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
-  return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CommandResult, run } from '../system/command.ts';
+import { DeployFailure } from '../system/failure.ts';
 import { type AppConfig, type DeployApp, expectedInstances } from './app-config.ts';
 import type { Pm2Install } from './find.ts';
 import type { Instance } from './list.ts';
@@ -107,4 +108,13 @@ export function swapTimeLimit(app: AppConfig, running: readonly Instance[], pm2V
 export function readyTimeLimit(app: AppConfig, pm2Version: string): number {
   const waits = Number.parseInt(pm2Version, 10) < 7 && app.wait_ready === true ? 2 : 1;
   return waits * listenTimeoutOf(app);
+}
+
+/** PM2's command ends with 0 even where apps fail: any other end means that it did not do its work at all. */
+export function reloadFailure(result: CommandResult): DeployFailure {
+  const how =
+    result.stopped !== null
+      ? 'did not end in time and was stopped'
+      : `ended with ${result.code === null ? result.signal : `exit code ${result.code}`}`;
+  return new DeployFailure(`PM2's command ${how}.`, { output: result.tail });
 }

@@ -1,0 +1,84 @@
+import { connect as connectSocket, isIP, isIPv6, type Socket } from 'node:net';
+import { ConnectError } from '../connect-error.ts';
+import type { Endpoint } from '../identity/host-key.ts';
+import { type Limit, noAnswer } from './limit.ts';
+
+/** Opens the TCP connection. Throws a `ConnectError`. */
+export function openSocket(target: Endpoint, limit: Limit): Promise<Socket> {
+  limit.phase = isIP(target.host) === 0 ? 'the name lookup' : 'reaching it';
+  const socket = connectSocket({
+    host: target.host,
+    port: target.port,
+    // With Nagle's algorithm each small packet of the handshake waits for the host's delayed acknowledgement.
+    noDelay: true,
+    // Node's own limit for one of several addresses, 250 ms, is too short for a far host.
+    autoSelectFamilyAttemptTimeout: 3_000,
+  });
+  socket.once('lookup', () => {
+    limit.phase = 'reaching it';
+  });
+  const connected = new Promise<Socket>((resolve, reject) => {
+    socket.once('connect', () => resolve(socket));
+    // Stays for good, as the client's does.
+    socket.on('error', (error: NodeJS.ErrnoException) => reject(socketError(target, error)));
+  });
+  connected.catch(() => {});
+  return Promise.race([connected, limit.exceeded]).catch((error) => {
+    socket.destroy();
+    throw error;
+  });
+}
+
+/** A host with several addresses fails with several errors: the one that says most comes first here. */
+const TELLING = ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'];
+
+type FailedConnect = NodeJS.ErrnoException & { address?: string };
+
+function socketError(target: Endpoint, error: NodeJS.ErrnoException): ConnectError {
+  const { label, port, setBy = 'host and port' } = target;
+  const where = target.shownHost === null ? label : `${label} (${target.shownHost})`;
+  const errors: FailedConnect[] = error instanceof AggregateError ? error.errors : [error];
+  const code = TELLING.find((candidate) => errors.some((each) => each.code === candidate)) ?? error.code;
+  switch (code) {
+    case 'ENOTFOUND':
+      return new ConnectError(
+        'name',
+        `The name of ${where} is not known (ENOTFOUND).`,
+        `Check ${setBy} for a typing error. A name of a private network can be looked up only inside it: go through a bastion there (proxy-jump).`,
+        error,
+      );
+    case 'EAI_AGAIN':
+      return new ConnectError(
+        'name',
+        `The name of ${where} could not be looked up: the name server gave no answer (EAI_AGAIN).`,
+        `Run the job again. If it stays so, check the name servers of ${setBy}'s domain and of the runner.`,
+        error,
+      );
+    case 'ECONNREFUSED':
+      return new ConnectError(
+        'refused',
+        `${where} refused the connection to port ${port}.`,
+        `The host is there, but nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`,
+        error,
+      );
+    case 'ETIMEDOUT':
+      return noAnswer(target, null, 'before the system gave up', error);
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return new ConnectError(
+        'unreachable',
+        `There is no way to ${where} from this runner (${code}).`,
+        errors.every(({ address }) => isIPv6(address ?? ''))
+          ? "The address is an IPv6 one, and runners of GitHub's have IPv4 alone: use an IPv4 address, a bastion that has both (proxy-jump), or a runner of your own."
+          : `Check ${setBy}. An address of a private network can be reached only inside it: go through a bastion there (proxy-jump). Some firewalls reject connections like this, too.`,
+        error,
+      );
+    default:
+      return new ConnectError(
+        'unreachable',
+        `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`,
+        `Check ${setBy}, and that a firewall lets this runner's address in.`,
+        error,
+      );
+  }
+}
