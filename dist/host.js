@@ -950,10 +950,10 @@ function modeOf(app) {
     if (app.instances === undefined || app.instances === null)
         return 'fork';
     const asked = askedFor(app.instances);
-    return (asked >= 1 || asked === 0 || asked === -1) && runsNode(app) ? 'cluster' : 'fork';
+    return (asked >= 1 || asked === 0 || asked === -1) && isNodeToPm2(app) ? 'cluster' : 'fork';
 }
 /** Whether PM2 takes the app for one of Node's: only these run in cluster mode of their own accord. */
-function runsNode(app) {
+function isNodeToPm2(app) {
     const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
     if (typeof interpreter === 'string' && interpreter !== '')
         return /(node|bun)(@.*)?$/.test(interpreter);
@@ -1886,10 +1886,10 @@ async function createRepository(git, url) {
  * Brings exactly the commit that was asked for onto the host and resolves with its full id.
  * A commit that is there already is not fetched again.
  */
-async function fetchCommit(git, { ref, repository }, opening) {
+async function fetchCommit(git, { ref, repository }, access) {
     if (FULL_ID.test(ref) && (await has(git, ref)))
         return ref;
-    const remote = await openRemote(git, repository, opening);
+    const remote = await openRemote(git, repository, access);
     const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
     if (sha !== null) {
         if (await has(git, sha))
@@ -1912,8 +1912,8 @@ async function fetchCommit(git, { ref, repository }, opening) {
  * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
  * does not answer, or has no such branch or tag.
  */
-async function findRef(git, { ref, repository }, opening) {
-    const remote = await openRemote(git, repository, opening);
+async function findRef(git, { ref, repository }, access) {
+    const remote = await openRemote(git, repository, access);
     if (ref !== null && !FULL_ID.test(ref)) {
         const sha = await lookUp(remote, ref);
         if (sha !== null)
@@ -1980,38 +1980,38 @@ const WHAT = 'Checking out the submodules';
  * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
  * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
  */
-async function fillSubmodules(git, gitIn, opening) {
+async function fillSubmodules(git, gitIn, access) {
     if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
         return;
     const result = await git.attempt([...UPDATE, '--recursive']);
     if (result.code === 0)
         return;
-    if (opening.gitToken === null || !lacksCredentials(result))
+    if (access.gitToken === null || !lacksCredentials(result))
         throw git.failure(result, WHAT);
-    await fillOneByOne(git, gitIn, opening);
+    await fillOneByOne(git, gitIn, access);
 }
 /**
  * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
  * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
  */
-async function fillOneByOne(git, gitIn, opening) {
+async function fillOneByOne(git, gitIn, access) {
     await git.text(['submodule', '--quiet', 'init'], WHAT);
     for (const { name, path, sha } of await submodulesOf(git)) {
         const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
         // Where there is none, git does not want it filled.
         if (url === '')
             continue;
-        if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
-            await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
+        if (access.gitToken !== null && addressOnServer(url, access.gitToken) !== null) {
+            await fetchSubmodule(git, gitIn, { name, path, sha, url }, access);
         }
         await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
         const within = gitIn((0,external_node_path_namespaceObject.join)(git.directory, path));
         if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(within.directory, '.gitmodules')))
-            await fillOneByOne(within, gitIn, opening);
+            await fillOneByOne(within, gitIn, access);
     }
 }
 /** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
-async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
+async function fetchSubmodule(git, gitIn, { name, path, sha, url }, access) {
     const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
     const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
     const repository = gitIn(directory);
@@ -2022,7 +2022,7 @@ async function fetchSubmodule(git, gitIn, { name, path, sha, url }, opening) {
         await repository.text(['config', 'remote.origin.url', url], WHAT);
     }
     try {
-        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
+        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, access);
     }
     catch (error) {
         if (!(error instanceof DeployFailure))
@@ -2171,7 +2171,7 @@ function statOf(pid) {
  * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
  * and it has the tags, so that `git describe` answers as it would in live.
  */
-async function checkOut(live, gitIn, staging, sha, opening) {
+async function checkOut(live, gitIn, staging, sha, access) {
     // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
     const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
     const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
@@ -2197,7 +2197,7 @@ async function checkOut(live, gitIn, staging, sha, opening) {
     const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
     (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
     await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    await fillSubmodules(git, gitIn, opening);
+    await fillSubmodules(git, gitIn, access);
 }
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
 function endLeftBuild(beside) {
@@ -2535,7 +2535,7 @@ function judge(expected, now, since) {
     const pending = miscounted(expected, now) ??
         firstOf(now.instances, (one) => notReady(one, now)) ??
         firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
-        strays(expected, now) ??
+        orphans(expected, now) ??
         silent(expected, now) ??
         now.complaint;
     return pending === null ? HEALTHY : { kind: 'pending', why: pending };
@@ -2584,8 +2584,8 @@ function otherVersion(one, expected, now) {
     const tooOld = expected.after !== null && started <= expected.after;
     return tooOld ? `${health_nameOf(one)} was started before this version's files were in place` : null;
 }
-function strays(expected, now) {
-    const found = now.strays.filter((pid) => !expected.knownStrays.includes(pid));
+function orphans(expected, now) {
+    const found = now.orphans.filter((pid) => !expected.knownOrphans.includes(pid));
     return found.length > 0
         ? `PM2's daemon has processes that it does not list: pid ${found.join(', ')}`
         : null;
@@ -2781,7 +2781,7 @@ async function observe(pm2, { instances, ports, healthUrl }) {
     return {
         instances: all.filter((one) => instances[one.name] !== undefined),
         startTicks: started,
-        strays: straysOf(pm2, all),
+        orphans: orphansOf(pm2, all),
         accepting,
         complaint,
     };
@@ -2798,7 +2798,7 @@ async function acceptsElsewhere(port) {
     return accepting.includes(true);
 }
 /** Children of the daemon that its list does not show. */
-function straysOf(pm2, all) {
+function orphansOf(pm2, all) {
     const daemon = pm2.daemonPid();
     const listed = new Set(all.map(({ pid }) => pid));
     return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
@@ -2870,7 +2870,7 @@ async function readBaseline(pm2, names) {
         apps: baselineConfig(instances),
         counts,
         ports: [...accepting].sort((a, b) => a - b),
-        strays: straysOf(pm2, all),
+        orphans: orphansOf(pm2, all),
         healthUrl: null,
     };
     return { instances, before };
@@ -2929,9 +2929,9 @@ function whyImpossible(app, live) {
         return `it runs outside of ${live}, in ${app.cwd}`;
     if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
         return 'it runs as another user (uid, gid), who cannot read what a canary needs';
-    return config_runsNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
+    return isStartedByNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
 }
-function config_runsNode(app) {
+function isStartedByNode(app) {
     const script = (scriptOf(app) ?? '').trim();
     const [program = ''] = script.split(/\s+/);
     if (isPackageManager(program))
@@ -3436,13 +3436,13 @@ function judgeAlone(canary, one, then) {
     // PM2 6 keeps `online` for one that has ended and is not to be restarted.
     if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
         return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
-    const empty = { strays: [], accepting: new Set(), complaint: null };
+    const empty = { orphans: [], accepting: new Set(), complaint: null };
     return judge({
         deployId: String(canary.config.env[DEPLOY_ID]),
         instances: { [canary.title]: 1 },
         ports: [],
         after: null,
-        knownStrays: [],
+        knownOrphans: [],
         healthUrl: null,
     }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
 }
@@ -4572,11 +4572,11 @@ async function awaitReload(pm2, reload) {
  * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
  * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
  */
-async function quiet(pm2, knownStrays, atLeast, atMost) {
+async function quiet(pm2, knownOrphans, atLeast, atMost) {
     const started = performance.now();
     for (let calm = 0;; await (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)) {
-        const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
-        calm = strays.length === 0 ? calm + 1 : 0;
+        const orphans = orphansOf(pm2, await pm2.list()).filter((pid) => !knownOrphans.includes(pid));
+        calm = orphans.length === 0 ? calm + 1 : 0;
         const waited = performance.now() - started;
         if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
             return;
@@ -4679,7 +4679,7 @@ function expectationOf(transaction) {
         instances: expectedCounts(config),
         ports: expectedPorts(config, pm2Env, before),
         after: ticksOf(swapped),
-        knownStrays: before.strays,
+        knownOrphans: before.orphans,
         healthUrl,
     };
 }
@@ -4847,7 +4847,7 @@ async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
     const waits = stopped && pm2.daemonPid() !== null;
     if (waits)
         inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
-    await quiet(pm2, before.strays, waits ? slowest : 0, slowest + rollback_MARGIN);
+    await quiet(pm2, before.orphans, waits ? slowest : 0, slowest + rollback_MARGIN);
 }
 /** Apps that only the new version has are removed: this deploy started them. */
 async function removeAdded({ pm2 }, { before, config, deployId }) {
@@ -4873,7 +4873,7 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
         ports: before.ports,
         after: ticksOf(swapped),
-        knownStrays: before.strays,
+        knownOrphans: before.orphans,
         healthUrl: before.healthUrl,
     };
     // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
@@ -6084,7 +6084,7 @@ async function complaintAboutLive(context, current) {
         instances: expectedCounts(config),
         ports,
         after: ticksOf(since),
-        knownStrays: straysOf(context.pm2, await context.pm2.list()),
+        knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
         healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
     };
     const now = await observe(context.pm2, expected);

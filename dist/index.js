@@ -58740,20 +58740,20 @@ function checkProxyPassphrase(text, proxyKey) {
 /** OpenSSH's `-p` is for the last host alone, and so is `port`. */
 const HOP_PORT = 22;
 /** Puts together where to connect to. */
-function makeTarget(read, given) {
+function makeDestination(read, given) {
     const hopKey = read['proxy-key'] ?? read.key;
     const username = read.host.username ?? read.username;
-    const target = { label: labelOf(read.host), address: read.host.address };
+    const destination = { label: labelOf(read.host), address: read.host.address };
     return {
-        label: target.label,
-        host: target.address,
+        label: destination.label,
+        host: destination.address,
         port: read.host.port ?? read.port,
-        shownHost: shown(given.host, target),
+        shownHost: shown(given.host, destination),
         username,
         key: read.key,
         password: read.password,
         agent: read.key === null && read.password === null ? given.agent : null,
-        hostKey: policyFor(target, read),
+        hostKey: policyFor(destination, read),
         hops: read['proxy-jump'].map((hop) => ({
             label: hop.label,
             host: hop.address,
@@ -58784,12 +58784,12 @@ function hostOrNull(text) {
 }
 /** Every host that has to prove its identity, or null where one cannot be read; its own input reports what is wrong. */
 function allHosts(host, proxyJump) {
-    const target = hostOrNull(host);
-    if (target === null)
+    const destination = hostOrNull(host);
+    if (destination === null)
         return null;
-    const label = labelOf(target);
+    const label = labelOf(destination);
     try {
-        return [{ label, address: target.address }, ...parseProxyJump(proxyJump, label)];
+        return [{ label, address: destination.address }, ...parseProxyJump(proxyJump, label)];
     }
     catch {
         return null;
@@ -59192,7 +59192,7 @@ function readInputs(env, workflow, mask) {
         force: () => parseSwitch(text('force')),
     });
     return {
-        target: makeTarget(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+        destination: makeDestination(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         shellInit: read['shell-init'],
         mode: read.mode,
         path: read.path,
@@ -61363,30 +61363,30 @@ function channelOf(channel, lost) {
 
 
 /**
- * Connects and logs in, by way of the hops, each of which proves its identity like the target. `say` tells of retries.
+ * Connects and logs in, by way of the hops, each of which proves its identity like the destination. `say` tells of retries.
  * Throws a `ConnectError`.
  */
-async function connect(target, say = () => { }) {
-    const logins = [...(target.hops ?? []).map((hop) => ({ ...hop, password: null })), target];
+async function connect(destination, say = () => { }) {
+    const logins = [...(destination.hops ?? []).map((hop) => ({ ...hop, password: null })), destination];
     for (const login of logins)
-        requireCredentials(login, target);
-    return retrying(() => connectOnce(logins, target), target.retries ?? 0, say);
+        requireCredentials(login, destination);
+    return retrying(() => connectOnce(logins, destination), destination.retries ?? 0, say);
 }
-/** How the target is reached again after a loss. Whoever asks for it has tries of his own. */
-function linkTo(target) {
+/** How the destination is reached again after a loss. Whoever asks for it has tries of his own. */
+function linkTo(destination) {
     return {
-        connect: (timeout) => connect({ ...target, retries: 0, timeout: Math.min(target.timeout, timeout) }),
+        connect: (timeout) => connect({ ...destination, retries: 0, timeout: Math.min(destination.timeout, timeout) }),
     };
 }
-function requireCredentials({ label, key, password, agent }, target) {
+function requireCredentials({ label, key, password, agent }, destination) {
     if (key !== null || password !== null || agent !== null)
         return;
-    throw new ConnectError('authentication', `There is nothing to log in to ${label} with.`, label === target.label
+    throw new ConnectError('authentication', `There is nothing to log in to ${label} with.`, label === destination.label
         ? 'Set key or password, or start an ssh-agent in an earlier step.'
         : 'Set proxy-key: a hop never gets the password.');
 }
-async function connectOnce(logins, target) {
-    const limit = startLimit(target, target.timeout);
+async function connectOnce(logins, destination) {
+    const limit = startLimit(destination, destination.timeout);
     let reached = null;
     try {
         for (const login of logins)
@@ -62351,22 +62351,22 @@ async function main() {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = makePlan(inputs, workflow);
-    const log = startLog(inputs.target.label);
+    const log = startLog(inputs.destination.label);
     if (!looksOnly(plan))
         noteDeploy(plan.deployId);
     const result = await deploy(inputs, plan, log);
     return () => reportResult(result, log, {
-        label: inputs.target.label,
+        label: inputs.destination.label,
         path: plan.path,
         commits: commitPages(workflow, plan.repository.url),
         durationMs: performance.now() - started,
     });
 }
 async function deploy(inputs, plan, log) {
-    const { target, shellInit } = inputs;
-    log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${target.label}, ${plan.path}`);
+    const { destination, shellInit } = inputs;
+    log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${destination.label}, ${plan.path}`);
     const program = (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8');
-    const connection = await unlessCancelled(connect(target, log.say), target.label, cancelled.signal);
+    const connection = await unlessCancelled(connect(destination, log.say), destination.label, cancelled.signal);
     try {
         const session = { connection, program, plan, shellInit, onEvent: log.event, cancelled: cancelled.signal };
         if (looksOnly(plan))
@@ -62374,7 +62374,7 @@ async function deploy(inputs, plan, log) {
         return await deployOnHost({
             ...session,
             say: log.say,
-            link: linkTo(target),
+            link: linkTo(destination),
         });
     }
     finally {

@@ -1,6 +1,6 @@
 import { parsePath, parseRelativePath } from './inputs/app-path.ts';
 import { defaultRef } from './inputs/default-ref.ts';
-import { allHosts, hostOrNull, labelOf, makeTarget } from './inputs/destination.ts';
+import { allHosts, hostOrNull, labelOf, makeDestination } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
 import { parseFingerprints } from './inputs/fingerprint.ts';
 import { parseRef } from './inputs/git-ref.ts';
@@ -26,7 +26,7 @@ import {
 import { splitList } from './inputs/split-list.ts';
 import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
 import { MODES, type Plan } from './protocol.ts';
-import type { Target } from './runner/connection/connect.ts';
+import type { Destination } from './runner/connection/connect.ts';
 import type { Workflow } from './workflow.ts';
 
 type PlannedInput =
@@ -54,7 +54,7 @@ type PlannedInput =
 
 /** All inputs, checked. What goes to the host has the names and shapes that it has in the plan. */
 export interface Inputs extends Pick<Plan, PlannedInput> {
-  target: Target;
+  destination: Destination;
   /** Shell text that runs before every command. */
   shellInit: string | null;
 }
@@ -130,7 +130,7 @@ export function readInputs(
   });
 
   return {
-    target: makeTarget(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+    destination: makeDestination(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     shellInit: read['shell-init'],
     mode: read.mode,
     path: read.path,

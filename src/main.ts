@@ -25,12 +25,12 @@ async function main(): Promise<Report> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = makePlan(inputs, workflow);
-  const log = startLog(inputs.target.label);
+  const log = startLog(inputs.destination.label);
   if (!looksOnly(plan)) noteDeploy(plan.deployId);
   const result = await deploy(inputs, plan, log);
   return () =>
     reportResult(result, log, {
-      label: inputs.target.label,
+      label: inputs.destination.label,
       path: plan.path,
       commits: commitPages(workflow, plan.repository.url),
       durationMs: performance.now() - started,
@@ -38,17 +38,21 @@ async function main(): Promise<Report> {
 }
 
 async function deploy(inputs: Inputs, plan: Plan, log: LiveLog): Promise<HostResult> {
-  const { target, shellInit } = inputs;
-  log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${target.label}, ${plan.path}`);
+  const { destination, shellInit } = inputs;
+  log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${destination.label}, ${plan.path}`);
   const program = readFileSync(path.join(__dirname, 'host.js'), 'utf8');
-  const connection = await unlessCancelled(connect(target, log.say), target.label, cancelled.signal);
+  const connection = await unlessCancelled(
+    connect(destination, log.say),
+    destination.label,
+    cancelled.signal,
+  );
   try {
     const session = { connection, program, plan, shellInit, onEvent: log.event, cancelled: cancelled.signal };
     if (looksOnly(plan)) return await lookAtHost(session);
     return await deployOnHost({
       ...session,
       say: log.say,
-      link: linkTo(target),
+      link: linkTo(destination),
     });
   } finally {
     await connection.close();

@@ -18,8 +18,8 @@ const started = performance.now();
 async function post(deployId: string): Promise<number> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
-  const { target, shellInit, path, repository } = inputs;
-  const { label } = target;
+  const { destination, shellInit, path, repository } = inputs;
+  const { label } = destination;
   const log = startLog(label);
   log.say(`How the deploy on ${label} ended is not known yet: it is cancelled where nothing was changed.`);
   const result = await followUp({
@@ -28,7 +28,7 @@ async function post(deployId: string): Promise<number> {
     shellInit,
     reason: 'the job was cancelled, or its runner is gone',
     within: WITHIN,
-    link: { ...linkTo(target), within: WITHIN },
+    link: { ...linkTo(destination), within: WITHIN },
     // What its commands printed is in the log of the step itself, or lost with it.
     onEvent: (event) => {
       if (event.type === 'state') log.event(event);

@@ -1,4 +1,4 @@
-import type { Target } from '../runner/connection/connect.ts';
+import type { Destination } from '../runner/connection/connect.ts';
 import type { HostKeyPolicy } from '../runner/identity/host-key.ts';
 import type { PrivateKey } from '../runner/keys/keys.ts';
 import { type Fingerprint, fingerprintsOf, type Named } from './fingerprint.ts';
@@ -32,20 +32,20 @@ export interface Given {
 }
 
 /** Puts together where to connect to. */
-export function makeTarget(read: ConnectionInputs, given: Given): Target {
+export function makeDestination(read: ConnectionInputs, given: Given): Destination {
   const hopKey = read['proxy-key'] ?? read.key;
   const username = read.host.username ?? read.username;
-  const target = { label: labelOf(read.host), address: read.host.address };
+  const destination = { label: labelOf(read.host), address: read.host.address };
   return {
-    label: target.label,
-    host: target.address,
+    label: destination.label,
+    host: destination.address,
     port: read.host.port ?? read.port,
-    shownHost: shown(given.host, target),
+    shownHost: shown(given.host, destination),
     username,
     key: read.key,
     password: read.password,
     agent: read.key === null && read.password === null ? given.agent : null,
-    hostKey: policyFor(target, read),
+    hostKey: policyFor(destination, read),
     hops: read['proxy-jump'].map((hop) => ({
       label: hop.label,
       host: hop.address,
@@ -78,11 +78,11 @@ export function hostOrNull(text: string): HostAddress | null {
 
 /** Every host that has to prove its identity, or null where one cannot be read; its own input reports what is wrong. */
 export function allHosts(host: string, proxyJump: string): Named[] | null {
-  const target = hostOrNull(host);
-  if (target === null) return null;
-  const label = labelOf(target);
+  const destination = hostOrNull(host);
+  if (destination === null) return null;
+  const label = labelOf(destination);
   try {
-    return [{ label, address: target.address }, ...parseProxyJump(proxyJump, label)];
+    return [{ label, address: destination.address }, ...parseProxyJump(proxyJump, label)];
   } catch {
     return null;
   }

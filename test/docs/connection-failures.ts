@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { readInputs } from '../../src/inputs.ts';
-import { connect, type Hop, type Target } from '../../src/runner/connection/connect.ts';
+import { connect, type Destination, type Hop } from '../../src/runner/connection/connect.ts';
 import { readPrivateKey } from '../../src/runner/keys/keys.ts';
 import { deployOnHost } from '../../src/runner/session/host-session.ts';
 import { readWorkflow } from '../../src/workflow.ts';
@@ -27,7 +27,7 @@ export function failures(servers: Servers): Record<string, Failure[]> {
   const stranger = generateKeyPair();
   const anyKey = { kind: 'off' } as const;
 
-  const reach = (port: number, changes: Partial<Target> = {}): Promise<unknown> =>
+  const reach = (port: number, changes: Partial<Destination> = {}): Promise<unknown> =>
     connect({
       label: 'host-1',
       host: '127.0.0.1',
@@ -41,11 +41,11 @@ export function failures(servers: Servers): Record<string, Failure[]> {
       timeout: 20_000,
       ...changes,
     });
-  const from = (sshd: SshHost, changes: Partial<Target> = {}): Promise<unknown> =>
+  const from = (sshd: SshHost, changes: Partial<Destination> = {}): Promise<unknown> =>
     reach(sshd.port, { username: sshd.username, key: readPrivateKey(sshd.key, null), ...changes });
   const withSshd = async (
     options: Partial<SshdOptions>,
-    changes: (sshd: SshHost) => Partial<Target>,
+    changes: (sshd: SshHost) => Partial<Destination>,
   ): Promise<unknown> => {
     const sshd = await servers.sshd(options);
     return from(sshd, changes(sshd));

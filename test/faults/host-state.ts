@@ -155,8 +155,8 @@ export async function complaints({ site }: FaultSite, version: string, sha: stri
   const instances = await host.instances();
   const listed = instances.map(({ name, status }) => `${name} ${status}`).join(', ');
   say(listed === 'shop online, shop online', `PM2 lists: ${listed}`);
-  const strays = workersOf(site).filter((pid) => !instances.some((one) => one.pid === pid));
-  say(strays.length === 0, `workers that PM2 does not list: ${strays.map(commandOf).join(', ')}`);
+  const orphans = workersOf(site).filter((pid) => !instances.some((one) => one.pid === pid));
+  say(orphans.length === 0, `workers that PM2 does not list: ${orphans.map(commandOf).join(', ')}`);
   say(othersOf(site).length === 0, `still runs: ${othersOf(site).join(' | ')}`);
   say(spawnSync('flock', ['-n', live, 'true']).status === 0, 'the lock is held');
   say(holderNote(site) === null, 'the holder of the lock is still named');

@@ -55,8 +55,8 @@ function makeKey(passphrase: string): string {
 }
 
 test('a minimal set of inputs gives the documented defaults', () => {
-  const { target, ...rest } = read({});
-  const { key, ...place } = target;
+  const { destination, ...rest } = read({});
+  const { key, ...place } = destination;
   expect(key?.type).toBe('ssh-ed25519');
   expect(place).toEqual({
     label: 'host-1',
@@ -123,9 +123,9 @@ describe('host', () => {
     ['[::1]', { host: '::1', port: 22 }, 'host-1'],
     ['corp\\me@h', { username: 'corp\\me' }, 'host-1'],
     ['\n app.example.com,\n', { host: 'app.example.com' }, 'host-1'],
-  ])('%j', (host, target, label) => {
+  ])('%j', (host, destination, label) => {
     const inputs = read({ host });
-    expect(inputs.target).toMatchObject({ ...target, label });
+    expect(inputs.destination).toMatchObject({ ...destination, label });
   });
 
   test.each([
@@ -159,7 +159,7 @@ describe('host', () => {
 
   test('a user is needed, in one of two places', () => {
     expect(messageOf({ username: '' })).toContain('`username` is not given');
-    expect(read({ username: '', host: 'me@h' }).target.username).toBe('me');
+    expect(read({ username: '', host: 'me@h' }).destination.username).toBe('me');
   });
 });
 
@@ -483,7 +483,7 @@ describe('the login', () => {
   });
 
   test('a locked key is opened with its passphrase', () => {
-    expect(read({ key: LOCKED_KEY, passphrase: 'open sesame' }).target.key?.type).toBe('ssh-ed25519');
+    expect(read({ key: LOCKED_KEY, passphrase: 'open sesame' }).destination.key?.type).toBe('ssh-ed25519');
     expect(messageOf({ key: LOCKED_KEY, passphrase: 'open says me' })).toContain('does not unlock the key');
     expect(messageOf({ key: '', password: 'secret', passphrase: 'open sesame' })).toContain(
       'no `key` that it could',
@@ -491,7 +491,7 @@ describe('the login', () => {
   });
 
   test('a password serves without a key', () => {
-    expect(read({ key: '', password: 'correct horse' }).target).toMatchObject({
+    expect(read({ key: '', password: 'correct horse' }).destination).toMatchObject({
       key: null,
       password: 'correct horse',
     });
@@ -499,31 +499,31 @@ describe('the login', () => {
 
   test('an ssh-agent serves where there is neither key nor password', () => {
     const agent = { SSH_AUTH_SOCK: '/run/agent.sock' };
-    expect(read({ key: '' }, agent).target).toMatchObject({
+    expect(read({ key: '' }, agent).destination).toMatchObject({
       key: null,
       password: null,
       agent: '/run/agent.sock',
     });
-    expect(read({}, agent).target.agent).toBeNull();
-    expect(read({ key: '', password: 'correct horse' }, agent).target.agent).toBeNull();
+    expect(read({}, agent).destination.agent).toBeNull();
+    expect(read({ key: '', password: 'correct horse' }, agent).destination.agent).toBeNull();
     expect(messageOf({ key: '' }, { SSH_AUTH_SOCK: '' })).toContain('there is nothing to log in with');
   });
 
   test('an address is shown only where it is all of the input, since a part of a secret is not masked', () => {
-    expect(read({ host: '10.0.0.7' }).target.shownHost).toBe('10.0.0.7');
-    expect(read({ host: 'me@10.0.0.7:22' }).target.shownHost).toBeNull();
+    expect(read({ host: '10.0.0.7' }).destination.shownHost).toBe('10.0.0.7');
+    expect(read({ host: 'me@10.0.0.7:22' }).destination.shownHost).toBeNull();
   });
 });
 
 describe('the way there', () => {
   test('a hop has the user and the key of the host, port 22, and no password', () => {
-    const { target } = read({
+    const { destination } = read({
       host: 'me@h:2222',
       port: '2200',
       'proxy-jump': 'bastion',
       password: 'correct horse',
     });
-    expect(target.hops).toEqual([
+    expect(destination.hops).toEqual([
       {
         label: 'hop-1',
         host: 'bastion',
@@ -531,17 +531,17 @@ describe('the way there', () => {
         shownHost: 'bastion',
         setBy: 'proxy-jump',
         username: 'me',
-        key: target.key,
+        key: destination.key,
         agent: null,
         hostKey: { kind: 'none' },
       },
     ]);
-    expect(target.password).toBe('correct horse');
+    expect(destination.password).toBe('correct horse');
   });
 
   test('several hops, as OpenSSH takes them, each with what it says of itself', () => {
     const proxyJump = 'outer=root@10.0.0.1:2201,[2001:db8::1],\n corp\\me@[::1]:22, d.example.com';
-    const hops = read({ 'proxy-jump': proxyJump }).target.hops ?? [];
+    const hops = read({ 'proxy-jump': proxyJump }).destination.hops ?? [];
     expect(
       hops.map(({ label, host, port, username, shownHost }) => [label, username, host, port, shownHost]),
     ).toEqual([
@@ -550,13 +550,13 @@ describe('the way there', () => {
       ['hop-3', 'corp\\me', '::1', 22, null],
       ['hop-4', 'deploy', 'd.example.com', 22, null],
     ]);
-    expect(read({ 'proxy-jump': 'none' }).target.hops).toEqual([]);
+    expect(read({ 'proxy-jump': 'none' }).destination.hops).toEqual([]);
   });
 
   test('a hop may have a key of its own', () => {
     const given = { 'proxy-jump': 'b', 'proxy-key': LOCKED_KEY, 'proxy-passphrase': 'open sesame' };
-    const { target } = read(given);
-    expect(target.hops?.[0]?.key?.fingerprint).not.toBe(target.key?.fingerprint);
+    const { destination } = read(given);
+    expect(destination.hops?.[0]?.key?.fingerprint).not.toBe(destination.key?.fingerprint);
     const masked: string[] = [];
     read(given, {}, masked);
     expect(masked).toEqual(expect.arrayContaining(['open sesame', LOCKED_KEY.split('\n')[2]]));
@@ -564,8 +564,8 @@ describe('the way there', () => {
 
   test('a hop gets the agent where there is no key for it', () => {
     const given = { key: '', password: 'correct horse', 'proxy-jump': 'a' };
-    const { target } = read(given, { SSH_AUTH_SOCK: '/tmp/agent' });
-    expect(target).toMatchObject({ agent: null, hops: [{ key: null, agent: '/tmp/agent' }] });
+    const { destination } = read(given, { SSH_AUTH_SOCK: '/tmp/agent' });
+    expect(destination).toMatchObject({ agent: null, hops: [{ key: null, agent: '/tmp/agent' }] });
   });
 
   test.each([
@@ -592,13 +592,13 @@ describe('the way there', () => {
   });
 
   test('fingerprints go to the hosts that they are bound to, by label or address, and to no other', () => {
-    const { target } = read({
+    const { destination } = read({
       host: 'web=[2001:db8::1]',
       'proxy-jump': 'Bastion.example.com,10.0.0.2',
       fingerprint: `[2001:db8::1]=${FINGERPRINT} , bastion.example.com=${OTHER}, web=${OTHER}`,
     });
-    expect(target.hostKey).toEqual({ kind: 'fingerprints', list: [FINGERPRINT, OTHER] });
-    expect(target.hops?.map(({ hostKey }) => hostKey)).toEqual([
+    expect(destination.hostKey).toEqual({ kind: 'fingerprints', list: [FINGERPRINT, OTHER] });
+    expect(destination.hops?.map(({ hostKey }) => hostKey)).toEqual([
       { kind: 'fingerprints', list: [OTHER] },
       { kind: 'fingerprints', list: [] },
     ]);
@@ -619,7 +619,7 @@ describe('the host key', () => {
       { kind: 'fingerprints', list: [FINGERPRINT, OTHER] },
     ],
   ])('%j', (given, policy) => {
-    expect(read(given).target.hostKey).toEqual(policy);
+    expect(read(given).destination.hostKey).toEqual(policy);
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Git } from '../git/git.ts';
-import type { Opening } from '../git/remote.ts';
+import type { Access } from '../git/remote.ts';
 import { fillSubmodules } from '../git/submodules.ts';
 import { realOrSame } from '../system/paths.ts';
 import { allPids } from '../system/processes.ts';
@@ -16,7 +16,7 @@ export async function checkOut(
   gitIn: (directory: string) => Git,
   staging: string,
   sha: string,
-  opening: Opening,
+  access: Access,
 ): Promise<void> {
   // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
   const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
@@ -46,7 +46,7 @@ export async function checkOut(
   writeFileSync(join(own, 'packed-refs'), tags);
 
   await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-  await fillSubmodules(git, gitIn, opening);
+  await fillSubmodules(git, gitIn, access);
 }
 
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */

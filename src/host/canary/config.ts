@@ -26,10 +26,10 @@ export function whyImpossible(app: DeployApp, live: string): string | null {
   if (!isWithin(live, app.cwd)) return `it runs outside of ${live}, in ${app.cwd}`;
   if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
     return 'it runs as another user (uid, gid), who cannot read what a canary needs';
-  return runsNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
+  return isStartedByNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
 }
 
-function runsNode(app: DeployApp): boolean {
+function isStartedByNode(app: DeployApp): boolean {
   const script = (scriptOf(app) ?? '').trim();
   const [program = ''] = script.split(/\s+/);
   if (isPackageManager(program)) return true;

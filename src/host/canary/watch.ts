@@ -62,14 +62,14 @@ function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
   // PM2 6 keeps `online` for one that has ended and is not to be restarted.
   if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
     return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
-  const empty = { strays: [], accepting: new Set<number>(), complaint: null };
+  const empty = { orphans: [], accepting: new Set<number>(), complaint: null };
   return judge(
     {
       deployId: String(canary.config.env[DEPLOY_ID]),
       instances: { [canary.title]: 1 },
       ports: [],
       after: null,
-      knownStrays: [],
+      knownOrphans: [],
       healthUrl: null,
     },
     { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) },

@@ -122,7 +122,7 @@ export function expectationOf(transaction: Transaction): Expected {
     instances: expectedCounts(config),
     ports: expectedPorts(config, pm2Env, before),
     after: ticksOf(swapped),
-    knownStrays: before.strays,
+    knownOrphans: before.orphans,
     healthUrl,
   };
 }

@@ -92,7 +92,7 @@ async function waitUntilQuiet(
       log,
       `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`,
     );
-  await quiet(pm2, before.strays, waits ? slowest : 0, slowest + MARGIN);
+  await quiet(pm2, before.orphans, waits ? slowest : 0, slowest + MARGIN);
 }
 
 /** Apps that only the new version has are removed: this deploy started them. */
@@ -123,7 +123,7 @@ async function restoreApps(
     instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
     ports: before.ports,
     after: ticksOf(swapped),
-    knownStrays: before.strays,
+    knownOrphans: before.orphans,
     healthUrl: before.healthUrl,
   };
   // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { troubleInReload } from '../health/health.ts';
-import { straysOf } from '../health/verify.ts';
+import { orphansOf } from '../health/verify.ts';
 import { type Reload, reloadFailure } from '../pm2/cli.ts';
 import type { Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
@@ -78,14 +78,14 @@ export async function awaitReload(pm2: Pm2, reload: Reload): Promise<CommandResu
  */
 export async function quiet(
   pm2: Pm2,
-  knownStrays: readonly number[],
+  knownOrphans: readonly number[],
   atLeast: number,
   atMost: number,
 ): Promise<void> {
   const started = performance.now();
   for (let calm = 0; ; await sleep(POLL_EVERY)) {
-    const strays = straysOf(pm2, await pm2.list()).filter((pid) => !knownStrays.includes(pid));
-    calm = strays.length === 0 ? calm + 1 : 0;
+    const orphans = orphansOf(pm2, await pm2.list()).filter((pid) => !knownOrphans.includes(pid));
+    calm = orphans.length === 0 ? calm + 1 : 0;
     const waited = performance.now() - started;
     if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost) return;
   }

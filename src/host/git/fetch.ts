@@ -1,7 +1,7 @@
 import type { Plan } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { type Git, splitZ } from './git.ts';
-import { type Opening, openRemote, type Remote } from './remote.ts';
+import { type Access, openRemote, type Remote } from './remote.ts';
 
 /** Refs of ours, so that what was fetched is not garbage to git. */
 const OURS = 'refs/pm2-ssh-deploy';
@@ -22,10 +22,10 @@ export async function createRepository(git: Git, url: string): Promise<void> {
 export async function fetchCommit(
   git: Git,
   { ref, repository }: { ref: string } & Pick<Plan, 'repository'>,
-  opening: Opening,
+  access: Access,
 ): Promise<string> {
   if (FULL_ID.test(ref) && (await has(git, ref))) return ref;
-  const remote = await openRemote(git, repository, opening);
+  const remote = await openRemote(git, repository, access);
   const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
   if (sha !== null) {
     if (await has(git, sha)) return sha;
@@ -53,9 +53,9 @@ export async function fetchCommit(
 export async function findRef(
   git: Git,
   { ref, repository }: Pick<Plan, 'ref' | 'repository'>,
-  opening: Opening,
+  access: Access,
 ): Promise<string> {
-  const remote = await openRemote(git, repository, opening);
+  const remote = await openRemote(git, repository, access);
   if (ref !== null && !FULL_ID.test(ref)) {
     const sha = await lookUp(remote, ref);
     if (sha !== null) return `The repository answers: ${ref} is ${sha} there.`;

@@ -12,7 +12,7 @@ export interface Remote {
 }
 
 /** What there is beside the host's own credentials, and who is told where it is used. */
-export interface Opening {
+export interface Access {
   gitToken: Plan['gitToken'];
   say(text: string): void;
 }
@@ -24,7 +24,7 @@ export interface Opening {
 export async function openRemote(
   git: Git,
   repository: Plan['repository'],
-  { gitToken, say }: Opening,
+  { gitToken, say }: Access,
 ): Promise<Remote> {
   const name = await nameOf(git, repository);
   // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.

@@ -4,7 +4,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { addressOnServer, lacksCredentials } from './credentials.ts';
 import { fetchCommit } from './fetch.ts';
 import { type Git, splitZ } from './git.ts';
-import type { Opening } from './remote.ts';
+import type { Access } from './remote.ts';
 
 const UPDATE = ['submodule', '--quiet', 'update', '--init'];
 const WHAT = 'Checking out the submodules';
@@ -16,31 +16,31 @@ const WHAT = 'Checking out the submodules';
 export async function fillSubmodules(
   git: Git,
   gitIn: (directory: string) => Git,
-  opening: Opening,
+  access: Access,
 ): Promise<void> {
   if (!existsSync(join(git.directory, '.gitmodules'))) return;
   const result = await git.attempt([...UPDATE, '--recursive']);
   if (result.code === 0) return;
-  if (opening.gitToken === null || !lacksCredentials(result)) throw git.failure(result, WHAT);
-  await fillOneByOne(git, gitIn, opening);
+  if (access.gitToken === null || !lacksCredentials(result)) throw git.failure(result, WHAT);
+  await fillOneByOne(git, gitIn, access);
 }
 
 /**
  * Git's own command would check files out, and run what the host's settings name for that, with the token at hand. So
  * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
  */
-async function fillOneByOne(git: Git, gitIn: (directory: string) => Git, opening: Opening): Promise<void> {
+async function fillOneByOne(git: Git, gitIn: (directory: string) => Git, access: Access): Promise<void> {
   await git.text(['submodule', '--quiet', 'init'], WHAT);
   for (const { name, path, sha } of await submodulesOf(git)) {
     const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
     // Where there is none, git does not want it filled.
     if (url === '') continue;
-    if (opening.gitToken !== null && addressOnServer(url, opening.gitToken) !== null) {
-      await fetchSubmodule(git, gitIn, { name, path, sha, url }, opening);
+    if (access.gitToken !== null && addressOnServer(url, access.gitToken) !== null) {
+      await fetchSubmodule(git, gitIn, { name, path, sha, url }, access);
     }
     await git.text([...UPDATE, '--', path], `Checking out the submodule ${path}`);
     const within = gitIn(join(git.directory, path));
-    if (existsSync(join(within.directory, '.gitmodules'))) await fillOneByOne(within, gitIn, opening);
+    if (existsSync(join(within.directory, '.gitmodules'))) await fillOneByOne(within, gitIn, access);
   }
 }
 
@@ -49,7 +49,7 @@ async function fetchSubmodule(
   git: Git,
   gitIn: (directory: string) => Git,
   { name, path, sha, url }: { name: string; path: string; sha: string; url: string },
-  opening: Opening,
+  access: Access,
 ): Promise<void> {
   const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
   const directory = resolve(git.directory, place.trim());
@@ -61,7 +61,7 @@ async function fetchSubmodule(
     await repository.text(['config', 'remote.origin.url', url], WHAT);
   }
   try {
-    await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, opening);
+    await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, access);
   } catch (error) {
     if (!(error instanceof DeployFailure)) throw error;
     const { remedy, output } = error;

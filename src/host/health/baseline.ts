@@ -4,7 +4,7 @@ import { baselineConfig } from '../pm2/running-config.ts';
 import type { Pm2 } from '../pm2/session.ts';
 import type { Before } from '../state/transaction.ts';
 import { portsOf } from './ports.ts';
-import { acceptingPorts, straysOf } from './verify.ts';
+import { acceptingPorts, orphansOf } from './verify.ts';
 
 /** What PM2 runs of the apps of these names now, and how to bring it back. */
 export async function readBaseline(
@@ -23,7 +23,7 @@ export async function readBaseline(
     apps: baselineConfig(instances) as DeployApp[],
     counts,
     ports: [...accepting].sort((a, b) => a - b),
-    strays: straysOf(pm2, all),
+    orphans: orphansOf(pm2, all),
     healthUrl: null,
   };
   return { instances, before };

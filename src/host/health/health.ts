@@ -11,7 +11,7 @@ export interface Expected {
   /** Start time, in the kernel's ticks, after which every process of this version began; null after a reboot. */
   after: number | null;
   /** Children of PM2's daemon that it did not list before the deploy either. */
-  knownStrays: readonly number[];
+  knownOrphans: readonly number[];
   /** What must answer 2xx, absolute; null where nothing is requested. */
   healthUrl: string | null;
 }
@@ -23,7 +23,7 @@ export interface Snapshot {
   /** Start time of each living process, in ticks. */
   startTicks: ReadonlyMap<number, number>;
   /** Children of PM2's daemon that it does not list. */
-  strays: readonly number[];
+  orphans: readonly number[];
   /** Of the expected ports, those that accepted a connection. */
   accepting: ReadonlySet<number>;
   /** What is wrong with the health URL's answer; null where it was good, or none was asked for. */
@@ -51,7 +51,7 @@ export function judge(expected: Expected, now: Snapshot, since: Snapshot): Verdi
     miscounted(expected, now) ??
     firstOf(now.instances, (one) => notReady(one, now)) ??
     firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
-    strays(expected, now) ??
+    orphans(expected, now) ??
     silent(expected, now) ??
     now.complaint;
   return pending === null ? HEALTHY : { kind: 'pending', why: pending };
@@ -110,8 +110,8 @@ function otherVersion(one: Instance, expected: Expected, now: Snapshot): string 
   return tooOld ? `${nameOf(one)} was started before this version's files were in place` : null;
 }
 
-function strays(expected: Expected, now: Snapshot): string | null {
-  const found = now.strays.filter((pid) => !expected.knownStrays.includes(pid));
+function orphans(expected: Expected, now: Snapshot): string | null {
+  const found = now.orphans.filter((pid) => !expected.knownOrphans.includes(pid));
   return found.length > 0
     ? `PM2's daemon has processes that it does not list: pid ${found.join(', ')}`
     : null;

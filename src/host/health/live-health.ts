@@ -4,7 +4,7 @@ import { ticksOf } from '../system/processes.ts';
 import { expectedCounts } from './baseline.ts';
 import { judge } from './health.ts';
 import { healthTarget } from './health-target.ts';
-import { observe, straysOf } from './verify.ts';
+import { observe, orphansOf } from './verify.ts';
 
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
 export async function complaintAboutLive(context: Context, current: Current): Promise<string | null> {
@@ -15,7 +15,7 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
     instances: expectedCounts(config),
     ports,
     after: ticksOf(since),
-    knownStrays: straysOf(context.pm2, await context.pm2.list()),
+    knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
     healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
   };
   const now = await observe(context.pm2, expected);

@@ -28,7 +28,7 @@ export async function observe(
   return {
     instances: all.filter((one) => instances[one.name] !== undefined),
     startTicks: started,
-    strays: straysOf(pm2, all),
+    orphans: orphansOf(pm2, all),
     accepting,
     complaint,
   };
@@ -50,7 +50,7 @@ async function acceptsElsewhere(port: number): Promise<boolean> {
 }
 
 /** Children of the daemon that its list does not show. */
-export function straysOf(pm2: Pm2, all: readonly Instance[]): number[] {
+export function orphansOf(pm2: Pm2, all: readonly Instance[]): number[] {
   const daemon = pm2.daemonPid();
   const listed = new Set(all.map(({ pid }) => pid));
   return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));

@@ -159,11 +159,11 @@ function modeOf(app: AppConfig): 'cluster' | 'fork' {
   if (typeof mode === 'string' && mode !== '') return mode.startsWith('cluster') ? 'cluster' : 'fork';
   if (app.instances === undefined || app.instances === null) return 'fork';
   const asked = askedFor(app.instances);
-  return (asked >= 1 || asked === 0 || asked === -1) && runsNode(app) ? 'cluster' : 'fork';
+  return (asked >= 1 || asked === 0 || asked === -1) && isNodeToPm2(app) ? 'cluster' : 'fork';
 }
 
 /** Whether PM2 takes the app for one of Node's: only these run in cluster mode of their own accord. */
-function runsNode(app: AppConfig): boolean {
+function isNodeToPm2(app: AppConfig): boolean {
   const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
   if (typeof interpreter === 'string' && interpreter !== '') return /(node|bun)(@.*)?$/.test(interpreter);
   const script = scriptOf(app) ?? '';

@@ -54,7 +54,8 @@ export interface Before {
   counts: Record<string, { total: number; online: number }>;
   /** Ports on which the old version accepted connections. */
   ports: number[];
-  strays: number[];
+  /** Children of PM2's daemon that it did not list. */
+  orphans: number[];
   /** What the old version answered with 2xx, absolute; null where it did not, or nothing was asked. */
   healthUrl: string | null;
 }

@@ -10,23 +10,26 @@ import { type Connection, type Login, logIn } from './ssh.ts';
 export type Hop = Omit<Login, 'password'>;
 
 /** The host to connect to, and the way there. */
-export interface Target extends Login {
+export interface Destination extends Login {
   /** In the order in which they are gone through; default none. */
   hops?: readonly Hop[];
-  /** Milliseconds for one try: everything from the name lookup of the first hop to the login at the target. */
+  /** Milliseconds for one try: everything from the name lookup of the first hop to the login at the destination. */
   timeout: number;
   /** Further tries where one fails before a login; default none. */
   retries?: number;
 }
 
 /**
- * Connects and logs in, by way of the hops, each of which proves its identity like the target. `say` tells of retries.
+ * Connects and logs in, by way of the hops, each of which proves its identity like the destination. `say` tells of retries.
  * Throws a `ConnectError`.
  */
-export async function connect(target: Target, say: (text: string) => void = () => {}): Promise<Connection> {
-  const logins = [...(target.hops ?? []).map((hop) => ({ ...hop, password: null })), target];
-  for (const login of logins) requireCredentials(login, target);
-  return retrying(() => connectOnce(logins, target), target.retries ?? 0, say);
+export async function connect(
+  destination: Destination,
+  say: (text: string) => void = () => {},
+): Promise<Connection> {
+  const logins = [...(destination.hops ?? []).map((hop) => ({ ...hop, password: null })), destination];
+  for (const login of logins) requireCredentials(login, destination);
+  return retrying(() => connectOnce(logins, destination), destination.retries ?? 0, say);
 }
 
 /** How a host is reached again. */
@@ -39,26 +42,27 @@ export interface Link {
   within?: number;
 }
 
-/** How the target is reached again after a loss. Whoever asks for it has tries of his own. */
-export function linkTo(target: Target): Link {
+/** How the destination is reached again after a loss. Whoever asks for it has tries of his own. */
+export function linkTo(destination: Destination): Link {
   return {
-    connect: (timeout) => connect({ ...target, retries: 0, timeout: Math.min(target.timeout, timeout) }),
+    connect: (timeout) =>
+      connect({ ...destination, retries: 0, timeout: Math.min(destination.timeout, timeout) }),
   };
 }
 
-function requireCredentials({ label, key, password, agent }: Login, target: Target): void {
+function requireCredentials({ label, key, password, agent }: Login, destination: Destination): void {
   if (key !== null || password !== null || agent !== null) return;
   throw new ConnectError(
     'authentication',
     `There is nothing to log in to ${label} with.`,
-    label === target.label
+    label === destination.label
       ? 'Set key or password, or start an ssh-agent in an earlier step.'
       : 'Set proxy-key: a hop never gets the password.',
   );
 }
 
-async function connectOnce(logins: readonly Login[], target: Target): Promise<Connection> {
-  const limit = startLimit(target, target.timeout);
+async function connectOnce(logins: readonly Login[], destination: Destination): Promise<Connection> {
+  const limit = startLimit(destination, destination.timeout);
   let reached: Connection | null = null;
   try {
     for (const login of logins) reached = await connectFrom(reached, login, limit);

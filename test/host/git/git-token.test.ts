@@ -79,13 +79,13 @@ function open(env: NodeJS.ProcessEnv = {}): (directory: string) => Git {
       lock: () => undefined,
     });
 }
-function opening(value = TOKEN) {
+function access(value = TOKEN) {
   return { gitToken: { value, server: github.url }, say: (text: string) => void said.push(text) };
 }
 /** Fetches the commit, or `ref`, with the token at hand. */
 function fetchIt({ env = {}, token = TOKEN, ref = commit } = {}): Promise<string> {
   const repository = { url: 'https://nowhere.example/x/y.git', given: false };
-  return fetchCommit(open(env)(live), { ref, repository }, opening(token));
+  return fetchCommit(open(env)(live), { ref, repository }, access(token));
 }
 const failureOf = (work: Promise<unknown>): Promise<DeployFailure> =>
   work.then(
@@ -275,7 +275,7 @@ describe('submodules', () => {
     return repository.git('rev-parse', repository.branch);
   }
   const stage = (sha: string, env?: NodeJS.ProcessEnv, token = TOKEN) =>
-    checkOut(open(env)(live), open(env), join(scratch, 'staging'), sha, opening(token));
+    checkOut(open(env)(live), open(env), join(scratch, 'staging'), sha, access(token));
 
   it('of the same server are filled with it, those within others too', async () => {
     const inner = library.commit({ 'inner.js': 'inner' });

@@ -7,7 +7,7 @@ const expected: Expected = {
   instances: { web: 2 },
   ports: [3000],
   after: 500,
-  knownStrays: [77],
+  knownOrphans: [77],
   healthUrl: 'http://localhost:3000/health',
 };
 
@@ -23,7 +23,7 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
       [100, 501],
       [101, 510],
     ]),
-    strays: [77],
+    orphans: [77],
     accepting: new Set([3000]),
     complaint: null,
     ...change,
@@ -64,7 +64,7 @@ describe('judge', () => {
       },
       "was started before this version's files were in place",
     ],
-    ['an old worker lives on, unlisted', { strays: [77, 88] }, 'does not list: pid 88'],
+    ['an old worker lives on, unlisted', { orphans: [77, 88] }, 'does not list: pid 88'],
     [
       'its health URL answers badly',
       { complaint: 'http://localhost:3000/health answers 500: the database is out of reach' },

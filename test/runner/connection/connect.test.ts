@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConnectError } from '../../../src/runner/connect-error.ts';
-import { connect, type Hop, type Target } from '../../../src/runner/connection/connect.ts';
+import { connect, type Destination, type Hop } from '../../../src/runner/connection/connect.ts';
 import { pauseBefore } from '../../../src/runner/connection/retry.ts';
 import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
@@ -53,7 +53,7 @@ function hop(host: SshHost, label: string, changes: Partial<Hop> = {}): Hop {
   };
 }
 
-function target(changes: Partial<Target> = {}): Target {
+function target(changes: Partial<Destination> = {}): Destination {
   return {
     ...hop(server, 'host-1'),
     setBy: 'host and port',
@@ -65,13 +65,13 @@ function target(changes: Partial<Target> = {}): Target {
   };
 }
 
-async function opened(changes: Partial<Target> = {}, say?: (text: string) => void): Promise<Connection> {
+async function opened(changes: Partial<Destination> = {}, say?: (text: string) => void): Promise<Connection> {
   const connection = await connect(target(changes), say);
   open.push(connection);
   return connection;
 }
 
-async function errorOf(changes: Partial<Target>, say?: (text: string) => void): Promise<ConnectError> {
+async function errorOf(changes: Partial<Destination>, say?: (text: string) => void): Promise<ConnectError> {
   try {
     await opened(changes, say);
   } catch (error) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConnectError } from '../../../src/runner/connect-error.ts';
-import { connect, type Target } from '../../../src/runner/connection/connect.ts';
+import { connect, type Destination } from '../../../src/runner/connection/connect.ts';
 import { type PrivateKey, readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { startSshd } from '../../rig/sshd.ts';
 import { keyMaker } from '../keys/make-keys.ts';
@@ -91,7 +91,7 @@ async function logIn(
   given: PrivateKey | null,
   password: string | null,
 ): Promise<void> {
-  const target: Target = {
+  const target: Destination = {
     label: 'host-1',
     host: '127.0.0.1',
     port: places.get(host)?.port ?? 0,

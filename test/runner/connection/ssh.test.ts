@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConnectError } from '../../../src/runner/connect-error.ts';
-import { connect, type Target } from '../../../src/runner/connection/connect.ts';
+import { connect, type Destination } from '../../../src/runner/connection/connect.ts';
 import type { Channel, Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { generateKeyPair } from '../../rig/embedded-ssh.ts';
@@ -38,7 +38,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-function target(changes: Partial<Target> = {}): Target {
+function target(changes: Partial<Destination> = {}): Destination {
   return {
     label: 'host-1',
     host: sshd.host,
@@ -54,13 +54,13 @@ function target(changes: Partial<Target> = {}): Target {
   };
 }
 
-async function opened(changes: Partial<Target> = {}): Promise<Connection> {
+async function opened(changes: Partial<Destination> = {}): Promise<Connection> {
   const connection = await connect(target(changes));
   open.push(connection);
   return connection;
 }
 
-async function errorOf(changes: Partial<Target>): Promise<ConnectError> {
+async function errorOf(changes: Partial<Destination>): Promise<ConnectError> {
   try {
     await opened(changes);
   } catch (error) {

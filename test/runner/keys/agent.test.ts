@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConnectError } from '../../../src/runner/connect-error.ts';
-import { connect, type Target } from '../../../src/runner/connection/connect.ts';
+import { connect, type Destination } from '../../../src/runner/connection/connect.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { type SshHost, startSshd } from '../../rig/sshd.ts';
 import { keyMaker } from './make-keys.ts';
@@ -52,7 +52,7 @@ async function startAgent(name: string, keys: string[], ...options: string[]): P
   return socket;
 }
 
-function target(changes: Partial<Target>): Target {
+function target(changes: Partial<Destination>): Destination {
   return {
     label: 'host-1',
     host: sshd.host,
@@ -68,7 +68,7 @@ function target(changes: Partial<Target>): Target {
   };
 }
 
-async function errorOf(changes: Partial<Target>): Promise<ConnectError> {
+async function errorOf(changes: Partial<Destination>): Promise<ConnectError> {
   try {
     await (await connect(target(changes))).close();
   } catch (error) {
