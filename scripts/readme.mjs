@@ -1,35 +1,49 @@
-// Writes README's tables of inputs and outputs from action.yml, between the marks that it has for them.
-// `--check` writes nothing, and fails where README is not what it would write.
+// Writes the tables of docs/inputs.md from action.yml, between the marks that the page has for them.
+// A comment before an input in action.yml begins a group of inputs, which gets a table of its own.
+// `--check` writes nothing, and fails if the page is not what it would write.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parse } from 'yaml';
+import { parseDocument } from 'yaml';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const README = path.join(ROOT, 'README.md');
+const PAGE = path.join(ROOT, 'docs/inputs.md');
 
-const action = parse(readFileSync(path.join(ROOT, 'action.yml'), 'utf8'));
-const before = readFileSync(README, 'utf8');
-const inputs = Object.entries(action.inputs).map(([name, input]) => [
-  code(name),
-  input.description,
-  defaultOf(input),
-]);
-const outputs = Object.entries(action.outputs).map(([name, output]) => [code(name), output.description]);
+const action = parseDocument(readFileSync(path.join(ROOT, 'action.yml'), 'utf8'));
+const before = readFileSync(PAGE, 'utf8');
+const outputs = action
+  .get('outputs')
+  .items.map(({ key, value }) => [code(key.value), value.get('description')]);
 const after = [
-  ['inputs', table(['Input', 'What it takes', 'Default'], inputs)],
+  ['inputs', inputTables()],
   ['outputs', table(['Output', 'What it says'], outputs)],
 ].reduce((text, [mark, content]) => replaceBetween(text, mark, content), before);
 
 if (!process.argv.includes('--check')) {
-  writeFileSync(README, after);
+  writeFileSync(PAGE, after);
 } else if (after !== before) {
-  console.error('README.md does not say what action.yml says: run `node scripts/readme.mjs`.');
+  console.error('docs/inputs.md does not say what action.yml says: run `node scripts/readme.mjs`.');
   process.exitCode = 1;
 }
 
-function defaultOf({ default: value, required }) {
-  if (required) return '(required)';
+function inputTables() {
+  const groups = [];
+  // The parser hands the comment before the first input to the map.
+  let heading = action.get('inputs').commentBefore;
+  for (const { key, value } of action.get('inputs').items) {
+    heading = key.commentBefore ?? heading;
+    if (heading) groups.push({ heading: heading.trim(), rows: [] });
+    heading = null;
+    groups.at(-1).rows.push([code(key.value), value.get('description'), defaultOf(value)]);
+  }
+  return groups
+    .map(({ heading, rows }) => `### ${heading}\n\n${table(['Input', 'What it takes', 'Default'], rows)}`)
+    .join('\n\n');
+}
+
+function defaultOf(input) {
+  if (input.get('required')) return '(required)';
+  const value = input.get('default');
   return value === undefined ? '' : code(value);
 }
 
@@ -50,6 +64,6 @@ function replaceBetween(text, mark, content) {
   const [open, close] = [`<!-- ${mark} -->`, `<!-- /${mark} -->`];
   const from = text.indexOf(open);
   const to = text.indexOf(close);
-  if (from < 0 || to < from) throw new Error(`README.md has no place for a table: ${open} … ${close}`);
-  return `${text.slice(0, from + open.length)}\n${content}\n${text.slice(to)}`;
+  if (from < 0 || to < from) throw new Error(`docs/inputs.md has no place for a table: ${open} … ${close}`);
+  return `${text.slice(0, from + open.length)}\n\n${content}\n\n${text.slice(to)}`;
 }
