@@ -87,6 +87,10 @@ const LEASE = 120_000;
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: ./host/context.js
+/** What git may be given beside the host's own credentials. */
+function accessOf({ plan, log }) {
+    return { gitToken: plan.gitToken, say: (text) => inform(log, text) };
+}
 function inform(log, text) {
     log({ type: 'notice', level: 'info', text });
 }
@@ -411,6 +415,10 @@ const CAUSES = [
     [
         /index\.lock|\.lock': File exists/i,
         'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
+    ],
+    [
+        /mismatched algorithms/i,
+        'The repository at path and the one to fetch from name objects by different hashes (SHA-1, SHA-256), and git converts none. If a failed first deploy left the .git at path, remove that .git and run the job again. Otherwise give an empty path.',
     ],
     [
         /not found|does not exist|does not appear to be a git repository|not a git repository/i,
@@ -1718,6 +1726,33 @@ function hideEnvFiles(staging, shown) {
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
 }
 
+;// CONCATENATED MODULE: ./host/git/object-format.js
+const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+/** Whether text is a full object id, of either format. */
+function isFullId(text) {
+    return FULL_ID.test(text);
+}
+/** The format that a full object id is of. */
+function formatOf(id) {
+    return id.length === 64 ? 'sha256' : 'sha1';
+}
+/** Makes an empty repository at git's directory. Git before 2.29 knows SHA-1 alone, and no option to say so. */
+async function initRepository(git, format, { bare = false, what = 'Making a repository' } = {}) {
+    const options = [...(bare ? ['--bare'] : []), ...(format === 'sha1' ? [] : [`--object-format=${format}`])];
+    await git.text(['init', '--quiet', '--template=', ...options], what);
+}
+/** The format of a remote repository, by the ids that it lists. One without a branch counts as SHA-1. */
+async function formatOfRemote(remote) {
+    // HEAD may name a branch that does not exist; the whole list may be long.
+    for (const names of [['HEAD'], []]) {
+        const listing = await remote.text(['ls-remote', '--quiet'], names, 'Asking the repository');
+        const [id = ''] = listing.split('\t');
+        if (isFullId(id))
+            return formatOf(id);
+    }
+    return 'sha1';
+}
+
 ;// CONCATENATED MODULE: ./host/git/credentials.js
 
 const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
@@ -1871,13 +1906,13 @@ async function remote_nameOf(git, repository) {
 
 
 
+
 /** Refs of ours, so that what was fetched is not garbage to git. */
 const OURS = 'refs/pm2-ssh-deploy';
 const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
-const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
-/** Makes an empty repository at the current directory that knows where it came from. */
-async function createRepository(git, url) {
-    await git.text(['init', '--quiet', '--template='], 'Making a repository');
+/** Makes an empty repository at git's directory that knows where it came from. */
+async function createRepository(git, url, format) {
+    await initRepository(git, format);
     const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
     if (remote.code !== 0)
         await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
@@ -1887,10 +1922,10 @@ async function createRepository(git, url) {
  * A commit that is there already is not fetched again.
  */
 async function fetchCommit(git, { ref, repository }, access) {
-    if (FULL_ID.test(ref) && (await has(git, ref)))
+    if (isFullId(ref) && (await has(git, ref)))
         return ref;
     const remote = await openRemote(git, repository, access);
-    const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
+    const sha = isFullId(ref) ? ref : await lookUp(remote, ref);
     if (sha !== null) {
         if (await has(git, sha))
             return sha;
@@ -1904,7 +1939,7 @@ async function fetchCommit(git, { ref, repository }, access) {
     const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
     if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
         return found.stdout.trim();
-    throw new DeployFailure(`The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
+    throw new DeployFailure(`The repository has no ${isFullId(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
         remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
     });
 }
@@ -1914,7 +1949,7 @@ async function fetchCommit(git, { ref, repository }, access) {
  */
 async function findRef(git, { ref, repository }, access) {
     const remote = await openRemote(git, repository, access);
-    if (ref !== null && !FULL_ID.test(ref)) {
+    if (ref !== null && !isFullId(ref)) {
         const sha = await lookUp(remote, ref);
         if (sha !== null)
             return `The repository answers: ${ref} is ${sha} there.`;
@@ -1974,6 +2009,7 @@ async function pruneRefs(git, keep) {
 
 
 
+
 const UPDATE = ['submodule', '--quiet', 'update', '--init'];
 const WHAT = 'Checking out the submodules';
 /**
@@ -2017,7 +2053,7 @@ async function fetchSubmodule(git, gitIn, { name, path, sha, url }, access) {
     const repository = gitIn(directory);
     if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
         (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
-        await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
+        await initRepository(repository, formatOf(sha), { bare: true, what: WHAT });
         await repository.text(['config', 'core.bare', 'false'], WHAT);
         await repository.text(['config', 'remote.origin.url', url], WHAT);
     }
@@ -2166,6 +2202,7 @@ function statOf(pid) {
 
 
 
+
 /**
  * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
  * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
@@ -2177,8 +2214,7 @@ async function checkOut(live, gitIn, staging, sha, access) {
     const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
     (0,external_node_fs_namespaceObject.mkdirSync)(staging, { recursive: true, mode: 0o755 });
     const git = gitIn(staging);
-    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
-    await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+    await initRepository(git, formatOf(sha), { what: 'Making the staging clone' });
     const own = (0,external_node_path_namespaceObject.join)(staging, '.git');
     for (const name of ['config', 'config.worktree', 'shallow']) {
         if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, name)))
@@ -2239,11 +2275,7 @@ async function stage(context, sha) {
     discardLeftovers(context);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
-    const { gitToken } = plan;
-    await checkOut(context.git, context.gitIn, workshop, sha, {
-        gitToken,
-        say: (text) => inform(context.log, text),
-    });
+    await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
     const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
     const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
@@ -6014,7 +6046,18 @@ async function commitIfHealthy(context, transaction) {
 
 
 
+
+
 const LISTED = 20;
+/** Makes the repository at `path` for a first deploy, in the object format of the one that commits come from. */
+async function beginRepository(context) {
+    const { plan, git, gitIn } = context;
+    // A full id tells the format; it spares asking.
+    const format = plan.ref !== null && isFullId(plan.ref)
+        ? formatOf(plan.ref)
+        : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, accessOf(context)));
+    await createRepository(git, plan.repository.url, format);
+}
 /**
  * Brings the commit that is to go live onto the host: the one that was asked for, or in `rollback` an earlier one that
  * was verified here. `current` is the one that is checked out. Resolves with its full id.
@@ -6032,9 +6075,8 @@ async function targetCommit(context, current) {
     inform(log, `Rolling back to ${describe(version)}.`);
     return fetch(context, version.sha);
 }
-function fetch({ git, plan, log }, ref) {
-    const { repository, gitToken } = plan;
-    return fetchCommit(git, { ref, repository }, { gitToken, say: (text) => inform(log, text) });
+function fetch(context, ref) {
+    return fetchCommit(context.git, { ref, repository: context.plan.repository }, accessOf(context));
 }
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
 function previousVersion(entries, current) {
@@ -6053,7 +6095,7 @@ async function namedVersion(context, entries, ref) {
     const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
     if (begin.length === 1 && begin[0] !== undefined)
         return begin[0];
-    const sha = /^[0-9a-f]{40,}$/.test(ref) ? ref : await fetch(context, ref);
+    const sha = isFullId(ref) ? ref : await fetch(context, ref);
     const version = good.find((one) => one.sha === sha);
     if (version !== undefined)
         return version;
@@ -6149,7 +6191,6 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
-
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
  * as it is; whatever fails from there on is rolled back.
@@ -6187,7 +6228,7 @@ async function deployLocked(context, progress) {
     const { plan, places, git, pm2, runner, journal } = context;
     progress.enter('fetched');
     if (!exists((0,external_node_path_namespaceObject.join)(places.live, '.git')))
-        await createRepository(git, plan.repository.url);
+        await beginRepository(context);
     const head = await readHead(git);
     const current = loadCurrent(places.state);
     const generated = loadRecord(places.state, current?.record ?? null);
@@ -7997,10 +8038,7 @@ async function check(context) {
     const problems = [];
     const looks = [
         async () => requireWritable(places.state),
-        () => findRef(isCheckout ? git : gitIn('/'), plan, {
-            gitToken: plan.gitToken,
-            say: (text) => inform(log, text),
-        }),
+        () => findRef(isCheckout ? git : gitIn('/'), plan, accessOf(context)),
         async () => (isCheckout ? await lookAtCheckout(context) : null),
         async () => (isCheckout ? await lookAtApps(context) : null),
     ];

@@ -1,5 +1,6 @@
 import type { Plan } from '../protocol.ts';
 import type { Git } from './git/git.ts';
+import type { Access } from './git/remote.ts';
 import type { Pm2 } from './pm2/session.ts';
 import type { RunnerLine } from './program/control.ts';
 import type { EventLog } from './program/events.ts';
@@ -33,6 +34,11 @@ export interface Context {
   lock: Lock | null;
   /** The lock of PM2, while that is this deploy's alone. */
   pm2Lock: Lock | null;
+}
+
+/** What git may be given beside the host's own credentials. */
+export function accessOf({ plan, log }: Pick<Context, 'plan' | 'log'>): Access {
+  return { gitToken: plan.gitToken, say: (text) => inform(log, text) };
 }
 
 export function inform(log: EventLog, text: string): void {

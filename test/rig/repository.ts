@@ -21,8 +21,8 @@ export interface Repository {
   remove(): void;
 }
 
-/** Makes a bare repository whose branch `main` has no commit yet. */
-export function createRepository(): Repository {
+/** Makes a bare repository whose branch `main` has no commit yet. `format` is what git hashes objects with. */
+export function createRepository(format: 'sha1' | 'sha256' = 'sha1'): Repository {
   const root = mkdtempSync(path.join(os.tmpdir(), 'repo-'));
   const bare = path.join(root, 'shop.git');
   const tree = path.join(root, 'tree');
@@ -31,9 +31,14 @@ export function createRepository(): Repository {
       encoding: 'utf8',
       env: gitEnv(),
     }).trim();
-  execFileSync('git', ['init', '--quiet', '--bare', '--initial-branch=main', bare], { env: gitEnv() });
-  // Servers such as GitHub's give any commit that is asked for by its id.
+  execFileSync(
+    'git',
+    ['init', '--quiet', '--bare', '--initial-branch=main', `--object-format=${format}`, bare],
+    { env: gitEnv() },
+  );
+  // Servers such as GitHub's give any commit that is asked for by its id, and leave out files that are not wanted.
   git('config', 'uploadpack.allowAnySHA1InWant', 'true');
+  git('config', 'uploadpack.allowFilter', 'true');
   return {
     path: bare,
     url: pathToFileURL(bare).href,

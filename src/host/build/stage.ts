@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { type Context, inform, warn } from '../context.ts';
+import { accessOf, type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { secretsOfApp, secretsOfEnvFile } from '../program/redact.ts';
@@ -33,11 +33,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   discardLeftovers(context);
   makePrivate(places.beside, join(places.beside, plan.deployId));
   const workshop = join(places.beside, 'staging');
-  const { gitToken } = plan;
-  await checkOut(context.git, context.gitIn, workshop, sha, {
-    gitToken,
-    say: (text) => inform(context.log, text),
-  });
+  await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
   const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
   const workDir = join(workshop, plan.workingDirectory);

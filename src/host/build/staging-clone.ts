@@ -1,6 +1,7 @@
 import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Git } from '../git/git.ts';
+import { formatOf, initRepository } from '../git/object-format.ts';
 import type { Access } from '../git/remote.ts';
 import { fillSubmodules } from '../git/submodules.ts';
 import { realOrSame } from '../system/paths.ts';
@@ -23,8 +24,7 @@ export async function checkOut(
   const source = resolve(live.directory, common);
   mkdirSync(staging, { recursive: true, mode: 0o755 });
   const git = gitIn(staging);
-  const format = sha.length === 64 ? ['--object-format=sha256'] : [];
-  await git.text(['init', '--quiet', '--template=', ...format], 'Making the staging clone');
+  await initRepository(git, formatOf(sha), { what: 'Making the staging clone' });
   const own = join(staging, '.git');
 
   for (const name of ['config', 'config.worktree', 'shallow']) {

@@ -5,7 +5,6 @@ import { prove } from '../canary/prove.ts';
 import { removeCanaries } from '../canary/run.ts';
 import { type Context, inform } from '../context.ts';
 import { readHead } from '../git/checkout.ts';
-import { createRepository } from '../git/fetch.ts';
 import { readBaseline } from '../health/baseline.ts';
 import { healthTargets } from '../health/health-target.ts';
 import { startProbe } from '../health/probe.ts';
@@ -25,7 +24,7 @@ import { takeAppLock, takePm2Lock } from './locks.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
 import { fingerprintOf } from './plan-fingerprint.ts';
 import { reconcile } from './reconcile.ts';
-import { targetCommit } from './target.ts';
+import { beginRepository, targetCommit } from './target.ts';
 import { differsFrom } from './unchanged.ts';
 
 /**
@@ -66,7 +65,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const { plan, places, git, pm2, runner, journal } = context;
 
   progress.enter('fetched');
-  if (!exists(join(places.live, '.git'))) await createRepository(git, plan.repository.url);
+  if (!exists(join(places.live, '.git'))) await beginRepository(context);
   const head = await readHead(git);
   const current = loadCurrent(places.state);
   const generated = loadRecord(places.state, current?.record ?? null);

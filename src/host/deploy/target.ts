@@ -1,11 +1,23 @@
-import type { Context } from '../context.ts';
-import { inform } from '../context.ts';
-import { fetchCommit } from '../git/fetch.ts';
+import { accessOf, type Context, inform } from '../context.ts';
+import { createRepository, fetchCommit } from '../git/fetch.ts';
+import { formatOf, formatOfRemote, isFullId } from '../git/object-format.ts';
+import { openRemote } from '../git/remote.ts';
 import { endedDeploys, goodVersions, isBad, type Version, versionStack } from '../state/history.ts';
 import type { Entry } from '../state/journal.ts';
 import { DeployFailure } from '../system/failure.ts';
 
 const LISTED = 20;
+
+/** Makes the repository at `path` for a first deploy, in the object format of the one that commits come from. */
+export async function beginRepository(context: Context): Promise<void> {
+  const { plan, git, gitIn } = context;
+  // A full id tells the format; it spares asking.
+  const format =
+    plan.ref !== null && isFullId(plan.ref)
+      ? formatOf(plan.ref)
+      : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, accessOf(context)));
+  await createRepository(git, plan.repository.url, format);
+}
 
 /**
  * Brings the commit that is to go live onto the host: the one that was asked for, or in `rollback` an earlier one that
@@ -25,9 +37,8 @@ export async function targetCommit(context: Context, current: string | null): Pr
   return fetch(context, version.sha);
 }
 
-function fetch({ git, plan, log }: Context, ref: string): Promise<string> {
-  const { repository, gitToken } = plan;
-  return fetchCommit(git, { ref, repository }, { gitToken, say: (text) => inform(log, text) });
+function fetch(context: Context, ref: string): Promise<string> {
+  return fetchCommit(context.git, { ref, repository: context.plan.repository }, accessOf(context));
 }
 
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
@@ -49,7 +60,7 @@ async function namedVersion(context: Context, entries: readonly Entry[], ref: st
   const good = goodVersions(entries);
   const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
   if (begin.length === 1 && begin[0] !== undefined) return begin[0];
-  const sha = /^[0-9a-f]{40,}$/.test(ref) ? ref : await fetch(context, ref);
+  const sha = isFullId(ref) ? ref : await fetch(context, ref);
   const version = good.find((one) => one.sha === sha);
   if (version !== undefined) return version;
   const name = ref === sha ? sha : `${ref} (${sha})`;

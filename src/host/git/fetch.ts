@@ -1,16 +1,16 @@
 import type { Plan } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { type Git, splitZ } from './git.ts';
+import { initRepository, isFullId, type ObjectFormat } from './object-format.ts';
 import { type Access, openRemote, type Remote } from './remote.ts';
 
 /** Refs of ours, so that what was fetched is not garbage to git. */
 const OURS = 'refs/pm2-ssh-deploy';
 const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
-const FULL_ID = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
-/** Makes an empty repository at the current directory that knows where it came from. */
-export async function createRepository(git: Git, url: string): Promise<void> {
-  await git.text(['init', '--quiet', '--template='], 'Making a repository');
+/** Makes an empty repository at git's directory that knows where it came from. */
+export async function createRepository(git: Git, url: string, format: ObjectFormat): Promise<void> {
+  await initRepository(git, format);
   const remote = await git.attempt(['remote', 'add', 'origin', '--', url]);
   if (remote.code !== 0) await git.text(['remote', 'set-url', 'origin', '--', url], 'Setting origin');
 }
@@ -24,9 +24,9 @@ export async function fetchCommit(
   { ref, repository }: { ref: string } & Pick<Plan, 'repository'>,
   access: Access,
 ): Promise<string> {
-  if (FULL_ID.test(ref) && (await has(git, ref))) return ref;
+  if (isFullId(ref) && (await has(git, ref))) return ref;
   const remote = await openRemote(git, repository, access);
-  const sha = FULL_ID.test(ref) ? ref : await lookUp(remote, ref);
+  const sha = isFullId(ref) ? ref : await lookUp(remote, ref);
   if (sha !== null) {
     if (await has(git, sha)) return sha;
     const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
@@ -38,7 +38,7 @@ export async function fetchCommit(
   const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
   if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref))) return found.stdout.trim();
   throw new DeployFailure(
-    `The repository has no ${FULL_ID.test(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`,
+    `The repository has no ${isFullId(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`,
     {
       remedy:
         'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
@@ -56,7 +56,7 @@ export async function findRef(
   access: Access,
 ): Promise<string> {
   const remote = await openRemote(git, repository, access);
-  if (ref !== null && !FULL_ID.test(ref)) {
+  if (ref !== null && !isFullId(ref)) {
     const sha = await lookUp(remote, ref);
     if (sha !== null) return `The repository answers: ${ref} is ${sha} there.`;
     throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {

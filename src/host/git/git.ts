@@ -113,6 +113,10 @@ const CAUSES: readonly [RegExp, string][] = [
     'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
   ],
   [
+    /mismatched algorithms/i,
+    'The repository at path and the one to fetch from name objects by different hashes (SHA-1, SHA-256), and git converts none. If a failed first deploy left the .git at path, remove that .git and run the job again. Otherwise give an empty path.',
+  ],
+  [
     /not found|does not exist|does not appear to be a git repository|not a git repository/i,
     'Check that the repository exists, and that the server may read it.',
   ],

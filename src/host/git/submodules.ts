@@ -4,6 +4,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { addressOnServer, lacksCredentials } from './credentials.ts';
 import { fetchCommit } from './fetch.ts';
 import { type Git, splitZ } from './git.ts';
+import { formatOf, initRepository } from './object-format.ts';
 import type { Access } from './remote.ts';
 
 const UPDATE = ['submodule', '--quiet', 'update', '--init'];
@@ -56,7 +57,7 @@ async function fetchSubmodule(
   const repository = gitIn(directory);
   if (!existsSync(directory)) {
     mkdirSync(directory, { recursive: true });
-    await repository.text(['init', '--quiet', '--bare', '--template='], WHAT);
+    await initRepository(repository, formatOf(sha), { bare: true, what: WHAT });
     await repository.text(['config', 'core.bare', 'false'], WHAT);
     await repository.text(['config', 'remote.origin.url', url], WHAT);
   }

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readApps } from '../build/apps.ts';
-import { type Context, inform, warn } from '../context.ts';
+import { accessOf, type Context, inform, warn } from '../context.ts';
 import { requireFit } from '../deploy/fit.ts';
 import { checkLive } from '../deploy/in-place.ts';
 import { readHead } from '../git/checkout.ts';
@@ -25,11 +25,7 @@ export async function check(context: Context): Promise<End> {
   const problems: DeployFailure[] = [];
   const looks: (() => Promise<string | null>)[] = [
     async () => requireWritable(places.state),
-    () =>
-      findRef(isCheckout ? git : gitIn('/'), plan, {
-        gitToken: plan.gitToken,
-        say: (text) => inform(log, text),
-      }),
+    () => findRef(isCheckout ? git : gitIn('/'), plan, accessOf(context)),
     async () => (isCheckout ? await lookAtCheckout(context) : null),
     async () => (isCheckout ? await lookAtApps(context) : null),
   ];

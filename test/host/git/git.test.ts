@@ -230,7 +230,7 @@ describe('moveHead and restoreHead', () => {
     const fresh = join(scratch, 'fresh');
     mkdirSync(fresh);
     const bare = open(fresh);
-    await initRepository(bare, remote.url);
+    await initRepository(bare, remote.url, 'sha1');
     const before = await readHead(bare);
     expect(before.sha).toBeNull();
     await fetchCommit(bare, { ref: 'main', repository: { url: remote.url, given: false } }, NO_TOKEN);
