@@ -7207,7 +7207,7 @@ async function preflight(start) {
         await requireSurvival(env);
         await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
     }
-    const git = await requireGit(gitAt, live);
+    const git = await requireGit(gitAt, start, live);
     const pm2 = await clock.book('pm2', () => openPm2({
         env: pm2Environment(surroundings),
         home,
@@ -7261,12 +7261,15 @@ function refuseUnusable(live, given) {
         });
     }
 }
-async function requireGit(gitAt, live) {
+/** Git in `live`, once it is there and what stands at `live` is what this mode takes. */
+async function requireGit(gitAt, start, live) {
     try {
-        if (exists(live))
-            await inspectCheckout(live, gitAt(live));
-        else
+        const isThere = exists(live);
+        if (!isThere)
             await gitAt('/').attempt(['--version']);
+        const found = isThere ? await inspectCheckout(live, gitAt(live)) : 'absent';
+        if (found === 'absent')
+            refuseNothing(start, live);
     }
     catch (error) {
         if (error.code !== 'ENOENT')
@@ -7276,6 +7279,17 @@ async function requireGit(gitAt, live) {
         });
     }
     return gitAt(live);
+}
+/** A first deploy makes the checkout, and a check answers for one. The other modes are about what was deployed before. */
+function refuseNothing({ plan, isNew }, live) {
+    const { mode, path } = plan;
+    if (mode !== 'status' && !(mode === 'rollback' && isNew))
+        return;
+    throw new DeployFailure(`Nothing was ever deployed to path '${path}': ${live} has no checkout.`, {
+        remedy: mode === 'rollback'
+            ? 'Check path for a typing error: a rollback needs the path of the earlier deploys. A first version is deployed with mode deploy.'
+            : 'Check path for a typing error: a status needs the path of the earlier deploys.',
+    });
 }
 async function requireSpace(directory, env) {
     let there = directory;

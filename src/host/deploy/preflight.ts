@@ -56,7 +56,7 @@ export async function preflight(start: Start): Promise<Context> {
     await requireSurvival(env);
     await requireSpace(existsSync(live) ? live : dirname(live), env);
   }
-  const git = await requireGit(gitAt, live);
+  const git = await requireGit(gitAt, start, live);
   const pm2 = await clock.book('pm2', () =>
     openPm2({
       env: pm2Environment(surroundings),
@@ -119,10 +119,13 @@ function refuseUnusable(live: string, given: string): void {
   }
 }
 
-async function requireGit(gitAt: (directory: string) => Git, live: string): Promise<Git> {
+/** Git in `live`, once it is there and what stands at `live` is what this mode takes. */
+async function requireGit(gitAt: (directory: string) => Git, start: Start, live: string): Promise<Git> {
   try {
-    if (exists(live)) await inspectCheckout(live, gitAt(live));
-    else await gitAt('/').attempt(['--version']);
+    const isThere = exists(live);
+    if (!isThere) await gitAt('/').attempt(['--version']);
+    const found = isThere ? await inspectCheckout(live, gitAt(live)) : 'absent';
+    if (found === 'absent') refuseNothing(start, live);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new DeployFailure("The command 'git' is not on this host.", {
@@ -130,6 +133,18 @@ async function requireGit(gitAt: (directory: string) => Git, live: string): Prom
     });
   }
   return gitAt(live);
+}
+
+/** A first deploy makes the checkout, and a check answers for one. The other modes are about what was deployed before. */
+function refuseNothing({ plan, isNew }: Start, live: string): void {
+  const { mode, path } = plan;
+  if (mode !== 'status' && !(mode === 'rollback' && isNew)) return;
+  throw new DeployFailure(`Nothing was ever deployed to path '${path}': ${live} has no checkout.`, {
+    remedy:
+      mode === 'rollback'
+        ? 'Check path for a typing error: a rollback needs the path of the earlier deploys. A first version is deployed with mode deploy.'
+        : 'Check path for a typing error: a status needs the path of the earlier deploys.',
+  });
 }
 
 async function requireSpace(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
