@@ -59248,7 +59248,8 @@ function makePlan(inputs, workflow) {
         path: inputs.path,
         workingDirectory: inputs.workingDirectory,
         repository: inputs.repository,
-        gitToken: inputs.gitToken,
+        // A status asks no repository.
+        gitToken: inputs.mode === 'status' ? null : inputs.gitToken,
         ref: inputs.ref,
         force: inputs.force,
         install: inputs.install,
@@ -62094,7 +62095,8 @@ async function reconnect_takeUp(course, options, loss, left) {
                 throw new Error('nobody waits for it');
             const rejoining = {
                 follow: course.plan.deployId,
-                plan: course.plan,
+                // What was begun is ended without the network.
+                plan: { ...course.plan, gitToken: null },
                 offset: known,
                 refusal: course.cancelled.aborted
                     ? String(course.cancelled.reason)

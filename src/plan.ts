@@ -19,7 +19,8 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     path: inputs.path,
     workingDirectory: inputs.workingDirectory,
     repository: inputs.repository,
-    gitToken: inputs.gitToken,
+    // A status asks no repository.
+    gitToken: inputs.mode === 'status' ? null : inputs.gitToken,
     ref: inputs.ref,
     force: inputs.force,
     install: inputs.install,

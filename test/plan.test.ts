@@ -45,6 +45,16 @@ test('the plan says who deploys what, and carries no secret', () => {
 });
 
 test.each([
+  ['deploy', 'ghs_token'],
+  ['rollback', 'ghs_token'],
+  ['check', 'ghs_token'],
+  ['status', null],
+])('the plan of a %s carries git-token only if it may need it', (mode, token) => {
+  const plan = planFrom({ ...ENV, INPUT_MODE: mode, 'INPUT_GIT-TOKEN': 'ghs_token' });
+  expect(plan.gitToken?.value ?? null).toBe(token);
+});
+
+test.each([
   [{ ...ENV }, /^1234567-2-[a-z0-9]{10}$/],
   [{ ...ENV, GITHUB_RUN_ID: '', GITHUB_RUN_ATTEMPT: '' }, /^1-[a-z0-9]{10}$/],
   [{ ...ENV, GITHUB_RUN_ID: '../../X$(id)', GITHUB_RUN_ATTEMPT: '1' }, /^xid-1-[a-z0-9]{10}$/],

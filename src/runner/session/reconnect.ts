@@ -51,7 +51,8 @@ export async function takeUp(
       if (left.aborted) throw new Error('nobody waits for it');
       const rejoining: Rejoining = {
         follow: course.plan.deployId,
-        plan: course.plan,
+        // What was begun is ended without the network.
+        plan: { ...course.plan, gitToken: null },
         offset: known,
         refusal: course.cancelled.aborted
           ? String(course.cancelled.reason)
