@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,27 @@ const session = {
 test('commands get what the session has, but nothing of the session itself', () => {
   const { SSH_CLIENT, SSH_AUTH_SOCK, PM2_SSH_DEPLOY_RUN, XDG_SESSION_ID, UNSET, ...rest } = session;
   expect(sessionless(session)).toEqual(rest);
+});
+
+test('what leads git to another repository, or to other settings, stays behind', () => {
+  const local = execFileSync('git', ['rev-parse', '--local-env-vars'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  const others = [
+    'GIT_NAMESPACE',
+    'GIT_CEILING_DIRECTORIES',
+    'GIT_CONFIG_GLOBAL',
+    'GIT_CONFIG_KEY_0',
+    'GIT_DEFAULT_HASH',
+  ];
+  const kept = {
+    GIT_SSH_COMMAND: 'ssh -i key',
+    GIT_SSL_CAINFO: '/ca.pem',
+    GIT_TOKEN: 'for a build',
+    GIT_COMMITTER_NAME: 'x',
+  };
+  const wrong = Object.fromEntries([...local, ...others].map((name) => [name, '/elsewhere']));
+  expect(sessionless({ ...wrong, ...kept })).toEqual(kept);
 });
 
 test('PM2 gets what it needs and no more', () => {
