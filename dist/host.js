@@ -7540,7 +7540,21 @@ function beforeActivating(state) {
     return STATES.indexOf(state) < STATES.indexOf('activating') ? state : 'prepared';
 }
 
+;// CONCATENATED MODULE: ./host/program/lease.js
+
+/** `limit` and the clock `now` are in milliseconds. */
+function startLease(limit = LEASE, now = () => performance.now()) {
+    let heard = now();
+    return {
+        renew() {
+            heard = now();
+        },
+        hasEnded: () => now() - heard > limit,
+    };
+}
+
 ;// CONCATENATED MODULE: ./host/program/control.js
+
 
 
 
@@ -7556,8 +7570,8 @@ function listen(runDir) {
     let announceGo = () => { };
     let rest = '';
     let position = 0;
-    let heard = performance.now();
-    const cancel = (failure) => {
+    const lease = startLease();
+    const giveUp = (failure) => {
         if (alone)
             late ??= failure;
         else
@@ -7568,20 +7582,19 @@ function listen(runDir) {
         for (let size = 1; size > 0; position += size) {
             size = (0,external_node_fs_namespaceObject.readSync)(descriptor, buffer, 0, buffer.length, position);
             if (size > 0)
-                heard = performance.now();
+                lease.renew();
             rest += buffer.toString('utf8', 0, size);
         }
         const lines = rest.split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines)
             obey(parse(line));
-        if (performance.now() - heard > LEASE) {
-            cancel(new DeployFailure(`The runner was not heard of for ${LEASE / 1000} s: the deploy was given up before anything was changed.`));
-        }
+        if (lease.hasEnded())
+            giveUp(runnerGone());
     };
     const obey = (message) => {
         if (message?.type === 'cancel')
-            cancel(new DeployFailure(`Cancelled before anything was changed: ${message.reason}.`));
+            giveUp(cancelledBy(message.reason));
         // A cancel is final: a `go` that comes after it is not one.
         if (message?.type === 'go' && !abort.signal.aborted) {
             went = true;
@@ -7623,7 +7636,7 @@ function listen(runDir) {
             finally {
                 alone = false;
                 if (late !== null)
-                    cancel(late);
+                    giveUp(late);
             }
         },
         close() {
@@ -7642,6 +7655,12 @@ function standsAlone() {
         standAlone() { },
         close() { },
     };
+}
+function cancelledBy(reason) {
+    return new DeployFailure(`Cancelled before anything was changed: ${reason}.`);
+}
+function runnerGone() {
+    return new DeployFailure(`Nothing was heard from the runner for ${LEASE / 1000} s. The deploy was given up before anything was changed.`);
 }
 function parse(line) {
     try {

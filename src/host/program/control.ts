@@ -2,6 +2,7 @@ import { closeSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { type Control, LEASE } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { startLease } from './lease.ts';
 
 /** What the runner says while the deploy goes on. */
 export interface RunnerLine {
@@ -28,9 +29,9 @@ export function listen(runDir: string): RunnerLine {
   let announceGo = (): void => {};
   let rest = '';
   let position = 0;
-  let heard = performance.now();
+  const lease = startLease();
 
-  const cancel = (failure: DeployFailure): void => {
+  const giveUp = (failure: DeployFailure): void => {
     if (alone) late ??= failure;
     else abort.abort(failure);
   };
@@ -38,23 +39,16 @@ export function listen(runDir: string): RunnerLine {
     const buffer = Buffer.alloc(4096);
     for (let size = 1; size > 0; position += size) {
       size = readSync(descriptor, buffer, 0, buffer.length, position);
-      if (size > 0) heard = performance.now();
+      if (size > 0) lease.renew();
       rest += buffer.toString('utf8', 0, size);
     }
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) obey(parse(line));
-    if (performance.now() - heard > LEASE) {
-      cancel(
-        new DeployFailure(
-          `The runner was not heard of for ${LEASE / 1000} s: the deploy was given up before anything was changed.`,
-        ),
-      );
-    }
+    if (lease.hasEnded()) giveUp(runnerGone());
   };
   const obey = (message: Control | null): void => {
-    if (message?.type === 'cancel')
-      cancel(new DeployFailure(`Cancelled before anything was changed: ${message.reason}.`));
+    if (message?.type === 'cancel') giveUp(cancelledBy(message.reason));
     // A cancel is final: a `go` that comes after it is not one.
     if (message?.type === 'go' && !abort.signal.aborted) {
       went = true;
@@ -93,7 +87,7 @@ export function listen(runDir: string): RunnerLine {
         await work();
       } finally {
         alone = false;
-        if (late !== null) cancel(late);
+        if (late !== null) giveUp(late);
       }
     },
     close() {
@@ -113,6 +107,16 @@ export function standsAlone(): RunnerLine {
     standAlone() {},
     close() {},
   };
+}
+
+function cancelledBy(reason: string): DeployFailure {
+  return new DeployFailure(`Cancelled before anything was changed: ${reason}.`);
+}
+
+function runnerGone(): DeployFailure {
+  return new DeployFailure(
+    `Nothing was heard from the runner for ${LEASE / 1000} s. The deploy was given up before anything was changed.`,
+  );
 }
 
 function parse(line: string): Control | null {
