@@ -59421,6 +59421,16 @@ const STATE_WORDS = {
     'rolled-back': 'done: all is as it was before',
     'rollback-failed': 'the old version could not be brought back',
 };
+/** The log's first line: what is about to happen. */
+function announcement({ mode, ref, path }, label) {
+    return `${ANNOUNCED[mode](ref)} ${label}, ${path}`;
+}
+const ANNOUNCED = {
+    deploy: (ref) => `Deploying ${ref} to`,
+    rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
+    check: (ref) => `Checking whether ${ref} could be deployed to`,
+    status: () => 'Looking at what runs on',
+};
 /** `4.2s`, `3m 05s`, `250ms`. */
 function formatDuration(ms) {
     if (ms < 1_000)
@@ -61436,7 +61446,7 @@ function hostKeyError(login, presented) {
 
 ;// CONCATENATED MODULE: ./runner/session/session-error.js
 /** Why a deploy cannot be followed, or could not begin. */
-class session_error_SessionError extends Error {
+class SessionError extends Error {
     constructor(message, remedy, output = [], goesOn = false) {
         super(message);
         this.name = 'SessionError';
@@ -61477,16 +61487,16 @@ const REFUSALS = [
  */
 function no_answer_noAnswer(label, outcome, timeout, before) {
     if (outcome !== 'late' && outcome.lost !== null) {
-        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
+        return new SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
     }
     const refusal = REFUSALS.find(({ said }) => before.some((line) => said.test(line)));
     if (outcome !== 'late' && refusal !== undefined) {
-        return new session_error_SessionError(`${label} let us in, but runs nothing: ${refusal.why}. What it said is shown below. Nothing was sent to it.`, refusal.remedy, before);
+        return new SessionError(`${label} let us in, but runs nothing: ${refusal.why}. What it said is shown below. Nothing was sent to it.`, refusal.remedy, before);
     }
     const how = outcome === 'late'
         ? `did not answer within ${timeout / 1000} s`
         : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
+    return new SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
 }
 
 ;// CONCATENATED MODULE: ./runner/session/bootstrap.js
@@ -61833,23 +61843,23 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
     const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
     switch (word) {
         case 'no-node':
-            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
+            return new SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
         case 'old-node': {
             const found = /^(.*) (v\S+)$/.exec(rest);
-            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
+            return new SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
         }
         case 'init-ended':
-            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
+            return new SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
         case 'failed': {
             const why = showable(String(parseText(rest)));
-            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
+            return new SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
         }
         case 'gone': {
             const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+            return new SessionError(`The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
         }
         default:
-            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
+            return new SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
     }
 }
 /** What to do where the program could not be written down, by the system's word for it. */
@@ -61863,7 +61873,7 @@ function remedyFor(why) {
     return null;
 }
 function neverStarted(label, complaints) {
-    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
+    return new SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
 }
 /** How a session ended that was lost, as a sentence. */
 function howLost(label, end, state) {
@@ -61873,22 +61883,22 @@ function howLost(label, end, state) {
 }
 /** The deploy cannot be followed any more; `how` is a sentence. */
 function lost(how, deployId, complaints) {
-    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
+    return new SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
 }
 /** The host has not begun the deploy, and never will. */
 function neverBegan(label) {
-    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`, 'Run the job again.');
+    return new SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
 }
 /** Cancelled before the host knew of the deploy. */
 function cancelledBefore(label) {
-    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
+    return new SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
 }
 /** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
 function cancelledUnanswered(label, deployId, state, seconds) {
-    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
+    return new SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
 }
 /** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
-function session_failures_stillAtWork(label, deployId, state, seconds) {
+function stillAtWork(label, deployId, state, seconds) {
     return new SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, look(deployId), [], true);
 }
 /** Where a host stands that is left to itself. */
@@ -61913,7 +61923,7 @@ function parseText(json) {
 }
 /** A line that carries the nonce, and is not as it was sent. */
 function session_failures_damaged(label, text) {
-    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
+    return new SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
 }
 
 ;// CONCATENATED MODULE: ./runner/session/event-lines.js
@@ -61969,41 +61979,66 @@ function event_lines_parse(json) {
 
 
 
+function startCourse(options, { begun }) {
+    const { label, plan, shellInit, log, mayGo, cancelled } = options;
+    return { label, plan, shellInit, log, mayGo, cancelled, begun, offset: 0, state: null, decision: null };
+}
 /**
  * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
  * Throws a `SessionError` where the host says that it cannot go on.
  */
 async function follow(shell, opening, course) {
-    const say = (message) => shell.send(`${JSON.stringify(message)}\n`);
-    const sayCancel = () => say({ type: 'cancel', reason: String(course.cancelled.reason) });
-    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+    let isOver = false;
+    const say = (message) => {
+        if (!isOver)
+            shell.send(`${JSON.stringify(message)}\n`);
+    };
+    const leave = [keepLease(say), passOnCancel(course, say)];
     try {
         const followed = readLines(shell, course, 'follow' in opening, (event) => {
-            if (event.type === 'state' && event.state === 'prepared' && !course.cancelled.aborted)
-                say({ type: 'go' });
+            if (event.type === 'state' && event.state === 'prepared')
+                passOnGo(course, say);
         });
         course.begun = true;
         // All at once: nothing in it waits for an answer.
-        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n${caughtUp(opening, course)}`);
-        course.cancelled.addEventListener('abort', sayCancel);
+        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n`);
+        if ('follow' in opening)
+            catchUp(course, say);
         return await followed;
     }
     finally {
-        clearInterval(heartbeat);
-        course.cancelled.removeEventListener('abort', sayCancel);
+        isOver = true;
+        for (const step of leave)
+            step();
         shell.finish();
     }
 }
+/** Keeps the host from taking this runner for gone. The function that is returned ends it. */
+function keepLease(say) {
+    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+    return () => clearInterval(heartbeat);
+}
+function passOnCancel({ cancelled }, say) {
+    const sayCancel = () => say({ type: 'cancel', reason: String(cancelled.reason) });
+    cancelled.addEventListener('abort', sayCancel);
+    return () => cancelled.removeEventListener('abort', sayCancel);
+}
+/** Whether the host may go on is decided once; it is told in whichever session lasts until then. */
+function passOnGo(course, say) {
+    course.decision ??= course.mayGo();
+    void course.decision.then(() => {
+        if (!course.cancelled.aborted)
+            say({ type: 'go' });
+    });
+}
 /** What was said in an earlier session, and may not have arrived there. Each may be heard twice. */
-function caughtUp(opening, { cancelled, state }) {
-    if (!('follow' in opening))
-        return '';
-    const again = [{ type: 'heartbeat' }];
+function catchUp(course, say) {
+    const { cancelled, state } = course;
     if (cancelled.aborted)
-        again.unshift({ type: 'cancel', reason: String(cancelled.reason) });
-    else if (state === 'prepared')
-        again.push({ type: 'go' });
-    return again.map((message) => `${JSON.stringify(message)}\n`).join('');
+        say({ type: 'cancel', reason: String(cancelled.reason) });
+    say({ type: 'heartbeat' });
+    if (state === 'prepared')
+        passOnGo(course, say);
 }
 /** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
 function script(nonce, shellInit) {
@@ -62037,7 +62072,7 @@ function readLines(shell, course, rejoins, onEvent) {
                 return;
             if (event.type === 'state')
                 course.state = event.state;
-            course.onEvent(event);
+            course.log.event(event);
             onEvent(event);
             if (event.type === 'end')
                 settle(() => resolve({ kind: 'result', result: event.result }));
@@ -62080,19 +62115,18 @@ const FINAL = [
  * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
  * waits for the answer, and every connection is closed.
  */
-async function reconnect_takeUp(course, options, loss, left) {
+async function takeUp(course, options, loss, left) {
     let how = loss;
     let patience = startPatience(options.link, how !== null);
     for (;;) {
         if (how !== null)
-            options.say?.(`${how} Connecting again.`);
+            course.log.say(`${how} Connecting again.`);
         const known = course.offset;
         const { connection, shell } = await reach(course, options, how, patience, left);
         const close = () => void connection.close();
         left.addEventListener('abort', close);
         try {
-            if (left.aborted)
-                throw new Error('nobody waits for it');
+            left.throwIfAborted();
             const rejoining = {
                 follow: course.plan.deployId,
                 // What was begun is ended without the network.
@@ -62103,6 +62137,7 @@ async function reconnect_takeUp(course, options, loss, left) {
                     : 'the connection was lost as it began',
             };
             const end = await follow(shell, rejoining, course);
+            left.throwIfAborted();
             if (end.kind === 'result')
                 return end.result;
             if (end.kind === 'absent')
@@ -62135,7 +62170,7 @@ async function reach(course, options, loss, patience, left) {
         }
         catch (error) {
             void connection?.close();
-            if (!(error instanceof ConnectError || error instanceof session_error_SessionError))
+            if (!(error instanceof ConnectError || error instanceof SessionError))
                 throw error;
             last = error.message;
             if (error instanceof ConnectError && FINAL.includes(error.kind))
@@ -62171,84 +62206,7 @@ async function rest(ms, cancelled, left) {
     left.throwIfAborted();
 }
 
-;// CONCATENATED MODULE: ./runner/session/host-session.js
-
-
-
-
-/**
- * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
- * the end of the connection, which may take a second, and the report.
- */
-const CANCEL_WAIT = 4_500;
-/**
- * Carries out one deploy on one host, and follows it to its end, also through lost connections.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
- * opens no session for it. `connection` stays the caller's to close.
- */
-async function deployOnHost(options) {
-    const { connection, program, plan, link } = options;
-    const { label } = connection;
-    const { deployId } = plan;
-    const cancelled = options.cancelled ?? new AbortController().signal;
-    const course = startCourse(options, { label, plan, cancelled, begun: false });
-    const opening = { program, plan };
-    const carryOut = async (left) => {
-        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-        if (cancelled.aborted)
-            throw cancelledBefore(label);
-        const end = await follow(shell, opening, course);
-        if (end.kind === 'result')
-            return end.result;
-        if (end.kind === 'absent')
-            throw neverBegan(label);
-        const how = howLost(label, end.end, course.state);
-        if (link === undefined)
-            throw lost(how, deployId, end.complaints);
-        void connection.close();
-        const taken = await reconnect_takeUp(course, { ...options, link }, how, left);
-        if (taken === null)
-            throw neverBegan(label);
-        return taken;
-    };
-    return unless(carryOut, (stop) => {
-        const onCancel = () => {
-            if (!course.begun) {
-                stop(cancelledBefore(label));
-                return undefined;
-            }
-            options.say?.(`Cancelled: telling ${label} to give the deploy up.`);
-            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
-        };
-        return whenAborted(cancelled, onCancel);
-    });
-}
-/**
- * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
- * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
- */
-async function followUp(options) {
-    const { label, plan, within } = options;
-    const cancelled = AbortSignal.abort(options.reason);
-    const course = startCourse(options, { label, plan, cancelled, begun: true });
-    return unless((left) => takeUp(course, options, null, left), (stop) => {
-        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
-        return () => clearTimeout(timer);
-    });
-}
-/** Waits for a connection, unless the deploy is cancelled before there is one. Throws what `connecting` does, or a `SessionError`. */
-function unlessCancelled(connecting, label, cancelled) {
-    return unless((left) => {
-        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
-        return connecting;
-    }, (stop) => whenAborted(cancelled, () => {
-        stop(cancelledBefore(label));
-        return undefined;
-    }));
-}
-function startCourse({ shellInit, onEvent }, known) {
-    return { ...known, shellInit, onEvent, offset: 0, state: null };
-}
+;// CONCATENATED MODULE: ./runner/session/stoppable.js
 /** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
 function unless(work, watch) {
     const stopped = new AbortController();
@@ -62277,6 +62235,76 @@ function whenAborted(signal, start) {
     };
 }
 
+;// CONCATENATED MODULE: ./runner/session/deploying.js
+
+
+
+
+
+/**
+ * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
+ * the end of the connection, which may take a second, and the report.
+ */
+const CANCEL_WAIT = 4_500;
+/**
+ * Carries out one deploy on one host, and follows it to its end, also through lost connections.
+ * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * opens no session for it. `connection` stays the caller's to close.
+ */
+async function deployOnHost(options) {
+    const { connection, program, plan, link, log, cancelled } = options;
+    const { label } = connection;
+    const { deployId } = plan;
+    const course = startCourse({ ...options, label }, { begun: false });
+    const opening = { program, plan };
+    const carryOut = async (left) => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        if (cancelled.aborted)
+            throw cancelledBefore(label);
+        const end = await follow(shell, opening, course);
+        // The action itself closes the connection of a deploy that it waits for no longer.
+        left.throwIfAborted();
+        if (end.kind === 'result')
+            return end.result;
+        if (end.kind === 'absent')
+            throw neverBegan(label);
+        const how = howLost(label, end.end, course.state);
+        if (link === undefined)
+            throw lost(how, deployId, end.complaints);
+        void connection.close();
+        const taken = await takeUp(course, { ...options, link }, how, left);
+        if (taken === null)
+            throw neverBegan(label);
+        return taken;
+    };
+    return unless(carryOut, (stop) => {
+        const onCancel = () => {
+            if (!course.begun) {
+                stop(cancelledBefore(label));
+                return undefined;
+            }
+            log.say(`Cancelled: telling ${label} to give the deploy up.`);
+            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
+        };
+        return whenAborted(cancelled, onCancel);
+    });
+}
+/**
+ * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
+ * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
+ */
+async function followUp(options) {
+    const { label, plan, within } = options;
+    const cancelled = AbortSignal.abort(options.reason);
+    const course = startCourse({ ...options, cancelled, mayGo: NEVER }, { begun: true });
+    return unless((left) => takeUp(course, options, null, left), (stop) => {
+        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
+        return () => clearTimeout(timer);
+    });
+}
+/** Nobody lets a cancelled deploy go on. */
+const NEVER = () => new Promise(() => { });
+
 ;// CONCATENATED MODULE: ./runner/session/looking.js
 
 
@@ -62288,20 +62316,58 @@ function whenAborted(signal, start) {
  * nothing to take up. Throws a `SessionError`.
  */
 function lookAtHost(options) {
-    const { connection, program, plan } = options;
+    const { connection, program, plan, cancelled } = options;
     const { label } = connection;
-    const cancelled = options.cancelled ?? new AbortController().signal;
-    const course = startCourse(options, { label, plan, cancelled, begun: false });
+    // A look is never asked for a decision.
+    const course = startCourse({ ...options, label, mayGo: () => Promise.resolve() }, { begun: false });
     const carryOut = async () => {
         const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
         const end = await follow(shell, { program, plan }, course);
         if (end.kind === 'result')
             return end.result;
         const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;
-        throw new session_error_SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
+        throw new SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
     };
     return unless(carryOut, (stop) => whenAborted(cancelled, () => {
-        stop(new session_error_SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
+        stop(new SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
+        return undefined;
+    }));
+}
+
+;// CONCATENATED MODULE: ./runner/session/host-session.js
+
+
+
+
+
+
+function hostSession({ destination, ...task }) {
+    const { label } = destination;
+    const link = linkTo(destination);
+    return {
+        async carryOut({ program, mayGo, cancelled }) {
+            const connection = await connectUnless(cancelled, destination, task.log.say);
+            try {
+                const orders = { ...task, connection, program, cancelled };
+                if (looksOnly(task.plan))
+                    return await lookAtHost(orders);
+                return await deployOnHost({ ...orders, mayGo, link });
+            }
+            finally {
+                await connection.close();
+            }
+        },
+        followUp: ({ reason, within }) => followUp({ ...task, label, reason, within, link: { ...link, within } }),
+    };
+}
+/** Connects, unless the deploy is cancelled before that is done. */
+function connectUnless(cancelled, destination, say) {
+    const connecting = connect(destination, say);
+    return unless((left) => {
+        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
+        return connecting;
+    }, (stop) => whenAborted(cancelled, () => {
+        stop(cancelledBefore(destination.label));
         return undefined;
     }));
 }
@@ -62314,7 +62380,7 @@ function lookAtHost(options) {
 function troubleOf(error) {
     if (error instanceof InputsError)
         return { message: error.message, remedy: null, output: [] };
-    if (error instanceof ConnectError || error instanceof session_error_SessionError)
+    if (error instanceof ConnectError || error instanceof SessionError)
         return { message: error.message, remedy: error.remedy, output: error.output };
     // Anything else is a fault of this action, and whoever mends it needs to know where.
     return {
@@ -62325,13 +62391,12 @@ function troubleOf(error) {
 }
 /** Whether nothing is left to be found out about the deploy: it did not begin, or the host is known to have ended it. */
 function isOver(error) {
-    if (error instanceof session_error_SessionError)
+    if (error instanceof SessionError)
         return !error.goesOn;
     return error instanceof InputsError || error instanceof ConnectError;
 }
 
 ;// CONCATENATED MODULE: ./main.js
-
 
 
 
@@ -62353,42 +62418,21 @@ async function main() {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = makePlan(inputs, workflow);
-    const log = startLog(inputs.destination.label);
+    const { destination, shellInit } = inputs;
+    const { label } = destination;
+    const log = startLog(label);
+    log.say(announcement(plan, label));
     if (!looksOnly(plan))
         noteDeploy(plan.deployId);
-    const result = await deploy(inputs, plan, log);
-    return () => reportResult(result, log, {
-        label: inputs.destination.label,
-        path: plan.path,
-        commits: commitPages(workflow, plan.repository.url),
-        durationMs: performance.now() - started,
+    const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+        program: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
+        // One host waits for no other.
+        mayGo: async () => { },
+        cancelled: cancelled.signal,
     });
+    const commits = commitPages(workflow, plan.repository.url);
+    return () => reportResult(result, log, { label, path: plan.path, commits, durationMs: performance.now() - started });
 }
-async function deploy(inputs, plan, log) {
-    const { destination, shellInit } = inputs;
-    log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${destination.label}, ${plan.path}`);
-    const program = (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8');
-    const connection = await unlessCancelled(connect(destination, log.say), destination.label, cancelled.signal);
-    try {
-        const session = { connection, program, plan, shellInit, onEvent: log.event, cancelled: cancelled.signal };
-        if (looksOnly(plan))
-            return await lookAtHost(session);
-        return await deployOnHost({
-            ...session,
-            say: log.say,
-            link: linkTo(destination),
-        });
-    }
-    finally {
-        await connection.close();
-    }
-}
-const ANNOUNCED = {
-    deploy: (ref) => `Deploying ${ref} to`,
-    rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
-    check: (ref) => `Checking whether ${ref} could be deployed to`,
-    status: () => 'Looking at what runs on',
-};
 let ended = false;
 /**
  * Ends the action, once: what comes after it, such as a late error of a closed connection or a signal, changes nothing

@@ -59420,6 +59420,16 @@ const STATE_WORDS = {
     'rolled-back': 'done: all is as it was before',
     'rollback-failed': 'the old version could not be brought back',
 };
+/** The log's first line: what is about to happen. */
+function announcement({ mode, ref, path }, label) {
+    return `${ANNOUNCED[mode](ref)} ${label}, ${path}`;
+}
+const ANNOUNCED = {
+    deploy: (ref) => `Deploying ${ref} to`,
+    rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
+    check: (ref) => `Checking whether ${ref} could be deployed to`,
+    status: () => 'Looking at what runs on',
+};
 /** `4.2s`, `3m 05s`, `250ms`. */
 function formatDuration(ms) {
     if (ms < 1_000)
@@ -61493,7 +61503,7 @@ function no_answer_noAnswer(label, outcome, timeout, before) {
 
 
 /** How long a host may take to answer the nonce, in milliseconds. */
-const bootstrap_BOOTSTRAP_TIMEOUT = 15_000;
+const BOOTSTRAP_TIMEOUT = 15_000;
 const ANSWER = 'pm2-ssh-deploy-ready';
 /** Lines and characters of what came instead of an answer that are kept. */
 const SHOWN_LINES = 8;
@@ -61513,7 +61523,7 @@ const BOOTSTRAP_LINE = "sh -c 'read -r n || exit 1; " +
  * Starts the bootstrap. Until it has answered, nothing but a random nonce is sent, since a start-up file or a forced
  * command may be what reads it. Throws a `SessionError`.
  */
-async function bootstrap_openShell(connection, timeout) {
+async function openShell(connection, timeout) {
     const channel = await connection.exec(BOOTSTRAP_LINE);
     const nonce = (0,external_node_crypto_.randomBytes)(16).toString('hex');
     const before = [];
@@ -61865,26 +61875,26 @@ function neverStarted(label, complaints) {
     return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
 }
 /** How a session ended that was lost, as a sentence. */
-function session_failures_howLost(label, end, state) {
+function howLost(label, end, state) {
     return end.lost === null
         ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
         : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
 }
 /** The deploy cannot be followed any more; `how` is a sentence. */
-function session_failures_lost(how, deployId, complaints) {
+function lost(how, deployId, complaints) {
     return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
 }
 /** The host has not begun the deploy, and never will. */
-function session_failures_neverBegan(label) {
-    return new SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`, 'Run the job again.');
+function neverBegan(label) {
+    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
 }
 /** Cancelled before the host knew of the deploy. */
-function session_failures_cancelledBefore(label) {
-    return new SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
+function cancelledBefore(label) {
+    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
 }
 /** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
-function session_failures_cancelledUnanswered(label, deployId, state, seconds) {
-    return new SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
+function cancelledUnanswered(label, deployId, state, seconds) {
+    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
 }
 /** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
 function stillAtWork(label, deployId, state, seconds) {
@@ -61968,41 +61978,66 @@ function event_lines_parse(json) {
 
 
 
+function startCourse(options, { begun }) {
+    const { label, plan, shellInit, log, mayGo, cancelled } = options;
+    return { label, plan, shellInit, log, mayGo, cancelled, begun, offset: 0, state: null, decision: null };
+}
 /**
  * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
  * Throws a `SessionError` where the host says that it cannot go on.
  */
-async function following_follow(shell, opening, course) {
-    const say = (message) => shell.send(`${JSON.stringify(message)}\n`);
-    const sayCancel = () => say({ type: 'cancel', reason: String(course.cancelled.reason) });
-    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+async function follow(shell, opening, course) {
+    let isOver = false;
+    const say = (message) => {
+        if (!isOver)
+            shell.send(`${JSON.stringify(message)}\n`);
+    };
+    const leave = [keepLease(say), passOnCancel(course, say)];
     try {
         const followed = readLines(shell, course, 'follow' in opening, (event) => {
-            if (event.type === 'state' && event.state === 'prepared' && !course.cancelled.aborted)
-                say({ type: 'go' });
+            if (event.type === 'state' && event.state === 'prepared')
+                passOnGo(course, say);
         });
         course.begun = true;
         // All at once: nothing in it waits for an answer.
-        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n${caughtUp(opening, course)}`);
-        course.cancelled.addEventListener('abort', sayCancel);
+        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n`);
+        if ('follow' in opening)
+            catchUp(course, say);
         return await followed;
     }
     finally {
-        clearInterval(heartbeat);
-        course.cancelled.removeEventListener('abort', sayCancel);
+        isOver = true;
+        for (const step of leave)
+            step();
         shell.finish();
     }
 }
+/** Keeps the host from taking this runner for gone. The function that is returned ends it. */
+function keepLease(say) {
+    const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+    return () => clearInterval(heartbeat);
+}
+function passOnCancel({ cancelled }, say) {
+    const sayCancel = () => say({ type: 'cancel', reason: String(cancelled.reason) });
+    cancelled.addEventListener('abort', sayCancel);
+    return () => cancelled.removeEventListener('abort', sayCancel);
+}
+/** Whether the host may go on is decided once; it is told in whichever session lasts until then. */
+function passOnGo(course, say) {
+    course.decision ??= course.mayGo();
+    void course.decision.then(() => {
+        if (!course.cancelled.aborted)
+            say({ type: 'go' });
+    });
+}
 /** What was said in an earlier session, and may not have arrived there. Each may be heard twice. */
-function caughtUp(opening, { cancelled, state }) {
-    if (!('follow' in opening))
-        return '';
-    const again = [{ type: 'heartbeat' }];
+function catchUp(course, say) {
+    const { cancelled, state } = course;
     if (cancelled.aborted)
-        again.unshift({ type: 'cancel', reason: String(cancelled.reason) });
-    else if (state === 'prepared')
-        again.push({ type: 'go' });
-    return again.map((message) => `${JSON.stringify(message)}\n`).join('');
+        say({ type: 'cancel', reason: String(cancelled.reason) });
+    say({ type: 'heartbeat' });
+    if (state === 'prepared')
+        passOnGo(course, say);
 }
 /** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
 function script(nonce, shellInit) {
@@ -62036,7 +62071,7 @@ function readLines(shell, course, rejoins, onEvent) {
                 return;
             if (event.type === 'state')
                 course.state = event.state;
-            course.onEvent(event);
+            course.log.event(event);
             onEvent(event);
             if (event.type === 'end')
                 settle(() => resolve({ kind: 'result', result: event.result }));
@@ -62079,19 +62114,18 @@ const FINAL = [
  * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
  * waits for the answer, and every connection is closed.
  */
-async function reconnect_takeUp(course, options, loss, left) {
+async function takeUp(course, options, loss, left) {
     let how = loss;
     let patience = startPatience(options.link, how !== null);
     for (;;) {
         if (how !== null)
-            options.say?.(`${how} Connecting again.`);
+            course.log.say(`${how} Connecting again.`);
         const known = course.offset;
         const { connection, shell } = await reach(course, options, how, patience, left);
         const close = () => void connection.close();
         left.addEventListener('abort', close);
         try {
-            if (left.aborted)
-                throw new Error('nobody waits for it');
+            left.throwIfAborted();
             const rejoining = {
                 follow: course.plan.deployId,
                 // What was begun is ended without the network.
@@ -62101,12 +62135,13 @@ async function reconnect_takeUp(course, options, loss, left) {
                     ? String(course.cancelled.reason)
                     : 'the connection was lost as it began',
             };
-            const end = await following_follow(shell, rejoining, course);
+            const end = await follow(shell, rejoining, course);
+            left.throwIfAborted();
             if (end.kind === 'result')
                 return end.result;
             if (end.kind === 'absent')
                 return null;
-            how = session_failures_howLost(course.label, end.end, course.state);
+            how = howLost(course.label, end.end, course.state);
             // A connection that is lost each time before anything came is tried as often as one that does not come about.
             if (course.offset > known)
                 patience = startPatience(options.link, true);
@@ -62124,12 +62159,12 @@ async function reach(course, options, loss, patience, left) {
         const timeout = await patience.next(course.cancelled, left);
         if (timeout === null) {
             const tries = `${patience.tries()} more ${patience.tries() === 1 ? 'try' : 'tries'} to connect did not help: ${last}`;
-            throw session_failures_lost(loss === null ? last : `${loss} ${tries}`, course.plan.deployId, []);
+            throw lost(loss === null ? last : `${loss} ${tries}`, course.plan.deployId, []);
         }
         let connection = null;
         try {
             connection = await options.link.connect(timeout);
-            const shell = await bootstrap_openShell(connection, options.bootstrapTimeout ?? bootstrap_BOOTSTRAP_TIMEOUT);
+            const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
             return { connection, shell };
         }
         catch (error) {
@@ -62170,84 +62205,7 @@ async function rest(ms, cancelled, left) {
     left.throwIfAborted();
 }
 
-;// CONCATENATED MODULE: ./runner/session/host-session.js
-
-
-
-
-/**
- * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
- * the end of the connection, which may take a second, and the report.
- */
-const CANCEL_WAIT = 4_500;
-/**
- * Carries out one deploy on one host, and follows it to its end, also through lost connections.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
- * opens no session for it. `connection` stays the caller's to close.
- */
-async function deployOnHost(options) {
-    const { connection, program, plan, link } = options;
-    const { label } = connection;
-    const { deployId } = plan;
-    const cancelled = options.cancelled ?? new AbortController().signal;
-    const course = startCourse(options, { label, plan, cancelled, begun: false });
-    const opening = { program, plan };
-    const carryOut = async (left) => {
-        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-        if (cancelled.aborted)
-            throw cancelledBefore(label);
-        const end = await follow(shell, opening, course);
-        if (end.kind === 'result')
-            return end.result;
-        if (end.kind === 'absent')
-            throw neverBegan(label);
-        const how = howLost(label, end.end, course.state);
-        if (link === undefined)
-            throw lost(how, deployId, end.complaints);
-        void connection.close();
-        const taken = await takeUp(course, { ...options, link }, how, left);
-        if (taken === null)
-            throw neverBegan(label);
-        return taken;
-    };
-    return unless(carryOut, (stop) => {
-        const onCancel = () => {
-            if (!course.begun) {
-                stop(cancelledBefore(label));
-                return undefined;
-            }
-            options.say?.(`Cancelled: telling ${label} to give the deploy up.`);
-            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
-        };
-        return whenAborted(cancelled, onCancel);
-    });
-}
-/**
- * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
- * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
- */
-async function followUp(options) {
-    const { label, plan, within } = options;
-    const cancelled = AbortSignal.abort(options.reason);
-    const course = startCourse(options, { label, plan, cancelled, begun: true });
-    return unless((left) => reconnect_takeUp(course, options, null, left), (stop) => {
-        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
-        return () => clearTimeout(timer);
-    });
-}
-/** Waits for a connection, unless the deploy is cancelled before there is one. Throws what `connecting` does, or a `SessionError`. */
-function unlessCancelled(connecting, label, cancelled) {
-    return unless((left) => {
-        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
-        return connecting;
-    }, (stop) => whenAborted(cancelled, () => {
-        stop(cancelledBefore(label));
-        return undefined;
-    }));
-}
-function startCourse({ shellInit, onEvent }, known) {
-    return { ...known, shellInit, onEvent, offset: 0, state: null };
-}
+;// CONCATENATED MODULE: ./runner/session/stoppable.js
 /** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
 function unless(work, watch) {
     const stopped = new AbortController();
@@ -62274,6 +62232,143 @@ function whenAborted(signal, start) {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
     };
+}
+
+;// CONCATENATED MODULE: ./runner/session/deploying.js
+
+
+
+
+
+/**
+ * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
+ * the end of the connection, which may take a second, and the report.
+ */
+const CANCEL_WAIT = 4_500;
+/**
+ * Carries out one deploy on one host, and follows it to its end, also through lost connections.
+ * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * opens no session for it. `connection` stays the caller's to close.
+ */
+async function deployOnHost(options) {
+    const { connection, program, plan, link, log, cancelled } = options;
+    const { label } = connection;
+    const { deployId } = plan;
+    const course = startCourse({ ...options, label }, { begun: false });
+    const opening = { program, plan };
+    const carryOut = async (left) => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        if (cancelled.aborted)
+            throw cancelledBefore(label);
+        const end = await follow(shell, opening, course);
+        // The action itself closes the connection of a deploy that it waits for no longer.
+        left.throwIfAborted();
+        if (end.kind === 'result')
+            return end.result;
+        if (end.kind === 'absent')
+            throw neverBegan(label);
+        const how = howLost(label, end.end, course.state);
+        if (link === undefined)
+            throw lost(how, deployId, end.complaints);
+        void connection.close();
+        const taken = await takeUp(course, { ...options, link }, how, left);
+        if (taken === null)
+            throw neverBegan(label);
+        return taken;
+    };
+    return unless(carryOut, (stop) => {
+        const onCancel = () => {
+            if (!course.begun) {
+                stop(cancelledBefore(label));
+                return undefined;
+            }
+            log.say(`Cancelled: telling ${label} to give the deploy up.`);
+            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
+        };
+        return whenAborted(cancelled, onCancel);
+    });
+}
+/**
+ * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
+ * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
+ */
+async function followUp(options) {
+    const { label, plan, within } = options;
+    const cancelled = AbortSignal.abort(options.reason);
+    const course = startCourse({ ...options, cancelled, mayGo: NEVER }, { begun: true });
+    return unless((left) => takeUp(course, options, null, left), (stop) => {
+        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
+        return () => clearTimeout(timer);
+    });
+}
+/** Nobody lets a cancelled deploy go on. */
+const NEVER = () => new Promise(() => { });
+
+;// CONCATENATED MODULE: ./runner/session/looking.js
+
+
+
+
+
+/**
+ * Has a host carry out a plan that only looks, `check` or `status`. It lives in this one session: where that is lost, there is
+ * nothing to take up. Throws a `SessionError`.
+ */
+function lookAtHost(options) {
+    const { connection, program, plan, cancelled } = options;
+    const { label } = connection;
+    // A look is never asked for a decision.
+    const course = startCourse({ ...options, label, mayGo: () => Promise.resolve() }, { begun: false });
+    const carryOut = async () => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        const end = await follow(shell, { program, plan }, course);
+        if (end.kind === 'result')
+            return end.result;
+        const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;
+        throw new session_error_SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
+    };
+    return unless(carryOut, (stop) => whenAborted(cancelled, () => {
+        stop(new session_error_SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
+        return undefined;
+    }));
+}
+
+;// CONCATENATED MODULE: ./runner/session/host-session.js
+
+
+
+
+
+
+function hostSession({ destination, ...task }) {
+    const { label } = destination;
+    const link = linkTo(destination);
+    return {
+        async carryOut({ program, mayGo, cancelled }) {
+            const connection = await connectUnless(cancelled, destination, task.log.say);
+            try {
+                const orders = { ...task, connection, program, cancelled };
+                if (looksOnly(task.plan))
+                    return await lookAtHost(orders);
+                return await deployOnHost({ ...orders, mayGo, link });
+            }
+            finally {
+                await connection.close();
+            }
+        },
+        followUp: ({ reason, within }) => followUp({ ...task, label, reason, within, link: { ...link, within } }),
+    };
+}
+/** Connects, unless the deploy is cancelled before that is done. */
+function connectUnless(cancelled, destination, say) {
+    const connecting = connect(destination, say);
+    return unless((left) => {
+        left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
+        return connecting;
+    }, (stop) => whenAborted(cancelled, () => {
+        stop(cancelledBefore(destination.label));
+        return undefined;
+    }));
 }
 
 ;// CONCATENATED MODULE: ./trouble.js
@@ -62310,7 +62405,6 @@ function isOver(error) {
 
 
 
-
 /** For connecting and following together, in milliseconds. */
 const post_WITHIN = 60_000;
 const started = performance.now();
@@ -62318,30 +62412,36 @@ const started = performance.now();
 async function post(deployId) {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
-    const { destination, shellInit, path, repository } = inputs;
+    const plan = { ...makePlan(inputs, workflow), deployId };
+    const { destination, shellInit } = inputs;
     const { label } = destination;
     const log = startLog(label);
-    log.say(`How the deploy on ${label} ended is not known yet: it is cancelled where nothing was changed.`);
-    const result = await followUp({
-        label,
-        plan: { ...makePlan(inputs, workflow), deployId },
-        shellInit,
+    log.say(`How the deploy on ${label} ended is not known yet. If nothing was changed there, it is cancelled now.`);
+    const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
         reason: 'the job was cancelled, or its runner is gone',
         within: post_WITHIN,
-        link: { ...linkTo(destination), within: post_WITHIN },
-        // What its commands printed is in the log of the step itself, or lost with it.
-        onEvent: (event) => {
+    });
+    if (result === null) {
+        log.say(`The deploy never began on ${label}, and it will not start. Nothing was changed.`);
+        return 0;
+    }
+    const commits = commitPages(workflow, plan.repository.url);
+    return reportLateResult(result, log, {
+        label,
+        path: plan.path,
+        commits,
+        durationMs: performance.now() - started,
+    });
+}
+/** What its commands printed is in the log of the step itself, or lost with it. */
+function statesOf(log) {
+    return {
+        say: log.say,
+        event: (event) => {
             if (event.type === 'state')
                 log.event(event);
         },
-        say: log.say,
-    });
-    if (result === null) {
-        log.say(`The deploy never began on ${label}, and begins no more. Nothing was changed.`);
-        return 0;
-    }
-    const commits = commitPages(workflow, repository.url);
-    return reportLateResult(result, log, { label, path, commits, durationMs: performance.now() - started });
+    };
 }
 /** Whatever is still open has nothing more to say; what was printed goes out first. */
 function end(code) {

@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setSecret } from '@actions/core';
-import { type Inputs, readInputs } from './inputs.ts';
+import { readInputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
-import { type HostResult, looksOnly, type Mode, type Plan } from './protocol.ts';
+import { looksOnly } from './protocol.ts';
 import { noteDeploy, noteSettled } from './report/left-for-post.ts';
-import { type LiveLog, startLog } from './report/log.ts';
+import { startLog } from './report/log.ts';
 import { reportResult, reportTrouble } from './report/report.ts';
-import { connect, linkTo } from './runner/connection/connect.ts';
-import { deployOnHost, unlessCancelled } from './runner/session/host-session.ts';
-import { lookAtHost } from './runner/session/looking.ts';
+import { announcement } from './report/words.ts';
+import { hostSession } from './runner/session/host-session.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
@@ -25,46 +24,21 @@ async function main(): Promise<Report> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = makePlan(inputs, workflow);
-  const log = startLog(inputs.destination.label);
-  if (!looksOnly(plan)) noteDeploy(plan.deployId);
-  const result = await deploy(inputs, plan, log);
-  return () =>
-    reportResult(result, log, {
-      label: inputs.destination.label,
-      path: plan.path,
-      commits: commitPages(workflow, plan.repository.url),
-      durationMs: performance.now() - started,
-    });
-}
-
-async function deploy(inputs: Inputs, plan: Plan, log: LiveLog): Promise<HostResult> {
   const { destination, shellInit } = inputs;
-  log.say(`${ANNOUNCED[plan.mode](plan.ref)} ${destination.label}, ${plan.path}`);
-  const program = readFileSync(path.join(__dirname, 'host.js'), 'utf8');
-  const connection = await unlessCancelled(
-    connect(destination, log.say),
-    destination.label,
-    cancelled.signal,
-  );
-  try {
-    const session = { connection, program, plan, shellInit, onEvent: log.event, cancelled: cancelled.signal };
-    if (looksOnly(plan)) return await lookAtHost(session);
-    return await deployOnHost({
-      ...session,
-      say: log.say,
-      link: linkTo(destination),
-    });
-  } finally {
-    await connection.close();
-  }
+  const { label } = destination;
+  const log = startLog(label);
+  log.say(announcement(plan, label));
+  if (!looksOnly(plan)) noteDeploy(plan.deployId);
+  const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+    program: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
+    // One host waits for no other.
+    mayGo: async () => {},
+    cancelled: cancelled.signal,
+  });
+  const commits = commitPages(workflow, plan.repository.url);
+  return () =>
+    reportResult(result, log, { label, path: plan.path, commits, durationMs: performance.now() - started });
 }
-
-const ANNOUNCED: Readonly<Record<Mode, (ref: string | null) => string>> = {
-  deploy: (ref) => `Deploying ${ref} to`,
-  rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
-  check: (ref) => `Checking whether ${ref} could be deployed to`,
-  status: () => 'Looking at what runs on',
-};
 
 let ended = false;
 

@@ -2,10 +2,10 @@ import { setSecret } from '@actions/core';
 import { readInputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
 import { unsettledDeploy } from './report/left-for-post.ts';
-import { startLog } from './report/log.ts';
+import { type LiveLog, startLog } from './report/log.ts';
 import { reportLateResult, reportLateTrouble } from './report/report.ts';
-import { linkTo } from './runner/connection/connect.ts';
-import { followUp } from './runner/session/host-session.ts';
+import type { HostLog } from './runner/session/following.ts';
+import { hostSession } from './runner/session/host-session.ts';
 import { troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
@@ -18,29 +18,38 @@ const started = performance.now();
 async function post(deployId: string): Promise<number> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
-  const { destination, shellInit, path, repository } = inputs;
+  const plan = { ...makePlan(inputs, workflow), deployId };
+  const { destination, shellInit } = inputs;
   const { label } = destination;
   const log = startLog(label);
-  log.say(`How the deploy on ${label} ended is not known yet: it is cancelled where nothing was changed.`);
-  const result = await followUp({
-    label,
-    plan: { ...makePlan(inputs, workflow), deployId },
-    shellInit,
+  log.say(
+    `How the deploy on ${label} ended is not known yet. If nothing was changed there, it is cancelled now.`,
+  );
+  const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
     reason: 'the job was cancelled, or its runner is gone',
     within: WITHIN,
-    link: { ...linkTo(destination), within: WITHIN },
-    // What its commands printed is in the log of the step itself, or lost with it.
-    onEvent: (event) => {
-      if (event.type === 'state') log.event(event);
-    },
-    say: log.say,
   });
   if (result === null) {
-    log.say(`The deploy never began on ${label}, and begins no more. Nothing was changed.`);
+    log.say(`The deploy never began on ${label}, and it will not start. Nothing was changed.`);
     return 0;
   }
-  const commits = commitPages(workflow, repository.url);
-  return reportLateResult(result, log, { label, path, commits, durationMs: performance.now() - started });
+  const commits = commitPages(workflow, plan.repository.url);
+  return reportLateResult(result, log, {
+    label,
+    path: plan.path,
+    commits,
+    durationMs: performance.now() - started,
+  });
+}
+
+/** What its commands printed is in the log of the step itself, or lost with it. */
+function statesOf(log: LiveLog): HostLog {
+  return {
+    say: log.say,
+    event: (event) => {
+      if (event.type === 'state') log.event(event);
+    },
+  };
 }
 
 /** Whatever is still open has nothing more to say; what was printed goes out first. */

@@ -1,4 +1,4 @@
-import { type Failure, type HostResult, STATES, type State } from '../protocol.ts';
+import { type Failure, type HostResult, type Mode, type Plan, STATES, type State } from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
 
 /** What happens in each state, for a reader who has never seen the word. */
@@ -16,6 +16,18 @@ export const STATE_WORDS: Readonly<Record<State, string>> = {
   'rolling-back': 'bringing the old version back',
   'rolled-back': 'done: all is as it was before',
   'rollback-failed': 'the old version could not be brought back',
+};
+
+/** The log's first line: what is about to happen. */
+export function announcement({ mode, ref, path }: Plan, label: string): string {
+  return `${ANNOUNCED[mode](ref)} ${label}, ${path}`;
+}
+
+const ANNOUNCED: Readonly<Record<Mode, (ref: string | null) => string>> = {
+  deploy: (ref) => `Deploying ${ref} to`,
+  rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
+  check: (ref) => `Checking whether ${ref} could be deployed to`,
+  status: () => 'Looking at what runs on',
 };
 
 /** `4.2s`, `3m 05s`, `250ms`. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { readInputs } from '../../src/inputs.ts';
 import { connect, type Destination, type Hop } from '../../src/runner/connection/connect.ts';
 import { readPrivateKey } from '../../src/runner/keys/keys.ts';
-import { deployOnHost } from '../../src/runner/session/host-session.ts';
+import { deployOnHost } from '../../src/runner/session/deploying.ts';
 import { readWorkflow } from '../../src/workflow.ts';
 import { generateKeyPair } from '../rig/embedded-ssh.ts';
 import { freePort } from '../rig/free-port.ts';
@@ -82,7 +82,9 @@ export function failures(servers: Servers): Record<string, Failure[]> {
         plan: somePlan(),
         shellInit: null,
         bootstrapTimeout,
-        onEvent() {},
+        log: { say() {}, event() {} },
+        mayGo: async () => {},
+        cancelled: new AbortController().signal,
       });
     } finally {
       await connection.close();

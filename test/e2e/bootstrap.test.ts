@@ -16,7 +16,7 @@ import { connect } from '../../src/runner/connection/connect.ts';
 import type { Connection } from '../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../src/runner/keys/keys.ts';
 import { BOOTSTRAP_LINE } from '../../src/runner/session/bootstrap.ts';
-import { deployOnHost } from '../../src/runner/session/host-session.ts';
+import { deployOnHost } from '../../src/runner/session/deploying.ts';
 import { SessionError } from '../../src/runner/session/session-error.ts';
 import { hostProgram } from '../rig/host-program.ts';
 import { killAllOf } from '../rig/leftovers.ts';
@@ -97,10 +97,15 @@ async function deploy(
     plan: somePlan({ ref: MARKER }),
     shellInit: options.shellInit ?? null,
     bootstrapTimeout: options.bootstrapTimeout ?? 15_000,
-    onEvent: (event) => {
-      events.push(event);
-      options.onEvent?.(event, connection);
+    log: {
+      say: () => {},
+      event: (event) => {
+        events.push(event);
+        options.onEvent?.(event, connection);
+      },
     },
+    mayGo: async () => {},
+    cancelled: new AbortController().signal,
   }).catch((error: unknown) => {
     if (error instanceof SessionError) return error;
     throw error;

@@ -7,7 +7,8 @@ import type { Link } from '../../src/runner/connection/connect.ts';
 import { connect, type Hop } from '../../src/runner/connection/connect.ts';
 import type { Connection } from '../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../src/runner/keys/keys.ts';
-import { deployOnHost, followUp, type SessionOptions } from '../../src/runner/session/host-session.ts';
+import { type DeployOptions, deployOnHost, followUp } from '../../src/runner/session/deploying.ts';
+import type { HostLog } from '../../src/runner/session/following.ts';
 import { SessionError } from '../../src/runner/session/session-error.ts';
 import { startAction } from '../rig/action.ts';
 import { fixtureApp } from '../rig/fixture-app.ts';
@@ -35,7 +36,10 @@ interface Site {
   /** Lines that were said of the connection. */
   said: string[];
   events: Event[];
-  deploy(run: string, options?: Partial<SessionOptions>): Promise<HostResult | SessionError>;
+  deploy(
+    run: string,
+    options?: Partial<DeployOptions> & { onEvent?: HostLog['event'] },
+  ): Promise<HostResult | SessionError>;
   /** Connects by way of a hop on this side of the network. */
   through(hop: SshHost): Link['connect'];
   /** What lies in the run directory, or null. */
@@ -81,8 +85,12 @@ async function site(node = process.execPath): Promise<Site> {
         plan,
         shellInit: null,
         link,
-        onEvent: (event) => void events.push(event),
-        say: (text) => void said.push(text),
+        log: {
+          say: (text) => void said.push(text),
+          event: options.onEvent ?? ((event) => void events.push(event)),
+        },
+        mayGo: async () => {},
+        cancelled: new AbortController().signal,
         ...options,
       }).catch(sessionError);
     },
@@ -106,6 +114,8 @@ function reach(sshd: SshHost, relay: Relay, timeout: number, hop?: SshHost): Pro
     timeout,
   });
 }
+
+const SILENT: HostLog = { say: () => {}, event: () => {} };
 
 function sessionError(error: unknown): SessionError {
   if (error instanceof SessionError) return error;
@@ -186,6 +196,25 @@ describe('a link that is lost', () => {
     expect(read('control.ndjson')).toContain('"go"');
   });
 
+  it('while nobody has decided yet: the go is told to the session that lasts until then', async () => {
+    const { deploy, relay, said, read } = await site();
+    const asked: number[] = [];
+    const result = await deploy(
+      `emit({ type: 'state', state: 'prepared', atMs: 2 }); await heard('go'); ${END}`,
+      {
+        mayGo: async () => {
+          asked.push(said.length);
+          relay.cut();
+          await expect.poll(() => said.length, { interval: 5 }).toBe(1);
+          await later(200);
+        },
+      },
+    );
+    expect(result).toMatchObject({ outcome: 'deployed' });
+    expect(asked).toEqual([0]);
+    expect(read('control.ndjson')?.match(/"go"/g)).toHaveLength(1);
+  });
+
   it('for good: says where the host stood, what it does alone, and where to look', async () => {
     const { deploy, relay, plan, said } = await site();
     const result = await deploy(`emit({ type: 'state', state: 'verifying', atMs: 1 }); ${until('never')}`, {
@@ -260,7 +289,7 @@ describe('following up, after the runner is gone', () => {
       shellInit: null,
       reason: 'the job was cancelled',
       within: 20_000,
-      onEvent,
+      log: { say: () => {}, event: onEvent },
     });
 
   it.each([
@@ -313,7 +342,7 @@ describe('following up, after the runner is gone', () => {
       shellInit: null,
       reason: 'the job was cancelled',
       within: 2_500,
-      onEvent: () => {},
+      log: SILENT,
     }).catch(sessionError);
     leaving.abort('the job was cancelled');
     const started = performance.now();

@@ -14,20 +14,40 @@ import { readEvent, splitWord } from './event-lines.ts';
 import { FIND_NODE } from './find-node.ts';
 import { neverStarted, notStarted, START_TIMEOUT } from './session-failures.ts';
 
-/** A deploy as it is known here, over all sessions in which it is followed. */
-export interface Course {
-  readonly label: string;
-  readonly plan: Plan;
-  readonly shellInit: string | null;
+/** Who hears of what happens on one host. */
+export interface HostLog {
+  /** Says a line of ours. */
+  say(text: string): void;
+  event(event: Event): void;
+}
+
+export interface CourseOptions {
+  label: string;
+  plan: Plan;
+  /** Shell commands of the user's that make Node findable. */
+  shellInit: string | null;
+  log: HostLog;
+  /** Asked once, when the host is prepared: it goes on as soon as this resolves. Never rejects. */
+  mayGo(): Promise<void>;
   /** Aborted where the deploy is to be given up; its reason is a text. */
-  readonly cancelled: AbortSignal;
-  onEvent(event: Event): void;
+  cancelled: AbortSignal;
+}
+
+/** A deploy as it is known here, over all sessions in which it is followed. */
+export interface Course extends Readonly<CourseOptions> {
   /** Whether the host may know of it. */
   begun: boolean;
   /** Bytes of its events that were read. */
   offset: number;
   /** What it has entered last. */
   state: State | null;
+  /** Resolves once the host may go on; null until it has asked. */
+  decision: Promise<void> | null;
+}
+
+export function startCourse(options: CourseOptions, { begun }: Pick<Course, 'begun'>): Course {
+  const { label, plan, shellInit, log, mayGo, cancelled } = options;
+  return { label, plan, shellInit, log, mayGo, cancelled, begun, offset: 0, state: null, decision: null };
 }
 
 /** How one session ended. `absent`: the host has not begun that deploy, and never will. */
@@ -45,35 +65,55 @@ export async function follow(
   opening: Opening | Rejoining,
   course: Course,
 ): Promise<FollowEnd> {
-  const say = (message: Control): void => shell.send(`${JSON.stringify(message)}\n`);
-  const sayCancel = (): void => say({ type: 'cancel', reason: String(course.cancelled.reason) });
-  const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+  let isOver = false;
+  const say: Say = (message) => {
+    if (!isOver) shell.send(`${JSON.stringify(message)}\n`);
+  };
+  const leave = [keepLease(say), passOnCancel(course, say)];
   try {
     const followed = readLines(shell, course, 'follow' in opening, (event) => {
-      if (event.type === 'state' && event.state === 'prepared' && !course.cancelled.aborted)
-        say({ type: 'go' });
+      if (event.type === 'state' && event.state === 'prepared') passOnGo(course, say);
     });
     course.begun = true;
     // All at once: nothing in it waits for an answer.
-    shell.send(
-      `${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n${caughtUp(opening, course)}`,
-    );
-    course.cancelled.addEventListener('abort', sayCancel);
+    shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n`);
+    if ('follow' in opening) catchUp(course, say);
     return await followed;
   } finally {
-    clearInterval(heartbeat);
-    course.cancelled.removeEventListener('abort', sayCancel);
+    isOver = true;
+    for (const step of leave) step();
     shell.finish();
   }
 }
 
+type Say = (message: Control) => void;
+
+/** Keeps the host from taking this runner for gone. The function that is returned ends it. */
+function keepLease(say: Say): () => void {
+  const heartbeat = setInterval(() => say({ type: 'heartbeat' }), HEARTBEAT_EVERY);
+  return () => clearInterval(heartbeat);
+}
+
+function passOnCancel({ cancelled }: Course, say: Say): () => void {
+  const sayCancel = (): void => say({ type: 'cancel', reason: String(cancelled.reason) });
+  cancelled.addEventListener('abort', sayCancel);
+  return () => cancelled.removeEventListener('abort', sayCancel);
+}
+
+/** Whether the host may go on is decided once; it is told in whichever session lasts until then. */
+function passOnGo(course: Course, say: Say): void {
+  course.decision ??= course.mayGo();
+  void course.decision.then(() => {
+    if (!course.cancelled.aborted) say({ type: 'go' });
+  });
+}
+
 /** What was said in an earlier session, and may not have arrived there. Each may be heard twice. */
-function caughtUp(opening: Opening | Rejoining, { cancelled, state }: Course): string {
-  if (!('follow' in opening)) return '';
-  const again: Control[] = [{ type: 'heartbeat' }];
-  if (cancelled.aborted) again.unshift({ type: 'cancel', reason: String(cancelled.reason) });
-  else if (state === 'prepared') again.push({ type: 'go' });
-  return again.map((message) => `${JSON.stringify(message)}\n`).join('');
+function catchUp(course: Course, say: Say): void {
+  const { cancelled, state } = course;
+  if (cancelled.aborted) say({ type: 'cancel', reason: String(cancelled.reason) });
+  say({ type: 'heartbeat' });
+  if (state === 'prepared') passOnGo(course, say);
 }
 
 /** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
@@ -114,7 +154,7 @@ function readLines(
       course.offset = end;
       if (event === null) return;
       if (event.type === 'state') course.state = event.state;
-      course.onEvent(event);
+      course.log.event(event);
       onEvent(event);
       if (event.type === 'end') settle(() => resolve({ kind: 'result', result: event.result }));
     };

@@ -1,19 +1,20 @@
 import type { HostResult } from '../../protocol.ts';
 import { BOOTSTRAP_TIMEOUT, openShell } from './bootstrap.ts';
-import { follow } from './following.ts';
-import { type SessionOptions, startCourse, unless, whenAborted } from './host-session.ts';
+import type { DeployOptions } from './deploying.ts';
+import { follow, startCourse } from './following.ts';
 import { SessionError } from './session-error.ts';
 import { howLost } from './session-failures.ts';
+import { unless, whenAborted } from './stoppable.ts';
 
 /**
  * Has a host carry out a plan that only looks, `check` or `status`. It lives in this one session: where that is lost, there is
  * nothing to take up. Throws a `SessionError`.
  */
-export function lookAtHost(options: Omit<SessionOptions, 'link' | 'say'>): Promise<HostResult> {
-  const { connection, program, plan } = options;
+export function lookAtHost(options: Omit<DeployOptions, 'link' | 'mayGo'>): Promise<HostResult> {
+  const { connection, program, plan, cancelled } = options;
   const { label } = connection;
-  const cancelled = options.cancelled ?? new AbortController().signal;
-  const course = startCourse(options, { label, plan, cancelled, begun: false });
+  // A look is never asked for a decision.
+  const course = startCourse({ ...options, label, mayGo: () => Promise.resolve() }, { begun: false });
   const carryOut = async (): Promise<HostResult> => {
     const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
     const end = await follow(shell, { program, plan }, course);

@@ -11,7 +11,6 @@ import { howLost, lost } from './session-failures.ts';
 interface Options {
   link: Link;
   bootstrapTimeout?: number;
-  say?(text: string): void;
 }
 
 const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
@@ -42,13 +41,13 @@ export async function takeUp(
   let how = loss;
   let patience = startPatience(options.link, how !== null);
   for (;;) {
-    if (how !== null) options.say?.(`${how} Connecting again.`);
+    if (how !== null) course.log.say(`${how} Connecting again.`);
     const known = course.offset;
     const { connection, shell } = await reach(course, options, how, patience, left);
     const close = (): void => void connection.close();
     left.addEventListener('abort', close);
     try {
-      if (left.aborted) throw new Error('nobody waits for it');
+      left.throwIfAborted();
       const rejoining: Rejoining = {
         follow: course.plan.deployId,
         // What was begun is ended without the network.
@@ -59,6 +58,7 @@ export async function takeUp(
           : 'the connection was lost as it began',
       };
       const end = await follow(shell, rejoining, course);
+      left.throwIfAborted();
       if (end.kind === 'result') return end.result;
       if (end.kind === 'absent') return null;
       how = howLost(course.label, end.end, course.state);

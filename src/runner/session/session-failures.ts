@@ -114,7 +114,7 @@ export function lost(how: string, deployId: string, complaints: string[]): Sessi
 /** The host has not begun the deploy, and never will. */
 export function neverBegan(label: string): SessionError {
   return new SessionError(
-    `The connection to ${label} was lost before the deploy began there. Nothing was changed, and it begins no more.`,
+    `The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`,
     'Run the job again.',
   );
 }
