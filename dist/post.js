@@ -57469,6 +57469,14 @@ function parsePath(text) {
     }
     return text;
 }
+/** Reads `working-directory`; the empty text is the repository's own. */
+function parseWorkingDirectory(text) {
+    return parseRelativePath(text, "the app's directory inside `path`, relative and without ..");
+}
+/** Reads `ecosystem`; null where the file is to be found. */
+function parseEcosystem(text) {
+    return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
+}
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
 function parseRelativePath(text, takes) {
     if (hasUnprintable(text))
@@ -58740,7 +58748,7 @@ function checkProxyPassphrase(text, proxyKey) {
 const HOP_PORT = 22;
 /** Puts together where to connect to. */
 function makeDestination(read, given) {
-    const hopKey = read['proxy-key'] ?? read.key;
+    const hopKey = read.proxyKey ?? read.key;
     const username = read.host.username ?? read.username;
     const destination = { label: labelOf(read.host), address: read.host.address };
     return {
@@ -58753,7 +58761,7 @@ function makeDestination(read, given) {
         password: read.password,
         agent: read.key === null && read.password === null ? given.agent : null,
         hostKey: policyFor(destination, read),
-        hops: read['proxy-jump'].map((hop) => ({
+        hops: read.proxyJump.map((hop) => ({
             label: hop.label,
             host: hop.address,
             port: hop.port ?? HOP_PORT,
@@ -58764,8 +58772,8 @@ function makeDestination(read, given) {
             agent: hopKey === null ? given.agent : null,
             hostKey: policyFor(hop, read),
         })),
-        timeout: read['connect-timeout'],
-        retries: read['connect-retries'],
+        timeout: read.timeout,
+        retries: read.retries,
     };
 }
 /** The label of the one host, also while `host` cannot be read. */
@@ -58795,12 +58803,12 @@ function allHosts(host, proxyJump) {
     }
 }
 function policyFor(host, read) {
-    const kind = read['host-key-check'];
+    const kind = read.hostKeyCheck;
     switch (kind) {
         case 'known-hosts':
-            return { kind, text: read['known-hosts'] ?? '' };
+            return { kind, text: read.knownHosts ?? '' };
         case 'fingerprints':
-            return { kind, list: fingerprintsOf(read.fingerprint, host) };
+            return { kind, list: fingerprintsOf(read.fingerprints, host) };
         default:
             return { kind };
     }
@@ -58997,23 +59005,30 @@ class problem_InputsError extends Error {
         this.name = 'InputsError';
     }
 }
-/** Runs every reader and returns what they return, or throws one `InputsError` with all that went wrong. */
-function readAll(env, readers) {
-    const problems = unknownInputs(env).map(describeUnknown);
-    const values = {};
-    for (const name of INPUT_NAMES) {
+/** Reads every input, and returns what the readers return, or throws one `InputsError` with all that went wrong. */
+function readAll(env, groups) {
+    const problems = [];
+    const read = ({ name, read }) => {
         try {
-            values[name] = readers[name]();
+            return read();
         }
         catch (error) {
             if (!(error instanceof BadValue))
                 throw error;
-            problems.push(describe(name, textOfInput(env, name), error));
+            problems.push({ name, text: describe(name, textOfInput(env, name), error) });
+            return undefined;
         }
-    }
-    if (problems.length > 0)
-        throw new problem_InputsError(problems);
+    };
+    const values = mapValues(groups, (readers) => mapValues(readers, read));
+    // In the order of action.yml, in which people look for them.
+    problems.sort((a, b) => INPUT_NAMES.indexOf(a.name) - INPUT_NAMES.indexOf(b.name));
+    const found = [...unknownInputs(env).map(describeUnknown), ...problems.map(({ text }) => text)];
+    if (found.length > 0)
+        throw new problem_InputsError(found);
     return values;
+}
+function mapValues(record, map) {
+    return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }
 function describe(name, given, { message, takes, remedy }) {
     const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
@@ -59144,76 +59159,63 @@ const LEASE = 120_000;
 function readInputs(env, workflow, mask) {
     maskSecrets(env, mask);
     const text = (name) => textOfInput(env, name) || DEFAULTS[name];
-    const duration = (name, least, most) => () => parseDuration(text(name), { least, most });
+    const input = (name, parse) => ({
+        name,
+        read: () => parse(text(name)),
+    });
+    const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
-    const read = readAll(env, {
-        host: () => parseHost(text('host')),
-        // A user before the host's "@" stands for it; one that is given is checked all the same.
-        username: () => text('username') === '' && text('host').includes('@') ? '' : parseUsername(text('username')),
-        port: () => parsePort(text('port')),
-        key: () => parseKey(text('key'), text('passphrase'), text('password'), agent),
-        passphrase: () => checkPassphrase(text('passphrase'), text('key')),
-        password: () => text('password') || null,
-        'known-hosts': () => parseKnownHosts(text('known-hosts')),
-        fingerprint: () => parseFingerprints(text('fingerprint'), allHosts(text('host'), text('proxy-jump'))),
-        'host-key-check': () => parseHostKeyCheck(text('host-key-check'), text('known-hosts'), text('fingerprint')),
-        'proxy-jump': () => parseProxyJump(text('proxy-jump'), labelOf(hostOrNull(text('host')))),
-        'proxy-key': () => parseProxyKey(text('proxy-key'), text('proxy-passphrase'), {
-            hops: text('proxy-jump'),
-            key: text('key'),
-            agent,
-        }),
-        'proxy-passphrase': () => checkProxyPassphrase(text('proxy-passphrase'), text('proxy-key')),
-        'connect-retries': () => parseCount(text('connect-retries'), { least: 0, most: 10 }),
-        'connect-timeout': duration('connect-timeout', '100ms', '10m'),
-        path: () => parsePath(text('path')),
-        ref: () => (text('ref') === '' ? refWithout(text('mode'), workflow) : parseRef(text('ref'))),
-        repository: () => readRepository(text('repository'), workflow),
-        // What is empty was emptied: the default is the runner's to fill in.
-        'git-token': () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl),
-        'working-directory': () => parseRelativePath(text('working-directory'), "the app's directory inside `path`, relative and without .."),
-        'install-command': () => parseStep(text('install-command')),
-        'build-command': () => parseStep(text('build-command')),
-        'shell-init': () => parseShellText(text('shell-init')) || null,
-        'command-timeout': duration('command-timeout', '1s', '6h'),
-        app: () => splitList(text('app')).map(parseAppName),
-        ecosystem: () => parseRelativePath(text('ecosystem'), 'the ecosystem file, relative to the app and without ..') || null,
-        script: () => parseScript(text('script'), splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== ''),
-        'pm2-env': () => parsePm2Env(text('pm2-env')),
-        save: () => parseSwitch(text('save')),
-        'on-config-change': () => oneOf(text('on-config-change'), ['apply', 'fail']),
-        'health-url': () => parseHealthUrl(text('health-url')),
-        'health-timeout': duration('health-timeout', '1s', '1h'),
-        'stable-for': () => parseStableFor(text('stable-for'), text('health-timeout')),
-        canary: () => oneOf(text('canary').toLowerCase(), ['auto', 'required', 'off']),
-        'lock-timeout': duration('lock-timeout', '0s', '6h'),
-        mode: () => oneOf(text('mode'), MODES),
-        force: () => parseSwitch(text('force')),
+    const { connection, session, plan } = readAll(env, {
+        connection: {
+            host: input('host', parseHost),
+            // A user before the host's "@" stands for it; one that is given is checked all the same.
+            username: input('username', (given) => given === '' && text('host').includes('@') ? '' : parseUsername(given)),
+            port: input('port', parsePort),
+            key: input('key', (given) => parseKey(given, text('passphrase'), text('password'), agent)),
+            passphrase: input('passphrase', (given) => checkPassphrase(given, text('key'))),
+            password: input('password', (given) => given || null),
+            knownHosts: input('known-hosts', parseKnownHosts),
+            fingerprints: input('fingerprint', (given) => parseFingerprints(given, allHosts(text('host'), text('proxy-jump')))),
+            hostKeyCheck: input('host-key-check', (given) => parseHostKeyCheck(given, text('known-hosts'), text('fingerprint'))),
+            proxyJump: input('proxy-jump', (given) => parseProxyJump(given, labelOf(hostOrNull(text('host'))))),
+            proxyKey: input('proxy-key', (given) => parseProxyKey(given, text('proxy-passphrase'), { hops: text('proxy-jump'), key: text('key'), agent })),
+            proxyPassphrase: input('proxy-passphrase', (given) => checkProxyPassphrase(given, text('proxy-key'))),
+            timeout: duration('connect-timeout', '100ms', '10m'),
+            retries: input('connect-retries', (given) => parseCount(given, { least: 0, most: 10 })),
+        },
+        session: {
+            shellInit: input('shell-init', (given) => parseShellText(given) || null),
+        },
+        // By the names that they have in the plan.
+        plan: {
+            mode: input('mode', (given) => oneOf(given, MODES)),
+            path: input('path', parsePath),
+            ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
+            repository: input('repository', (given) => readRepository(given, workflow)),
+            // What is empty was emptied: the default is the runner's to fill in.
+            gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
+            workingDirectory: input('working-directory', parseWorkingDirectory),
+            install: input('install-command', parseStep),
+            build: input('build-command', parseStep),
+            commandTimeout: duration('command-timeout', '1s', '6h'),
+            apps: input('app', (given) => splitList(given).map(parseAppName)),
+            ecosystem: input('ecosystem', parseEcosystem),
+            script: input('script', (given) => parseScript(given, splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== '')),
+            pm2Env: input('pm2-env', parsePm2Env),
+            onConfigChange: input('on-config-change', (given) => oneOf(given, ['apply', 'fail'])),
+            save: input('save', parseSwitch),
+            healthUrl: input('health-url', parseHealthUrl),
+            healthTimeout: duration('health-timeout', '1s', '1h'),
+            stableFor: input('stable-for', (given) => parseStableFor(given, text('health-timeout'))),
+            canary: input('canary', (given) => oneOf(given.toLowerCase(), ['auto', 'required', 'off'])),
+            lockTimeout: duration('lock-timeout', '0s', '6h'),
+            force: input('force', parseSwitch),
+        },
     });
     return {
-        destination: makeDestination(read, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
-        shellInit: read['shell-init'],
-        mode: read.mode,
-        path: read.path,
-        ref: read.ref,
-        force: read.force,
-        repository: read.repository,
-        gitToken: read['git-token'],
-        workingDirectory: read['working-directory'],
-        install: read['install-command'],
-        build: read['build-command'],
-        apps: read.app,
-        ecosystem: read.ecosystem,
-        script: read.script,
-        pm2Env: read['pm2-env'],
-        onConfigChange: read['on-config-change'],
-        save: read.save,
-        commandTimeout: read['command-timeout'],
-        healthTimeout: read['health-timeout'],
-        stableFor: read['stable-for'],
-        lockTimeout: read['lock-timeout'],
-        healthUrl: read['health-url'],
-        canary: read.canary,
+        destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+        ...session,
+        plan,
     };
 }
 /** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
@@ -59234,8 +59236,8 @@ function readRepository(given, workflow) {
 /** Makes the plan for the host from checked inputs and the workflow's context. */
 function makePlan(inputs, workflow) {
     return {
+        ...inputs.plan,
         protocol: PROTOCOL_VERSION,
-        mode: inputs.mode,
         deployId: makeDeployId(workflow),
         run: {
             repository: workflow.repository,
@@ -59244,27 +59246,8 @@ function makePlan(inputs, workflow) {
             url: runUrl(workflow),
             actor: workflow.actor,
         },
-        path: inputs.path,
-        workingDirectory: inputs.workingDirectory,
-        repository: inputs.repository,
         // A status asks no repository.
-        gitToken: inputs.mode === 'status' ? null : inputs.gitToken,
-        ref: inputs.ref,
-        force: inputs.force,
-        install: inputs.install,
-        build: inputs.build,
-        apps: inputs.apps,
-        ecosystem: inputs.ecosystem,
-        script: inputs.script,
-        pm2Env: inputs.pm2Env,
-        onConfigChange: inputs.onConfigChange,
-        save: inputs.save,
-        commandTimeout: inputs.commandTimeout,
-        healthTimeout: inputs.healthTimeout,
-        stableFor: inputs.stableFor,
-        lockTimeout: inputs.lockTimeout,
-        healthUrl: inputs.healthUrl,
-        canary: inputs.canary,
+        gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
     };
 }
 /** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */

@@ -6,8 +6,8 @@ import { runUrl, type Workflow } from './workflow.ts';
 /** Makes the plan for the host from checked inputs and the workflow's context. */
 export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
   return {
+    ...inputs.plan,
     protocol: PROTOCOL_VERSION,
-    mode: inputs.mode,
     deployId: makeDeployId(workflow),
     run: {
       repository: workflow.repository,
@@ -16,27 +16,8 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
       url: runUrl(workflow),
       actor: workflow.actor,
     },
-    path: inputs.path,
-    workingDirectory: inputs.workingDirectory,
-    repository: inputs.repository,
     // A status asks no repository.
-    gitToken: inputs.mode === 'status' ? null : inputs.gitToken,
-    ref: inputs.ref,
-    force: inputs.force,
-    install: inputs.install,
-    build: inputs.build,
-    apps: inputs.apps,
-    ecosystem: inputs.ecosystem,
-    script: inputs.script,
-    pm2Env: inputs.pm2Env,
-    onConfigChange: inputs.onConfigChange,
-    save: inputs.save,
-    commandTimeout: inputs.commandTimeout,
-    healthTimeout: inputs.healthTimeout,
-    stableFor: inputs.stableFor,
-    lockTimeout: inputs.lockTimeout,
-    healthUrl: inputs.healthUrl,
-    canary: inputs.canary,
+    gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
   };
 }
 

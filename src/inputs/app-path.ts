@@ -26,6 +26,16 @@ export function parsePath(text: string): string {
   return text;
 }
 
+/** Reads `working-directory`; the empty text is the repository's own. */
+export function parseWorkingDirectory(text: string): string {
+  return parseRelativePath(text, "the app's directory inside `path`, relative and without ..");
+}
+
+/** Reads `ecosystem`; null where the file is to be found. */
+export function parseEcosystem(text: string): string | null {
+  return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
+}
+
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
 export function parseRelativePath(text: string, takes: string): string {
   if (hasUnprintable(text)) throw new BadValue('it holds an invisible character', takes);

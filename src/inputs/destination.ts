@@ -12,13 +12,14 @@ export interface ConnectionInputs {
   port: number;
   key: PrivateKey | null;
   password: string | null;
-  'known-hosts': string | null;
-  fingerprint: readonly Fingerprint[];
-  'host-key-check': HostKeyPolicy['kind'];
-  'proxy-jump': readonly HopAddress[];
-  'proxy-key': PrivateKey | null;
-  'connect-timeout': number;
-  'connect-retries': number;
+  knownHosts: string | null;
+  fingerprints: readonly Fingerprint[];
+  hostKeyCheck: HostKeyPolicy['kind'];
+  proxyJump: readonly HopAddress[];
+  proxyKey: PrivateKey | null;
+  /** Milliseconds. */
+  timeout: number;
+  retries: number;
 }
 
 /** OpenSSH's `-p` is for the last host alone, and so is `port`. */
@@ -33,7 +34,7 @@ export interface Given {
 
 /** Puts together where to connect to. */
 export function makeDestination(read: ConnectionInputs, given: Given): Destination {
-  const hopKey = read['proxy-key'] ?? read.key;
+  const hopKey = read.proxyKey ?? read.key;
   const username = read.host.username ?? read.username;
   const destination = { label: labelOf(read.host), address: read.host.address };
   return {
@@ -46,7 +47,7 @@ export function makeDestination(read: ConnectionInputs, given: Given): Destinati
     password: read.password,
     agent: read.key === null && read.password === null ? given.agent : null,
     hostKey: policyFor(destination, read),
-    hops: read['proxy-jump'].map((hop) => ({
+    hops: read.proxyJump.map((hop) => ({
       label: hop.label,
       host: hop.address,
       port: hop.port ?? HOP_PORT,
@@ -57,8 +58,8 @@ export function makeDestination(read: ConnectionInputs, given: Given): Destinati
       agent: hopKey === null ? given.agent : null,
       hostKey: policyFor(hop, read),
     })),
-    timeout: read['connect-timeout'],
-    retries: read['connect-retries'],
+    timeout: read.timeout,
+    retries: read.retries,
   };
 }
 
@@ -89,12 +90,12 @@ export function allHosts(host: string, proxyJump: string): Named[] | null {
 }
 
 function policyFor(host: Named, read: ConnectionInputs): HostKeyPolicy {
-  const kind = read['host-key-check'];
+  const kind = read.hostKeyCheck;
   switch (kind) {
     case 'known-hosts':
-      return { kind, text: read['known-hosts'] ?? '' };
+      return { kind, text: read.knownHosts ?? '' };
     case 'fingerprints':
-      return { kind, list: fingerprintsOf(read.fingerprint, host) };
+      return { kind, list: fingerprintsOf(read.fingerprints, host) };
     default:
       return { kind };
   }

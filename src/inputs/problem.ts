@@ -11,23 +11,39 @@ export class InputsError extends Error {
   }
 }
 
-type Readers = { [Name in InputName]: () => unknown };
-type Values<R extends Readers> = { [Name in InputName]: ReturnType<R[Name]> };
+/** How one input is read. What `read` throws of its own is a `BadValue`. */
+export interface Reader<T> {
+  name: InputName;
+  read(): T;
+}
 
-/** Runs every reader and returns what they return, or throws one `InputsError` with all that went wrong. */
-export function readAll<R extends Readers>(env: NodeJS.ProcessEnv, readers: R): Values<R> {
-  const problems = unknownInputs(env).map(describeUnknown);
-  const values: Partial<Record<InputName, unknown>> = {};
-  for (const name of INPUT_NAMES) {
+type Groups = Readonly<Record<string, Readonly<Record<string, Reader<unknown>>>>>;
+type Values<G extends Groups> = {
+  [Group in keyof G]: { [Field in keyof G[Group]]: ReturnType<G[Group][Field]['read']> };
+};
+
+/** Reads every input, and returns what the readers return, or throws one `InputsError` with all that went wrong. */
+export function readAll<G extends Groups>(env: NodeJS.ProcessEnv, groups: G): Values<G> {
+  const problems: { name: InputName; text: string }[] = [];
+  const read = ({ name, read }: Reader<unknown>): unknown => {
     try {
-      values[name] = readers[name]();
+      return read();
     } catch (error) {
       if (!(error instanceof BadValue)) throw error;
-      problems.push(describe(name, textOfInput(env, name), error));
+      problems.push({ name, text: describe(name, textOfInput(env, name), error) });
+      return undefined;
     }
-  }
-  if (problems.length > 0) throw new InputsError(problems);
-  return values as Values<R>;
+  };
+  const values = mapValues(groups, (readers) => mapValues(readers, read));
+  // In the order of action.yml, in which people look for them.
+  problems.sort((a, b) => INPUT_NAMES.indexOf(a.name) - INPUT_NAMES.indexOf(b.name));
+  const found = [...unknownInputs(env).map(describeUnknown), ...problems.map(({ text }) => text)];
+  if (found.length > 0) throw new InputsError(found);
+  return values as Values<G>;
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }
 
 function describe(name: InputName, given: string, { message, takes, remedy }: BadValue): string {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { DEFAULTS, INPUT_NAMES, nearestInput } from '../../src/inputs/names.ts';
 import { InputsError } from '../../src/inputs/problem.ts';
-import { type Inputs, readInputs } from '../../src/inputs.ts';
+import { type Inputs, readInputs, type Wishes } from '../../src/inputs.ts';
 import { readWorkflow } from '../../src/workflow.ts';
 
 const SHA = 'c0ffee0123456789c0ffee0123456789c0ffee01';
@@ -23,14 +23,15 @@ function read(
   given: Record<string, string>,
   github: Record<string, string> = {},
   masked: string[] = [],
-): Inputs {
+): Omit<Inputs, 'plan'> & Wishes {
   const inputs = Object.entries({ ...GOOD, ...given });
   const env = {
     ...GITHUB,
     ...github,
     ...Object.fromEntries(inputs.map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
   };
-  return readInputs(env, readWorkflow(env), (secret) => masked.push(secret));
+  const { plan, ...rest } = readInputs(env, readWorkflow(env), (secret) => masked.push(secret));
+  return { ...rest, ...plan };
 }
 
 function messageOf(given: Record<string, string>, github: Record<string, string> = {}): string {
