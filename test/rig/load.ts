@@ -5,6 +5,8 @@ export interface LoadOptions {
   url: string;
   /** Kept connections, each with one request under way at a time; default 20. */
   connections?: number;
+  /** Clients beside them that open a new connection for each request; default 0. */
+  fresh?: number;
   /** Pause between an answer and the connection's next request, in milliseconds; default 10. */
   pause?: number;
   /** A request without an answer for this long has failed, in milliseconds; default 5000. */
@@ -37,7 +39,7 @@ export interface Load {
  * the server closes at that moment is lost to a real visitor, so it counts as failed.
  */
 export function startLoad(options: LoadOptions): Load {
-  const { url, connections = 20, pause = 10, timeLimit = 5_000 } = options;
+  const { url, connections = 20, fresh = 0, pause = 10, timeLimit = 5_000 } = options;
   const counted = { sent: 0, failed: 0 };
   const failures: Record<string, number> = {};
   const versions: Record<string, number> = {};
@@ -51,9 +53,9 @@ export function startLoad(options: LoadOptions): Load {
     lastFailure = performance.now();
     firstFailure ||= lastFailure;
   };
-  const connection = async (): Promise<void> => {
+  const connection = async (keepAlive: boolean): Promise<void> => {
     // One socket each, so that a lost one costs no other connection.
-    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const agent = new http.Agent({ keepAlive, maxSockets: 1 });
     while (!stopping) {
       counted.sent++;
       const answer = await ask(url, agent, timeLimit);
@@ -63,7 +65,7 @@ export function startLoad(options: LoadOptions): Load {
     }
     agent.destroy();
   };
-  const running = Array.from({ length: connections }, connection);
+  const running = Array.from({ length: connections + fresh }, (_, at) => connection(at < connections));
 
   const result = (): LoadResult => ({
     ...counted,
