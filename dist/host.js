@@ -721,7 +721,39 @@ const ADDED_VARIABLES = new Set([
     'unique_id',
 ]);
 
+;// CONCATENATED MODULE: ./host/pm2/preload-args.js
+/** The directory in PM2_HOME that holds the preload, by which our argument is known whatever its version. */
+const PRELOAD_DIRECTORY = 'pm2-ssh-deploy';
+const OURS = new RegExp(`^--import=data:text/javascript,\\S*/${PRELOAD_DIRECTORY}/handover-`);
+/**
+ * The argument that loads `file`, absolute, and calls what it exports with `options`. Whatever fails, a file that is gone
+ * above all, leaves the app to start without it. For Node 18.18 and later.
+ */
+function preloadArgument(file, options) {
+    const path = file.replace(/[\\']/g, '\\$&').split('/').map(encodeURIComponent).join('/');
+    const given = Object.entries(options).map(([name, value]) => `${name}:${value}`);
+    return `--import=data:text/javascript,import{createRequire}from'node:module';try{createRequire('/')('${path}')({${given.join()}})}catch{}`;
+}
+/** Our preload among what Node is started with; null where there is none. */
+function preloadAmong(nodeArgs, nodeOptions) {
+    const inArgs = nodeArgs.find((argument) => OURS.test(argument));
+    if (inArgs !== undefined)
+        return { by: 'node_args', argument: inArgs };
+    const inOptions = (nodeOptions ?? '').split(' ').find((argument) => OURS.test(argument));
+    return inOptions === undefined ? null : { by: 'NODE_OPTIONS', argument: inOptions };
+}
+/** Node's arguments as the user gave them. */
+function ownArgs(nodeArgs) {
+    return nodeArgs.filter((argument) => !OURS.test(argument));
+}
+/** NODE_OPTIONS as the user gave it; undefined where that was nothing. */
+function ownOptions(nodeOptions) {
+    const own = (nodeOptions ?? '').split(' ').filter((argument) => !OURS.test(argument));
+    return own.join(' ') === '' ? undefined : own.join(' ');
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/list.js
+
 
 
 /** The variable that carries the id of the deploy that an instance runs. */
@@ -739,6 +771,8 @@ function parseList(list) {
 function instanceOf(entry) {
     const pm2 = isRecord(entry.pm2_env) ? entry.pm2_env : {};
     const env = isRecord(pm2.env) ? pm2.env : {};
+    const variables = variablesOf(pm2, env, list_text(entry.name) ?? '');
+    const nodeArgs = words(pm2.node_args);
     const settings = {};
     for (const key of SETTINGS) {
         const value = pm2[key];
@@ -759,10 +793,11 @@ function instanceOf(entry) {
         cwd: list_text(pm2.pm_cwd) ?? '',
         script: list_text(pm2.pm_exec_path) ?? '',
         args: words(pm2.args),
-        nodeArgs: words(pm2.node_args),
+        nodeArgs: ownArgs(nodeArgs),
+        preload: preloadAmong(nodeArgs, variables.NODE_OPTIONS),
         interpreter: list_text(pm2.exec_interpreter) ?? 'node',
         execMode: list_text(pm2.exec_mode)?.startsWith('cluster') ? 'cluster' : 'fork',
-        env: variablesOf(pm2, env, list_text(entry.name) ?? ''),
+        env: withoutPreload(variables),
         instances: (pm2.instances ?? null),
         waitReady: pm2.wait_ready === true,
         listenTimeout: number(pm2.listen_timeout),
@@ -798,6 +833,10 @@ function variablesOf(pm2, env, name) {
             variables[key] = String(value);
     }
     return variables;
+}
+function withoutPreload({ NODE_OPTIONS, ...variables }) {
+    const own = ownOptions(NODE_OPTIONS);
+    return own === undefined ? variables : { ...variables, NODE_OPTIONS: own };
 }
 function instanceVariable(pm2) {
     return list_text(pm2.instance_var) ?? 'NODE_APP_INSTANCE';
@@ -1908,7 +1947,7 @@ async function remote_nameOf(git, repository) {
 
 
 /** Refs of ours, so that what was fetched is not garbage to git. */
-const OURS = 'refs/pm2-ssh-deploy';
+const fetch_OURS = 'refs/pm2-ssh-deploy';
 const FETCH = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules'];
 /** Makes an empty repository at git's directory that knows where it came from. */
 async function createRepository(git, url, format) {
@@ -1929,12 +1968,12 @@ async function fetchCommit(git, { ref, repository }, access) {
     if (sha !== null) {
         if (await has(git, sha))
             return sha;
-        const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
+        const direct = await remote.attempt(FETCH, [`+${sha}:${fetch_OURS}/${sha}`]);
         if (direct.code === 0)
             return sha;
     }
     // Some servers hand out a commit only as part of a branch or tag.
-    const all = [`+refs/heads/*:${OURS}/heads/*`, `+refs/tags/*:${OURS}/tags/*`];
+    const all = [`+refs/heads/*:${fetch_OURS}/heads/*`, `+refs/tags/*:${fetch_OURS}/tags/*`];
     await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
     const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
     if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
@@ -1991,9 +2030,9 @@ async function lookUp(remote, ref) {
 }
 /** Keeps refs of ours for the given commits alone. */
 async function pruneRefs(git, keep) {
-    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', OURS]);
-    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(OURS.length + 1)));
-    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${OURS}/${sha} ${sha}\n`]));
+    const listing = await git.attempt(['for-each-ref', '--format=%(refname)%00', fetch_OURS]);
+    const stale = splitZ(listing.stdout.replace(/\n/g, '')).filter((name) => !keep.includes(name.slice(fetch_OURS.length + 1)));
+    const updates = keep.flatMap((sha) => (sha === null ? [] : [`update ${fetch_OURS}/${sha} ${sha}\n`]));
     await git.attempt(['update-ref', '--stdin'], {
         input: stale
             .map((name) => `delete ${name}\n`)

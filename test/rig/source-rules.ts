@@ -28,7 +28,7 @@ const FLOORS: Record<string, readonly (readonly string[])[]> = {
     ['program', 'state'],
     ['context.ts'],
     ['health', 'build'],
-    ['canary'],
+    ['canary', 'handover'],
     ['deploy'],
     ['look'],
     ['main.ts'],

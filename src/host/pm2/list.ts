@@ -1,5 +1,6 @@
 import { DeployFailure } from '../system/failure.ts';
 import { ADDED_VARIABLES, PM2_FIELDS, SETTINGS } from './fields.ts';
+import { ownArgs, ownOptions, type Preload, preloadAmong } from './preload-args.ts';
 import type { Rpc } from './rpc.ts';
 
 /** The variable that carries the id of the deploy that an instance runs. */
@@ -27,7 +28,9 @@ export interface Instance {
   /** Absolute. */
   script: string;
   args: string[];
+  /** Without our preload, as `env` is. */
   nodeArgs: string[];
+  preload: Preload | null;
   interpreter: string;
   execMode: 'cluster' | 'fork';
   /** The variables that the user or the shell gave the app, without those that PM2 adds. Secret. */
@@ -71,6 +74,8 @@ type Fields = Record<string, unknown>;
 function instanceOf(entry: Fields): Instance {
   const pm2 = isRecord(entry.pm2_env) ? entry.pm2_env : {};
   const env = isRecord(pm2.env) ? pm2.env : {};
+  const variables = variablesOf(pm2, env, text(entry.name) ?? '');
+  const nodeArgs = words(pm2.node_args);
   const settings: Record<string, Json> = {};
   for (const key of SETTINGS) {
     const value = pm2[key];
@@ -90,10 +95,11 @@ function instanceOf(entry: Fields): Instance {
     cwd: text(pm2.pm_cwd) ?? '',
     script: text(pm2.pm_exec_path) ?? '',
     args: words(pm2.args),
-    nodeArgs: words(pm2.node_args),
+    nodeArgs: ownArgs(nodeArgs),
+    preload: preloadAmong(nodeArgs, variables.NODE_OPTIONS),
     interpreter: text(pm2.exec_interpreter) ?? 'node',
     execMode: text(pm2.exec_mode)?.startsWith('cluster') ? 'cluster' : 'fork',
-    env: variablesOf(pm2, env, text(entry.name) ?? ''),
+    env: withoutPreload(variables),
     instances: (pm2.instances ?? null) as Json,
     waitReady: pm2.wait_ready === true,
     listenTimeout: number(pm2.listen_timeout),
@@ -129,6 +135,11 @@ function variablesOf(pm2: Fields, env: Fields, name: string): Record<string, str
     if (isScalar(value) && !added(key, value)) variables[key] = String(value);
   }
   return variables;
+}
+
+function withoutPreload({ NODE_OPTIONS, ...variables }: Record<string, string>): Record<string, string> {
+  const own = ownOptions(NODE_OPTIONS);
+  return own === undefined ? variables : { ...variables, NODE_OPTIONS: own };
 }
 
 function instanceVariable(pm2: Fields): string {
