@@ -74,11 +74,12 @@ const STATES = [
     'rollback-failed',
 ];
 /** What the action was asked to do. `check` and `status` change nothing. */
-const MODES = (/* unused pure expression or super */ null && (['deploy', 'rollback', 'check', 'status']));
+const MODES = ['deploy', 'rollback', 'check', 'status'];
 /** Whether nothing is changed on the host, so that nothing is left to be ended either. */
 function looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
+const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -100,6 +101,69 @@ function warn(log, text) {
 
 ;// CONCATENATED MODULE: external "node:crypto"
 const external_node_crypto_namespaceObject = require("node:crypto");
+;// CONCATENATED MODULE: ./host/system/checked.js
+/** A value is not what it has to be. */
+class Misshapen extends Error {
+    constructor(at, takes) {
+        super(`${at === '' ? 'it' : at} is not ${takes}`);
+        this.name = 'Misshapen';
+    }
+}
+const checked_text = (value, at) => {
+    if (typeof value !== 'string')
+        throw new Misshapen(at, 'a text');
+    return value;
+};
+const number = (value, at) => {
+    if (typeof value !== 'number' || !Number.isFinite(value))
+        throw new Misshapen(at, 'a number');
+    return value;
+};
+const flag = (value, at) => {
+    if (typeof value !== 'boolean')
+        throw new Misshapen(at, 'true or false');
+    return value;
+};
+function oneOf(values) {
+    return (value, at) => {
+        const found = values.find((known) => known === value);
+        if (found === undefined)
+            throw new Misshapen(at, `one of ${values.join(', ')}`);
+        return found;
+    };
+}
+function orNull(check) {
+    return (value, at) => (value === null ? null : check(value, at));
+}
+function listOf(check) {
+    return (value, at) => {
+        if (!Array.isArray(value))
+            throw new Misshapen(at, 'a list');
+        return value.map((item, index) => check(item, `${at}[${index}]`));
+    };
+}
+/** Any names, each with a T. */
+function mapOf(check) {
+    return (value, at) => {
+        const entries = Object.entries(object(value, at));
+        return Object.fromEntries(entries.map(([name, item]) => [name, check(item, `${at}.${name}`)]));
+    };
+}
+/** These names, each with its own check; what else is there is left out. */
+function fields(checks) {
+    return (value, at) => {
+        const given = object(value, at);
+        const names = Object.keys(checks);
+        const taken = names.map((name) => [name, checks[name](given[name], at === '' ? name : `${at}.${name}`)]);
+        return Object.fromEntries(taken);
+    };
+}
+const object = (value, at) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+        throw new Misshapen(at, 'an object');
+    return value;
+};
+
 ;// CONCATENATED MODULE: ./host/system/failure.js
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
 class DeployFailure extends Error {
@@ -327,7 +391,184 @@ class LineSplitter {
 }
 _LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
 
+;// CONCATENATED MODULE: ./host/system/durable.js
+
+
+/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
+function writeDurably(file, text) {
+    const aside = `${file}.new`;
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+    try {
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+        try {
+            writeWhole(descriptor, text);
+            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        throw error;
+    }
+    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+}
+/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
+function appendDurably(file, text) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+    try {
+        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+        try {
+            writeWhole(descriptor, text);
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            throw error;
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+function writeWhole(descriptor, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
+}
+function syncDirectory(directory) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The file's text, or null where there is none. */
+function readIfThere(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/system/lock.js
+
+
+
+
+function descriptorsOf(held) {
+    return [...held].map(({ descriptor }) => descriptor);
+}
+const RETRY_EVERY = 500;
+/**
+ * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
+ * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
+ * `note` is where the holder says who it is; it is information only, and never decides. The lock is in `held` until
+ * it is released.
+ */
+async function takeLock(held, directory, note, run, wait) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    const deadline = performance.now() + wait.timeLimit;
+    let told = '';
+    try {
+        while (!tryLock(descriptor)) {
+            const holder = describeHolder(note);
+            if (performance.now() >= deadline) {
+                throw new DeployFailure(`Another deploy holds the lock of ${directory}: ${holder}. It was waited for ${Math.round(wait.timeLimit / 1000)} s (lock-timeout).`, {
+                    remedy: 'Let it end, or cancel it, and run this job again. A lock is never broken: it ends with its holder.',
+                });
+            }
+            if (holder !== told)
+                wait.onWait(`Waiting for the lock of ${directory}: held by ${holder}.`);
+            told = holder;
+            await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+        }
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        throw error;
+    }
+    try {
+        writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
+    }
+    catch {
+        // On a full disk nobody is told who holds it; held it is all the same.
+    }
+    const lock = {
+        descriptor,
+        release() {
+            held.delete(lock);
+            (0,external_node_fs_namespaceObject.rmSync)(note, { force: true });
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        },
+    };
+    held.add(lock);
+    return lock;
+}
+/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
+function holderOf(directory, note) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)(directory))
+        return null;
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        // Had for an instant where it is free: whoever asks just then asks again.
+        return tryLock(descriptor) ? null : describeHolder(note);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
+function tryLock(descriptor) {
+    const result = (0,external_node_child_process_namespaceObject.spawnSync)('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
+    if (result.error) {
+        throw new DeployFailure("The command 'flock' is not on this host.", {
+            remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine), which bring it.',
+            cause: result.error,
+        });
+    }
+    const complaint = result.stderr.toString().trim();
+    if (result.status !== 0 && complaint !== '')
+        throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
+    return result.status === 0;
+}
+function describeHolder(note) {
+    try {
+        const { run, since } = JSON.parse(readIfThere(note) ?? '');
+        return `${run.actor}, ${run.url}, since ${since}`;
+    }
+    catch {
+        return "another user's process, or one that left no name ('lslocks' on the server shows it)";
+    }
+}
+function pause(ms, cancel) {
+    return new Promise((resolve, reject) => {
+        const onAbort = () => {
+            clearTimeout(timer);
+            reject(cancel.reason);
+        };
+        const timer = setTimeout(() => {
+            cancel.removeEventListener('abort', onAbort);
+            resolve();
+        }, Math.max(ms, 0));
+        if (cancel.aborted)
+            onAbort();
+        else
+            cancel.addEventListener('abort', onAbort, { once: true });
+    });
+}
+
 ;// CONCATENATED MODULE: ./host/git/git.js
+
 
 
 /**
@@ -349,7 +590,7 @@ function gitIn(directory, options) {
         const env = access?.environment(own) ?? own;
         const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
         // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
-        const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
+        const holds = REMOTE.has(args[0] ?? '') ? [] : descriptorsOf(options.locks);
         const { timeLimit, cancel } = options;
         const runOptions = {
             cwd: directory,
@@ -357,7 +598,7 @@ function gitIn(directory, options) {
             timeLimit,
             ...(cancel && { cancel }),
             ...(input !== undefined && { input }),
-            ...(holds !== undefined && { holds: [holds] }),
+            holds,
         };
         return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
     };
@@ -452,11 +693,13 @@ function splitZ(text) {
 
 
 
+
+const headCheck = fields({ sha: orNull(checked_text), branch: orNull(checked_text) });
 /** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
 async function inspectCheckout(live, git) {
     if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
         return 'absent';
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(live, '.git'))) {
+    if (!isCheckout(live)) {
         throw new DeployFailure(`${live} holds files but is no git checkout.`, {
             remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
         });
@@ -469,7 +712,14 @@ async function inspectCheckout(live, git) {
     }
     return 'checkout';
 }
+/** Whether the directory is the top of a checkout, or of a worktree. */
+function isCheckout(directory) {
+    return exists((0,external_node_path_namespaceObject.join)(directory, '.git'));
+}
+/** Of the checkout that `git` works in; nothing where there is none yet. */
 async function readHead(git) {
+    if (!isCheckout(git.directory))
+        return { sha: null, branch: null };
     const [commit, branch] = await Promise.all([
         git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
         git.attempt(['symbolic-ref', '--quiet', 'HEAD']),
@@ -780,16 +1030,16 @@ function instanceOf(entry) {
             settings[key] = value;
     }
     return {
-        pmId: number(entry.pm_id) ?? number(pm2.pm_id) ?? -1,
+        pmId: list_number(entry.pm_id) ?? list_number(pm2.pm_id) ?? -1,
         name: list_text(entry.name) ?? list_text(pm2.name) ?? '',
-        instanceNumber: number(pm2[instanceVariable(pm2)]),
+        instanceNumber: list_number(pm2[instanceVariable(pm2)]),
         namespace: list_text(pm2.namespace) ?? 'default',
-        pid: number(entry.pid) ?? 0,
+        pid: list_number(entry.pid) ?? 0,
         status: list_text(pm2.status) ?? 'unknown',
-        restartTime: number(pm2.restart_time) ?? 0,
-        unstableRestarts: number(pm2.unstable_restarts) ?? 0,
-        createdAt: number(pm2.created_at) ?? 0,
-        pmUptime: number(pm2.pm_uptime) ?? 0,
+        restartTime: list_number(pm2.restart_time) ?? 0,
+        unstableRestarts: list_number(pm2.unstable_restarts) ?? 0,
+        createdAt: list_number(pm2.created_at) ?? 0,
+        pmUptime: list_number(pm2.pm_uptime) ?? 0,
         cwd: list_text(pm2.pm_cwd) ?? '',
         script: list_text(pm2.pm_exec_path) ?? '',
         args: words(pm2.args),
@@ -800,8 +1050,8 @@ function instanceOf(entry) {
         env: withoutPreload(variables),
         instances: (pm2.instances ?? null),
         waitReady: pm2.wait_ready === true,
-        listenTimeout: number(pm2.listen_timeout),
-        killTimeout: number(pm2.kill_timeout),
+        listenTimeout: list_number(pm2.listen_timeout),
+        killTimeout: list_number(pm2.kill_timeout),
         autorestart: pm2.autorestart !== false,
         watch: (pm2.watch ?? false),
         errLogPath: list_text(pm2.pm_err_log_path),
@@ -851,7 +1101,7 @@ function list_text(value) {
     return typeof value === 'string' ? value : null;
 }
 /** PM2 keeps numbers that were given as text as text. */
-function number(value) {
+function list_number(value) {
     const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : null;
 }
@@ -866,6 +1116,12 @@ function words(value) {
 
 
 
+
+/** What was written as JSON is JSON again: only what we rely on is looked at. */
+const deployApp = (value, at) => {
+    const known = fields({ name: checked_text, cwd: checked_text, env: object })(value, at);
+    return { ...object(value, at), ...known };
+};
 /** Whether a script only starts another one, and hands no signal on to it: a bare word, or the file that PM2 finds for it. */
 function isPackageManager(script) {
     return /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/.test((0,external_node_path_namespaceObject.basename)(script));
@@ -1074,76 +1330,54 @@ function secretsOfApp(app) {
     return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
 }
 
-;// CONCATENATED MODULE: ./host/system/durable.js
+;// CONCATENATED MODULE: ./host/system/versioned.js
 
 
-/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
-function writeDurably(file, text) {
-    const aside = `${file}.new`;
-    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+
+/** Returns once it is on disk. */
+function writeVersioned(file, format, value) {
+    writeDurably(file, JSON.stringify({ version: format.readers.length, ...value }));
+}
+/** Null where there is no such file. Throws a `DeployFailure` where it cannot be understood, and leaves it as it is. */
+function readVersioned(file, format) {
+    const json = readIfThere(file);
+    return json === null ? null : parseVersioned(json, file, format);
+}
+/** `from` names the text in an error. The text itself may hold secrets, and no error quotes it. */
+function parseVersioned(json, from, { what, readers }) {
+    let value;
     try {
-        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
-        try {
-            writeWhole(descriptor, text);
-            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+        value = object(JSON.parse(json), '');
+    }
+    catch {
+        throw damaged(what, from, 'it holds no JSON object');
+    }
+    const version = value.version ?? 1;
+    const reader = typeof version === 'number' ? readers[version - 1] : undefined;
+    if (reader === undefined)
+        throw unknownFormat(what, from, version, readers.length);
+    try {
+        return reader(value, '');
     }
     catch (error) {
-        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        if (error instanceof Misshapen)
+            throw damaged(what, from, error.message);
         throw error;
     }
-    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
 }
-/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
-function appendDurably(file, text) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
-    try {
-        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
-        try {
-            writeWhole(descriptor, text);
-        }
-        catch (error) {
-            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
-            throw error;
-        }
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
+function damaged(what, from, why) {
+    return new DeployFailure(`${what}, ${from}, is damaged: ${why}.`, {
+        remedy: 'Restore it from a backup. Without one, make sure that the app runs as it should, move its directory away, and run the job again.',
+    });
 }
-/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
-function writeWhole(descriptor, text) {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;)
-        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
-}
-function syncDirectory(directory) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
-    try {
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The file's text, or null where there is none. */
-function readIfThere(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
-    }
+function unknownFormat(what, from, version, newest) {
+    return new DeployFailure(`${what}, ${from}, has format ${JSON.stringify(version)}. This version of the action reads formats 1 to ${newest}.`, {
+        remedy: 'A newer version of the action wrote it. Deploy with that version, or a newer one.',
+    });
 }
 
 ;// CONCATENATED MODULE: ./host/swap/record.js
+
 
 
 /** Records of what builds made lie in the app's state directory under such names. */
@@ -1151,14 +1385,39 @@ const RECORD_PREFIX = 'built-';
 /** Puts the record of one deploy's build on disk and returns its name. */
 function saveRecord(state, deployId, generated) {
     const name = `${RECORD_PREFIX}${deployId}.json`;
-    writeDurably((0,external_node_path_namespaceObject.join)(state, name), JSON.stringify(generated));
+    writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
     return name;
 }
 /** Null where no deploy of ours made what is there. */
 function loadRecord(state, name) {
-    const text = name === null ? null : readIfThere((0,external_node_path_namespaceObject.join)(state, name));
-    return text === null ? null : JSON.parse(text);
+    return name === null ? null : readVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT);
 }
+/** A list of fixed length, as a `[path, names]` is. */
+function tuple(value, at, length) {
+    if (!Array.isArray(value) || value.length !== length)
+        throw new Misshapen(at, `a list of ${length}`);
+    return value;
+}
+const directory = (value, at) => {
+    const [path, names] = tuple(value, at, 2);
+    return [checked_text(path, at), listOf(checked_text)(names, at)];
+};
+const single = (value, at) => {
+    const [path, size, mtimeNs, content] = tuple(value, at, 4);
+    return [checked_text(path, at), number(size, at), checked_text(mtimeNs, at), orNull(checked_text)(content, at)];
+};
+const FORMAT = {
+    what: 'The record of what a build made',
+    readers: [
+        fields({
+            roots: listOf(checked_text),
+            directories: listOf(directory),
+            singles: listOf(single),
+            rewritten: mapOf(checked_text),
+            deleted: listOf(checked_text),
+        }),
+    ],
+};
 
 ;// CONCATENATED MODULE: ./host/swap/tree.js
 
@@ -1210,7 +1469,7 @@ function recordGenerated(staging, tracked) {
                 if (!hasTracked)
                     names.push(entry.name);
                 if (watched)
-                    singles.push(single(staging, path));
+                    singles.push(tree_single(staging, path));
             }
         }
         if (!hasTracked)
@@ -1243,7 +1502,7 @@ function tree_contentOf(file, stat) {
         return null;
     return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
 }
-function single(staging, path) {
+function tree_single(staging, path) {
     const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
     return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
 }
@@ -2137,6 +2396,7 @@ async function submodulesOf(git) {
 ;// CONCATENATED MODULE: ./host/system/processes.js
 
 
+
 /**
  * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
  * Together with the pid it names a process for good: a reused pid has another start.
@@ -2201,6 +2461,7 @@ function bootId() {
         return '';
     }
 }
+const moment = fields({ boot: checked_text, ticks: number });
 function momentNow() {
     return { boot: bootId(), ticks: ticksNow() };
 }
@@ -3826,541 +4087,90 @@ function remove(path) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/state/current.js
-
-
-
-const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
-function saveCurrent(state, current) {
-    writeDurably(file(state), JSON.stringify(current));
-}
-function removeCurrent(state) {
-    (0,external_node_fs_namespaceObject.rmSync)(file(state), { force: true });
-}
-/** Null where no deploy of ours was ever committed. */
-function loadCurrent(state) {
-    const text = readIfThere(file(state));
-    return text === null ? null : JSON.parse(text);
-}
-
-;// CONCATENATED MODULE: ./host/state/transaction.js
-
-
-
-const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
-/** Returns once it is on disk. */
-function saveTransaction(state, transaction) {
-    writeDurably(transaction_file(state), JSON.stringify(transaction));
-}
-function loadTransaction(state) {
-    const text = readIfThere(transaction_file(state));
-    return text === null ? null : JSON.parse(text);
-}
-/** When it was last put on disk, in milliseconds since 1970. */
-function transactionSavedAt(state) {
-    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
-}
-
-;// CONCATENATED MODULE: ./host/swap/rename.js
-
-const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
-function rename_statOf(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOTDIR')
-            return null;
-        throw error;
-    }
-}
-/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
-function isSameFile(one, other) {
-    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
-}
-/**
- * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
- * file that is written at this very moment, so that a file is first given its second name and then loses its first.
- */
-function renameIfFree(from, to, onStep) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
-    try {
-        if (stat.isFile()) {
-            if (addName(from, to)) {
-                onStep();
-                removeName(from, onStep);
-                return true;
-            }
-            if (rename_statOf(to) !== null)
-                return false;
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(from, to);
-    }
-    catch (error) {
-        if (IN_THE_WAY.has(codeOf(error)))
-            return false;
-        throw error;
-    }
-    onStep();
-    return true;
-}
-function removeName(path, onStep) {
-    (0,external_node_fs_namespaceObject.unlinkSync)(path);
-    onStep();
-}
-function codeOf(error) {
-    return error.code ?? '';
-}
-/** False where the filesystem, or a rule about other users' files, allows no second name. */
-function addName(file, name) {
-    try {
-        (0,external_node_fs_namespaceObject.linkSync)(file, name);
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EEXIST')
-            throw error;
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/swap/swap.js
+;// CONCATENATED MODULE: ./host/state/journal.js
 
 
 
 
 
-
-/** A path that is written again each time that it is set aside is given up after this many times. */
-const TRIES = 100;
-/** So many things of one path can be set aside. */
-const ASIDES = 10_000;
-/**
- * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
- * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
- * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
- * for good; then `swapBackward` restores.
- */
-function swapForward(places, ops, onStep = () => { }) {
-    return swap_carryOut(places, ops, onStep, forward);
+/** Who an entry is about, from whatever knows it: a plan, or a transaction. */
+function subjectOf({ deployId, mode, run }, sha) {
+    return { deploy: deployId, mode, run, sha };
 }
-/** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
-function swapBackward(places, ops, onStep = () => { }) {
-    return swap_carryOut(places, [...ops].reverse(), onStep, backward);
-}
-/** Whether every path of the list has gone to where the new version wants it, and none came back. */
-function isForward({ staging, kept }, ops) {
-    return ops.every((op) => (!op.staging || rename_statOf(`${staging}/${op.path}`) === null) &&
-        (!op.live || rename_statOf(`${kept}/${op.path}`) !== null));
-}
-/**
- * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
- * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.
- */
-function checkSwap(places, ops) {
-    const device = rename_statOf(places.staging)?.dev;
-    for (const { path, live, staging } of ops) {
-        const refuse = (what, remedy = 'Run the job again.') => {
-            throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
-        };
-        const here = rename_statOf(`${places.live}/${path}`);
-        if ((here !== null) !== live)
-            refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
-        if ((rename_statOf(`${places.staging}/${path}`) !== null) !== staging)
-            refuse('has changed in the finished build');
-        if (rename_statOf(`${places.kept}/${path}`) !== null)
-            refuse('was replaced already');
-        if (here !== null && here.dev !== device)
-            refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
-        // A directory's own entry `..` changes when it moves to another parent.
-        const mustWrite = [
-            (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
-            ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
-        ];
-        if (!mustWrite.every(isWritable))
-            refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
-    }
-}
-function swap_carryOut({ live, staging, kept }, ops, onStep, direction) {
-    const work = { kept, reappeared: new Set(), onStep };
-    for (const op of ops) {
-        const { path } = op;
-        if (path.split('/').some((name) => ['', '.', '..', '.git'].includes(name)))
-            throw new Error(`${JSON.stringify(path)} can be no path of a swap`);
-        const spot = { path, live: `${live}/${path}`, staging: `${staging}/${path}`, kept: `${kept}/${path}` };
-        try {
-            direction(work, spot, op);
-        }
-        catch (error) {
-            if (error instanceof DeployFailure)
-                throw error;
-            const message = `${JSON.stringify(path)} could not be swapped: ${error.message}`;
-            throw new DeployFailure(message, { cause: error });
-        }
-    }
-    const parents = [...parentsOf(ops.map(({ path }) => path))];
-    if (direction === backward)
-        removeEmptied(kept, parents);
-    for (const parent of parents) {
-        for (const root of [live, staging, kept])
-            attempt(() => syncDirectory(`${root}/${parent}`));
-    }
-    return { reappeared: [...work.reappeared] };
-}
-/**
- * What is where tells how far a path has come. Where two places name one file, a kill came between the two halves of
- * `renameIfFree`: the second half is made up for, or the first undone. Hard links that were there before do not look
- * like that, since there is never both a kept and a coming file beside a live one otherwise.
- */
-function forward(work, spot, op) {
-    const kept = op.live ? rename_statOf(spot.kept) : null;
-    const coming = op.staging ? rename_statOf(spot.staging) : null;
-    let here = rename_statOf(spot.live);
-    if (isSameFile(kept, here) && (coming !== null || !op.staging)) {
-        removeName(spot.live, work.onStep);
-        here = null;
-    }
-    if (!op.staging) {
-        // What is in live beside a kept one came up after it: the new version has nothing that could be in its way.
-        if (here !== null && kept === null)
-            keep(work, spot);
-        return;
-    }
-    if (coming === null) {
-        if (op.live ? kept === null : here === null)
-            throw gone(spot, 'the finished build');
-        return;
-    }
-    if (isSameFile(here, coming) && (kept !== null || !op.live)) {
-        removeName(spot.staging, work.onStep);
-        return;
-    }
-    if (op.live && kept === null) {
-        if (here === null)
-            throw gone(spot, 'the live directory');
-        keep(work, spot);
-    }
-    place(work, spot, spot.staging);
-}
-function backward(work, spot, op) {
-    const kept = op.live ? rename_statOf(spot.kept) : null;
-    // Never kept, or restored already: what is in live is not the new version's.
-    if (op.live && kept === null)
-        return;
-    const returned = op.staging ? rename_statOf(spot.staging) : null;
-    const here = rename_statOf(spot.live);
-    if (isSameFile(here, returned))
-        removeName(spot.live, work.onStep);
-    else if (isSameFile(here, kept) && (returned !== null || !op.staging)) {
-        removeName(spot.kept, work.onStep);
-        return;
-    }
-    else if (here !== null && op.staging && returned === null) {
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.staging), { recursive: true });
-        (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.staging);
-        work.onStep();
-    }
-    if (kept === null)
-        return;
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.live), { recursive: true });
-    place(work, spot, spot.kept);
-}
-function keep(work, spot) {
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.kept), { recursive: true });
-    (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.kept);
-    work.onStep();
-}
-/** Moves something into live. The app may write there at any moment: that is set aside first, as often as it comes. */
-function place(work, spot, from) {
-    for (let tries = 0; tries < TRIES; tries++) {
-        if (rename_statOf(spot.live) !== null)
-            setAside(work, spot);
-        if (renameIfFree(from, spot.live, work.onStep))
-            return;
-    }
-    throw new DeployFailure(`${JSON.stringify(spot.path)} was written again each time that it was replaced.`, {
-        remedy: 'Stop what writes there, and run the job again.',
-    });
-}
-function setAside(work, spot) {
-    for (let n = 0; n < ASIDES; n++) {
-        const aside = `${work.kept}.reappeared${n === 0 ? '' : `.${n}`}/${spot.path}`;
-        try {
-            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(aside), { recursive: true });
-            if (rename_statOf(aside) !== null)
-                continue;
-            (0,external_node_fs_namespaceObject.renameSync)(spot.live, aside);
-        }
-        catch (error) {
-            if (codeOf(error) === 'ENOENT')
+const runCheck = fields({
+    repository: checked_text,
+    id: checked_text,
+    attempt: checked_text,
+    url: checked_text,
+    actor: checked_text,
+});
+const entryCheck = fields({
+    deploy: checked_text,
+    // The first entries of 0.1 have none, and are of a deploy.
+    mode: (value = 'deploy', at) => oneOf(MODES)(value, at),
+    run: runCheck,
+    sha: orNull(checked_text),
+    state: oneOf(STATES),
+    at: checked_text,
+    outcome: orNull(oneOf(OUTCOMES)),
+    reason: orNull(checked_text),
+});
+/** Of one line. */
+const journal_FORMAT = { what: 'A line of the journal', readers: [entryCheck] };
+/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
+const LONGEST = 1_000;
+const KEPT = 100;
+/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
+function openJournal(state) {
+    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
+    const read = () => parseJournal(readIfThere(file) ?? '', file);
+    const write = (subject, state, outcome, reason = null) => {
+        const { deploy, mode, run, sha } = subject;
+        const at = new Date().toISOString();
+        // A line that a power cut tore has no end: the next one must not continue it.
+        const torn = !(readIfThere(file) ?? '\n').endsWith('\n');
+        appendDurably(file, `${torn ? '\n' : ''}${lineOf({ deploy, mode, run, sha, state, at, outcome, reason })}`);
+    };
+    return {
+        enter: (subject, state, reason) => write(subject, state, null, reason),
+        end: (subject, state, outcome, reason) => write(subject, state, outcome, reason),
+        entries: read,
+        trim() {
+            const entries = read();
+            if (entries.length <= LONGEST)
                 return;
-            // An earlier one stands where a parent is needed.
-            if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'EEXIST')
-                continue;
-            throw error;
-        }
-        work.reappeared.add(spot.path);
-        work.onStep();
-        return;
-    }
+            const ended = entries.filter(({ outcome }) => outcome !== null);
+            // Separately, so that a row of failures does not push out the versions that a rollback can go to.
+            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
+            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
+            const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
+            writeDurably(file, kept.map(lineOf).join(''));
+        },
+    };
 }
-function gone(spot, where) {
-    return new DeployFailure(`${JSON.stringify(spot.path)} has gone from ${where} in the middle of the swap.`);
+function lineOf(entry) {
+    return `${JSON.stringify({ version: journal_FORMAT.readers.length, ...entry })}\n`;
 }
-/** The parents that `keep` made are empty once everything is back. */
-function removeEmptied(kept, parents) {
-    const deepestFirst = parents.filter((path) => path !== '').sort((a, b) => b.length - a.length);
-    for (const parent of deepestFirst)
-        attempt(() => (0,external_node_fs_namespaceObject.rmdirSync)(`${kept}/${parent}`));
+function parseJournal(content, file) {
+    const lines = content.split('\n').filter((line) => line !== '');
+    // A power cut tears a line; what it held was never relied upon.
+    return lines.filter(isJson).map((line) => parseVersioned(line, file, journal_FORMAT));
 }
-/** For what is well meant and may fail: a directory that is not there, a filesystem that cannot sync one. */
-function attempt(work) {
+function isJson(line) {
     try {
-        work();
-    }
-    catch {
-        // Nothing depends on it.
-    }
-}
-function isWritable(directory) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        JSON.parse(line);
         return true;
     }
     catch {
         return false;
     }
 }
-
-;// CONCATENATED MODULE: external "node:util"
-const external_node_util_namespaceObject = require("node:util");
-;// CONCATENATED MODULE: ./host/pm2/config-change.js
-
-
-
-
-
-
-/** Compares what runs with the config. `last` is the config of the deploy that was verified last, where there is one. */
-function configChanges(config, instances, last) {
-    return config.map((app) => {
-        const running = inOrder(instances.filter((one) => one.name === app.name && !one.module));
-        const old = last.find(({ name }) => name === app.name) ?? null;
-        const removed = old === null ? [] : removable(running, namesOf(old), namesOf(app));
-        return { app, running, removed, change: changeOf(app, running, old, removed) };
-    });
-}
-function changeOf(app, running, last, removed) {
-    const [first] = running;
-    if (first === undefined)
-        return { kind: 'nothing' };
-    const structure = structuralReasons(app, first, last);
-    const settings = [
-        ...unappliedSettings(app, running),
-        ...(last === null ? [] : changedSettings(app, last)),
-        ...removed.map((name) => `variable ${name} removed`),
-    ];
-    if (structure.length > 0)
-        return { kind: 'recreate', outage: outageOf(app, running), reasons: [...structure, ...settings] };
-    const { count } = expectedInstances(app);
-    if (count !== running.length) {
-        const byHand = last !== null && expectedInstances(last).count === count;
-        const reason = `instances ${running.length} -> ${count}${byHand ? ' (changed on the server; the file decides)' : ''}`;
-        const by = Math.abs(count - running.length);
-        return { kind: count > running.length ? 'scale up' : 'scale down', by, reasons: [reason, ...settings] };
-    }
-    return settings.length > 0 ? { kind: 'reload', reasons: settings } : { kind: 'nothing' };
-}
-/** What is settled for good when PM2 starts an app. */
-function structuralReasons(app, first, last) {
-    const { mode } = expectedInstances(app);
-    const given = app.exec_mode ?? app.execMode ?? app.execute_command;
-    // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
-    const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
-    const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
-    for (const [name, byDefault] of [
-        ['instance_var', 'NODE_APP_INSTANCE'],
-        ['increment_var', null],
-    ]) {
-        const [old, now] = [first.settings[name] ?? byDefault, app[name] ?? byDefault];
-        if (old !== now)
-            reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
-    }
-    // It can be ended, but begins with a start alone.
-    if (watches(app.watch) && !watches(first.watch))
-        reasons.push('watch off -> on');
-    return reasons;
-}
-function watches(watch) {
-    return watch !== undefined && watch !== null && watch !== false && watch !== '';
-}
-/** Instances that PM2 watches, and is not to watch any more. */
-function watchedInVain({ app, running }) {
-    return watches(app.watch) ? [] : running.filter((one) => watches(one.watch));
-}
-/** Settings that PM2's own reload leaves, as far as what runs shows them. */
-function unappliedSettings(app, running) {
-    const script = scriptFile(app);
-    const differs = (find) => running.find(find);
-    const cwd = differs((one) => realOrSame(one.cwd) !== realOrSame(app.cwd));
-    const file = differs((one) => script !== null && realOrSame(one.script) !== realOrSame(script));
-    const waits = differs((one) => one.waitReady && (app.wait_ready ?? app.waitReady) !== true);
-    return [
-        ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
-        ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
-        ...(waits === undefined ? [] : ['wait_ready true -> false']),
-        ...(!watches(app.watch) && running.some((one) => watches(one.watch)) ? ['watch on -> off'] : []),
-    ];
-}
-/** PM2's own reload leaves these whatever the file says. */
-const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
-/** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
-const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|watch|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
-/** Settings that PM2's own reload leaves, of which only the two files tell. */
-function changedSettings(app, last) {
-    return [...new Set([...Object.keys(last), ...Object.keys(app)])]
-        .filter((name) => !NOT_REMOVED.test(name) && !(0,external_node_util_namespaceObject.isDeepStrictEqual)(app[name], last[name]))
-        .filter((name) => NEVER_APPLIED.test(name) || app[name] === undefined)
-        .map((name) => `${name} ${app[name] === undefined ? 'removed' : 'changed'}`);
-}
-/** Of these variables, those that an instance has and the new version has not. */
-function removable(running, candidates, kept) {
-    const present = new Set(running.flatMap(({ env }) => Object.keys(env)));
-    // A variable under the name of one of PM2's own fields cannot be told from that field.
-    return [...new Set(candidates)].filter((name) => present.has(name) && !kept.includes(name) && !PM2_FIELDS.has(name));
-}
-/** Variables that the config names, for whatever `--env`. */
-function namesOf(app) {
-    return Object.keys(app)
-        .filter((key) => key === 'env' || key.startsWith('env_'))
-        .flatMap((key) => Object.keys(app[key] ?? {}));
-}
-/** The numbers count, not PM2's ids: what an app does in its first instance alone must go on. */
-function inOrder(instances) {
-    const numberOf = ({ instanceNumber, pmId }) => instanceNumber ?? pmId;
-    return instances.sort((a, b) => numberOf(a) - numberOf(b) || a.pmId - b.pmId);
-}
-/** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
-function outageOf(app, running) {
-    return listenTimeoutOf(app) + Math.max(...running.map(killTimeoutOf));
-}
-/** What will be done about the differences, one sentence for each app that has any. */
-function foretell(changes) {
-    return changes.flatMap(({ app, change }) => {
-        if (change.kind === 'nothing')
-            return [];
-        const what = `'${app.name}': ${change.reasons.join('; ')}`;
-        switch (change.kind) {
-            case 'reload':
-                return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
-            case 'scale up':
-                return `${what}. ${change.by} will be added once the others run the new version.`;
-            case 'scale down':
-                return `${what}. The last ${change.by} will be removed once the others run the new version.`;
-            case 'recreate':
-                return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
-            default:
-                return [];
-        }
-    });
-}
-/** For `on-config-change: fail`. */
-function refuseChanges(changes) {
-    const found = changes.flatMap(({ app, change, running }) => change.kind === 'nothing'
-        ? []
-        : [{ what: `'${app.name}': ${change.reasons.join('; ')}`, command: commandFor(app, change, running) }]);
-    if (found.length === 0)
-        return;
-    throw new DeployFailure(`PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
-        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
-    });
-}
-function commandFor(app, change, running) {
-    const onlyCount = change.kind !== 'nothing' && change.reasons.length === 1;
-    if (change.kind === 'scale up' && onlyCount)
-        return `pm2 scale ${app.name} ${running.length + change.by}`;
-    if (change.kind === 'scale down' && onlyCount) {
-        // PM2's own scale would remove the first ones.
-        return `pm2 delete ${running
-            .slice(-change.by)
-            .map(({ pmId }) => pmId)
-            .join(' ')}`;
-    }
-    return `pm2 delete ${app.name}`;
-}
-
-;// CONCATENATED MODULE: ./host/deploy/fit.js
-
-
-
-/**
- * Refuses what PM2 runs beside a config that cannot be deployed over it. Gives what will be done beyond a reload, in
- * sentences.
- */
-function requireFit({ places, plan }, config, running, current) {
-    refuseForeign(places.live, running);
-    const changes = configChanges(config, running, current?.config ?? []);
-    if (plan.onConfigChange === 'fail')
-        refuseChanges(changes);
-    return foretell(changes);
-}
-/**
- * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
- * one takes the whole file.
- */
-function leftOut(live, last, config, all) {
-    const left = last.filter((name) => !config.some((app) => app.name === name));
-    return left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
-}
-/** What the file has left out would go on serving the old version. */
-function refuseLeftOut(running) {
-    if (running.length === 0)
-        return;
-    throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
-        remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
-    });
-}
-/** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
-function refuseForeign(live, instances) {
-    for (const { name, cwd } of instances) {
-        if (!isWithin(live, realOrSame(cwd))) {
-            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
-                remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
-            });
-        }
-    }
-}
-
-;// CONCATENATED MODULE: ./host/canary/listen-timeout.js
-
-
-/** A busy host boots the next instance more slowly than the canary. */
-const SLOWER = 1.5;
-/**
- * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
- * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
- */
-function withPatience(config, boots) {
-    const advice = [];
-    const patient = config.map((app) => {
-        const boot = boots.find(({ name }) => name === app.name);
-        const given = listenTimeoutOf(app);
-        if (boot === undefined || expectedInstances(app).mode === 'fork')
-            return app;
-        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
-        if (app.wait_ready === true && boot.readyMs === null) {
-            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
-            return app;
-        }
-        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
-        if (took === null || took * SLOWER <= given)
-            return app;
-        const enough = Math.ceil((took * 2) / 1000) * 1000;
-        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
-        return { ...app, listen_timeout: enough };
-    });
-    return { config: patient, advice };
+/** States in which PM2 or the live tree may be between two versions. */
+const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
+/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
+function unfinished(entries) {
+    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
+    return last !== undefined && OPEN.includes(last.state) ? last : null;
 }
 
 ;// CONCATENATED MODULE: ./host/swap/known-tree.js
@@ -4443,744 +4253,6 @@ function dropEmptied(top, removed) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/swap/strays.js
-
-
-
-
-/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
-function moveBack(from, to) {
-    try {
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
-        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
-    }
-    catch {
-        return false;
-    }
-}
-/**
- * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
- * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
- * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
- * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
- */
-function bringBack(from, live, version, ops) {
-    const strays = { brought: [], left: [] };
-    if (version.generated === null)
-        return strays;
-    const known = knownTree(version.tracked, version.generated, 'known');
-    const visit = (directory, old) => {
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
-            const path = `${directory}/${entry.name}`;
-            const there = old.entries.get(entry.name);
-            if (there?.kind === 'directory' && entry.isDirectory())
-                visit(path, there);
-            else if (there === undefined && entry.name !== '.git') {
-                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
-                strays[moved ? 'brought' : 'left'].push(path);
-            }
-        }
-    };
-    for (const { path } of ops) {
-        const there = at(known, path);
-        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
-            visit(path, there);
-    }
-    return strays;
-}
-
-;// CONCATENATED MODULE: ./host/deploy/bring-about.js
-
-
-
-/** For the daemon's own work beside the app's, in milliseconds. */
-const bring_about_MARGIN = 10_000;
-/**
- * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
- * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
- * point, since it goes by what really runs.
- */
-async function bringAbout(context, wanted, carryOut) {
-    const { pm2, clock } = context;
-    const { config, over } = wanted;
-    const all = await pm2.list();
-    const changes = configChanges(config, all, over?.last ?? []);
-    const recreated = changes.filter(({ change }) => change.kind === 'recreate');
-    const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
-    const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
-    for (const one of changes.flatMap(watchedInVain))
-        await pm2.unwatch(one);
-    const gone = recreated.flatMap(({ running }) => running);
-    await clock.book('pm2', () => pm2.remove(gone));
-    // On the way back the instances that are too many are of the version that failed.
-    if (over === null)
-        await shrink(context, config);
-    const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
-    await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
-    await grow(context, config);
-    await shrink(context, config);
-    await refuseLeft(context, config);
-}
-/** Starts PM2's command, and shows what it prints. */
-function runPm2({ pm2, log }, what, running) {
-    return pm2.startOrReload(what, running, (text) => {
-        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
-        if (!/^[│┌├└]|^host metrics/.test(text))
-            log({ type: 'output', from: 'pm2', text });
-    });
-}
-/** What ran before has all its variables in its config: any other is of the version that failed. */
-function notIn({ env }, running) {
-    return removable(running, running.flatMap((one) => Object.keys(one.env)), Object.keys(env));
-}
-/** A start anew would lose the variables that an app has from the shell of its first start, and add those of this session. */
-function withInherited({ app, removed }, before) {
-    const old = before.find(({ name }) => name === app.name);
-    if (old === undefined)
-        return app;
-    const inherited = Object.entries(old.env).filter(([name]) => !removed.includes(name));
-    return { ...app, env: { ...Object.fromEntries(inherited), ...app.env }, filter_env: [''] };
-}
-async function grow({ pm2, clock }, config) {
-    for (const { app, change, running } of configChanges(config, await pm2.list(), [])) {
-        const like = running.find(({ status }) => status === 'online');
-        if (change.kind !== 'scale up' || like === undefined)
-            continue;
-        const limit = swapTimeLimit(app, [], pm2.install.version) + bring_about_MARGIN;
-        for (let left = change.by; left > 0; left--) {
-            await clock.book('pm2', () => pm2.duplicate(like, limit));
-        }
-    }
-}
-async function shrink({ pm2, clock }, config) {
-    for (const { change, running } of configChanges(config, await pm2.list(), [])) {
-        if (change.kind === 'scale down')
-            await clock.book('pm2', () => pm2.remove(running.slice(-change.by)));
-    }
-}
-/** A PM2 that does not do what those do that are known would leave the old settings and say nothing. */
-async function refuseLeft({ pm2 }, config) {
-    for (const { app, running } of configChanges(config, await pm2.list(), [])) {
-        const left = unappliedSettings(app, running);
-        if (left.length > 0)
-            throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
-    }
-}
-
-;// CONCATENATED MODULE: ./host/deploy/watch-reload.js
-
-
-
-
-const watch_reload_POLL_EVERY = 200;
-const POLL_RELOAD_EVERY = 100;
-/** So often in a row PM2's daemon must have no worker that it does not list. */
-const QUIET_POLLS = 3;
-/**
- * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
- * later instances still run the old one. Resolves with that sign, or null where there was none.
- */
-async function watchReload(pm2, reload, deployId, before) {
-    let running = true;
-    const ended = reload.done.finally(() => {
-        running = false;
-    });
-    // It may fail while the list is asked for, and nobody waits for it then.
-    ended.catch(() => { });
-    let trouble = null;
-    // An old version that crashes until its turn comes is no fault of the new one.
-    const lastOther = new Map(before.map((one) => [one.pmId, one]));
-    try {
-        while (running && trouble === null) {
-            const now = await pm2.list();
-            for (const one of now)
-                if (one.deployId !== deployId)
-                    lastOther.set(one.pmId, one);
-            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
-            if (trouble === null)
-                await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
-        }
-    }
-    catch (error) {
-        reload.abort();
-        await ended.catch(() => { });
-        throw error;
-    }
-    if (trouble !== null)
-        reload.abort();
-    const result = await ended;
-    if (trouble !== null)
-        return trouble;
-    if (result.code !== 0)
-        throw reloadFailure(result);
-    return null;
-}
-/**
- * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
- * would wait for it as long as its time limit lets it, is stopped then.
- */
-async function awaitReload(pm2, reload) {
-    let running = true;
-    const ended = reload.done.finally(() => {
-        running = false;
-    });
-    ended.catch(() => { });
-    try {
-        while (running) {
-            await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)]);
-            if (running)
-                await pm2.list();
-        }
-    }
-    catch (error) {
-        reload.abort();
-        await ended.catch(() => { });
-        throw error;
-    }
-    return ended;
-}
-/**
- * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
- * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
- */
-async function quiet(pm2, knownOrphans, atLeast, atMost) {
-    const started = performance.now();
-    for (let calm = 0;; await (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)) {
-        const orphans = orphansOf(pm2, await pm2.list()).filter((pid) => !knownOrphans.includes(pid));
-        calm = orphans.length === 0 ? calm + 1 : 0;
-        const waited = performance.now() - started;
-        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
-            return;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/deploy/activate.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-function swapPlaces({ places }, { staging, kept }) {
-    return { live: places.live, staging, kept };
-}
-/** Where the index as it was lies, for a rollback. */
-function keptIndex({ kept }) {
-    return (0,external_node_path_namespaceObject.join)(kept, '..', 'index');
-}
-/** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
-async function swapIn(context, transaction) {
-    const { places, git } = context;
-    const { previous, current, sha, kept, ops } = transaction;
-    tellReappeared(context, transaction, swapForward(swapPlaces(context, transaction), ops));
-    if (previous.sha !== null) {
-        const tracked = await trackedFiles(git, previous.sha);
-        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, current?.record ?? null) }, ops));
-    }
-    await moveHead(git, previous, sha, keptIndex(transaction));
-    transaction.swapped = momentNow();
-    saveTransaction(places.state, transaction);
-}
-/** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
-async function swapOut(context, transaction) {
-    if (transaction.restored)
-        return;
-    const { places, git } = context;
-    const { previous, record, sha, staging, ops } = transaction;
-    tellReappeared(context, transaction, swapBackward(swapPlaces(context, transaction), ops));
-    if (exists(staging)) {
-        const tracked = await trackedFiles(git, sha);
-        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops));
-    }
-    await restoreHead(git, previous, keptIndex(transaction));
-    transaction.restored = true;
-    try {
-        saveTransaction(places.state, transaction);
-    }
-    catch (error) {
-        // On a full disk the app matters more: what is done already can be done again.
-        warn(context.log, `The transaction cannot be written: ${error.message}`);
-    }
-}
-function tellReappeared({ log }, { kept }, { reappeared }) {
-    for (const path of reappeared) {
-        warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
-    }
-}
-function tellStrays({ log }, { brought, left }) {
-    if (brought.length > 0)
-        inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
-    if (left.length > 0)
-        warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
-}
-/** Whether the new version's files are all in place, whatever was written down of it. */
-function isSwappedIn(context, transaction) {
-    return isForward(swapPlaces(context, transaction), transaction.ops);
-}
-/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
-async function reload(context, transaction, boots) {
-    const { pm2Env, deployId, current, before } = transaction;
-    const { config, advice } = withPatience(transaction.config, boots);
-    for (const text of advice)
-        warn(context.log, text);
-    const over = { last: current?.config ?? [], before: before.apps };
-    await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
-        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
-        if (trouble !== null)
-            throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
-        inform(context.log, "PM2's command has ended. What really runs is looked at now.");
-    });
-}
-/** What the new version must show to count as healthy. */
-function expectationOf(transaction) {
-    const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
-    if (swapped === null)
-        throw new Error('a version that was not swapped in cannot be judged');
-    return {
-        deployId,
-        instances: expectedCounts(config),
-        ports: expectedPorts(config, pm2Env, before),
-        after: ticksOf(swapped),
-        knownOrphans: before.orphans,
-        healthUrl,
-    };
-}
-
-;// CONCATENATED MODULE: ./host/deploy/commit.js
-
-
-
-/** Records that the version was verified. From here on it is what a rollback goes back to. */
-async function commit(context, transaction, expected) {
-    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
-    if (swapped === null)
-        throw new Error('a version that was not swapped in cannot be committed');
-    saveCurrent(context.places.state, {
-        deployId,
-        sha,
-        fingerprint,
-        record,
-        config,
-        runsAs: deployId,
-        since: swapped,
-        ports: [...expected.ports],
-    });
-    context.journal.write({
-        deploy: deployId,
-        mode: transaction.mode,
-        state: 'committed',
-        run: transaction.run,
-        sha,
-        outcome: 'deployed',
-        reason: null,
-    });
-    try {
-        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
-        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
-        if (transaction.save)
-            await context.clock.book('pm2', () => context.pm2.save(names));
-    }
-    catch (error) {
-        // The version runs and is verified: an old dump is not worth taking it down.
-        warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
-    }
-}
-async function removeLeftOut({ pm2, places, log }, { leftOut }) {
-    if (leftOut.length === 0)
-        return;
-    const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
-    await pm2.remove(left);
-    inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
-}
-
-;// CONCATENATED MODULE: ./host/deploy/reload-advice.js
-
-
-
-/**
- * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
- * canary has told how long they boot.
- */
-function adviseOnPace({ pm2, log }, config, old, pace, boots) {
-    const pids = pace.killed();
-    for (const app of config) {
-        const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
-        const seen = {
-            waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
-            limit: readyTimeLimit(app, pm2.install.version),
-            killedAfter: killed === undefined ? null : killTimeoutOf(killed),
-        };
-        for (const text of adviseAfterReload(app, seen))
-            warn(log, text);
-    }
-}
-/** What a reload that went well showed, and what may cost requests in the next one. */
-function adviseAfterReload(app, { waits, limit, killedAfter }) {
-    const slowest = Math.max(0, ...waits);
-    const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
-    const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
-    const awaited = app.wait_ready === true || app.env.PORT !== undefined;
-    const advice = [
-        awaited && slowest >= 0.95 * limit
-            ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
-            : null,
-        awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
-            ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
-            : null,
-        killedAfter !== null
-            ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
-            : null,
-    ];
-    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
-}
-function seconds(ms) {
-    return `${Math.round(ms / 100) / 10} s`;
-}
-
-;// CONCATENATED MODULE: ./host/deploy/rollback.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Beyond what PM2's own limits add up to, in milliseconds. */
-const rollback_MARGIN = 10_000;
-/**
- * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
- * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
- * killed meanwhile, or the disk have been full.
- * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
- */
-async function rollBack(context, transaction, stopped) {
-    const { pm2, places, clock, log, runDir } = context;
-    const { before, deployId } = transaction;
-    const runsAs = `${deployId}-rollback`;
-    const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
-        warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
-        makeRoom(runDir);
-        return restore(context, transaction, runsAs, true);
-    });
-    if (unhealthy !== null)
-        throw unhealthy;
-    const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
-    // The old version runs and is verified: nothing that follows can make that a failure.
-    await rollback_attempt(context, async () => {
-        if (transaction.save)
-            await clock.book('pm2', () => pm2.save([...names]));
-    });
-    await rollback_attempt(context, async () => {
-        const { current } = transaction;
-        if (current === null)
-            removeCurrent(places.state);
-        else
-            saveCurrent(places.state, { ...current, runsAs, since: swapped });
-    });
-    await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
-}
-async function restore(context, transaction, runsAs, stopped) {
-    const { clock } = context;
-    await swapOut(context, transaction);
-    const swapped = momentNow();
-    inform(context.log, 'The files of the old version are back.');
-    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
-    await clock.book('pm2', () => removeAdded(context, transaction));
-    return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
-}
-async function rollback_attempt({ log }, work) {
-    try {
-        await work();
-    }
-    catch (error) {
-        warn(log, `After the rollback: ${error.message}`);
-    }
-}
-async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
-    const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
-    const slowest = Math.max(0, ...limits);
-    // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
-    const waits = stopped && pm2.daemonPid() !== null;
-    if (waits)
-        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
-    await quiet(pm2, before.orphans, waits ? slowest : 0, slowest + rollback_MARGIN);
-}
-/** Apps that only the new version has are removed: this deploy started them. */
-async function removeAdded({ pm2 }, { before, config, deployId }) {
-    const had = before.apps.map(({ name }) => name);
-    const added = config.map(({ name }) => name).filter((name) => !had.includes(name));
-    const instances = await pm2.list();
-    await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
-}
-async function restoreApps(context, transaction, runsAs, swapped) {
-    const { pm2, clock } = context;
-    const { before } = transaction;
-    if (before.apps.length === 0)
-        return null;
-    const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
-    // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-    await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
-        const result = await clock.book('pm2', () => awaitReload(pm2, command));
-        if (result.code !== 0)
-            throw reloadFailure(result);
-    });
-    const expected = {
-        deployId: runsAs,
-        instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
-        ports: before.ports,
-        after: ticksOf(swapped),
-        knownOrphans: before.orphans,
-        healthUrl: before.healthUrl,
-    };
-    // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
-    const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
-    if (!wasWhole)
-        return null;
-    const daemon = pm2.daemonPid();
-    try {
-        await clock.book('verify', () => verify(pm2, expected, transaction));
-        return null;
-    }
-    catch (error) {
-        // Without the daemon that ran it, it is no verdict on the old version.
-        if (pm2.daemonPid() !== daemon)
-            throw error;
-        return error;
-    }
-}
-function keepForDiagnosis({ places, log }, { staging, deployId }) {
-    const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);
-    if (!exists(staging) || exists(broken))
-        return;
-    (0,external_node_fs_namespaceObject.renameSync)(staging, broken);
-    inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
-}
-
-;// CONCATENATED MODULE: ./host/deploy/go-live.js
-
-
-
-
-
-
-
-
-
-const APP_LOG_LINES = 30;
-/** From the intent on: it ends with the new version verified, or with the old one back. */
-async function goLive(context, progress, transaction, instances, boots) {
-    const { deployId, mode, run, sha, previous } = transaction;
-    const enter = (state, outcome, reason) => {
-        progress.enter(state);
-        context.journal.write({
-            deploy: deployId,
-            mode,
-            state,
-            run,
-            sha,
-            outcome: outcome ?? null,
-            reason: reason ?? null,
-        });
-    };
-    const appLog = watchAppLog(context, transaction, instances);
-    const pace = context.pm2.hearPace();
-    try {
-        enter('activating');
-        await swapIn(context, transaction);
-        await reload(context, transaction, boots);
-        enter('verifying');
-        const expected = expectationOf(transaction);
-        await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
-        progress.enter('committed');
-        await commit(context, transaction, expected).catch((error) => {
-            // A full disk is no reason to take down what is verified: the reserve is room enough.
-            if (!makeRoom(context.runDir))
-                throw error;
-            return commit(context, transaction, expected);
-        });
-        adviseOnPace(context, transaction.config, instances, pace, boots);
-        return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
-    }
-    catch (error) {
-        const failure = failureOf(error, progress.state);
-        // However PM2's command ended, the daemon may still be busy with what it began.
-        const stopped = progress.state === 'activating' && transaction.swapped !== null;
-        return await goBack(context, transaction, enter, failure, stopped, appLog.read);
-    }
-    finally {
-        appLog.close();
-        pace.close();
-    }
-}
-async function goBack(context, transaction, enter, failure, stopped, readAppLog) {
-    const { sha } = transaction.previous;
-    const enterAnyway = (...entry) => {
-        try {
-            enter(...entry);
-        }
-        catch (error) {
-            // With a full disk the old version can be brought back all the same: that matters more than the journal.
-            warn(context.log, `The journal cannot be written: ${error.message}`);
-        }
-    };
-    makeRoom(context.runDir);
-    enterAnyway('rolling-back', undefined, failure.message);
-    warn(context.log, failure.message);
-    try {
-        // At once; where it fails, the rollback does it again.
-        await swapOut(context, transaction).catch(() => { });
-        failure.appLog = await readAppLog().catch(() => []);
-        await rollBack(context, transaction, stopped);
-        // PM2 hands on with some delay what an app printed as it died.
-        if (failure.appLog.length === 0)
-            failure.appLog = await readAppLog().catch(() => []);
-        freeReserve(context.runDir);
-        enterAnyway('rolled-back', 'rolled-back', failure.message);
-        return { outcome: 'rolled-back', sha, previousSha: sha, failure };
-    }
-    catch (error) {
-        const second = failureOf(error, 'rolling-back');
-        freeReserve(context.runDir);
-        enterAnyway('rollback-failed', 'rollback-failed', second.message);
-        return {
-            outcome: 'rollback-failed',
-            sha,
-            previousSha: sha,
-            failure: bothFailures(failure, second, context),
-        };
-    }
-}
-/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
-function watchAppLog({ pm2 }, { config }, instances) {
-    const sizes = noteLogSizes(instances);
-    const stream = pm2.hearErrors(config.map(({ name }) => name));
-    return {
-        async read() {
-            const heard = stream.lines().slice(-APP_LOG_LINES);
-            return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
-        },
-        close: stream.close,
-    };
-}
-function bothFailures(first, second, { places }) {
-    return {
-        ...first,
-        message: `${first.message} Then the rollback failed as well: ${second.message}`,
-        remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
-        output: [...first.output, ...second.output],
-    };
-}
-
-;// CONCATENATED MODULE: ./host/swap/match-mode.js
-
-
-
-const SETGID = 1024n;
-const PERMISSIONS = 4095n;
-/**
- * Gives what is about to come to live the group, mode and owner of what it replaces, or of the directory that it comes
- * to as if it were made there: a rename keeps staging's, and a web server of another group could no longer read it.
- * The owner is changed only by root; a group that this user may not give is left. Returns the paths that were left so.
- */
-function matchOwnership(places, ops) {
-    const isRoot = process.geteuid?.() === 0;
-    const refused = new Set();
-    const dress = (path, coming, look, mode) => {
-        const file = `${places.staging}/${path}`;
-        // A file with several names belongs to a package store, and perhaps to live, as well.
-        if (coming.isFile() && coming.nlink > 1n)
-            return;
-        const uid = look.uid ?? coming.uid;
-        const gid = look.gid ?? coming.gid;
-        let touched = false;
-        if (uid !== coming.uid || gid !== coming.gid) {
-            touched = permitted(() => (0,external_node_fs_namespaceObject.lchownSync)(file, Number(uid), Number(gid)));
-            if (!touched)
-                refused.add(path);
-        }
-        // Giving a file away can take mode bits off it.
-        if (coming.isSymbolicLink() || (!touched && mode === (coming.mode & PERMISSIONS)))
-            return;
-        if (!permitted(() => (0,external_node_fs_namespaceObject.chmodSync)(file, Number(mode))))
-            refused.add(path);
-    };
-    const match = (path, coming, replaced, inherited) => {
-        const alike = replaced !== null && kindOf(replaced) === kindOf(coming) ? replaced : null;
-        const look = replaced === null ? inherited : lookOf(replaced, isRoot, inherited);
-        dress(path, coming, look, modeFor(coming, alike, look));
-        if (!coming.isDirectory())
-            return;
-        const same = (look.uid ?? coming.uid) === coming.uid && (look.gid ?? coming.gid) === coming.gid;
-        const settled = same && (look.setgid === 0n || (coming.mode & SETGID) !== 0n);
-        // Below, only a counterpart in live could still ask for something else; nobody dresses packages one by one.
-        if (settled && (alike === null || path.endsWith('node_modules')))
-            return;
-        for (const name of (0,external_node_fs_namespaceObject.readdirSync)(`${places.staging}/${path}`)) {
-            const below = `${path}/${name}`;
-            const one = rename_statOf(`${places.staging}/${below}`);
-            if (one !== null && name !== '.git')
-                match(below, one, alike === null ? null : rename_statOf(`${places.live}/${below}`), look);
-        }
-    };
-    for (const { path, live, staging } of ops) {
-        const coming = staging ? rename_statOf(`${places.staging}/${path}`) : null;
-        const parent = rename_statOf((0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`));
-        if (coming === null || parent === null)
-            continue;
-        match(path, coming, live ? rename_statOf(`${places.live}/${path}`) : null, inheritedFrom(parent, isRoot));
-    }
-    return [...refused];
-}
-/** As if it were made in that directory: by its owner where root deploys, with its group where that is passed on. */
-function inheritedFrom(parent, isRoot) {
-    const setgid = parent.mode & SETGID;
-    return { uid: isRoot ? parent.uid : null, gid: isRoot || setgid !== 0n ? parent.gid : null, setgid };
-}
-function lookOf(replaced, isRoot, inherited) {
-    const setgid = replaced.isDirectory() ? replaced.mode & SETGID : inherited.setgid;
-    return { uid: isRoot ? replaced.uid : null, gid: replaced.gid, setgid };
-}
-/** A directory takes the mode of the one before, a file too, but whether it can be executed is the new version's to say. */
-function modeFor(coming, replaced, look) {
-    const mode = (replaced ?? coming).mode & PERMISSIONS;
-    if (coming.isDirectory())
-        return replaced === null ? mode | look.setgid : mode;
-    if (replaced === null)
-        return mode;
-    const readable = mode & 292n;
-    return (mode & 438n) | ((coming.mode & 64n) !== 0n ? readable >> 2n : 0n);
-}
-function kindOf(stat) {
-    return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
-}
-/** False where this user may not. */
-function permitted(change) {
-    try {
-        change();
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EPERM')
-            return false;
-        throw error;
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/swap/adoption.js
 
 
@@ -5244,6 +4316,70 @@ function adopt(live, path, next, careful = false) {
         entries.set(name, below);
     }
     return { kind: 'directory', tracked: false, entries };
+}
+
+;// CONCATENATED MODULE: ./host/swap/rename.js
+
+const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
+/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
+function rename_statOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOTDIR')
+            return null;
+        throw error;
+    }
+}
+/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
+function isSameFile(one, other) {
+    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
+}
+/**
+ * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
+ * file that is written at this very moment, so that a file is first given its second name and then loses its first.
+ */
+function renameIfFree(from, to, onStep) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
+    try {
+        if (stat.isFile()) {
+            if (addName(from, to)) {
+                onStep();
+                removeName(from, onStep);
+                return true;
+            }
+            if (rename_statOf(to) !== null)
+                return false;
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (IN_THE_WAY.has(codeOf(error)))
+            return false;
+        throw error;
+    }
+    onStep();
+    return true;
+}
+function removeName(path, onStep) {
+    (0,external_node_fs_namespaceObject.unlinkSync)(path);
+    onStep();
+}
+function codeOf(error) {
+    return error.code ?? '';
+}
+/** False where the filesystem, or a rule about other users' files, allows no second name. */
+function addName(file, name) {
+    try {
+        (0,external_node_fs_namespaceObject.linkSync)(file, name);
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EEXIST')
+            throw error;
+        return false;
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/swap/live-tree.js
@@ -5456,6 +4592,8 @@ function ownPaths(live, own, old, exchanged) {
 
 
 
+
+const swapOp = fields({ path: checked_text, live: flag, staging: flag });
 /** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
 async function swapList(input) {
     const live = readTree(input.live, input.staging);
@@ -5585,7 +4723,811 @@ function describeCollision({ path, why, at, brings }) {
     return `${JSON.stringify(path)} ${REASONS[why]}, and ${bringer} ${its}: ${REMEDIES[why]}.`;
 }
 
+;// CONCATENATED MODULE: ./host/state/current.js
+
+
+
+
+
+
+const currentCheck = fields({
+    deployId: checked_text,
+    sha: checked_text,
+    fingerprint: checked_text,
+    record: checked_text,
+    config: listOf(deployApp),
+    runsAs: checked_text,
+    since: moment,
+    ports: listOf(number),
+});
+const current_FORMAT = { what: 'The record of the version that runs', readers: [currentCheck] };
+const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
+function saveCurrent(state, current) {
+    writeVersioned(file(state), current_FORMAT, current);
+}
+function removeCurrent(state) {
+    (0,external_node_fs_namespaceObject.rmSync)(file(state), { force: true });
+}
+/** Null where no deploy of ours was ever committed. */
+function loadCurrent(state) {
+    return readVersioned(file(state), current_FORMAT);
+}
+
+;// CONCATENATED MODULE: ./host/state/transaction.js
+
+
+
+
+
+
+
+
+
+
+
+const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
+/** Returns once it is on disk. */
+function saveTransaction(state, transaction) {
+    writeVersioned(transaction_file(state), transaction_FORMAT, transaction);
+}
+function loadTransaction(state) {
+    return readVersioned(transaction_file(state), transaction_FORMAT);
+}
+/** When it was last put on disk, in milliseconds since 1970. */
+function transactionSavedAt(state) {
+    return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
+}
+/** What formats 1 and 2 have alike. */
+const common = {
+    deployId: checked_text,
+    mode: oneOf(MODES),
+    run: runCheck,
+    sha: checked_text,
+    record: checked_text,
+    current: orNull(currentCheck),
+    fingerprint: checked_text,
+    save: flag,
+    healthTimeout: number,
+    stableFor: number,
+    healthUrl: orNull(checked_text),
+    config: listOf(deployApp),
+    leftOut: listOf(checked_text),
+    pm2Env: orNull(checked_text),
+    swapped: orNull(moment),
+    restored: flag,
+};
+const beforeCommon = {
+    apps: listOf(deployApp),
+    counts: mapOf(fields({ total: number, online: number })),
+    ports: listOf(number),
+    healthUrl: orNull(checked_text),
+};
+/** As 0.1 wrote it. */
+const format1 = (value, at) => {
+    const { previous, staging, kept, ops, before, ...rest } = fields({
+        ...common,
+        previous: headCheck,
+        staging: checked_text,
+        kept: checked_text,
+        ops: listOf(swapOp),
+        before: fields({ ...beforeCommon, strays: listOf(number) }),
+    })(value, at);
+    const { strays, ...was } = before;
+    return {
+        ...rest,
+        previousSha: previous.sha,
+        swap: { layout: 'in-place', head: previous, staging, kept, ops },
+        before: { ...was, orphans: strays },
+    };
+};
+const format2 = fields({
+    ...common,
+    previousSha: orNull(checked_text),
+    swap: fields({
+        layout: oneOf(['in-place']),
+        head: headCheck,
+        staging: checked_text,
+        kept: checked_text,
+        ops: listOf(swapOp),
+    }),
+    before: fields({ ...beforeCommon, orphans: listOf(number) }),
+});
+const transaction_FORMAT = {
+    what: 'The record of the deploy that was under way',
+    readers: [format1, format2],
+};
+
+;// CONCATENATED MODULE: external "node:util"
+const external_node_util_namespaceObject = require("node:util");
+;// CONCATENATED MODULE: ./host/pm2/config-change.js
+
+
+
+
+
+
+/** Compares what runs with the config. `last` is the config of the deploy that was verified last, where there is one. */
+function configChanges(config, instances, last) {
+    return config.map((app) => {
+        const running = inOrder(instances.filter((one) => one.name === app.name && !one.module));
+        const old = last.find(({ name }) => name === app.name) ?? null;
+        const removed = old === null ? [] : removable(running, namesOf(old), namesOf(app));
+        return { app, running, removed, change: changeOf(app, running, old, removed) };
+    });
+}
+function changeOf(app, running, last, removed) {
+    const [first] = running;
+    if (first === undefined)
+        return { kind: 'nothing' };
+    const structure = structuralReasons(app, first, last);
+    const settings = [
+        ...unappliedSettings(app, running),
+        ...(last === null ? [] : changedSettings(app, last)),
+        ...removed.map((name) => `variable ${name} removed`),
+    ];
+    if (structure.length > 0)
+        return { kind: 'recreate', outage: outageOf(app, running), reasons: [...structure, ...settings] };
+    const { count } = expectedInstances(app);
+    if (count !== running.length) {
+        const byHand = last !== null && expectedInstances(last).count === count;
+        const reason = `instances ${running.length} -> ${count}${byHand ? ' (changed on the server; the file decides)' : ''}`;
+        const by = Math.abs(count - running.length);
+        return { kind: count > running.length ? 'scale up' : 'scale down', by, reasons: [reason, ...settings] };
+    }
+    return settings.length > 0 ? { kind: 'reload', reasons: settings } : { kind: 'nothing' };
+}
+/** What is settled for good when PM2 starts an app. */
+function structuralReasons(app, first, last) {
+    const { mode } = expectedInstances(app);
+    const given = app.exec_mode ?? app.execMode ?? app.execute_command;
+    // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
+    const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
+    const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
+    for (const [name, byDefault] of [
+        ['instance_var', 'NODE_APP_INSTANCE'],
+        ['increment_var', null],
+    ]) {
+        const [old, now] = [first.settings[name] ?? byDefault, app[name] ?? byDefault];
+        if (old !== now)
+            reasons.push(`${name} ${old ?? 'none'} -> ${now ?? 'none'}`);
+    }
+    // It can be ended, but begins with a start alone.
+    if (watches(app.watch) && !watches(first.watch))
+        reasons.push('watch off -> on');
+    return reasons;
+}
+function watches(watch) {
+    return watch !== undefined && watch !== null && watch !== false && watch !== '';
+}
+/** Instances that PM2 watches, and is not to watch any more. */
+function watchedInVain({ app, running }) {
+    return watches(app.watch) ? [] : running.filter((one) => watches(one.watch));
+}
+/** Settings that PM2's own reload leaves, as far as what runs shows them. */
+function unappliedSettings(app, running) {
+    const script = scriptFile(app);
+    const differs = (find) => running.find(find);
+    const cwd = differs((one) => realOrSame(one.cwd) !== realOrSame(app.cwd));
+    const file = differs((one) => script !== null && realOrSame(one.script) !== realOrSame(script));
+    const waits = differs((one) => one.waitReady && (app.wait_ready ?? app.waitReady) !== true);
+    return [
+        ...(cwd === undefined ? [] : [`cwd ${cwd.cwd} -> ${app.cwd}`]),
+        ...(file === undefined ? [] : [`script ${file.script} -> ${script}`]),
+        ...(waits === undefined ? [] : ['wait_ready true -> false']),
+        ...(!watches(app.watch) && running.some((one) => watches(one.watch)) ? ['watch on -> off'] : []),
+    ];
+}
+/** PM2's own reload leaves these whatever the file says. */
+const NEVER_APPLIED = /^((out|err|error|log|pid)(_file|_log)?|output|interpreter|exec_?interpreter)$/i;
+/** Compared with what runs, or given by PM2 where the file has none: `vizion` and the like. */
+const NOT_REMOVED = /^(name|script|exec|cmd|command|cwd|env(_.*)?|instances|exec_?mode|wait_?ready|(instance|increment)_var|watch|autostart|autorestart|vizion|pmx|automation|treekill|windows_?hide|kill_?retry_?time)$/i;
+/** Settings that PM2's own reload leaves, of which only the two files tell. */
+function changedSettings(app, last) {
+    return [...new Set([...Object.keys(last), ...Object.keys(app)])]
+        .filter((name) => !NOT_REMOVED.test(name) && !(0,external_node_util_namespaceObject.isDeepStrictEqual)(app[name], last[name]))
+        .filter((name) => NEVER_APPLIED.test(name) || app[name] === undefined)
+        .map((name) => `${name} ${app[name] === undefined ? 'removed' : 'changed'}`);
+}
+/** Of these variables, those that an instance has and the new version has not. */
+function removable(running, candidates, kept) {
+    const present = new Set(running.flatMap(({ env }) => Object.keys(env)));
+    // A variable under the name of one of PM2's own fields cannot be told from that field.
+    return [...new Set(candidates)].filter((name) => present.has(name) && !kept.includes(name) && !PM2_FIELDS.has(name));
+}
+/** Variables that the config names, for whatever `--env`. */
+function namesOf(app) {
+    return Object.keys(app)
+        .filter((key) => key === 'env' || key.startsWith('env_'))
+        .flatMap((key) => Object.keys(app[key] ?? {}));
+}
+/** The numbers count, not PM2's ids: what an app does in its first instance alone must go on. */
+function inOrder(instances) {
+    const numberOf = ({ instanceNumber, pmId }) => instanceNumber ?? pmId;
+    return instances.sort((a, b) => numberOf(a) - numberOf(b) || a.pmId - b.pmId);
+}
+/** The longest that a stop and a start should take, in milliseconds, by the app's own limits or PM2's. */
+function outageOf(app, running) {
+    return listenTimeoutOf(app) + Math.max(...running.map(killTimeoutOf));
+}
+/** What will be done about the differences, one sentence for each app that has any. */
+function foretell(changes) {
+    return changes.flatMap(({ app, change }) => {
+        if (change.kind === 'nothing')
+            return [];
+        const what = `'${app.name}': ${change.reasons.join('; ')}`;
+        switch (change.kind) {
+            case 'reload':
+                return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
+            case 'scale up':
+                return `${what}. ${change.by} will be added once the others run the new version.`;
+            case 'scale down':
+                return `${what}. The last ${change.by} will be removed once the others run the new version.`;
+            case 'recreate':
+                return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
+            default:
+                return [];
+        }
+    });
+}
+/** For `on-config-change: fail`. */
+function refuseChanges(changes) {
+    const found = changes.flatMap(({ app, change, running }) => change.kind === 'nothing'
+        ? []
+        : [{ what: `'${app.name}': ${change.reasons.join('; ')}`, command: commandFor(app, change, running) }]);
+    if (found.length === 0)
+        return;
+    throw new DeployFailure(`PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
+        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
+    });
+}
+function commandFor(app, change, running) {
+    const onlyCount = change.kind !== 'nothing' && change.reasons.length === 1;
+    if (change.kind === 'scale up' && onlyCount)
+        return `pm2 scale ${app.name} ${running.length + change.by}`;
+    if (change.kind === 'scale down' && onlyCount) {
+        // PM2's own scale would remove the first ones.
+        return `pm2 delete ${running
+            .slice(-change.by)
+            .map(({ pmId }) => pmId)
+            .join(' ')}`;
+    }
+    return `pm2 delete ${app.name}`;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/fit.js
+
+
+
+
+/**
+ * Refuses what PM2 runs beside a config that cannot be deployed over it. Gives what will be done beyond a reload, in
+ * sentences.
+ */
+function requireFit({ places, plan }, config, running, current) {
+    refuseForeign(places.live, running);
+    const changes = configChanges(config, running, current?.config ?? []);
+    if (plan.onConfigChange === 'fail')
+        refuseChanges(changes);
+    return foretell(changes);
+}
+/** Refuses, as soon as the new config is known, what could not be deployed over what PM2 runs. */
+async function refuseMisfit(context, config, current) {
+    const { pm2, plan } = context;
+    const { instances } = await readBaseline(pm2, fit_namesOf(config));
+    requireFit(context, config, instances, current);
+    // A rollback takes away what the version that it leaves has added.
+    if (plan.mode !== 'rollback')
+        refuseLeftOut(leftOut(context, config, current, await pm2.list()));
+}
+/** Apps of the last deploy that the file no longer has and that still run. None where only some apps are deployed. */
+function leftOut({ plan, places }, config, current, all) {
+    if (plan.apps.length > 0 || current === null)
+        return [];
+    const left = fit_namesOf(current.config).filter((name) => !fit_namesOf(config).includes(name));
+    const runs = (name) => all.some((one) => one.name === name && isWithin(places.live, realOrSame(one.cwd)));
+    return left.filter(runs);
+}
+function fit_namesOf(apps) {
+    return apps.map(({ name }) => name);
+}
+/** What the file has left out would go on serving the old version. */
+function refuseLeftOut(running) {
+    if (running.length === 0)
+        return;
+    throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
+        remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
+    });
+}
+/** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
+function refuseForeign(live, instances) {
+    for (const { name, cwd } of instances) {
+        if (!isWithin(live, realOrSame(cwd))) {
+            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
+                remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
+            });
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./host/health/expectation.js
+
+
+
+/** What the new version must show to count as healthy. */
+function expectationOf(transaction) {
+    const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be judged');
+    return {
+        deployId,
+        instances: expectedCounts(config),
+        ports: expectedPorts(config, pm2Env, before),
+        after: ticksOf(swapped),
+        knownOrphans: before.orphans,
+        healthUrl,
+    };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/commit.js
+
+
+
+
+/** Records that the version was verified. From here on it is what a rollback goes back to. */
+async function commit(context, transaction, expected) {
+    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be committed');
+    saveCurrent(context.places.state, {
+        deployId,
+        sha,
+        fingerprint,
+        record,
+        config,
+        runsAs: deployId,
+        since: swapped,
+        ports: [...expected.ports],
+    });
+    context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
+    try {
+        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
+        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
+        if (transaction.save)
+            await context.clock.book('pm2', () => context.pm2.save(names));
+    }
+    catch (error) {
+        // The version runs and is verified: an old dump is not worth taking it down.
+        warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
+    }
+}
+async function removeLeftOut({ pm2, places, log }, { leftOut }) {
+    if (leftOut.length === 0)
+        return;
+    const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
+    await pm2.remove(left);
+    inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
+}
+
+;// CONCATENATED MODULE: ./host/swap/match-mode.js
+
+
+
+const SETGID = 1024n;
+const PERMISSIONS = 4095n;
+/**
+ * Gives what is about to come to live the group, mode and owner of what it replaces, or of the directory that it comes
+ * to as if it were made there: a rename keeps staging's, and a web server of another group could no longer read it.
+ * The owner is changed only by root; a group that this user may not give is left. Returns the paths that were left so.
+ */
+function matchOwnership(places, ops) {
+    const isRoot = process.geteuid?.() === 0;
+    const refused = new Set();
+    const dress = (path, coming, look, mode) => {
+        const file = `${places.staging}/${path}`;
+        // A file with several names belongs to a package store, and perhaps to live, as well.
+        if (coming.isFile() && coming.nlink > 1n)
+            return;
+        const uid = look.uid ?? coming.uid;
+        const gid = look.gid ?? coming.gid;
+        let touched = false;
+        if (uid !== coming.uid || gid !== coming.gid) {
+            touched = permitted(() => (0,external_node_fs_namespaceObject.lchownSync)(file, Number(uid), Number(gid)));
+            if (!touched)
+                refused.add(path);
+        }
+        // Giving a file away can take mode bits off it.
+        if (coming.isSymbolicLink() || (!touched && mode === (coming.mode & PERMISSIONS)))
+            return;
+        if (!permitted(() => (0,external_node_fs_namespaceObject.chmodSync)(file, Number(mode))))
+            refused.add(path);
+    };
+    const match = (path, coming, replaced, inherited) => {
+        const alike = replaced !== null && kindOf(replaced) === kindOf(coming) ? replaced : null;
+        const look = replaced === null ? inherited : lookOf(replaced, isRoot, inherited);
+        dress(path, coming, look, modeFor(coming, alike, look));
+        if (!coming.isDirectory())
+            return;
+        const same = (look.uid ?? coming.uid) === coming.uid && (look.gid ?? coming.gid) === coming.gid;
+        const settled = same && (look.setgid === 0n || (coming.mode & SETGID) !== 0n);
+        // Below, only a counterpart in live could still ask for something else; nobody dresses packages one by one.
+        if (settled && (alike === null || path.endsWith('node_modules')))
+            return;
+        for (const name of (0,external_node_fs_namespaceObject.readdirSync)(`${places.staging}/${path}`)) {
+            const below = `${path}/${name}`;
+            const one = rename_statOf(`${places.staging}/${below}`);
+            if (one !== null && name !== '.git')
+                match(below, one, alike === null ? null : rename_statOf(`${places.live}/${below}`), look);
+        }
+    };
+    for (const { path, live, staging } of ops) {
+        const coming = staging ? rename_statOf(`${places.staging}/${path}`) : null;
+        const parent = rename_statOf((0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`));
+        if (coming === null || parent === null)
+            continue;
+        match(path, coming, live ? rename_statOf(`${places.live}/${path}`) : null, inheritedFrom(parent, isRoot));
+    }
+    return [...refused];
+}
+/** As if it were made in that directory: by its owner where root deploys, with its group where that is passed on. */
+function inheritedFrom(parent, isRoot) {
+    const setgid = parent.mode & SETGID;
+    return { uid: isRoot ? parent.uid : null, gid: isRoot || setgid !== 0n ? parent.gid : null, setgid };
+}
+function lookOf(replaced, isRoot, inherited) {
+    const setgid = replaced.isDirectory() ? replaced.mode & SETGID : inherited.setgid;
+    return { uid: isRoot ? replaced.uid : null, gid: replaced.gid, setgid };
+}
+/** A directory takes the mode of the one before, a file too, but whether it can be executed is the new version's to say. */
+function modeFor(coming, replaced, look) {
+    const mode = (replaced ?? coming).mode & PERMISSIONS;
+    if (coming.isDirectory())
+        return replaced === null ? mode | look.setgid : mode;
+    if (replaced === null)
+        return mode;
+    const readable = mode & 292n;
+    return (mode & 438n) | ((coming.mode & 64n) !== 0n ? readable >> 2n : 0n);
+}
+function kindOf(stat) {
+    return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
+}
+/** False where this user may not. */
+function permitted(change) {
+    try {
+        change();
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EPERM')
+            return false;
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/swap.js
+
+
+
+
+
+
+/** A path that is written again each time that it is set aside is given up after this many times. */
+const TRIES = 100;
+/** So many things of one path can be set aside. */
+const ASIDES = 10_000;
+/**
+ * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
+ * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
+ * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
+ * for good; then `swapBackward` restores.
+ */
+function swapForward(places, ops, onStep = () => { }) {
+    return swap_carryOut(places, ops, onStep, forward);
+}
+/** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
+function swapBackward(places, ops, onStep = () => { }) {
+    return swap_carryOut(places, [...ops].reverse(), onStep, backward);
+}
+/** Whether every path of the list has gone to where the new version wants it, and none came back. */
+function isForward({ staging, kept }, ops) {
+    return ops.every((op) => (!op.staging || rename_statOf(`${staging}/${op.path}`) === null) &&
+        (!op.live || rename_statOf(`${kept}/${op.path}`) !== null));
+}
+/**
+ * Checks, before anything is touched, that the list can be carried out: what it names is there, nothing is in the way,
+ * no mount point is crossed, and this user may rename it all. Throws a DeployFailure.
+ */
+function checkSwap(places, ops) {
+    const device = rename_statOf(places.staging)?.dev;
+    for (const { path, live, staging } of ops) {
+        const refuse = (what, remedy = 'Run the job again.') => {
+            throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
+        };
+        const here = rename_statOf(`${places.live}/${path}`);
+        if ((here !== null) !== live)
+            refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
+        if ((rename_statOf(`${places.staging}/${path}`) !== null) !== staging)
+            refuse('has changed in the finished build');
+        if (rename_statOf(`${places.kept}/${path}`) !== null)
+            refuse('was replaced already');
+        if (here !== null && here.dev !== device)
+            refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
+        // A directory's own entry `..` changes when it moves to another parent.
+        const mustWrite = [
+            (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
+            ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
+        ];
+        if (!mustWrite.every(isWritable))
+            refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
+    }
+}
+function swap_carryOut({ live, staging, kept }, ops, onStep, direction) {
+    const work = { kept, reappeared: new Set(), onStep };
+    for (const op of ops) {
+        const { path } = op;
+        if (path.split('/').some((name) => ['', '.', '..', '.git'].includes(name)))
+            throw new Error(`${JSON.stringify(path)} can be no path of a swap`);
+        const spot = { path, live: `${live}/${path}`, staging: `${staging}/${path}`, kept: `${kept}/${path}` };
+        try {
+            direction(work, spot, op);
+        }
+        catch (error) {
+            if (error instanceof DeployFailure)
+                throw error;
+            const message = `${JSON.stringify(path)} could not be swapped: ${error.message}`;
+            throw new DeployFailure(message, { cause: error });
+        }
+    }
+    const parents = [...parentsOf(ops.map(({ path }) => path))];
+    if (direction === backward)
+        removeEmptied(kept, parents);
+    for (const parent of parents) {
+        for (const root of [live, staging, kept])
+            attempt(() => syncDirectory(`${root}/${parent}`));
+    }
+    return { reappeared: [...work.reappeared] };
+}
+/**
+ * What is where tells how far a path has come. Where two places name one file, a kill came between the two halves of
+ * `renameIfFree`: the second half is made up for, or the first undone. Hard links that were there before do not look
+ * like that, since there is never both a kept and a coming file beside a live one otherwise.
+ */
+function forward(work, spot, op) {
+    const kept = op.live ? rename_statOf(spot.kept) : null;
+    const coming = op.staging ? rename_statOf(spot.staging) : null;
+    let here = rename_statOf(spot.live);
+    if (isSameFile(kept, here) && (coming !== null || !op.staging)) {
+        removeName(spot.live, work.onStep);
+        here = null;
+    }
+    if (!op.staging) {
+        // What is in live beside a kept one came up after it: the new version has nothing that could be in its way.
+        if (here !== null && kept === null)
+            keep(work, spot);
+        return;
+    }
+    if (coming === null) {
+        if (op.live ? kept === null : here === null)
+            throw gone(spot, 'the finished build');
+        return;
+    }
+    if (isSameFile(here, coming) && (kept !== null || !op.live)) {
+        removeName(spot.staging, work.onStep);
+        return;
+    }
+    if (op.live && kept === null) {
+        if (here === null)
+            throw gone(spot, 'the live directory');
+        keep(work, spot);
+    }
+    place(work, spot, spot.staging);
+}
+function backward(work, spot, op) {
+    const kept = op.live ? rename_statOf(spot.kept) : null;
+    // Never kept, or restored already: what is in live is not the new version's.
+    if (op.live && kept === null)
+        return;
+    const returned = op.staging ? rename_statOf(spot.staging) : null;
+    const here = rename_statOf(spot.live);
+    if (isSameFile(here, returned))
+        removeName(spot.live, work.onStep);
+    else if (isSameFile(here, kept) && (returned !== null || !op.staging)) {
+        removeName(spot.kept, work.onStep);
+        return;
+    }
+    else if (here !== null && op.staging && returned === null) {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.staging), { recursive: true });
+        (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.staging);
+        work.onStep();
+    }
+    if (kept === null)
+        return;
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.live), { recursive: true });
+    place(work, spot, spot.kept);
+}
+function keep(work, spot) {
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(spot.kept), { recursive: true });
+    (0,external_node_fs_namespaceObject.renameSync)(spot.live, spot.kept);
+    work.onStep();
+}
+/** Moves something into live. The app may write there at any moment: that is set aside first, as often as it comes. */
+function place(work, spot, from) {
+    for (let tries = 0; tries < TRIES; tries++) {
+        if (rename_statOf(spot.live) !== null)
+            setAside(work, spot);
+        if (renameIfFree(from, spot.live, work.onStep))
+            return;
+    }
+    throw new DeployFailure(`${JSON.stringify(spot.path)} was written again each time that it was replaced.`, {
+        remedy: 'Stop what writes there, and run the job again.',
+    });
+}
+function setAside(work, spot) {
+    for (let n = 0; n < ASIDES; n++) {
+        const aside = `${work.kept}.reappeared${n === 0 ? '' : `.${n}`}/${spot.path}`;
+        try {
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(aside), { recursive: true });
+            if (rename_statOf(aside) !== null)
+                continue;
+            (0,external_node_fs_namespaceObject.renameSync)(spot.live, aside);
+        }
+        catch (error) {
+            if (codeOf(error) === 'ENOENT')
+                return;
+            // An earlier one stands where a parent is needed.
+            if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'EEXIST')
+                continue;
+            throw error;
+        }
+        work.reappeared.add(spot.path);
+        work.onStep();
+        return;
+    }
+}
+function gone(spot, where) {
+    return new DeployFailure(`${JSON.stringify(spot.path)} has gone from ${where} in the middle of the swap.`);
+}
+/** The parents that `keep` made are empty once everything is back. */
+function removeEmptied(kept, parents) {
+    const deepestFirst = parents.filter((path) => path !== '').sort((a, b) => b.length - a.length);
+    for (const parent of deepestFirst)
+        attempt(() => (0,external_node_fs_namespaceObject.rmdirSync)(`${kept}/${parent}`));
+}
+/** For what is well meant and may fail: a directory that is not there, a filesystem that cannot sync one. */
+function attempt(work) {
+    try {
+        work();
+    }
+    catch {
+        // Nothing depends on it.
+    }
+}
+function isWritable(directory) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/strays.js
+
+
+
+
+/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+function moveBack(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
+        return rename_statOf(to) === null && renameIfFree(from, to, () => { });
+    }
+    catch {
+        return false;
+    }
+}
+/**
+ * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
+ * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
+ * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
+ * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ */
+function bringBack(from, live, version, ops) {
+    const strays = { brought: [], left: [] };
+    if (version.generated === null)
+        return strays;
+    const known = knownTree(version.tracked, version.generated, 'known');
+    const visit = (directory, old) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
+            const path = `${directory}/${entry.name}`;
+            const there = old.entries.get(entry.name);
+            if (there?.kind === 'directory' && entry.isDirectory())
+                visit(path, there);
+            else if (there === undefined && entry.name !== '.git') {
+                const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
+                strays[moved ? 'brought' : 'left'].push(path);
+            }
+        }
+    };
+    for (const { path } of ops) {
+        const there = at(known, path);
+        if (there?.kind === 'directory' && rename_statOf(`${from}/${path}`)?.isDirectory())
+            visit(path, there);
+    }
+    return strays;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/in-place-swap.js
+
+
+
+
+
+
+
+
+
+function swapPlaces({ places }, { staging, kept }) {
+    return { live: places.live, staging, kept };
+}
+/** Where the index as it was lies, for a rollback. */
+function keptIndex({ kept }) {
+    return (0,external_node_path_namespaceObject.join)(kept, '..', 'index');
+}
+/** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
+async function swapIn(context, transaction) {
+    const { places, git } = context;
+    const { current, sha, swap } = transaction;
+    const { head, kept, ops } = swap;
+    tellReappeared(context, swap, swapForward(swapPlaces(context, swap), ops));
+    if (head.sha !== null) {
+        const tracked = await trackedFiles(git, head.sha);
+        tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, current?.record ?? null) }, ops));
+    }
+    await moveHead(git, head, sha, keptIndex(swap));
+    transaction.swapped = momentNow();
+    saveTransaction(places.state, transaction);
+}
+/** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
+async function swapOut(context, transaction) {
+    if (transaction.restored)
+        return;
+    const { places, git } = context;
+    const { record, sha, swap } = transaction;
+    const { head, staging, ops } = swap;
+    tellReappeared(context, swap, swapBackward(swapPlaces(context, swap), ops));
+    if (exists(staging)) {
+        const tracked = await trackedFiles(git, sha);
+        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops));
+    }
+    await restoreHead(git, head, keptIndex(swap));
+    transaction.restored = true;
+    try {
+        saveTransaction(places.state, transaction);
+    }
+    catch (error) {
+        // On a full disk the app matters more: what is done already can be done again.
+        warn(context.log, `The transaction cannot be written: ${error.message}`);
+    }
+}
+function tellReappeared({ log }, { kept }, { reappeared }) {
+    for (const path of reappeared) {
+        warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
+    }
+}
+function tellStrays({ log }, { brought, left }) {
+    if (brought.length > 0)
+        inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
+    if (left.length > 0)
+        warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
+}
+/** Whether the new version's files are all in place, whatever was written down of it. */
+function isSwappedIn(context, swap) {
+    return isForward(swapPlaces(context, swap), swap.ops);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/in-place.js
+
 
 
 
@@ -5654,7 +5596,8 @@ async function listSwap(context, staged, head, generatedOld) {
     }
     if (adopted.length > 0)
         inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
-    return { ops, ...surroundings };
+    const { staging, kept } = staged;
+    return { swap: { layout: 'in-place', head, staging, kept, ops }, ...surroundings };
 }
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
 function workingDirectories({ places }, config) {
@@ -5664,117 +5607,548 @@ function workingDirectories({ places }, config) {
     return [(0,external_node_path_namespaceObject.relative)(places.live, places.workDir), ...within].filter((path) => path !== '');
 }
 /** Makes what replaces look like what it replaces, and brings the build to disk before it is relied upon. */
-async function settle(context, staged, ops) {
-    const places = { live: context.places.live, staging: staged.staging, kept: staged.kept };
-    makePrivate(staged.kept);
-    checkSwap(places, ops);
-    const unlike = matchOwnership(places, ops);
+async function settle(context, swap) {
+    const places = swapPlaces(context, swap);
+    makePrivate(swap.kept);
+    checkSwap(places, swap.ops);
+    const unlike = matchOwnership(places, swap.ops);
     if (unlike.length > 0) {
         const shown = unlike.slice(0, 5).join(', ');
         warn(context.log, `These will not have the group or mode of what they replace, which this user may not set: ${shown}.`);
     }
     // Without it a power cut soon after the swap could leave empty files where the old ones were.
-    await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
+    await run('sync', ['-f', swap.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
 }
 
-;// CONCATENATED MODULE: ./host/system/lock.js
+;// CONCATENATED MODULE: ./host/deploy/layout.js
 
 
+/** There is one layout so far: a checkout whose files are exchanged in place. */
+function layoutOf(context) {
+    return {
+        check: (generated) => checkLive(context, generated),
+        list: (staged, head, generated) => listSwap(context, staged, head, generated),
+        settle: (swap) => settle(context, swap),
+        swapIn: (transaction) => swapIn(context, transaction),
+        swapOut: (transaction) => swapOut(context, transaction),
+        isIn: (swap) => isSwappedIn(context, swap),
+    };
+}
+
+;// CONCATENATED MODULE: ./host/canary/listen-timeout.js
 
 
-const RETRY_EVERY = 500;
+/** A busy host boots the next instance more slowly than the canary. */
+const SLOWER = 1.5;
 /**
- * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
- * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
- * `note` is where the holder says who it is; it is information only, and never decides.
+ * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
+ * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
  */
-async function takeLock(directory, note, run, wait) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
-    const deadline = performance.now() + wait.timeLimit;
-    let told = '';
+function withPatience(config, boots) {
+    const advice = [];
+    const patient = config.map((app) => {
+        const boot = boots.find(({ name }) => name === app.name);
+        const given = listenTimeoutOf(app);
+        if (boot === undefined || expectedInstances(app).mode === 'fork')
+            return app;
+        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+        if (app.wait_ready === true && boot.readyMs === null) {
+            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
+            return app;
+        }
+        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+        if (took === null || took * SLOWER <= given)
+            return app;
+        const enough = Math.ceil((took * 2) / 1000) * 1000;
+        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
+        return { ...app, listen_timeout: enough };
+    });
+    return { config: patient, advice };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/bring-about.js
+
+
+
+/** For the daemon's own work beside the app's, in milliseconds. */
+const bring_about_MARGIN = 10_000;
+/**
+ * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
+ * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
+ * point, since it goes by what really runs.
+ */
+async function bringAbout(context, wanted, carryOut) {
+    const { pm2, clock } = context;
+    const { config, over } = wanted;
+    const all = await pm2.list();
+    const changes = configChanges(config, all, over?.last ?? []);
+    const recreated = changes.filter(({ change }) => change.kind === 'recreate');
+    const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
+    const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
+    for (const one of changes.flatMap(watchedInVain))
+        await pm2.unwatch(one);
+    const gone = recreated.flatMap(({ running }) => running);
+    await clock.book('pm2', () => pm2.remove(gone));
+    // On the way back the instances that are too many are of the version that failed.
+    if (over === null)
+        await shrink(context, config);
+    const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
+    await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
+    await grow(context, config);
+    await shrink(context, config);
+    await refuseLeft(context, config);
+}
+/** Starts PM2's command, and shows what it prints. */
+function runPm2({ pm2, log }, what, running) {
+    return pm2.startOrReload(what, running, (text) => {
+        // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
+        if (!/^[│┌├└]|^host metrics/.test(text))
+            log({ type: 'output', from: 'pm2', text });
+    });
+}
+/** What ran before has all its variables in its config: any other is of the version that failed. */
+function notIn({ env }, running) {
+    return removable(running, running.flatMap((one) => Object.keys(one.env)), Object.keys(env));
+}
+/** A start anew would lose the variables that an app has from the shell of its first start, and add those of this session. */
+function withInherited({ app, removed }, before) {
+    const old = before.find(({ name }) => name === app.name);
+    if (old === undefined)
+        return app;
+    const inherited = Object.entries(old.env).filter(([name]) => !removed.includes(name));
+    return { ...app, env: { ...Object.fromEntries(inherited), ...app.env }, filter_env: [''] };
+}
+async function grow({ pm2, clock }, config) {
+    for (const { app, change, running } of configChanges(config, await pm2.list(), [])) {
+        const like = running.find(({ status }) => status === 'online');
+        if (change.kind !== 'scale up' || like === undefined)
+            continue;
+        const limit = swapTimeLimit(app, [], pm2.install.version) + bring_about_MARGIN;
+        for (let left = change.by; left > 0; left--) {
+            await clock.book('pm2', () => pm2.duplicate(like, limit));
+        }
+    }
+}
+async function shrink({ pm2, clock }, config) {
+    for (const { change, running } of configChanges(config, await pm2.list(), [])) {
+        if (change.kind === 'scale down')
+            await clock.book('pm2', () => pm2.remove(running.slice(-change.by)));
+    }
+}
+/** A PM2 that does not do what those do that are known would leave the old settings and say nothing. */
+async function refuseLeft({ pm2 }, config) {
+    for (const { app, running } of configChanges(config, await pm2.list(), [])) {
+        const left = unappliedSettings(app, running);
+        if (left.length > 0)
+            throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/watch-reload.js
+
+
+
+
+const watch_reload_POLL_EVERY = 200;
+const POLL_RELOAD_EVERY = 100;
+/** So often in a row PM2's daemon must have no worker that it does not list. */
+const QUIET_POLLS = 3;
+/**
+ * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
+ * later instances still run the old one. Resolves with that sign, or null where there was none.
+ */
+async function watchReload(pm2, reload, deployId, before) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    // It may fail while the list is asked for, and nobody waits for it then.
+    ended.catch(() => { });
+    let trouble = null;
+    // An old version that crashes until its turn comes is no fault of the new one.
+    const lastOther = new Map(before.map((one) => [one.pmId, one]));
     try {
-        while (!tryLock(descriptor)) {
-            const holder = describeHolder(note);
-            if (performance.now() >= deadline) {
-                throw new DeployFailure(`Another deploy holds the lock of ${directory}: ${holder}. It was waited for ${Math.round(wait.timeLimit / 1000)} s (lock-timeout).`, {
-                    remedy: 'Let it end, or cancel it, and run this job again. A lock is never broken: it ends with its holder.',
-                });
-            }
-            if (holder !== told)
-                wait.onWait(`Waiting for the lock of ${directory}: held by ${holder}.`);
-            told = holder;
-            await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+        while (running && trouble === null) {
+            const now = await pm2.list();
+            for (const one of now)
+                if (one.deployId !== deployId)
+                    lastOther.set(one.pmId, one);
+            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+            if (trouble === null)
+                await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
         }
     }
     catch (error) {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        reload.abort();
+        await ended.catch(() => { });
         throw error;
     }
-    try {
-        writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
-    }
-    catch {
-        // On a full disk nobody is told who holds it; held it is all the same.
-    }
-    return {
-        descriptor,
-        release() {
-            (0,external_node_fs_namespaceObject.rmSync)(note, { force: true });
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        },
-    };
+    if (trouble !== null)
+        reload.abort();
+    const result = await ended;
+    if (trouble !== null)
+        return trouble;
+    if (result.code !== 0)
+        throw reloadFailure(result);
+    return null;
 }
-/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
-function holderOf(directory, note) {
-    if (!(0,external_node_fs_namespaceObject.existsSync)(directory))
-        return null;
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+/**
+ * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which
+ * would wait for it as long as its time limit lets it, is stopped then.
+ */
+async function awaitReload(pm2, reload) {
+    let running = true;
+    const ended = reload.done.finally(() => {
+        running = false;
+    });
+    ended.catch(() => { });
     try {
-        // Had for an instant where it is free: whoever asks just then asks again.
-        return tryLock(descriptor) ? null : describeHolder(note);
+        while (running) {
+            await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)]);
+            if (running)
+                await pm2.list();
+        }
+    }
+    catch (error) {
+        reload.abort();
+        await ended.catch(() => { });
+        throw error;
+    }
+    return ended;
+}
+/**
+ * Resolves when PM2's daemon has no worker that it does not list and, after a stopped reload, has had the time to
+ * end what it had begun: a reload that starts earlier is refused by PM2 7 and leaves an orphan with PM2 5 and 6.
+ */
+async function quiet(pm2, knownOrphans, atLeast, atMost) {
+    const started = performance.now();
+    for (let calm = 0;; await (0,promises_namespaceObject.setTimeout)(watch_reload_POLL_EVERY)) {
+        const orphans = orphansOf(pm2, await pm2.list()).filter((pid) => !knownOrphans.includes(pid));
+        calm = orphans.length === 0 ? calm + 1 : 0;
+        const waited = performance.now() - started;
+        if ((calm >= QUIET_POLLS && waited >= atLeast) || waited >= atLeast + atMost)
+            return;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/reload.js
+
+
+
+
+
+/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+async function reload(context, transaction, boots) {
+    const { pm2Env, deployId, current, before } = transaction;
+    const { config, advice } = withPatience(transaction.config, boots);
+    for (const text of advice)
+        warn(context.log, text);
+    const over = { last: current?.config ?? [], before: before.apps };
+    await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
+        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
+        if (trouble !== null)
+            throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+        inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+    });
+}
+
+;// CONCATENATED MODULE: ./host/deploy/reload-advice.js
+
+
+
+/**
+ * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
+ * canary has told how long they boot.
+ */
+function adviseOnPace({ pm2, log }, config, old, pace, boots) {
+    const pids = pace.killed();
+    for (const app of config) {
+        const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
+        const seen = {
+            waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
+            limit: readyTimeLimit(app, pm2.install.version),
+            killedAfter: killed === undefined ? null : killTimeoutOf(killed),
+        };
+        for (const text of adviseAfterReload(app, seen))
+            warn(log, text);
+    }
+}
+/** What a reload that went well showed, and what may cost requests in the next one. */
+function adviseAfterReload(app, { waits, limit, killedAfter }) {
+    const slowest = Math.max(0, ...waits);
+    const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
+    const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
+    const awaited = app.wait_ready === true || app.env.PORT !== undefined;
+    const advice = [
+        awaited && slowest >= 0.95 * limit
+            ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
+            : null,
+        awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
+            ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
+            : null,
+        killedAfter !== null
+            ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
+            : null,
+    ];
+    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+function seconds(ms) {
+    return `${Math.round(ms / 100) / 10} s`;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/rollback.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Beyond what PM2's own limits add up to, in milliseconds. */
+const rollback_MARGIN = 10_000;
+/**
+ * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
+ * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
+ * killed meanwhile, or the disk have been full.
+ * `stopped` says that PM2 may still be busy with a reload that was stopped. Can be run again after a kill at any point.
+ */
+async function rollBack(context, transaction, stopped) {
+    const { pm2, places, clock, log, runDir } = context;
+    const { before, deployId } = transaction;
+    const runsAs = `${deployId}-rollback`;
+    const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
+        warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
+        makeRoom(runDir);
+        return restore(context, transaction, runsAs, true);
+    });
+    if (unhealthy !== null)
+        throw unhealthy;
+    const names = new Set([...before.apps, ...transaction.config].map(({ name }) => name));
+    // The old version runs and is verified: nothing that follows can make that a failure.
+    await rollback_attempt(context, async () => {
+        if (transaction.save)
+            await clock.book('pm2', () => pm2.save([...names]));
+    });
+    await rollback_attempt(context, async () => {
+        const { current } = transaction;
+        if (current === null)
+            removeCurrent(places.state);
+        else
+            saveCurrent(places.state, { ...current, runsAs, since: swapped });
+    });
+    await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
+}
+async function restore(context, transaction, runsAs, stopped) {
+    const { clock } = context;
+    await layoutOf(context).swapOut(transaction);
+    const swapped = momentNow();
+    inform(context.log, 'The files of the old version are back.');
+    await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+    await clock.book('pm2', () => removeAdded(context, transaction));
+    return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
+}
+async function rollback_attempt({ log }, work) {
+    try {
+        await work();
+    }
+    catch (error) {
+        warn(log, `After the rollback: ${error.message}`);
+    }
+}
+async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
+    const limits = [...before.apps, ...config].map((app) => swapTimeLimit(app, [], pm2.install.version));
+    const slowest = Math.max(0, ...limits);
+    // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
+    const waits = stopped && pm2.daemonPid() !== null;
+    if (waits)
+        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
+    await quiet(pm2, before.orphans, waits ? slowest : 0, slowest + rollback_MARGIN);
+}
+/** Apps that only the new version has are removed: this deploy started them. */
+async function removeAdded({ pm2 }, { before, config, deployId }) {
+    const had = before.apps.map(({ name }) => name);
+    const added = config.map(({ name }) => name).filter((name) => !had.includes(name));
+    const instances = await pm2.list();
+    await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
+}
+async function restoreApps(context, transaction, runsAs, swapped) {
+    const { pm2, clock } = context;
+    const { before } = transaction;
+    if (before.apps.length === 0)
+        return null;
+    const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
+    // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
+    await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
+        const result = await clock.book('pm2', () => awaitReload(pm2, command));
+        if (result.code !== 0)
+            throw reloadFailure(result);
+    });
+    const expected = {
+        deployId: runsAs,
+        instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
+        ports: before.ports,
+        after: ticksOf(swapped),
+        knownOrphans: before.orphans,
+        healthUrl: before.healthUrl,
+    };
+    // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
+    const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
+    if (!wasWhole)
+        return null;
+    const daemon = pm2.daemonPid();
+    try {
+        await clock.book('verify', () => verify(pm2, expected, transaction));
+        return null;
+    }
+    catch (error) {
+        // Without the daemon that ran it, it is no verdict on the old version.
+        if (pm2.daemonPid() !== daemon)
+            throw error;
+        return error;
+    }
+}
+function keepForDiagnosis({ places, log }, { swap, deployId }) {
+    const { staging } = swap;
+    const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);
+    if (!exists(staging) || exists(broken))
+        return;
+    (0,external_node_fs_namespaceObject.renameSync)(staging, broken);
+    inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
+}
+
+;// CONCATENATED MODULE: ./host/deploy/go-live.js
+
+
+
+
+
+
+
+
+
+
+
+
+const APP_LOG_LINES = 30;
+/** From the intent on: it ends with the new version verified, or with the old one back. */
+async function goLive(context, progress, transaction, instances, boots) {
+    const { sha, previousSha } = transaction;
+    const subject = subjectOf(transaction, sha);
+    const enter = (state) => {
+        progress.enter(state);
+        context.journal.enter(subject, state);
+    };
+    const appLog = watchAppLog(context, transaction, instances);
+    const pace = context.pm2.hearPace();
+    try {
+        enter('activating');
+        await layoutOf(context).swapIn(transaction);
+        await reload(context, transaction, boots);
+        enter('verifying');
+        const expected = expectationOf(transaction);
+        await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+        progress.enter('committed');
+        await commit(context, transaction, expected).catch((error) => {
+            // A full disk is no reason to take down what is verified: the reserve is room enough.
+            if (!makeRoom(context.runDir))
+                throw error;
+            return commit(context, transaction, expected);
+        });
+        adviseOnPace(context, transaction.config, instances, pace, boots);
+        return { outcome: 'deployed', sha, previousSha, failure: null };
+    }
+    catch (error) {
+        const failure = failureOf(error, progress.state);
+        // However PM2's command ended, the daemon may still be busy with what it began.
+        const stopped = progress.state === 'activating' && transaction.swapped !== null;
+        return await goBack(context, progress, transaction, failure, stopped, appLog.read);
     }
     finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        appLog.close();
+        pace.close();
     }
 }
-/** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
-function tryLock(descriptor) {
-    const result = (0,external_node_child_process_namespaceObject.spawnSync)('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
-    if (result.error) {
-        throw new DeployFailure("The command 'flock' is not on this host.", {
-            remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine), which bring it.',
-            cause: result.error,
-        });
-    }
-    const complaint = result.stderr.toString().trim();
-    if (result.status !== 0 && complaint !== '')
-        throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
-    return result.status === 0;
-}
-function describeHolder(note) {
+async function goBack(context, progress, transaction, failure, stopped, readAppLog) {
+    const { journal } = context;
+    const { previousSha: sha } = transaction;
+    const subject = subjectOf(transaction, transaction.sha);
+    const enter = (state, note) => {
+        progress.enter(state);
+        try {
+            note();
+        }
+        catch (error) {
+            // With a full disk the old version can be brought back all the same: that matters more than the journal.
+            warn(context.log, `The journal cannot be written: ${error.message}`);
+        }
+    };
+    makeRoom(context.runDir);
+    enter('rolling-back', () => journal.enter(subject, 'rolling-back', failure.message));
+    warn(context.log, failure.message);
     try {
-        const { run, since } = JSON.parse(readIfThere(note) ?? '');
-        return `${run.actor}, ${run.url}, since ${since}`;
+        // At once; where it fails, the rollback does it again.
+        await layoutOf(context)
+            .swapOut(transaction)
+            .catch(() => { });
+        failure.appLog = await readAppLog().catch(() => []);
+        await rollBack(context, transaction, stopped);
+        // PM2 hands on with some delay what an app printed as it died.
+        if (failure.appLog.length === 0)
+            failure.appLog = await readAppLog().catch(() => []);
+        freeReserve(context.runDir);
+        enter('rolled-back', () => journal.end(subject, 'rolled-back', 'rolled-back', failure.message));
+        return { outcome: 'rolled-back', sha, previousSha: sha, failure };
     }
-    catch {
-        return "another user's process, or one that left no name ('lslocks' on the server shows it)";
+    catch (error) {
+        const second = failureOf(error, 'rolling-back');
+        freeReserve(context.runDir);
+        enter('rollback-failed', () => journal.end(subject, 'rollback-failed', 'rollback-failed', second.message));
+        return {
+            outcome: 'rollback-failed',
+            sha,
+            previousSha: sha,
+            failure: bothFailures(failure, second, context),
+        };
     }
 }
-function pause(ms, cancel) {
-    return new Promise((resolve, reject) => {
-        const onAbort = () => {
-            clearTimeout(timer);
-            reject(cancel.reason);
-        };
-        const timer = setTimeout(() => {
-            cancel.removeEventListener('abort', onAbort);
-            resolve();
-        }, Math.max(ms, 0));
-        if (cancel.aborted)
-            onAbort();
-        else
-            cancel.addEventListener('abort', onAbort, { once: true });
-    });
+/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
+function watchAppLog({ pm2 }, { config }, instances) {
+    const sizes = noteLogSizes(instances);
+    const stream = pm2.hearErrors(config.map(({ name }) => name));
+    return {
+        async read() {
+            const heard = stream.lines().slice(-APP_LOG_LINES);
+            return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
+        },
+        close: stream.close,
+    };
+}
+function bothFailures(first, second, { places }) {
+    return {
+        ...first,
+        message: `${first.message} Then the rollback failed as well: ${second.message}`,
+        remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+        output: [...first.output, ...second.output],
+    };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/live.js
+
+
+
+async function readLive({ places, git }) {
+    const current = loadCurrent(places.state);
+    return {
+        head: await readHead(git),
+        current,
+        generated: loadRecord(places.state, current?.record ?? null),
+    };
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/locks.js
@@ -5818,13 +6192,82 @@ function pm2NoteOf({ places, pm2 }) {
     return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(places.state), `pm2-${hash}.holder.json`);
 }
 /** Waits for what is left of `lock-timeout`, which counts for both locks together. */
-function take({ plan, clock, runner, log }, directory, note) {
+function take({ plan, clock, runner, log, locks }, directory, note) {
     const wait = {
         timeLimit: Math.max(0, plan.lockTimeout - clock.spent.lock),
         cancel: runner.cancelled,
         onWait: (text) => inform(log, text),
     };
-    return clock.book('lock', () => takeLock(directory, note, plan.run, wait));
+    return clock.book('lock', () => takeLock(locks, directory, note, plan.run, wait));
+}
+
+;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
+
+
+
+
+/** Changes when anything but the commit changes what a deploy does. */
+function fingerprintOf({ plan, places, pm2 }) {
+    const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
+    const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
+    const all = [
+        workingDirectory,
+        install,
+        build,
+        apps,
+        ecosystem,
+        script,
+        pm2Env,
+        envFiles,
+        process.version,
+        pm2.install.version,
+    ];
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./host/deploy/new-transaction.js
+
+
+
+
+
+
+
+
+/** Looks at the host a last time and writes down what is to be done, and what undoes it. Changes nothing yet. */
+async function drawUp(context, staged, { current, generated }) {
+    const { plan, pm2, log } = context;
+    const { config, sha, record } = staged;
+    const head = await readHead(context.git);
+    const { swap } = await layoutOf(context).list(staged, head, generated);
+    const { instances, before } = await readBaseline(pm2, config.map(({ name }) => name));
+    for (const text of requireFit(context, config, instances, current))
+        inform(log, text);
+    for (const { env } of instances)
+        context.redactor.hide(secretsOfEnvironment(env));
+    const health = await healthTargets(context, config, before);
+    const transaction = {
+        deployId: plan.deployId,
+        mode: plan.mode,
+        run: plan.run,
+        sha,
+        previousSha: head.sha,
+        swap,
+        record,
+        current,
+        fingerprint: fingerprintOf(context),
+        before: { ...before, healthUrl: health.before },
+        config,
+        leftOut: leftOut(context, config, current, await pm2.list()),
+        pm2Env: plan.pm2Env,
+        save: plan.save,
+        healthTimeout: plan.healthTimeout,
+        stableFor: plan.stableFor,
+        healthUrl: health.now,
+        swapped: null,
+        restored: false,
+    };
+    return { transaction, instances };
 }
 
 ;// CONCATENATED MODULE: ./host/state/history.js
@@ -5910,81 +6353,8 @@ function refuseOlderRun(newer, run) {
     });
 }
 
-;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
-
-
-
-
-/** Changes when anything but the commit changes what a deploy does. */
-function fingerprintOf({ plan, places, pm2 }) {
-    const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
-    const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
-    const all = [
-        workingDirectory,
-        install,
-        build,
-        apps,
-        ecosystem,
-        script,
-        pm2Env,
-        envFiles,
-        process.version,
-        pm2.install.version,
-    ];
-    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
-;// CONCATENATED MODULE: ./host/state/journal.js
-
-
-/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
-const LONGEST = 1_000;
-const KEPT = 100;
-/** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
-function openJournal(state) {
-    const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
-    // A line that a power cut tore has no end: the next one must not continue it.
-    let whole = (readIfThere(file) ?? '\n').endsWith('\n');
-    return {
-        write(entry) {
-            appendDurably(file, `${whole ? '' : '\n'}${JSON.stringify({ ...entry, at: new Date().toISOString() })}\n`);
-            whole = true;
-        },
-        entries: () => parseJournal(readIfThere(file) ?? ''),
-        trim() {
-            const entries = parseJournal(readIfThere(file) ?? '');
-            if (entries.length <= LONGEST)
-                return;
-            const ended = entries.filter(({ outcome }) => outcome !== null);
-            // Separately, so that a row of failures does not push out the versions that a rollback can go to.
-            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
-            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
-            const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
-            writeDurably(file, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-            whole = true;
-        },
-    };
-}
-function parseJournal(text) {
-    return text.split('\n').flatMap((line) => {
-        try {
-            // Before there were modes, every entry was of a deploy.
-            return line === '' ? [] : [{ mode: 'deploy', ...JSON.parse(line) }];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-/** States in which PM2 or the live tree may be between two versions. */
-const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
-/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
-function unfinished(entries) {
-    const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
-    return last !== undefined && OPEN.includes(last.state) ? last : null;
-}
-
 ;// CONCATENATED MODULE: ./host/deploy/reconcile.js
+
 
 
 
@@ -6018,21 +6388,15 @@ async function reconcile(context, onState = () => { }) {
     if (locks.length > 0)
         warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
     const lock = await takePm2Lock(context);
-    context.pm2Lock = lock;
     try {
         await end(context, entry, transaction, onState);
     }
     finally {
-        context.pm2Lock = null;
         lock.release();
     }
 }
 async function end(context, entry, transaction, onState) {
-    const note = (state, outcome, reason) => {
-        const { deploy, mode, run, sha } = entry;
-        context.journal.write({ deploy, mode, state, run, sha, outcome, reason });
-        onState(state);
-    };
+    const { journal } = context;
     // What a rollback is for was noted as it began.
     let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
     if (entry.state !== 'rollback-failed') {
@@ -6044,25 +6408,28 @@ async function end(context, entry, transaction, onState) {
             }
         }
         try {
-            note('rolling-back', null, why);
+            journal.enter(entry, 'rolling-back', why);
+            onState('rolling-back');
             await rollBack(context, transaction, true);
-            note('rolled-back', 'rolled-back', why);
+            journal.end(entry, 'rolled-back', 'rolled-back', why);
+            onState('rolled-back');
             inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
             return;
         }
         catch (error) {
             why = `${why} Then the rollback failed as well: ${error.message}`;
-            note('rollback-failed', 'rollback-failed', why);
+            journal.end(entry, 'rollback-failed', 'rollback-failed', why);
+            onState('rollback-failed');
         }
     }
     // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
-    await swapOut(context, transaction);
-    context.journal.write({ ...entry, state: 'rolled-back', outcome: 'rollback-failed', reason: why });
+    await layoutOf(context).swapOut(transaction);
+    journal.end(entry, 'rolled-back', 'rollback-failed', why);
     warn(context.log, 'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.');
 }
 async function commitIfHealthy(context, transaction) {
     // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
-    if (transaction.swapped === null || !isSwappedIn(context, transaction))
+    if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap))
         return false;
     const expected = expectationOf(transaction);
     try {
@@ -6184,7 +6551,7 @@ async function complaintAboutLive(context, current) {
  * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
  * instance of it is healthy now. Changes nothing.
  */
-async function differsFrom(context, sha, head, current, generated) {
+async function differsFrom(context, sha, { head, current, generated }) {
     if (current === null)
         return 'no deploy was ever verified here';
     if (current.sha !== sha || head.sha !== sha)
@@ -6224,20 +6591,14 @@ async function differsFrom(context, sha, head, current, generated) {
 
 
 
-
-
-
-
-
-
 /**
- * Carries one deploy through its states, from `locked` on, and leaves the lock to its caller. Whatever fails before `activating` leaves the live app
- * as it is; whatever fails from there on is rolled back.
+ * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
+ * `activating` leaves the live app as it is. What fails later is rolled back.
  */
 async function deploy(context, progress) {
-    const { plan, places, runner, journal } = context;
+    const { plan, runner, journal } = context;
     progress.enter('locked');
-    context.lock = await takeAppLock(context);
+    await takeAppLock(context);
     try {
         await runner.undisturbed(async () => {
             await removeCanaries(context);
@@ -6248,99 +6609,60 @@ async function deploy(context, progress) {
     catch (error) {
         const failure = failureOf(error, progress.state);
         freeReserve(context.runDir);
-        if (STATES.indexOf(progress.state) > STATES.indexOf('locked')) {
-            journal.write({
-                deploy: plan.deployId,
-                mode: plan.mode,
-                state: progress.state,
-                run: plan.run,
-                sha: context.target,
-                outcome: 'failed',
-                reason: failure.message,
-            });
-        }
-        const { sha } = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? await readHead(context.gitAfterwards) : { sha: null };
+        if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
+            journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
+        const { sha } = await readHead(context.gitAfterwards);
         return { outcome: 'failed', sha, previousSha: sha, failure };
     }
 }
 async function deployLocked(context, progress) {
-    const { plan, places, git, pm2, runner, journal } = context;
+    const { places, plan, runner } = context;
+    const layout = layoutOf(context);
     progress.enter('fetched');
-    if (!exists((0,external_node_path_namespaceObject.join)(places.live, '.git')))
+    if (!isCheckout(places.live))
         await beginRepository(context);
-    const head = await readHead(git);
-    const current = loadCurrent(places.state);
-    const generated = loadRecord(places.state, current?.record ?? null);
-    await checkLive(context, generated);
-    const sha = await targetCommit(context, head.sha);
-    context.target = sha;
-    const difference = await differsFrom(context, sha, head, current, generated);
-    const newer = newerRun(journal.entries(), plan.run);
-    if (difference === null) {
-        if (newer === null)
-            noteUnchanged(context, sha);
-        return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
-    }
+    const live = await readLive(context);
+    await layout.check(live.generated);
+    const sha = await targetCommit(context, live.head.sha);
+    progress.sha = sha;
+    const difference = await differsFrom(context, sha, live);
+    const newer = newerRun(context.journal.entries(), plan.run);
+    if (difference === null)
+        return leaveUnchanged(context, sha, newer === null);
     if (newer !== null && !plan.force)
         refuseOlderRun(newer, plan.run);
     inform(context.log, `Deploying ${sha}: ${difference}.`);
     progress.enter('staged');
     const staged = await stage(context, sha);
-    const names = staged.config.map(({ name }) => name);
-    requireFit(context, staged.config, (await readBaseline(pm2, names)).instances, current);
-    const last = plan.apps.length === 0 ? (current?.config ?? []).map(({ name }) => name) : [];
-    const left = leftOut(places.live, last, staged.config, await pm2.list());
-    // A rollback takes away what the version that it leaves has added.
-    if (plan.mode !== 'rollback')
-        refuseLeftOut(left);
-    const listed = await listSwap(context, staged, head, generated);
-    await settle(context, staged, listed.ops);
+    await refuseMisfit(context, staged.config, live.current);
+    const listed = await layout.list(staged, live.head, live.generated);
+    await layout.settle(listed.swap);
     progress.enter('prepared');
     await runner.go();
     // Before PM2 is looked at again: what another app's reload does to it meanwhile is not to be taken for its usual state.
-    context.pm2Lock = await takePm2Lock(context);
-    await checkLive(context, generated);
-    const boots = await prove(context, staged, listed, current, () => progress.enter('canary'));
+    const pm2Lock = await takePm2Lock(context);
+    try {
+        return await proveAndGoLive(context, progress, live, staged, listed);
+    }
+    finally {
+        pm2Lock.release();
+    }
+}
+/** From the canary on, all with PM2's lock held. */
+async function proveAndGoLive(context, progress, live, staged, listed) {
+    const layout = layoutOf(context);
+    await layout.check(live.generated);
+    const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
     if (boots.length > 0)
-        await checkLive(context, generated);
-    const previous = await readHead(git);
-    const { ops } = await listSwap(context, staged, previous, generated);
-    checkSwap({ live: places.live, staging: staged.staging, kept: staged.kept }, ops);
-    const { instances, before } = await readBaseline(pm2, names);
-    for (const text of requireFit(context, staged.config, instances, current))
-        inform(context.log, text);
-    for (const { env } of instances)
-        context.redactor.hide(secretsOfEnvironment(env));
-    const health = await healthTargets(context, staged.config, before);
-    const transaction = {
-        deployId: plan.deployId,
-        mode: plan.mode,
-        run: plan.run,
-        sha,
-        previous,
-        staging: staged.staging,
-        kept: staged.kept,
-        ops,
-        record: staged.record,
-        current,
-        fingerprint: fingerprintOf(context),
-        before: { ...before, healthUrl: health.before },
-        config: staged.config,
-        leftOut: left,
-        pm2Env: plan.pm2Env,
-        save: plan.save,
-        healthTimeout: plan.healthTimeout,
-        stableFor: plan.stableFor,
-        healthUrl: health.now,
-        swapped: null,
-        restored: false,
-    };
+        await layout.check(live.generated);
+    const { transaction, instances } = await drawUp(context, staged, live);
     // Anew, since a disk that was full for a moment has taken the first one.
     takeReserve(context.runDir);
     // From here on no cancel counts; one that has come already does.
-    runner.standAlone();
-    saveTransaction(places.state, transaction);
-    const probe = startProbe([...new Set([health.now, health.before])].filter((url) => url !== null));
+    context.runner.standAlone();
+    saveTransaction(context.places.state, transaction);
+    const urls = [...new Set([transaction.healthUrl, transaction.before.healthUrl])];
+    const probe = startProbe(urls.filter((url) => url !== null));
     try {
         const end = await goLive(context, progress, transaction, instances, boots);
         return { ...end, requests: probe.stop() };
@@ -6349,10 +6671,11 @@ async function deployLocked(context, progress) {
         probe.stop();
     }
 }
-/** In the history it stands for this run having asked for what runs: an older run is not to replace it any more. */
-function noteUnchanged({ journal, plan }, sha) {
-    const { deployId: deploy, mode, run } = plan;
-    journal.write({ deploy, mode, state: 'fetched', run, sha, outcome: 'unchanged', reason: null });
+/** `noted`: in the history it then stands for this run having asked for what runs, and no older run replaces it any more. */
+function leaveUnchanged({ journal, plan }, sha, noted) {
+    if (noted)
+        journal.end(subjectOf(plan, sha), 'fetched', 'unchanged');
+    return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/amp.js
@@ -6994,6 +7317,7 @@ function rpc_describe(error) {
 
 
 
+
 /** Milliseconds that the daemon has for an answer. */
 const session_ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
@@ -7040,7 +7364,7 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
                 dir: configDir,
                 cwd: home,
                 onLine,
-                holds: locks(),
+                holds: descriptorsOf(locks),
             });
         },
         hearErrors: (names) => hearErrors(pm2Home, names),
@@ -7240,14 +7564,13 @@ async function preflight(start) {
     const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
     const surroundings = withNode(start.env, process.execPath);
     const env = sessionless(surroundings);
-    // The lock is taken later, and git must be found before: each command asks for it when it starts.
-    const context = {};
+    const locks = new Set();
     const gitAt = (directory, cancel = runner.cancelled) => gitIn(directory, {
         clock,
         env,
         timeLimit: plan.commandTimeout,
         ...(cancel !== null && { cancel }),
-        lock: () => context.lock?.descriptor,
+        locks,
     });
     refuseUnusable(live, plan.path);
     if (start.isNew) {
@@ -7260,7 +7583,7 @@ async function preflight(start) {
         home,
         workDir: places.workDir,
         configDir: start.runDir,
-        locks: () => [context.lock, context.pm2Lock].flatMap((lock) => (lock ? [lock.descriptor] : [])),
+        locks,
     }));
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));
@@ -7271,7 +7594,7 @@ async function preflight(start) {
     if (pm2.otherNode !== null) {
         warn(start.log, `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`);
     }
-    return Object.assign(context, {
+    return {
         plan,
         runDir: start.runDir,
         places,
@@ -7285,10 +7608,8 @@ async function preflight(start) {
         git,
         gitAfterwards: gitAt(live, null),
         clock,
-        target: null,
-        lock: null,
-        pm2Lock: null,
-    });
+        locks,
+    };
 }
 function refuseUnusable(live, given) {
     if (exists(live) && !(0,external_node_fs_namespaceObject.statSync)(live).isDirectory())
@@ -7534,12 +7855,12 @@ async function resume(context, progress) {
     progress.state = reached;
     warn(context.log, `${killed} What it left is looked at, and ended.`);
     // Git and PM2 children that it left hold the lock until they end.
-    context.lock = await takeAppLock(context);
+    await takeAppLock(context);
     endLeftBuild(places.beside);
     await removeCanaries(context);
     const trouble = await reconcile(context, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
     const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
-    const sha = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? (await readHead(context.git)).sha : null;
+    const { sha } = await readHead(context.git);
     const failure = (state, message) => ({
         state,
         message,
@@ -7550,14 +7871,13 @@ async function resume(context, progress) {
     if (entry === undefined || entry.outcome === null) {
         if (trouble !== null)
             throw trouble.error;
-        const { deployId: deploy, mode, run } = plan;
         const state = beforeActivating(reached);
-        journal.write({ deploy, mode, state, run, sha: null, outcome: 'failed', reason: killed });
+        journal.end(subjectOf(plan, null), state, 'failed', killed);
         return { outcome: 'failed', sha, previousSha: sha, failure: failure(state, killed) };
     }
     const { outcome, reason } = entry;
     const transaction = loadTransaction(places.state);
-    const previousSha = transaction?.deployId === plan.deployId ? transaction.previous.sha : sha;
+    const previousSha = transaction?.deployId === plan.deployId ? transaction.previousSha : sha;
     if (outcome === 'deployed')
         return { outcome, sha: entry.sha, previousSha, failure: null };
     if (outcome === 'unchanged')
@@ -7918,7 +8238,7 @@ function follower_listen(runDir, rest) {
         }
     };
     const toControl = byLine((line) => {
-        if (!isJson(line) || append(`${line}\n`))
+        if (!follower_isJson(line) || append(`${line}\n`))
             return;
         // On a full disk a cancel needs the room more than what comes later. It must not continue what found room in part.
         freeReserve(runDir);
@@ -8004,7 +8324,7 @@ function byLine(onLine) {
             rest.push(chunk.subarray(from));
     };
 }
-function isJson(line) {
+function follower_isJson(line) {
     try {
         JSON.parse(line);
         return true;
@@ -8030,13 +8350,12 @@ function isEnd(line) {
 
 
 
-
 /** Deploys of the history that are told. */
 const status_TOLD = 30;
 /** Tells what runs and how it came there. Changes nothing. */
 async function status_status(context) {
-    const { places, git, journal } = context;
-    const { sha } = exists((0,external_node_path_namespaceObject.join)(places.live, '.git')) ? await readHead(git) : { sha: null };
+    const { git, journal } = context;
+    const { sha } = await readHead(git);
     const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
     const standing = {
         deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
@@ -8109,18 +8428,18 @@ function remarksOn(context, head) {
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check(context) {
     const { places, git, gitIn, plan, log } = context;
-    const isCheckout = exists((0,external_node_path_namespaceObject.join)(places.live, '.git'));
-    const { sha } = isCheckout ? await readHead(git) : { sha: null };
+    const there = isCheckout(places.live);
+    const { sha } = await readHead(git);
     for (const remark of remarksOn(context, sha))
         warn(log, remark);
-    if (!isCheckout)
+    if (!there)
         inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
     const problems = [];
     const looks = [
         async () => requireWritable(places.state),
-        () => findRef(isCheckout ? git : gitIn('/'), plan, accessOf(context)),
-        async () => (isCheckout ? await lookAtCheckout(context) : null),
-        async () => (isCheckout ? await lookAtApps(context) : null),
+        () => findRef(there ? git : gitIn('/'), plan, accessOf(context)),
+        async () => (there ? await lookAtCheckout(context) : null),
+        async () => (there ? await lookAtApps(context) : null),
     ];
     for (const look of looks) {
         try {
@@ -8167,8 +8486,8 @@ function requireWritable(state) {
     }
 }
 async function lookAtCheckout(context) {
-    const { state } = context.places;
-    await checkLive(context, loadRecord(state, loadCurrent(state)?.record ?? null));
+    const { generated } = await readLive(context);
+    await layoutOf(context).check(generated);
     return 'The checkout has no local changes.';
 }
 /** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */
@@ -8291,6 +8610,7 @@ async function main(command, runDir) {
     const runner = isNew ? listen(runDir) : standsAlone();
     const progress = {
         state: 'preflight',
+        sha: null,
         enter(state) {
             progress.state = state;
             log({ type: 'state', state, atMs: Math.round(performance.now() - started) });
@@ -8325,11 +8645,11 @@ async function main(command, runDir) {
     freeReserve(runDir);
     log({ type: 'end', result });
     runner.close();
-    context?.pm2Lock?.release();
-    if (context?.lock) {
+    if (context !== null && context.locks.size > 0) {
         // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
         await prune(context, plan.deployId).catch((error) => console.error(error));
-        context.lock.release();
+        for (const lock of context.locks)
+            lock.release();
     }
     log.close();
     process.exit(0);

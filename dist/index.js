@@ -59129,6 +59129,7 @@ const MODES = ['deploy', 'rollback', 'check', 'status'];
 function looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
+const OUTCOMES = (/* unused pure expression or super */ null && (['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed']));
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */

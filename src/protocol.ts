@@ -36,7 +36,9 @@ export function looksOnly({ mode }: { mode: Mode }): boolean {
   return mode === 'check' || mode === 'status';
 }
 
-export type Outcome = 'deployed' | 'unchanged' | 'rolled-back' | 'rollback-failed' | 'failed';
+export const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** A build step: chosen by the lockfile, left out, or a shell command that the user wrote. */
 export type BuildStep = { kind: 'default' } | { kind: 'none' } | { kind: 'command'; command: string };

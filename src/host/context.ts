@@ -8,7 +8,7 @@ import type { Redactor } from './program/redact.ts';
 import type { Journal } from './state/journal.ts';
 import type { Places } from './state/places.ts';
 import type { Clock } from './system/clock.ts';
-import type { Lock } from './system/lock.ts';
+import type { HeldLocks } from './system/lock.ts';
 
 /** What every part of one deploy shares. */
 export interface Context {
@@ -28,12 +28,8 @@ export interface Context {
   /** In the live checkout too, for what is still to be done when the deploy was cancelled. */
   gitAfterwards: Git;
   clock: Clock;
-  /** The commit that this deploy is about; null until it is known. */
-  target: string | null;
-  /** Null until the deploy is `locked`; children that must not outlive the lock are given its descriptor. */
-  lock: Lock | null;
-  /** The lock of PM2, while that is this deploy's alone. */
-  pm2Lock: Lock | null;
+  /** What this deploy holds: the app's lock from `locked` on, and PM2's while that is this deploy's alone. */
+  locks: HeldLocks;
 }
 
 /** What git may be given beside the host's own credentials. */

@@ -38,6 +38,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   const runner = isNew ? listen(runDir) : standsAlone();
   const progress: Progress = {
     state: 'preflight',
+    sha: null,
     enter(state: State) {
       progress.state = state;
       log({ type: 'state', state, atMs: Math.round(performance.now() - started) });
@@ -71,11 +72,10 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   freeReserve(runDir);
   log({ type: 'end', result });
   runner.close();
-  context?.pm2Lock?.release();
-  if (context?.lock) {
+  if (context !== null && context.locks.size > 0) {
     // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
     await prune(context, plan.deployId).catch((error: unknown) => console.error(error));
-    context.lock.release();
+    for (const lock of context.locks) lock.release();
   }
   log.close();
   process.exit(0);

@@ -1,6 +1,7 @@
 import { type Context, inform, warn } from '../context.ts';
 import type { Expected } from '../health/health.ts';
 import { saveCurrent } from '../state/current.ts';
+import { subjectOf } from '../state/journal.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { isWithin, realOrSame } from '../system/paths.ts';
 
@@ -18,15 +19,7 @@ export async function commit(context: Context, transaction: Transaction, expecte
     since: swapped,
     ports: [...expected.ports],
   });
-  context.journal.write({
-    deploy: deployId,
-    mode: transaction.mode,
-    state: 'committed',
-    run: transaction.run,
-    sha,
-    outcome: 'deployed',
-    reason: null,
-  });
+  context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
   try {
     await context.clock.book('pm2', () => removeLeftOut(context, transaction));
     const names = [...config.map(({ name }) => name), ...transaction.leftOut];

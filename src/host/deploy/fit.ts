@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { readBaseline } from '../health/baseline.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { configChanges, foretell, refuseChanges } from '../pm2/config-change.ts';
 import type { Instance } from '../pm2/list.ts';
@@ -22,22 +23,39 @@ export function requireFit(
   return foretell(changes);
 }
 
-/**
- * Apps of the last deploy that the file does not have, and that run. `last` are the names of the last deploy, where this
- * one takes the whole file.
- */
-export function leftOut(
-  live: string,
-  last: readonly string[],
+/** Refuses, as soon as the new config is known, what could not be deployed over what PM2 runs. */
+export async function refuseMisfit(
+  context: Context,
   config: readonly DeployApp[],
+  current: Current | null,
+): Promise<void> {
+  const { pm2, plan } = context;
+  const { instances } = await readBaseline(pm2, namesOf(config));
+  requireFit(context, config, instances, current);
+  // A rollback takes away what the version that it leaves has added.
+  if (plan.mode !== 'rollback') refuseLeftOut(leftOut(context, config, current, await pm2.list()));
+}
+
+/** Apps of the last deploy that the file no longer has and that still run. None where only some apps are deployed. */
+export function leftOut(
+  { plan, places }: Pick<Context, 'plan' | 'places'>,
+  config: readonly DeployApp[],
+  current: Current | null,
   all: readonly Instance[],
 ): string[] {
-  const left = last.filter((name) => !config.some((app) => app.name === name));
-  return left.filter((name) => all.some((one) => one.name === name && isWithin(live, realOrSame(one.cwd))));
+  if (plan.apps.length > 0 || current === null) return [];
+  const left = namesOf(current.config).filter((name) => !namesOf(config).includes(name));
+  const runs = (name: string): boolean =>
+    all.some((one) => one.name === name && isWithin(places.live, realOrSame(one.cwd)));
+  return left.filter(runs);
+}
+
+function namesOf(apps: readonly DeployApp[]): string[] {
+  return apps.map(({ name }) => name);
 }
 
 /** What the file has left out would go on serving the old version. */
-export function refuseLeftOut(running: readonly string[]): void {
+function refuseLeftOut(running: readonly string[]): void {
   if (running.length === 0) return;
   throw new DeployFailure(
     `The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`,

@@ -1,21 +1,22 @@
-import type { Failure, Outcome, State } from '../../protocol.ts';
+import type { Failure, State } from '../../protocol.ts';
 import type { Boot } from '../canary/run.ts';
 import { type Context, warn } from '../context.ts';
 import { noteLogSizes, readAdded } from '../health/error-log.ts';
+import { expectationOf } from '../health/expectation.ts';
 import { verify } from '../health/verify.ts';
 import type { Instance } from '../pm2/list.ts';
 import type { End, Progress } from '../program/end.ts';
 import { freeReserve, makeRoom } from '../program/reserve.ts';
+import { subjectOf } from '../state/journal.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { failureOf } from '../system/failure.ts';
-import { expectationOf, reload, swapIn, swapOut } from './activate.ts';
 import { commit } from './commit.ts';
+import { layoutOf } from './layout.ts';
+import { reload } from './reload.ts';
 import { adviseOnPace } from './reload-advice.ts';
 import { rollBack } from './rollback.ts';
 
 const APP_LOG_LINES = 30;
-
-type Enter = (state: State, outcome?: Outcome, reason?: string) => void;
 
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 export async function goLive(
@@ -25,24 +26,17 @@ export async function goLive(
   instances: readonly Instance[],
   boots: readonly Boot[],
 ): Promise<End> {
-  const { deployId, mode, run, sha, previous } = transaction;
-  const enter: Enter = (state, outcome, reason) => {
+  const { sha, previousSha } = transaction;
+  const subject = subjectOf(transaction, sha);
+  const enter = (state: State): void => {
     progress.enter(state);
-    context.journal.write({
-      deploy: deployId,
-      mode,
-      state,
-      run,
-      sha,
-      outcome: outcome ?? null,
-      reason: reason ?? null,
-    });
+    context.journal.enter(subject, state);
   };
   const appLog = watchAppLog(context, transaction, instances);
   const pace = context.pm2.hearPace();
   try {
     enter('activating');
-    await swapIn(context, transaction);
+    await layoutOf(context).swapIn(transaction);
     await reload(context, transaction, boots);
     enter('verifying');
     const expected = expectationOf(transaction);
@@ -54,12 +48,12 @@ export async function goLive(
       return commit(context, transaction, expected);
     });
     adviseOnPace(context, transaction.config, instances, pace, boots);
-    return { outcome: 'deployed', sha, previousSha: previous.sha, failure: null };
+    return { outcome: 'deployed', sha, previousSha, failure: null };
   } catch (error) {
     const failure = failureOf(error, progress.state);
     // However PM2's command ended, the daemon may still be busy with what it began.
     const stopped = progress.state === 'activating' && transaction.swapped !== null;
-    return await goBack(context, transaction, enter, failure, stopped, appLog.read);
+    return await goBack(context, progress, transaction, failure, stopped, appLog.read);
   } finally {
     appLog.close();
     pace.close();
@@ -68,38 +62,45 @@ export async function goLive(
 
 async function goBack(
   context: Context,
+  progress: Progress,
   transaction: Transaction,
-  enter: Enter,
   failure: Failure,
   stopped: boolean,
   readAppLog: () => Promise<string[]>,
 ): Promise<End> {
-  const { sha } = transaction.previous;
-  const enterAnyway: Enter = (...entry) => {
+  const { journal } = context;
+  const { previousSha: sha } = transaction;
+  const subject = subjectOf(transaction, transaction.sha);
+  const enter = (state: State, note: () => void): void => {
+    progress.enter(state);
     try {
-      enter(...entry);
+      note();
     } catch (error) {
       // With a full disk the old version can be brought back all the same: that matters more than the journal.
       warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
     }
   };
   makeRoom(context.runDir);
-  enterAnyway('rolling-back', undefined, failure.message);
+  enter('rolling-back', () => journal.enter(subject, 'rolling-back', failure.message));
   warn(context.log, failure.message);
   try {
     // At once; where it fails, the rollback does it again.
-    await swapOut(context, transaction).catch(() => {});
+    await layoutOf(context)
+      .swapOut(transaction)
+      .catch(() => {});
     failure.appLog = await readAppLog().catch(() => []);
     await rollBack(context, transaction, stopped);
     // PM2 hands on with some delay what an app printed as it died.
     if (failure.appLog.length === 0) failure.appLog = await readAppLog().catch(() => []);
     freeReserve(context.runDir);
-    enterAnyway('rolled-back', 'rolled-back', failure.message);
+    enter('rolled-back', () => journal.end(subject, 'rolled-back', 'rolled-back', failure.message));
     return { outcome: 'rolled-back', sha, previousSha: sha, failure };
   } catch (error) {
     const second = failureOf(error, 'rolling-back');
     freeReserve(context.runDir);
-    enterAnyway('rollback-failed', 'rollback-failed', second.message);
+    enter('rollback-failed', () =>
+      journal.end(subject, 'rollback-failed', 'rollback-failed', second.message),
+    );
     return {
       outcome: 'rollback-failed',
       sha,

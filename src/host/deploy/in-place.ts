@@ -13,13 +13,15 @@ import {
   trackedFiles,
 } from '../git/checkout.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
+import type { InPlaceSwap } from '../state/transaction.ts';
 import { matchOwnership } from '../swap/match-mode.ts';
 import { checkSwap } from '../swap/swap.ts';
-import { describeCollision, type Surroundings, type SwapOp, swapList } from '../swap/swap-list.ts';
+import { describeCollision, type Surroundings, swapList } from '../swap/swap-list.ts';
 import type { Generated } from '../swap/tree.ts';
 import { run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { isWithin, makePrivate } from '../system/paths.ts';
+import { swapPlaces } from './in-place-swap.ts';
 
 /** The live checkout must be as its commit and our deploys left it. */
 export async function checkLive(context: Context, generatedOld: Generated | null): Promise<void> {
@@ -67,7 +69,7 @@ export async function listSwap(
   staged: Staged,
   head: Head,
   generatedOld: Generated | null,
-): Promise<{ ops: SwapOp[] } & Surroundings> {
+): Promise<{ swap: InPlaceSwap } & Surroundings> {
   const { places, git } = context;
   const [trackedOld, trackedNew, flagged] = await Promise.all([
     oldFiles(context, head, generatedOld),
@@ -99,7 +101,8 @@ export async function listSwap(
   }
   if (adopted.length > 0)
     inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
-  return { ops, ...surroundings };
+  const { staging, kept } = staged;
+  return { swap: { layout: 'in-place', head, staging, kept, ops }, ...surroundings };
 }
 
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
@@ -111,11 +114,11 @@ function workingDirectories({ places }: Context, config: readonly DeployApp[]): 
 }
 
 /** Makes what replaces look like what it replaces, and brings the build to disk before it is relied upon. */
-export async function settle(context: Context, staged: Staged, ops: readonly SwapOp[]): Promise<void> {
-  const places = { live: context.places.live, staging: staged.staging, kept: staged.kept };
-  makePrivate(staged.kept);
-  checkSwap(places, ops);
-  const unlike = matchOwnership(places, ops);
+export async function settle(context: Context, swap: InPlaceSwap): Promise<void> {
+  const places = swapPlaces(context, swap);
+  makePrivate(swap.kept);
+  checkSwap(places, swap.ops);
+  const unlike = matchOwnership(places, swap.ops);
   if (unlike.length > 0) {
     const shown = unlike.slice(0, 5).join(', ');
     warn(
@@ -124,5 +127,5 @@ export async function settle(context: Context, staged: Staged, ops: readonly Swa
     );
   }
   // Without it a power cut soon after the swap could leave empty files where the old ones were.
-  await run('sync', ['-f', staged.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
+  await run('sync', ['-f', swap.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
 }

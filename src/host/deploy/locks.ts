@@ -44,11 +44,11 @@ function pm2NoteOf({ places, pm2 }: Context): string {
 }
 
 /** Waits for what is left of `lock-timeout`, which counts for both locks together. */
-function take({ plan, clock, runner, log }: Context, directory: string, note: string): Promise<Lock> {
+function take({ plan, clock, runner, log, locks }: Context, directory: string, note: string): Promise<Lock> {
   const wait = {
     timeLimit: Math.max(0, plan.lockTimeout - clock.spent.lock),
     cancel: runner.cancelled,
     onWait: (text: string) => inform(log, text),
   };
-  return clock.book('lock', () => takeLock(directory, note, plan.run, wait));
+  return clock.book('lock', () => takeLock(locks, directory, note, plan.run, wait));
 }

@@ -14,6 +14,7 @@ import type { Clock } from '../system/clock.ts';
 import { run } from '../system/command.ts';
 import { pm2Environment, sessionless, withNode } from '../system/environment.ts';
 import { DeployFailure, diskTrouble } from '../system/failure.ts';
+import type { HeldLocks } from '../system/lock.ts';
 import { requireSurvival } from '../system/logind.ts';
 import { exists } from '../system/paths.ts';
 
@@ -40,15 +41,14 @@ export async function preflight(start: Start): Promise<Context> {
   const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
   const surroundings = withNode(start.env, process.execPath);
   const env = sessionless(surroundings);
-  // The lock is taken later, and git must be found before: each command asks for it when it starts.
-  const context = {} as Partial<Pick<Context, 'lock' | 'pm2Lock'>>;
+  const locks: HeldLocks = new Set();
   const gitAt = (directory: string, cancel: AbortSignal | null = runner.cancelled): Git =>
     gitIn(directory, {
       clock,
       env,
       timeLimit: plan.commandTimeout,
       ...(cancel !== null && { cancel }),
-      lock: () => context.lock?.descriptor,
+      locks,
     });
 
   refuseUnusable(live, plan.path);
@@ -63,7 +63,7 @@ export async function preflight(start: Start): Promise<Context> {
       home,
       workDir: places.workDir,
       configDir: start.runDir,
-      locks: () => [context.lock, context.pm2Lock].flatMap((lock) => (lock ? [lock.descriptor] : [])),
+      locks,
     }),
   );
   for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
@@ -83,7 +83,7 @@ export async function preflight(start: Start): Promise<Context> {
       `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`,
     );
   }
-  return Object.assign(context, {
+  return {
     plan,
     runDir: start.runDir,
     places,
@@ -97,10 +97,8 @@ export async function preflight(start: Start): Promise<Context> {
     git,
     gitAfterwards: gitAt(live, null),
     clock,
-    target: null,
-    lock: null,
-    pm2Lock: null,
-  });
+    locks,
+  };
 }
 
 function refuseUnusable(live: string, given: string): void {

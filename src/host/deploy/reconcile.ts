@@ -1,13 +1,14 @@
-import type { Outcome, State } from '../../protocol.ts';
+import type { State } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { removeGitLocks } from '../git/checkout.ts';
+import { expectationOf } from '../health/expectation.ts';
 import { verify } from '../health/verify.ts';
 import { secretsOfApp } from '../program/redact.ts';
 import { type Entry, unfinished } from '../state/journal.ts';
 import { loadTransaction, type Transaction, transactionSavedAt } from '../state/transaction.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { expectationOf, isSwappedIn, swapOut } from './activate.ts';
 import { commit } from './commit.ts';
+import { layoutOf } from './layout.ts';
 import { takePm2Lock } from './locks.ts';
 import { rollBack } from './rollback.ts';
 
@@ -37,11 +38,9 @@ export async function reconcile(context: Context, onState: (state: State) => voi
   const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
   if (locks.length > 0) warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
   const lock = await takePm2Lock(context);
-  context.pm2Lock = lock;
   try {
     await end(context, entry, transaction, onState);
   } finally {
-    context.pm2Lock = null;
     lock.release();
   }
 }
@@ -52,11 +51,7 @@ async function end(
   transaction: Transaction,
   onState: (state: State) => void,
 ): Promise<void> {
-  const note = (state: State, outcome: Outcome | null, reason: string | null): void => {
-    const { deploy, mode, run, sha } = entry;
-    context.journal.write({ deploy, mode, state, run, sha, outcome, reason });
-    onState(state);
-  };
+  const { journal } = context;
   // What a rollback is for was noted as it began.
   let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
   if (entry.state !== 'rollback-failed') {
@@ -68,19 +63,22 @@ async function end(
       }
     }
     try {
-      note('rolling-back', null, why);
+      journal.enter(entry, 'rolling-back', why);
+      onState('rolling-back');
       await rollBack(context, transaction, true);
-      note('rolled-back', 'rolled-back', why);
+      journal.end(entry, 'rolled-back', 'rolled-back', why);
+      onState('rolled-back');
       inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
       return;
     } catch (error) {
       why = `${why} Then the rollback failed as well: ${(error as Error).message}`;
-      note('rollback-failed', 'rollback-failed', why);
+      journal.end(entry, 'rollback-failed', 'rollback-failed', why);
+      onState('rollback-failed');
     }
   }
   // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
-  await swapOut(context, transaction);
-  context.journal.write({ ...entry, state: 'rolled-back', outcome: 'rollback-failed', reason: why });
+  await layoutOf(context).swapOut(transaction);
+  journal.end(entry, 'rolled-back', 'rollback-failed', why);
   warn(
     context.log,
     'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.',
@@ -89,7 +87,7 @@ async function end(
 
 async function commitIfHealthy(context: Context, transaction: Transaction): Promise<boolean> {
   // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
-  if (transaction.swapped === null || !isSwappedIn(context, transaction)) return false;
+  if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap)) return false;
   const expected = expectationOf(transaction);
   try {
     // A deploy of this very job has all of its time; what an earlier one left had that long ago.

@@ -8,8 +8,8 @@ import { readHead } from '../git/checkout.ts';
 import type { End, Progress } from '../program/end.ts';
 import { programLog } from '../program/program-log.ts';
 import { endedDeploys } from '../state/history.ts';
+import { subjectOf } from '../state/journal.ts';
 import { loadTransaction } from '../state/transaction.ts';
-import { exists } from '../system/paths.ts';
 import { takeAppLock } from './locks.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -28,7 +28,7 @@ export async function resume(context: Context, progress: Progress): Promise<End>
   progress.state = reached;
   warn(context.log, `${killed} What it left is looked at, and ended.`);
   // Git and PM2 children that it left hold the lock until they end.
-  context.lock = await takeAppLock(context);
+  await takeAppLock(context);
   endLeftBuild(places.beside);
   await removeCanaries(context);
   const trouble = await reconcile(context, (state) => progress.enter(state)).then(
@@ -37,7 +37,7 @@ export async function resume(context: Context, progress: Progress): Promise<End>
   );
 
   const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
-  const sha = exists(join(places.live, '.git')) ? (await readHead(context.git)).sha : null;
+  const { sha } = await readHead(context.git);
   const failure = (state: State, message: string): Failure => ({
     state,
     message,
@@ -47,14 +47,13 @@ export async function resume(context: Context, progress: Progress): Promise<End>
   });
   if (entry === undefined || entry.outcome === null) {
     if (trouble !== null) throw trouble.error;
-    const { deployId: deploy, mode, run } = plan;
     const state = beforeActivating(reached);
-    journal.write({ deploy, mode, state, run, sha: null, outcome: 'failed', reason: killed });
+    journal.end(subjectOf(plan, null), state, 'failed', killed);
     return { outcome: 'failed', sha, previousSha: sha, failure: failure(state, killed) };
   }
   const { outcome, reason } = entry;
   const transaction = loadTransaction(places.state);
-  const previousSha = transaction?.deployId === plan.deployId ? transaction.previous.sha : sha;
+  const previousSha = transaction?.deployId === plan.deployId ? transaction.previousSha : sha;
   if (outcome === 'deployed') return { outcome, sha: entry.sha, previousSha, failure: null };
   if (outcome === 'unchanged') return { outcome, sha, previousSha: sha, failure: null };
   return { outcome, sha, previousSha, failure: failure(reached, reason ?? killed) };

@@ -10,8 +10,8 @@ import { removeCurrent, saveCurrent } from '../state/current.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { exists } from '../system/paths.ts';
 import { type Moment, momentNow, ticksOf } from '../system/processes.ts';
-import { swapOut } from './activate.ts';
 import { bringAbout } from './bring-about.ts';
+import { layoutOf } from './layout.ts';
 import { awaitReload, quiet } from './watch-reload.ts';
 
 /** Beyond what PM2's own limits add up to, in milliseconds. */
@@ -62,7 +62,7 @@ async function restore(
   stopped: boolean,
 ): Promise<Restored> {
   const { clock } = context;
-  await swapOut(context, transaction);
+  await layoutOf(context).swapOut(transaction);
   const swapped = momentNow();
   inform(context.log, 'The files of the old version are back.');
   await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
@@ -140,7 +140,8 @@ async function restoreApps(
   }
 }
 
-function keepForDiagnosis({ places, log }: Context, { staging, deployId }: Transaction): void {
+function keepForDiagnosis({ places, log }: Context, { swap, deployId }: Transaction): void {
+  const { staging } = swap;
   const broken = join(places.beside, `broken-${deployId}`);
   if (!exists(staging) || exists(broken)) return;
   renameSync(staging, broken);

@@ -2,11 +2,9 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readApps } from '../build/apps.ts';
 import type { Context } from '../context.ts';
-import type { Head } from '../git/checkout.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
-import type { Current } from '../state/current.ts';
-import type { Generated } from '../swap/tree.ts';
 import { exists } from '../system/paths.ts';
+import type { Live } from './live.ts';
 import { fingerprintOf } from './plan-fingerprint.ts';
 
 /**
@@ -16,9 +14,7 @@ import { fingerprintOf } from './plan-fingerprint.ts';
 export async function differsFrom(
   context: Context,
   sha: string,
-  head: Head,
-  current: Current | null,
-  generated: Generated | null,
+  { head, current, generated }: Live,
 ): Promise<string | null> {
   if (current === null) return 'no deploy was ever verified here';
   if (current.sha !== sha || head.sha !== sha) return 'another commit is live';

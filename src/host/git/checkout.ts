@@ -10,6 +10,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Check, fields, orNull, text } from '../system/checked.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { type Git, splitZ } from './git.ts';
@@ -22,10 +23,12 @@ export interface Head {
   branch: string | null;
 }
 
+export const headCheck: Check<Head> = fields({ sha: orNull(text), branch: orNull(text) });
+
 /** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
 export async function inspectCheckout(live: string, git: Git): Promise<'absent' | 'checkout'> {
   if (!exists(live) || readdirSync(live).length === 0) return 'absent';
-  if (!existsSync(join(live, '.git'))) {
+  if (!isCheckout(live)) {
     throw new DeployFailure(`${live} holds files but is no git checkout.`, {
       remedy:
         'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
@@ -40,7 +43,14 @@ export async function inspectCheckout(live: string, git: Git): Promise<'absent' 
   return 'checkout';
 }
 
+/** Whether the directory is the top of a checkout, or of a worktree. */
+export function isCheckout(directory: string): boolean {
+  return exists(join(directory, '.git'));
+}
+
+/** Of the checkout that `git` works in; nothing where there is none yet. */
 export async function readHead(git: Git): Promise<Head> {
+  if (!isCheckout(git.directory)) return { sha: null, branch: null };
   const [commit, branch] = await Promise.all([
     git.attempt(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']),
     git.attempt(['symbolic-ref', '--quiet', 'HEAD']),

@@ -1,6 +1,7 @@
 import type { Clock } from '../system/clock.ts';
 import { type CommandResult, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { descriptorsOf, type HeldLocks } from '../system/lock.ts';
 import type { Access } from './credentials.ts';
 
 /** Runs git in one directory. */
@@ -19,8 +20,8 @@ export interface GitOptions {
   env: NodeJS.ProcessEnv;
   timeLimit: number;
   cancel?: AbortSignal;
-  /** The lock's descriptor, once there is one: git's children keep it held. */
-  lock: () => number | undefined;
+  /** Git's children keep these held. */
+  locks: HeldLocks;
 }
 
 /**
@@ -44,7 +45,7 @@ export function gitIn(directory: string, options: GitOptions): Git {
     const env = access?.environment(own) ?? own;
     const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
     // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
-    const holds = REMOTE.has(args[0] ?? '') ? undefined : options.lock();
+    const holds = REMOTE.has(args[0] ?? '') ? [] : descriptorsOf(options.locks);
     const { timeLimit, cancel } = options;
     const runOptions = {
       cwd: directory,
@@ -52,7 +53,7 @@ export function gitIn(directory: string, options: GitOptions): Git {
       timeLimit,
       ...(cancel && { cancel }),
       ...(input !== undefined && { input }),
-      ...(holds !== undefined && { holds: [holds] }),
+      holds,
     };
     return options.clock.book('git', () => run('git', [...settings, ...args], runOptions));
   };

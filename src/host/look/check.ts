@@ -1,15 +1,15 @@
 import { accessSync, constants } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { readApps } from '../build/apps.ts';
 import { accessOf, type Context, inform, warn } from '../context.ts';
 import { requireFit } from '../deploy/fit.ts';
-import { checkLive } from '../deploy/in-place.ts';
-import { readHead } from '../git/checkout.ts';
+import { layoutOf } from '../deploy/layout.ts';
+import { readLive } from '../deploy/live.ts';
+import { isCheckout, readHead } from '../git/checkout.ts';
 import { findRef } from '../git/fetch.ts';
 import { readBaseline } from '../health/baseline.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
-import { loadRecord } from '../swap/record.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { remarksOn } from './status.ts';
@@ -17,17 +17,17 @@ import { remarksOn } from './status.ts';
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 export async function check(context: Context): Promise<End> {
   const { places, git, gitIn, plan, log } = context;
-  const isCheckout = exists(join(places.live, '.git'));
-  const { sha } = isCheckout ? await readHead(git) : { sha: null };
+  const there = isCheckout(places.live);
+  const { sha } = await readHead(git);
   for (const remark of remarksOn(context, sha)) warn(log, remark);
-  if (!isCheckout) inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
+  if (!there) inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
 
   const problems: DeployFailure[] = [];
   const looks: (() => Promise<string | null>)[] = [
     async () => requireWritable(places.state),
-    () => findRef(isCheckout ? git : gitIn('/'), plan, accessOf(context)),
-    async () => (isCheckout ? await lookAtCheckout(context) : null),
-    async () => (isCheckout ? await lookAtApps(context) : null),
+    () => findRef(there ? git : gitIn('/'), plan, accessOf(context)),
+    async () => (there ? await lookAtCheckout(context) : null),
+    async () => (there ? await lookAtApps(context) : null),
   ];
   for (const look of looks) {
     try {
@@ -71,8 +71,8 @@ function requireWritable(state: string): null {
 }
 
 async function lookAtCheckout(context: Context): Promise<string> {
-  const { state } = context.places;
-  await checkLive(context, loadRecord(state, loadCurrent(state)?.record ?? null));
+  const { generated } = await readLive(context);
+  await layoutOf(context).check(generated);
   return 'The checkout has no local changes.';
 }
 

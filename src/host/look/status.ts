@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { PastDeploy, Standing } from '../../protocol.ts';
 import type { Context } from '../context.ts';
 import { lockHolders } from '../deploy/locks.ts';
@@ -8,15 +7,15 @@ import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys, pastDeploy } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
-import { exists, isWithin, realOrSame } from '../system/paths.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
 
 /** Deploys of the history that are told. */
 const TOLD = 30;
 
 /** Tells what runs and how it came there. Changes nothing. */
 export async function status(context: Context): Promise<End & { standing: Standing }> {
-  const { places, git, journal } = context;
-  const { sha } = exists(join(places.live, '.git')) ? await readHead(git) : { sha: null };
+  const { git, journal } = context;
+  const { sha } = await readHead(git);
   const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
   const standing: Standing = {
     deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,

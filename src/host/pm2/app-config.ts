@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
+import { type Check, fields, object, text } from '../system/checked.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { DEPLOY_ID, type Json } from './list.ts';
 
@@ -10,6 +11,12 @@ export interface AppConfig {
 
 /** One app as PM2 is given it. */
 export type DeployApp = AppConfig & { name: string; cwd: string; env: Record<string, Json> };
+
+/** What was written as JSON is JSON again: only what we rely on is looked at. */
+export const deployApp: Check<DeployApp> = (value, at) => {
+  const known = fields({ name: text, cwd: text, env: object })(value, at);
+  return { ...(object(value, at) as AppConfig), ...known } as DeployApp;
+};
 
 /** Whether a script only starts another one, and hands no signal on to it: a bare word, or the file that PM2 finds for it. */
 export function isPackageManager(script: string): boolean {

@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { DeployFailure } from '../system/failure.ts';
+import { descriptorsOf, type HeldLocks } from '../system/lock.ts';
 import { type ErrorStream, hearErrors } from './bus.ts';
 import { type Reload, type ReloadOptions, startOrReload } from './cli.ts';
 import { daemonPid, daemonStart } from './daemon.ts';
@@ -48,8 +49,8 @@ interface Options {
   workDir: string;
   /** Private; the config is there while PM2 reads it. */
   configDir: string;
-  /** Descriptors of the locks that PM2's CLI is to hold as long as it lives. */
-  locks: () => number[];
+  /** PM2's CLI keeps these held as long as it lives. */
+  locks: HeldLocks;
 }
 
 /** Milliseconds that the daemon has for an answer. */
@@ -97,7 +98,7 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
         dir: configDir,
         cwd: home,
         onLine,
-        holds: locks(),
+        holds: descriptorsOf(locks),
       });
     },
     hearErrors: (names) => hearErrors(pm2Home, names),

@@ -7,5 +7,7 @@ export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'
 /** Tells everybody who follows which state the deploy is in. */
 export interface Progress {
   state: State;
+  /** The commit that the deploy is about; null until it is known. */
+  sha: string | null;
   enter(state: State): void;
 }

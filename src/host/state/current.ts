@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DeployApp } from '../pm2/app-config.ts';
-import { readIfThere, writeDurably } from '../system/durable.ts';
-import type { Moment } from '../system/processes.ts';
+import { type DeployApp, deployApp } from '../pm2/app-config.ts';
+import { type Check, fields, listOf, number, text } from '../system/checked.ts';
+import { type Moment, moment } from '../system/processes.ts';
+import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 
 /** The version that was last verified here. */
 export interface Current {
@@ -20,10 +21,23 @@ export interface Current {
   ports: number[];
 }
 
+export const currentCheck: Check<Current> = fields({
+  deployId: text,
+  sha: text,
+  fingerprint: text,
+  record: text,
+  config: listOf(deployApp),
+  runsAs: text,
+  since: moment,
+  ports: listOf(number),
+});
+
+const FORMAT: Format<Current> = { what: 'The record of the version that runs', readers: [currentCheck] };
+
 const file = (state: string): string => join(state, 'current.json');
 
 export function saveCurrent(state: string, current: Current): void {
-  writeDurably(file(state), JSON.stringify(current));
+  writeVersioned(file(state), FORMAT, current);
 }
 
 export function removeCurrent(state: string): void {
@@ -32,6 +46,5 @@ export function removeCurrent(state: string): void {
 
 /** Null where no deploy of ours was ever committed. */
 export function loadCurrent(state: string): Current | null {
-  const text = readIfThere(file(state));
-  return text === null ? null : (JSON.parse(text) as Current);
+  return readVersioned(file(state), FORMAT);
 }

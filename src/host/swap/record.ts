@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { readIfThere, writeDurably } from '../system/durable.ts';
-import type { Generated } from './tree.ts';
+import { type Check, fields, listOf, Misshapen, mapOf, number, orNull, text } from '../system/checked.ts';
+import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
+import type { Generated, Single } from './tree.ts';
 
 /** Records of what builds made lie in the app's state directory under such names. */
 export const RECORD_PREFIX = 'built-';
@@ -8,12 +9,40 @@ export const RECORD_PREFIX = 'built-';
 /** Puts the record of one deploy's build on disk and returns its name. */
 export function saveRecord(state: string, deployId: string, generated: Generated): string {
   const name = `${RECORD_PREFIX}${deployId}.json`;
-  writeDurably(join(state, name), JSON.stringify(generated));
+  writeVersioned(join(state, name), FORMAT, generated);
   return name;
 }
 
 /** Null where no deploy of ours made what is there. */
 export function loadRecord(state: string, name: string | null): Generated | null {
-  const text = name === null ? null : readIfThere(join(state, name));
-  return text === null ? null : (JSON.parse(text) as Generated);
+  return name === null ? null : readVersioned(join(state, name), FORMAT);
 }
+
+/** A list of fixed length, as a `[path, names]` is. */
+function tuple(value: unknown, at: string, length: number): unknown[] {
+  if (!Array.isArray(value) || value.length !== length) throw new Misshapen(at, `a list of ${length}`);
+  return value;
+}
+
+const directory: Check<[string, string[]]> = (value, at) => {
+  const [path, names] = tuple(value, at, 2);
+  return [text(path, at), listOf(text)(names, at)];
+};
+
+const single: Check<Single> = (value, at) => {
+  const [path, size, mtimeNs, content] = tuple(value, at, 4);
+  return [text(path, at), number(size, at), text(mtimeNs, at), orNull(text)(content, at)];
+};
+
+const FORMAT: Format<Generated> = {
+  what: 'The record of what a build made',
+  readers: [
+    fields<Generated>({
+      roots: listOf(text),
+      directories: listOf(directory),
+      singles: listOf(single),
+      rewritten: mapOf(text),
+      deleted: listOf(text),
+    }),
+  ],
+};

@@ -1,3 +1,4 @@
+import { type Check, fields, flag, text } from '../system/checked.ts';
 import { adopt, adoptionCandidates } from './adoption.ts';
 import { type Own, type Ownership, ownership, type Why } from './apps-own.ts';
 import { at, GENERATED, graft, type Known, type KnownDirectory, knownTree } from './known-tree.ts';
@@ -11,6 +12,8 @@ export interface SwapOp {
   live: boolean;
   staging: boolean;
 }
+
+export const swapOp: Check<SwapOp> = fields({ path: text, live: flag, staging: flag });
 
 /** Something of the app's own that the new version's `at` would replace. */
 export interface Collision extends Own {

@@ -5,9 +5,15 @@ import { readIfThere, writeDurably } from './durable.ts';
 import { DeployFailure } from './failure.ts';
 
 export interface Lock {
-  /** For git and PM2 children: a lock lives as long as any of its holders. */
-  descriptor: number;
+  readonly descriptor: number;
   release(): void;
+}
+
+/** The locks that this program holds. Git and PM2 children are given them: a lock lives as long as any of its holders. */
+export type HeldLocks = Set<Lock>;
+
+export function descriptorsOf(held: HeldLocks): number[] {
+  return [...held].map(({ descriptor }) => descriptor);
 }
 
 interface Holder {
@@ -20,9 +26,11 @@ const RETRY_EVERY = 500;
 /**
  * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
  * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
- * `note` is where the holder says who it is; it is information only, and never decides.
+ * `note` is where the holder says who it is; it is information only, and never decides. The lock is in `held` until
+ * it is released.
  */
 export async function takeLock(
+  held: HeldLocks,
   directory: string,
   note: string,
   run: Plan['run'],
@@ -56,13 +64,16 @@ export async function takeLock(
   } catch {
     // On a full disk nobody is told who holds it; held it is all the same.
   }
-  return {
+  const lock: Lock = {
     descriptor,
     release() {
+      held.delete(lock);
       rmSync(note, { force: true });
       closeSync(descriptor);
     },
   };
+  held.add(lock);
+  return lock;
 }
 
 /** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { type Check, fields, number, text } from './checked.ts';
 
 /**
  * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
@@ -73,6 +74,8 @@ export interface Moment {
   boot: string;
   ticks: number;
 }
+
+export const moment: Check<Moment> = fields({ boot: text, ticks: number });
 
 export function momentNow(): Moment {
   return { boot: bootId(), ticks: ticksNow() };

@@ -26,6 +26,7 @@ function deploy(app: string, lockTimeout: number): Context {
     }),
     places: { live: join(scratch, app), workDir: '', beside: '', state },
     clock: createClock(),
+    locks: new Set(),
     runner: standsAlone(),
     pm2: { home: join(scratch, '.pm2') },
     log: (event: { text: string }) => notices.push(event.text),

@@ -6,9 +6,10 @@ import type { Context } from '../../../src/host/context.ts';
 import { prune } from '../../../src/host/deploy/prune.ts';
 import { gitIn } from '../../../src/host/git/git.ts';
 import { programOf, saveProgram } from '../../../src/host/program/program.ts';
-import { type Current, saveCurrent } from '../../../src/host/state/current.ts';
+import { saveCurrent } from '../../../src/host/state/current.ts';
 import { openJournal } from '../../../src/host/state/journal.ts';
 import { createClock } from '../../../src/host/system/clock.ts';
+import { momentNow } from '../../../src/host/system/processes.ts';
 import type { Outcome, State } from '../../../src/protocol.ts';
 
 let scratch: string;
@@ -29,7 +30,7 @@ beforeEach(() => {
     clock: createClock(),
     env: { PATH: process.env.PATH },
     timeLimit: 10_000,
-    lock: () => undefined,
+    locks: new Set(),
   });
   context = {
     places,
@@ -42,7 +43,9 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
 const run = { repository: 'o/r', id: '1', attempt: '1', url: '', actor: 'ann' };
 function enter(deploy: string, state: State, outcome: Outcome | null = null): void {
-  context.journal.write({ deploy, mode: 'deploy', state, run, sha: null, outcome, reason: null });
+  const subject = { deploy, mode: 'deploy' as const, run, sha: null };
+  if (outcome === null) context.journal.enter(subject, state);
+  else context.journal.end(subject, state, outcome);
 }
 
 test.each<[State, Outcome | null]>([
@@ -73,9 +76,14 @@ test('of what is finished, what the current version replaced and the last broken
   }
   saveCurrent(context.places.state, {
     deployId: 'deploy-b',
-    sha: null,
+    sha: 'b'.repeat(40),
+    fingerprint: 'f',
     record: 'built-deploy-b.json',
-  } as unknown as Current);
+    config: [],
+    runsAs: 'deploy-b',
+    since: momentNow(),
+    ports: [],
+  });
   for (const name of ['built-deploy-a.json', 'built-deploy-b.json'])
     writeFileSync(join(context.places.state, name), '{}');
   enter('deploy-b', 'committed', 'deployed');

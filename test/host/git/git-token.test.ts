@@ -76,7 +76,7 @@ function open(env: NodeJS.ProcessEnv = {}): (directory: string) => Git {
       env: { PATH: process.env.PATH, HOME: scratch, ...env },
       clock: createClock(),
       timeLimit: 30_000,
-      lock: () => undefined,
+      locks: new Set(),
     });
 }
 function access(value = TOKEN) {

@@ -41,7 +41,7 @@ const open = (directory: string): Git =>
     env: { PATH: process.env.PATH, HOME: scratch },
     clock: createClock(),
     timeLimit: 30_000,
-    lock: () => undefined,
+    locks: new Set(),
   });
 const NO_TOKEN = { gitToken: null, say: () => {} };
 const NO_TRACES = { rewritten: {}, deleted: [] };

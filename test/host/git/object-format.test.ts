@@ -29,7 +29,7 @@ const open = (directory: string): Git =>
     env: { PATH: process.env.PATH, HOME: scratch },
     clock: createClock(),
     timeLimit: 30_000,
-    lock: () => undefined,
+    locks: new Set(),
   });
 const repository = (): { url: string; given: boolean } => ({ url: remote.url, given: true });
 const formatNow = async () => formatOfRemote(await openRemote(open('/'), repository(), ACCESS));

@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
-import { openJournal, unfinished } from '../../../src/host/state/journal.ts';
+import { type Entry, type Journal, openJournal, unfinished } from '../../../src/host/state/journal.ts';
 import type { Outcome, State } from '../../../src/protocol.ts';
 
 let state: string;
@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 
 const run = { repository: 'o/r', id: '1', attempt: '1', url: 'https://example.com/1', actor: 'ann' };
-const entry = (deploy: string, at: State, outcome: Outcome | null = null) => ({
+const entry = (deploy: string, at: State, outcome: Outcome | null = null): Omit<Entry, 'at'> => ({
   deploy,
   mode: 'deploy' as const,
   state: at,
@@ -21,10 +21,15 @@ const entry = (deploy: string, at: State, outcome: Outcome | null = null) => ({
   reason: null,
 });
 
+function write(journal: Journal, { state, outcome, ...subject }: Omit<Entry, 'at'>): void {
+  if (outcome === null) journal.enter(subject, state);
+  else journal.end(subject, state, outcome);
+}
+
 it('keeps entries in order, in a file that others cannot read', () => {
   const journal = openJournal(state);
-  journal.write(entry('a', 'activating'));
-  journal.write(entry('a', 'committed', 'deployed'));
+  write(journal, entry('a', 'activating'));
+  write(journal, entry('a', 'committed', 'deployed'));
   expect(
     openJournal(state)
       .entries()
@@ -34,9 +39,9 @@ it('keeps entries in order, in a file that others cannot read', () => {
 });
 
 it('survives a line that a power cut tore', () => {
-  openJournal(state).write(entry('a', 'activating'));
+  write(openJournal(state), entry('a', 'activating'));
   appendFileSync(join(state, 'journal.ndjson'), '{"deploy":"a","state":"verif');
-  openJournal(state).write(entry('a', 'rolling-back'));
+  write(openJournal(state), entry('a', 'rolling-back'));
   expect(
     openJournal(state)
       .entries()
@@ -72,13 +77,13 @@ it.each<[string, ReturnType<typeof entry>[], string | null]>([
   ],
 ])('knows what is left to finish when %s', (_, entries, left) => {
   const journal = openJournal(state);
-  for (const one of entries) journal.write(one);
+  for (const one of entries) write(journal, one);
   expect(unfinished(journal.entries())?.state ?? null).toBe(left);
 });
 
 it('is trimmed once it is long: versions stay, whatever failed after them', () => {
   const journal = openJournal(state);
-  for (let i = 0; i < 3; i++) journal.write({ ...entry(`good-${i}`, 'committed', 'deployed'), sha: `${i}` });
+  for (let i = 0; i < 3; i++) write(journal, { ...entry(`good-${i}`, 'committed', 'deployed'), sha: `${i}` });
   const failed = JSON.stringify({ ...entry('bad', 'staged', 'failed'), at: '2026-01-01T00:00:00.000Z' });
   appendFileSync(join(state, 'journal.ndjson'), `${failed}\n`.repeat(2_000));
   journal.trim();

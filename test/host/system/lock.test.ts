@@ -20,7 +20,7 @@ const take = (
   timeLimit: number,
   cancel = new AbortController().signal,
   onWait: (text: string) => void = () => {},
-) => takeLock(path, note, run, { timeLimit, cancel, onWait });
+) => takeLock(new Set(), path, note, run, { timeLimit, cancel, onWait });
 
 it('is held against everybody, through whatever link they come, and says by whom', async () => {
   const lock = await take(directory, 0);

@@ -1,0 +1,26 @@
+import { withPatience } from '../canary/listen-timeout.ts';
+import type { Boot } from '../canary/run.ts';
+import { type Context, inform, warn } from '../context.ts';
+import type { Transaction } from '../state/transaction.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { bringAbout } from './bring-about.ts';
+import { watchReload } from './watch-reload.ts';
+
+/** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
+export async function reload(
+  context: Context,
+  transaction: Transaction,
+  boots: readonly Boot[],
+): Promise<void> {
+  const { pm2Env, deployId, current, before } = transaction;
+  const { config, advice } = withPatience(transaction.config, boots);
+  for (const text of advice) warn(context.log, text);
+  const over = { last: current?.config ?? [], before: before.apps };
+  await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
+    const trouble = await context.clock.book('pm2', () =>
+      watchReload(context.pm2, command, deployId, running),
+    );
+    if (trouble !== null) throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
+    inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+  });
+}
