@@ -8082,7 +8082,7 @@ function eventLog(writeLine, redactor) {
             return;
         output += event.text.length;
         write(output > MOST_OUTPUT
-            ? { ...event, text: '(more output than the log takes; the rest is left out)' }
+            ? { ...event, text: '(too much output for the log; the rest is left out)' }
             : event);
     };
 }

@@ -59260,52 +59260,51 @@ function makeDeployId(workflow) {
 
 ;// CONCATENATED MODULE: ./report/left-for-post.js
 
-/** What the action's `main` leaves for its `post`: no secret, since a runner keeps it in a file. */
+/** What the action's `main` leaves for its `post`. No secrets: the runner keeps it in a file. */
 const DEPLOY = 'deploy-id';
 const SETTLED = 'settled';
-/** Before anything is sent: from here on `post` sees to it that this deploy ends. */
+/** Call it before anything is sent. From then on `post` makes sure that this deploy ends. */
 function noteDeploy(deployId) {
     save(DEPLOY, deployId);
 }
-/** How the deploy ended is known and reported: `post` has nothing to do. */
+/** Call it once the end of the deploy is reported: `post` then has nothing to do. */
 function noteSettled() {
     save(SETTLED, 'true');
 }
-/** The id of the deploy of which `main` did not report the end; null where there is none. */
+/** The id of a deploy whose end `main` did not report; null if there is none. */
 function unsettledDeploy() {
     return getState(SETTLED) === 'true' ? null : getState(DEPLOY) || null;
 }
 function save(name, value) {
-    // Outside of a workflow there is no `post` either, and core would print the state.
+    // Outside a workflow there is no `post`, and core would print the state.
     if (!process.env.GITHUB_STATE)
         return;
     try {
         saveState(name, value);
     }
     catch (error) {
-        process.stderr.write(`The state for the post step could not be saved: ${String(error)}\n`);
+        process.stderr.write(`Could not save the state for the post step: ${String(error)}\n`);
     }
 }
 
 ;// CONCATENATED MODULE: ./report/hostile-text.js
 const LONGEST_LINE = 2_000;
 const MOST = 1_000_000;
-/** How many characters are looked at for each one that is shown: no line takes us long. */
+/** How many raw characters are read for each one that is shown, so that no line takes long. */
 const LONGEST_RAW = 4;
-/** What the runner, a terminal, an editor or a browser takes for a line's end. */
+/** What the runner, a terminal, an editor or a browser takes for the end of a line. */
 const LINE_END = /\r\n|[\n\r\v\f\x85\u2028\u2029]/;
 /**
- * One token at a time, so that what is left of a removed sequence cannot join into a new one:
+ * Matches one token at a time, so that the rest of a removed sequence cannot form a new one:
  * a colour; OSC, DCS and the like up to their end; CSI; any other escape; a control or invisible character.
  */
 const UNWANTED = /(\x1b\[[0-9;:]*m)|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|$)|\x1b[ -/]*[0-~]?|[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 /**
- * `##[name]` is a command to the runner wherever it stands in a line, `::name::` at its beginning. A blank between
- * the characters ends that. It has to be one that can be seen: the runner searches by its culture's rules, which
- * pass over zero-width characters.
+ * The runner takes `##[name]` for a command anywhere in a line, and `::name::` at its beginning. A blank between the
+ * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters.
  */
 const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|:(?=:)/g;
-/** Makes lines of a host's text that can be printed to the job's log. */
+/** Turns a host's text into lines that are safe in the job's log. */
 function hostLines(text, shape = {}) {
     const { prefix = '', colours = true, longestLine = LONGEST_LINE, most = MOST } = shape;
     const lines = text.split(LINE_END);
@@ -59325,7 +59324,7 @@ function hostLines(text, shape = {}) {
     }
     return shown;
 }
-/** Puts a host's text on one line, without colours, for a sentence of ours. */
+/** Puts a host's text on one line, without colours, to be used in a sentence. */
 function hostile_text_hostSentence(text, longest = 600) {
     return cutAt(hostLines(text, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
@@ -59337,21 +59336,21 @@ function harmless(line, colours) {
     });
 }
 function cutAt(line, longest) {
-    // Neither half a character nor half a colour is left at the end.
+    // Leave no half character and no half colour at the end.
     const kept = line.length > longest ? `${line.slice(0, longest).replace(/[\ud800-\udbff]$|\x1b[^m]*$/, '')} …` : line;
-    // A colour that is left on would run on into the lines after it.
+    // A colour that stays on would colour the lines after it.
     return kept.includes('\x1b') ? `${kept}\x1b[0m` : kept;
 }
 function defuse(line) {
     return line.replace(COMMAND_MARK, (mark) => `${mark} `);
 }
 /**
- * A block of a host's lines for the job's summary. Inside `<pre>` nothing is markdown, and with `<` and `&` written
- * as entities nothing in it is HTML, so that it ends where we end it.
+ * A block of a host's lines for the job's summary. Inside `<pre>` nothing is Markdown. With `<` and `&` as entities
+ * nothing in it is HTML, so the block ends only at its own end tag.
  */
 function summaryBlock(lines, most = 20_000) {
     const safe = hostLines(lines.join('\n'), { colours: false });
-    // The reason is in the last lines.
+    // The last lines have the reason.
     let from = safe.length;
     for (let left = most; from > 0; from--) {
         left -= safe[from - 1]?.length ?? 0;
@@ -59362,15 +59361,15 @@ function summaryBlock(lines, most = 20_000) {
     return `<pre><code>${[...note, ...safe.slice(from)].map(escapeHtml).join('\n')}</code></pre>`;
 }
 /**
- * A host's text in a sentence for the job's summary, to be copied: a pin, a command. Inside `<code>` GitHub makes no
- * mention, reference or link; the HTML around it has to be ours, since markdown would still see the text.
+ * A host's text that people copy from the job's summary, such as a pin or a command. Inside `<code>` GitHub makes no
+ * mention, reference or link. Put it inside an HTML element: outside one, Markdown would read it.
  */
 function summaryCode(text) {
     return `<code>${escapeHtml(hostile_text_hostSentence(text, 4_000))}</code>`;
 }
 /**
- * A host's text as a sentence for the job's summary, to stand inside an HTML element. A zero-width blank keeps GitHub
- * from making a mention, a reference or a link of it.
+ * A host's text as a sentence for the job's summary, inside an HTML element. A zero-width blank keeps GitHub from turning
+ * it into a mention, a reference or a link.
  */
 function summaryText(text, longest) {
     const spread = hostile_text_hostSentence(text, longest).replace(/[@#]|\/(?=\/)|www(?=\.)/g, '$&\u200b');
@@ -59388,21 +59387,21 @@ function escapeHtml(text) {
 ;// CONCATENATED MODULE: ./report/words.js
 
 
-/** What happens in each state, for a reader who has never seen the word. */
+/** What happens in each state, for a reader who does not know the word. */
 const STATE_WORDS = {
-    preflight: 'looking at the host: node, git, PM2, the app',
+    preflight: 'looking at the server: Node, git, PM2, the app',
     locked: 'taking the lock: one deploy of this app at a time',
-    fetched: 'getting the commit onto the host',
-    staged: 'installing and building aside; the live app is not touched',
+    fetched: 'fetching the commit',
+    staged: 'installing and building beside the live app, which is not touched',
     prepared: 'built; checking the live directory once more',
-    canary: 'trying one instance of the new version aside',
+    canary: 'trying one instance of the new version where no visitor reaches it',
     activating: 'swapping the files and reloading PM2',
     verifying: 'watching the new version',
     verified: 'the new version is healthy',
     committed: 'done: the new version stays',
-    'rolling-back': 'bringing the old version back',
-    'rolled-back': 'done: all is as it was before',
-    'rollback-failed': 'the old version could not be brought back',
+    'rolling-back': 'going back to the old version',
+    'rolled-back': 'done: everything is as it was before',
+    'rollback-failed': 'the old version is not healthy either',
 };
 /** The log's first line: what is about to happen. */
 function announcement({ mode, ref, path }, label) {
@@ -59423,22 +59422,22 @@ function formatDuration(ms) {
     const seconds = Math.round(ms / 1_000);
     return `${Math.floor(seconds / 60)}m ${String(seconds % 60).padStart(2, '0')}s`;
 }
-/** A commit id as people write it. What is none, since hosts may say anything, is left out. */
+/** A commit id as people write it; null if this is not one, since a host may send anything. */
 function shortSha(sha) {
     return sha !== null && words_isSha(sha) ? sha.slice(0, 7) : null;
 }
-/** A commit as it stands in a summary: short, and a link where `commits` is where such can be looked at. HTML. */
+/** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
 function commitLink(sha, commits) {
     if (sha === null || !words_isSha(sha))
         return '–';
     const short = `<code>${shortSha(sha)}</code>`;
     return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
 }
-/** Whether a host's text is a full commit id. */
+/** Whether this text of a host is a full commit id. */
 function words_isSha(text) {
     return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
-/** How the deploy ended, in one or two plain sentences. Harmless in a log line; not escaped for HTML. */
+/** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 function outcomeSentence(result) {
     const commit = shortSha(result.sha) ?? 'an unknown version';
     const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
@@ -59451,16 +59450,16 @@ function outcomeSentence(result) {
                 return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
             if (result.mode === 'status')
                 return `Status: ${nowRuns(result)}`;
-            return `Unchanged: ${commit} runs already${on(result.instances)}, healthy.`;
+            return `Unchanged: ${commit} already runs${on(result.instances)}, healthy.`;
         case 'rolled-back':
-            return `${isRollback ? 'The rollback did not hold, and was taken back' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
+            return `${isRollback ? 'The rollback failed and was undone' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
         case 'rollback-failed':
-            return `Rollback failed: ${reason} Look at the host now: it may serve nothing.`;
+            return `Rollback failed: ${reason} Look at the server now: the app may be down.`;
         case 'failed':
             return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
     }
 }
-/** What became of the requests to the health URL while the app was replaced; null where none were sent. */
+/** How the requests to the health URL went while the app was replaced; null if none were sent. */
 function requestsSentence({ requests }) {
     if (!requests)
         return null;
@@ -59492,7 +59491,7 @@ function on(instances) {
 function stateName({ state }) {
     return STATES.includes(state) ? state : 'an unknown state';
 }
-/** In `locked` what an earlier deploy left is put in order, and that may touch the app. */
+/** `locked` ends what an earlier deploy left, and that may touch the app. */
 function untouched(failure) {
     const index = failure ? STATES.indexOf(failure.state) : -1;
     const touches = index < 0 || failure?.state === 'locked' || index >= STATES.indexOf('activating');
@@ -59506,7 +59505,7 @@ function asSentence(text) {
 ;// CONCATENATED MODULE: ./report/standing.js
 
 
-/** Lines for the log of what a `status` has found; harmless. */
+/** What a `status` found, as lines for the log. Safe to print. */
 function standingLines(result) {
     const { standing } = result;
     if (!standing)
@@ -59520,7 +59519,7 @@ function standingLines(result) {
     const widths = [0, 1, 2].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)));
     return [
         ...facts(result, standing).map(([name, text]) => `${name.padEnd(10)} ${hostile_text_hostSentence(text)}`),
-        rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, the newest first:',
+        rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, newest first:',
         ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`),
     ];
 }
@@ -59549,12 +59548,12 @@ function facts(result, standing) {
             'App',
             `${app.name}: ${Number(app.online)} of ${Number(app.instances)} online, restarted ${Number(app.restarts)} times`,
         ]),
-        ['Health', complaint === null ? 'healthy' : `not as a deploy would have it: ${complaint}`],
+        ['Health', complaint === null ? 'healthy' : `fails the health rules: ${complaint}`],
         ...remarks.map((remark) => ['Note', remark]),
     ];
 }
 function whenOf({ at }) {
-    // The host's own clock, to the second.
+    // By the host's clock, to the second.
     return hostile_text_hostSentence(String(at)
         .replace('T', ' ')
         .replace(/\.\d+Z$/, ' UTC'), 40);
@@ -59576,8 +59575,8 @@ function byOf({ run }) {
 const MOST_OUTPUT = 4_000_000;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 /**
- * The log of one host. States stand at its left edge with the time since the start; what commands print is folded
- * into groups between them, so that a failed deploy reads as a dozen lines and then the reason.
+ * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
+ * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
 function startLog(label, now = () => performance.now()) {
     const start = now();
@@ -59605,7 +59604,7 @@ function startLog(label, now = () => performance.now()) {
             return;
         for (const line of hostLines(text, { prefix })) {
             left -= line.length;
-            info(left < 0 ? `${prefix}(more output than this log takes; the rest is left out)` : line);
+            info(left < 0 ? `${prefix}(too much output for this log; the rest is left out)` : line);
             if (left < 0)
                 return;
         }
@@ -59634,7 +59633,7 @@ function startLog(label, now = () => performance.now()) {
             const requests = requestsSentence(result);
             if (requests !== null)
                 say(requests);
-            printTail('Last lines of what failed', failure?.output ?? [], prefix);
+            printTail('Last lines of the failed step', failure?.output ?? [], prefix);
             printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
             for (const line of standingLines(result))
                 info(hostLines(line, { prefix, colours: false }).join('\n'));
@@ -59650,7 +59649,7 @@ function startLog(label, now = () => performance.now()) {
 function isGood(result) {
     return result.outcome === 'deployed' || result.outcome === 'unchanged';
 }
-/** Prints a host's lines under a title of ours; nothing at all where there are none. */
+/** Prints a host's lines under a title. Prints nothing if there are none. */
 function printTail(title, lines, prefix) {
     if (lines.length === 0)
         return;
@@ -59663,7 +59662,7 @@ function printTail(title, lines, prefix) {
 ;// CONCATENATED MODULE: ./report/outputs.js
 
 
-/** Outputs of a deploy that came to an end on its host. `durationMs` is the whole action's. */
+/** Outputs of a deploy whose host reported its end. `durationMs` is the time of the whole action. */
 function outputs_outputsOf(label, result, durationMs) {
     const { failure } = result;
     const host = {
@@ -59687,7 +59686,7 @@ function outputs_outputsOf(label, result, durationMs) {
         'duration-ms': String(Math.round(durationMs)),
     };
 }
-/** Outputs where no host came to an end: bad inputs, no connection, a lost host. */
+/** Outputs if no host reported an end: bad inputs, no connection, a lost host. */
 function outputs_outputsWithoutResult(durationMs) {
     return {
         outcome: 'failed',
@@ -59699,11 +59698,11 @@ function outputs_outputsWithoutResult(durationMs) {
         'duration-ms': String(Math.round(durationMs)),
     };
 }
-/** Null for what is no number: nothing was counted, or a host says anything. */
+/** Null if this is not a number: nothing was counted, or the host sent something else. */
 function count(value) {
     return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
 }
-/** Null for what is no commit id: a host may say anything. */
+/** Null if this is not a commit id: a host may send anything. */
 function commit(sha) {
     return sha !== null && isSha(sha) ? sha : null;
 }
@@ -59713,9 +59712,9 @@ function commit(sha) {
 
 
 
-/** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
+/** GitHub drops a whole summary above 1 MiB, and earlier steps may have written to it. */
 const MOST_BYTES = 256 * 1024;
-/** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
+/** The job's summary of one deploy. It is all HTML, so that no text of the host is read as Markdown. */
 function renderSummary(result, facts) {
     const remedy = remedySentence(result.failure);
     const requests = requestsSentence(result);
@@ -59725,12 +59724,12 @@ function renderSummary(result, facts) {
         table(result, facts),
         standingHtml(result, facts.commits),
         requests && `<p>While the app was replaced, ${requests}</p>`,
-        `<p>Time went to: ${timeSpent(result)}.</p>`,
+        `<p>Time spent: ${timeSpent(result)}.</p>`,
         ...failureBlocks(result),
     ];
     return bounded(parts.filter(Boolean).join('\n\n'));
 }
-/** The summary where no host came to an end. */
+/** The summary if no host reported an end. */
 function renderErrorSummary(message, remedy, output) {
     const [first = '', ...rest] = message.split('\n');
     const parts = [
@@ -59780,7 +59779,7 @@ function failureBlocks({ failure }) {
     if (!failure)
         return [];
     const blocks = [
-        ['Last lines of what failed', failure.output],
+        ['Last lines of the failed step', failure.output],
         ["Last lines of the app's error log", failure.appLog],
     ];
     return blocks.flatMap(([title, lines]) => lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : []);
@@ -59789,7 +59788,7 @@ function bounded(markdown) {
     const whole = `${markdown}\n\n`;
     if (Buffer.byteLength(whole) <= MOST_BYTES)
         return whole;
-    return '<h3>This deploy said more than a summary takes; its log has it all.</h3>\n\n';
+    return '<h3>This deploy printed more than a summary can hold. The log has everything.</h3>\n\n';
 }
 
 ;// CONCATENATED MODULE: ./report/report.js
@@ -59799,32 +59798,32 @@ function bounded(markdown) {
 
 
 /**
- * Reports how the deploy ended, in outputs, summary and log; returns the action's exit code. That, and not core's
- * `setFailed`, makes the job red: the one error annotation is the log's last line.
+ * Reports how the deploy ended, in outputs, summary and log, and returns the action's exit code. The exit code makes the
+ * job red, not core's `setFailed`: the only error annotation is the log's last line.
  */
 async function reportResult(result, log, facts) {
-    // What became of the deploy does not hang on whether the runner can be told: the log says it in any case.
-    await attempt('The outputs could not be set', () => setOutputs(outputsOf(facts.label, result, facts.durationMs)));
+    // The outcome does not depend on whether the runner takes outputs and summary: the log says it in any case.
+    await attempt('Could not set the outputs', () => setOutputs(outputsOf(facts.label, result, facts.durationMs)));
     return reportLateResult(result, log, facts);
 }
-/** As `reportResult`, from the `post` step, in which outputs cannot be set any more. */
+/** Like `reportResult`, but from the `post` step, which can no longer set outputs. */
 async function reportLateResult(result, log, facts) {
-    await attempt('The summary could not be written', () => appendSummary(renderSummary(result, facts)));
-    // Last, so that GitHub's view of a failed log opens at the reason.
+    await attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
+    // Last: GitHub opens a failed log at its end.
     log.finish(result);
     return isGood(result) ? 0 : 1;
 }
-/** Reports that no host came to an end; returns the action's exit code. Never rejects: nobody is left to catch it. */
+/** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
 async function reportTrouble(trouble, durationMs) {
-    await attempt('The outputs could not be set', () => setOutputs(outputsWithoutResult(durationMs)));
+    await attempt('Could not set the outputs', () => setOutputs(outputsWithoutResult(durationMs)));
     return reportLateTrouble(trouble);
 }
-/** As `reportTrouble`, from the `post` step, in which outputs cannot be set any more. */
+/** Like `reportTrouble`, but from the `post` step, which can no longer set outputs. */
 async function reportLateTrouble({ message, remedy, output }) {
-    await attempt('The summary could not be written', () => appendSummary(renderErrorSummary(message, remedy, output)));
-    await attempt('The log could not be written', () => {
+    await attempt('Could not write the summary', () => appendSummary(renderErrorSummary(message, remedy, output)));
+    await attempt('Could not write the log', () => {
         endGroup();
-        printTail('What there is to know besides', output, '  ');
+        printTail('More details', output, '  ');
         error(hostLines([message, remedy ?? ''].join('\n'), { colours: false })
             .join('\n')
             .trim());
@@ -59836,10 +59835,10 @@ function setOutputs(outputs) {
         core.setOutput(name, value);
 }
 async function appendSummary(html) {
-    // Outside of a workflow, and on old GitHub servers, there is no summary; core takes that for an error.
+    // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
     if (!process.env.GITHUB_STEP_SUMMARY)
         return;
-    // What an attempt that failed has left in the buffer is not to be written now.
+    // A failed attempt may have left text in the buffer.
     await summary.emptyBuffer().addRaw(html).write();
 }
 async function attempt(trouble, work) {

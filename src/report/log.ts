@@ -9,17 +9,17 @@ const MOST_OUTPUT = 4_000_000;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 
 export interface LiveLog {
-  /** A line of our own. */
+  /** Prints a line of the action's own. */
   say(text: string): void;
   /** Shows an event as it comes in. */
   event(event: Event): void;
-  /** Says how it ended; after a failure the reasons stand last, where GitHub's log opens. */
+  /** Says how the deploy ended. After a failure the reasons come last: GitHub's log opens there. */
   finish(result: HostResult): void;
 }
 
 /**
- * The log of one host. States stand at its left edge with the time since the start; what commands print is folded
- * into groups between them, so that a failed deploy reads as a dozen lines and then the reason.
+ * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
+ * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
 export function startLog(label: string, now: () => number = () => performance.now()): LiveLog {
   const start = now();
@@ -46,7 +46,7 @@ export function startLog(label: string, now: () => number = () => performance.no
     if (left < 0) return;
     for (const line of hostLines(text, { prefix })) {
       left -= line.length;
-      core.info(left < 0 ? `${prefix}(more output than this log takes; the rest is left out)` : line);
+      core.info(left < 0 ? `${prefix}(too much output for this log; the rest is left out)` : line);
       if (left < 0) return;
     }
   };
@@ -75,7 +75,7 @@ export function startLog(label: string, now: () => number = () => performance.no
       const remedy = remedySentence(failure);
       const requests = requestsSentence(result);
       if (requests !== null) say(requests);
-      printTail('Last lines of what failed', failure?.output ?? [], prefix);
+      printTail('Last lines of the failed step', failure?.output ?? [], prefix);
       printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
       for (const line of standingLines(result))
         core.info(hostLines(line, { prefix, colours: false }).join('\n'));
@@ -91,7 +91,7 @@ export function isGood(result: HostResult): boolean {
   return result.outcome === 'deployed' || result.outcome === 'unchanged';
 }
 
-/** Prints a host's lines under a title of ours; nothing at all where there are none. */
+/** Prints a host's lines under a title. Prints nothing if there are none. */
 export function printTail(title: string, lines: readonly string[], prefix: string): void {
   if (lines.length === 0) return;
   core.info('');

@@ -2,7 +2,7 @@ import type { HostResult, Outcome } from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
 import { isSha } from './words.ts';
 
-/** What a deploy sets as outputs, by name; exactly the outputs that `action.yml` has. */
+/** The outputs of a deploy, by name: exactly those of `action.yml`. */
 export interface Outputs extends Readonly<Record<string, string>> {
   outcome: Outcome;
   sha: string;
@@ -13,7 +13,7 @@ export interface Outputs extends Readonly<Record<string, string>> {
   'duration-ms': string;
 }
 
-/** Outputs of a deploy that came to an end on its host. `durationMs` is the whole action's. */
+/** Outputs of a deploy whose host reported its end. `durationMs` is the time of the whole action. */
 export function outputsOf(label: string, result: HostResult, durationMs: number): Outputs {
   const { failure } = result;
   const host = {
@@ -38,7 +38,7 @@ export function outputsOf(label: string, result: HostResult, durationMs: number)
   };
 }
 
-/** Outputs where no host came to an end: bad inputs, no connection, a lost host. */
+/** Outputs if no host reported an end: bad inputs, no connection, a lost host. */
 export function outputsWithoutResult(durationMs: number): Outputs {
   return {
     outcome: 'failed',
@@ -51,12 +51,12 @@ export function outputsWithoutResult(durationMs: number): Outputs {
   };
 }
 
-/** Null for what is no number: nothing was counted, or a host says anything. */
+/** Null if this is not a number: nothing was counted, or the host sent something else. */
 function count(value: number | undefined): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
 }
 
-/** Null for what is no commit id: a host may say anything. */
+/** Null if this is not a commit id: a host may send anything. */
 function commit(sha: string | null): string | null {
   return sha !== null && isSha(sha) ? sha : null;
 }

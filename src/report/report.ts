@@ -8,13 +8,13 @@ import { renderErrorSummary, renderSummary } from './summary.ts';
 export interface ReportFacts {
   label: string;
   path: string;
-  /** Where commits can be looked at, ending in `/commit`; null where that is not known. */
+  /** Address of the pages of commits, ending in `/commit`; null if that is not known. */
   commits: string | null;
   /** Milliseconds of the whole action. */
   durationMs: number;
 }
 
-/** Why there is no result of a host. */
+/** Why there is no result from a host. */
 export interface Trouble {
   message: string;
   remedy: string | null;
@@ -23,43 +23,43 @@ export interface Trouble {
 }
 
 /**
- * Reports how the deploy ended, in outputs, summary and log; returns the action's exit code. That, and not core's
- * `setFailed`, makes the job red: the one error annotation is the log's last line.
+ * Reports how the deploy ended, in outputs, summary and log, and returns the action's exit code. The exit code makes the
+ * job red, not core's `setFailed`: the only error annotation is the log's last line.
  */
 export async function reportResult(result: HostResult, log: LiveLog, facts: ReportFacts): Promise<number> {
-  // What became of the deploy does not hang on whether the runner can be told: the log says it in any case.
-  await attempt('The outputs could not be set', () =>
+  // The outcome does not depend on whether the runner takes outputs and summary: the log says it in any case.
+  await attempt('Could not set the outputs', () =>
     setOutputs(outputsOf(facts.label, result, facts.durationMs)),
   );
   return reportLateResult(result, log, facts);
 }
 
-/** As `reportResult`, from the `post` step, in which outputs cannot be set any more. */
+/** Like `reportResult`, but from the `post` step, which can no longer set outputs. */
 export async function reportLateResult(
   result: HostResult,
   log: LiveLog,
   facts: ReportFacts,
 ): Promise<number> {
-  await attempt('The summary could not be written', () => appendSummary(renderSummary(result, facts)));
-  // Last, so that GitHub's view of a failed log opens at the reason.
+  await attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
+  // Last: GitHub opens a failed log at its end.
   log.finish(result);
   return isGood(result) ? 0 : 1;
 }
 
-/** Reports that no host came to an end; returns the action's exit code. Never rejects: nobody is left to catch it. */
+/** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
 export async function reportTrouble(trouble: Trouble, durationMs: number): Promise<number> {
-  await attempt('The outputs could not be set', () => setOutputs(outputsWithoutResult(durationMs)));
+  await attempt('Could not set the outputs', () => setOutputs(outputsWithoutResult(durationMs)));
   return reportLateTrouble(trouble);
 }
 
-/** As `reportTrouble`, from the `post` step, in which outputs cannot be set any more. */
+/** Like `reportTrouble`, but from the `post` step, which can no longer set outputs. */
 export async function reportLateTrouble({ message, remedy, output }: Trouble): Promise<number> {
-  await attempt('The summary could not be written', () =>
+  await attempt('Could not write the summary', () =>
     appendSummary(renderErrorSummary(message, remedy, output)),
   );
-  await attempt('The log could not be written', () => {
+  await attempt('Could not write the log', () => {
     core.endGroup();
-    printTail('What there is to know besides', output, '  ');
+    printTail('More details', output, '  ');
     core.error(
       hostLines([message, remedy ?? ''].join('\n'), { colours: false })
         .join('\n')
@@ -74,9 +74,9 @@ function setOutputs(outputs: Outputs): void {
 }
 
 async function appendSummary(html: string): Promise<void> {
-  // Outside of a workflow, and on old GitHub servers, there is no summary; core takes that for an error.
+  // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
   if (!process.env.GITHUB_STEP_SUMMARY) return;
-  // What an attempt that failed has left in the buffer is not to be written now.
+  // A failed attempt may have left text in the buffer.
   await core.summary.emptyBuffer().addRaw(html).write();
 }
 

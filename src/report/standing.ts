@@ -2,7 +2,7 @@ import type { HostResult, PastDeploy, Standing } from '../protocol.ts';
 import { hostSentence, summaryText } from './hostile-text.ts';
 import { commitLink, shortSha } from './words.ts';
 
-/** Lines for the log of what a `status` has found; harmless. */
+/** What a `status` found, as lines for the log. Safe to print. */
 export function standingLines(result: HostResult): string[] {
   const { standing } = result;
   if (!standing) return [];
@@ -15,7 +15,7 @@ export function standingLines(result: HostResult): string[] {
   const widths = [0, 1, 2].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)));
   return [
     ...facts(result, standing).map(([name, text]) => `${name.padEnd(10)} ${hostSentence(text)}`),
-    rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, the newest first:',
+    rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, newest first:',
     ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`),
   ];
 }
@@ -48,13 +48,13 @@ function facts(result: HostResult, standing: Standing): [string, string][] {
       'App',
       `${app.name}: ${Number(app.online)} of ${Number(app.instances)} online, restarted ${Number(app.restarts)} times`,
     ]),
-    ['Health', complaint === null ? 'healthy' : `not as a deploy would have it: ${complaint}`],
+    ['Health', complaint === null ? 'healthy' : `fails the health rules: ${complaint}`],
     ...remarks.map((remark): [string, string] => ['Note', remark]),
   ];
 }
 
 function whenOf({ at }: PastDeploy): string {
-  // The host's own clock, to the second.
+  // By the host's clock, to the second.
   return hostSentence(
     String(at)
       .replace('T', ' ')

@@ -3,17 +3,17 @@ import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
 import { standingHtml } from './standing.ts';
 import { commitLink, formatDuration, outcomeSentence, remedySentence, requestsSentence } from './words.ts';
 
-/** GitHub drops a summary of more than 1 MiB whole, and steps before this one may have written theirs. */
+/** GitHub drops a whole summary above 1 MiB, and earlier steps may have written to it. */
 const MOST_BYTES = 256 * 1024;
 
 export interface SummaryFacts {
   label: string;
   path: string;
-  /** Where commits can be looked at, ending in `/commit`; null where that is not known. */
+  /** Address of the pages of commits, ending in `/commit`; null if that is not known. */
   commits: string | null;
 }
 
-/** The job's summary of one deploy. Everything is HTML, so that markdown has no say in any text of the host. */
+/** The job's summary of one deploy. It is all HTML, so that no text of the host is read as Markdown. */
 export function renderSummary(result: HostResult, facts: SummaryFacts): string {
   const remedy = remedySentence(result.failure);
   const requests = requestsSentence(result);
@@ -23,13 +23,13 @@ export function renderSummary(result: HostResult, facts: SummaryFacts): string {
     table(result, facts),
     standingHtml(result, facts.commits),
     requests && `<p>While the app was replaced, ${requests}</p>`,
-    `<p>Time went to: ${timeSpent(result)}.</p>`,
+    `<p>Time spent: ${timeSpent(result)}.</p>`,
     ...failureBlocks(result),
   ];
   return bounded(parts.filter(Boolean).join('\n\n'));
 }
 
-/** The summary where no host came to an end. */
+/** The summary if no host reported an end. */
 export function renderErrorSummary(
   message: string,
   remedy: string | null,
@@ -85,7 +85,7 @@ function timeSpent({ spent, durationMs }: HostResult): string {
 function failureBlocks({ failure }: HostResult): string[] {
   if (!failure) return [];
   const blocks: [string, readonly string[]][] = [
-    ['Last lines of what failed', failure.output],
+    ['Last lines of the failed step', failure.output],
     ["Last lines of the app's error log", failure.appLog],
   ];
   return blocks.flatMap(([title, lines]) =>
@@ -96,5 +96,5 @@ function failureBlocks({ failure }: HostResult): string[] {
 function bounded(markdown: string): string {
   const whole = `${markdown}\n\n`;
   if (Buffer.byteLength(whole) <= MOST_BYTES) return whole;
-  return '<h3>This deploy said more than a summary takes; its log has it all.</h3>\n\n';
+  return '<h3>This deploy printed more than a summary can hold. The log has everything.</h3>\n\n';
 }

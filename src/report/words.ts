@@ -1,21 +1,21 @@
 import { type Failure, type HostResult, type Mode, type Plan, STATES, type State } from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
 
-/** What happens in each state, for a reader who has never seen the word. */
+/** What happens in each state, for a reader who does not know the word. */
 export const STATE_WORDS: Readonly<Record<State, string>> = {
-  preflight: 'looking at the host: node, git, PM2, the app',
+  preflight: 'looking at the server: Node, git, PM2, the app',
   locked: 'taking the lock: one deploy of this app at a time',
-  fetched: 'getting the commit onto the host',
-  staged: 'installing and building aside; the live app is not touched',
+  fetched: 'fetching the commit',
+  staged: 'installing and building beside the live app, which is not touched',
   prepared: 'built; checking the live directory once more',
-  canary: 'trying one instance of the new version aside',
+  canary: 'trying one instance of the new version where no visitor reaches it',
   activating: 'swapping the files and reloading PM2',
   verifying: 'watching the new version',
   verified: 'the new version is healthy',
   committed: 'done: the new version stays',
-  'rolling-back': 'bringing the old version back',
-  'rolled-back': 'done: all is as it was before',
-  'rollback-failed': 'the old version could not be brought back',
+  'rolling-back': 'going back to the old version',
+  'rolled-back': 'done: everything is as it was before',
+  'rollback-failed': 'the old version is not healthy either',
 };
 
 /** The log's first line: what is about to happen. */
@@ -38,24 +38,24 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 60)}m ${String(seconds % 60).padStart(2, '0')}s`;
 }
 
-/** A commit id as people write it. What is none, since hosts may say anything, is left out. */
+/** A commit id as people write it; null if this is not one, since a host may send anything. */
 export function shortSha(sha: string | null): string | null {
   return sha !== null && isSha(sha) ? sha.slice(0, 7) : null;
 }
 
-/** A commit as it stands in a summary: short, and a link where `commits` is where such can be looked at. HTML. */
+/** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
 export function commitLink(sha: string | null, commits: string | null): string {
   if (sha === null || !isSha(sha)) return '–';
   const short = `<code>${shortSha(sha)}</code>`;
   return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
 }
 
-/** Whether a host's text is a full commit id. */
+/** Whether this text of a host is a full commit id. */
 export function isSha(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
-/** How the deploy ended, in one or two plain sentences. Harmless in a log line; not escaped for HTML. */
+/** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 export function outcomeSentence(result: HostResult): string {
   const commit = shortSha(result.sha) ?? 'an unknown version';
   const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
@@ -67,17 +67,17 @@ export function outcomeSentence(result: HostResult): string {
       if (result.mode === 'check')
         return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
       if (result.mode === 'status') return `Status: ${nowRuns(result)}`;
-      return `Unchanged: ${commit} runs already${on(result.instances)}, healthy.`;
+      return `Unchanged: ${commit} already runs${on(result.instances)}, healthy.`;
     case 'rolled-back':
-      return `${isRollback ? 'The rollback did not hold, and was taken back' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
+      return `${isRollback ? 'The rollback failed and was undone' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
     case 'rollback-failed':
-      return `Rollback failed: ${reason} Look at the host now: it may serve nothing.`;
+      return `Rollback failed: ${reason} Look at the server now: the app may be down.`;
     case 'failed':
       return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
   }
 }
 
-/** What became of the requests to the health URL while the app was replaced; null where none were sent. */
+/** How the requests to the health URL went while the app was replaced; null if none were sent. */
 export function requestsSentence({ requests }: HostResult): string | null {
   if (!requests) return null;
   const [sent, failed, downtime] = [requests.sent, requests.failed, requests.downtimeMs].map(Number);
@@ -114,7 +114,7 @@ function stateName({ state }: Failure): string {
   return STATES.includes(state) ? state : 'an unknown state';
 }
 
-/** In `locked` what an earlier deploy left is put in order, and that may touch the app. */
+/** `locked` ends what an earlier deploy left, and that may touch the app. */
 function untouched(failure: Failure | null): string {
   const index = failure ? STATES.indexOf(failure.state) : -1;
   const touches = index < 0 || failure?.state === 'locked' || index >= STATES.indexOf('activating');

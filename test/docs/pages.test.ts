@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { STATE_WORDS } from '../../src/report/words.ts';
 import { ROOT } from '../rig/places.ts';
 import { codeBlocks, faultsOf } from './page-rules.ts';
 
@@ -25,6 +26,14 @@ test('every page of docs/ can be reached from README', () => {
       linked.add(path.posix.join(path.posix.dirname(file), to));
   }
   expect(files.filter((file) => file.startsWith('docs/') && !linked.has(file))).toEqual([]);
+});
+
+test('a log that a page shows says of each state what the log says', () => {
+  const states = [...pages.values()].flatMap((text) => [
+    ...text.matchAll(/^\[ *[\d.]+m?s\] ([a-z-]+) {2,}(.+)$/gm),
+  ]);
+  expect(states.length).toBeGreaterThan(5);
+  for (const [line, state = '', words] of states) expect(words, line).toBe(Reflect.get(STATE_WORDS, state));
 });
 
 const STEP = `      - uses: OWNER/pm2-ssh-deploy@main

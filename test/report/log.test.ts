@@ -41,9 +41,9 @@ test('a good deploy reads as its states, with what commands printed folded betwe
   log.finish(result({ requests: { sent: 132, failed: 0, downtimeMs: 0 } }));
   expect(printed.split('\n')).toEqual([
     '[    0ms] Deploying main',
-    '[  500ms] preflight        looking at the host: node, git, PM2, the app',
+    '[  500ms] preflight        looking at the server: Node, git, PM2, the app',
     '[   1.0s] PM2 5.4.3 runs 2 apps',
-    '[   1.5s] staged           installing and building aside; the live app is not touched',
+    '[   1.5s] staged           installing and building beside the live app, which is not touched',
     '::group::install on web-1',
     '  web-1 | added 3 packages',
     '  web-1 | done',
@@ -68,7 +68,7 @@ test('after a failure the reasons stand last, and the very last is one sentence 
   const lines = printed.trimEnd().split('\n');
   expect(lines.slice(lines.indexOf('::endgroup::') + 1)).toEqual([
     '',
-    'Last lines of what failed:',
+    'Last lines of the failed step:',
     '  web-1 | one',
     '  web-1 | two',
     '',

@@ -137,8 +137,8 @@ test('what cannot be written changes neither the verdict nor the last line, and 
   expect(lastLine()).toContain('Deployed: aaaaaaa');
   expect(await reportTrouble(TROUBLE, 7)).toBe(1);
   expect(lastLine()).toBe('::error::No answer%0ALook there');
-  expect(complaints.match(/^The outputs could not be set: .*gone/gm)).toHaveLength(2);
-  expect(complaints.match(/^The summary could not be written: .*EISDIR/gm)).toHaveLength(2);
+  expect(complaints.match(/^Could not set the outputs: .*gone/gm)).toHaveLength(2);
+  expect(complaints.match(/^Could not write the summary: .*EISDIR/gm)).toHaveLength(2);
   expect(interpretLog(complaints)).toEqual([]);
 
   rmSync(summary, { recursive: true });
@@ -152,5 +152,5 @@ test('a log that cannot be written is no reason to throw', async () => {
     throw new Error('closed');
   });
   expect(await reportTrouble(TROUBLE, 7)).toBe(1);
-  expect(complaints).toContain('The log could not be written: Error: closed');
+  expect(complaints).toContain('Could not write the log: Error: closed');
 });

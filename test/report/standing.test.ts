@@ -39,13 +39,13 @@ test('the log tells what runs, since when and by which run, and the history in c
     'App        shop: 1 of 2 online, restarted 3 times',
     'Health     healthy',
     'Note       A deploy goes on here: ben.',
-    'History, the newest first:',
+    'History, newest first:',
     `  2026-01-02 03:04:05 UTC  deployed        aaaaaaa  ann, ${run.url}`,
     `  2026-01-02 03:04:05 UTC  rolled back to  bbbbbbb  ann, ${run.url}`,
   ]);
   const lines = standingLines(status({ history: [], deployed: null, complaint: 'shop is errored' }));
   expect(lines).toContain('Since      not deployed by this action');
-  expect(lines).toContain('Health     not as a deploy would have it: shop is errored');
+  expect(lines).toContain('Health     fails the health rules: shop is errored');
   expect(lines.at(-1)).toBe('History    nothing was ever deployed here');
 });
 
@@ -78,7 +78,7 @@ test('how it ended is said in the words of what was asked', () => {
     'Rolled back as asked: aaaaaaa runs on all 2 instances, healthy.',
   );
   expect(outcomeSentence(result({ mode: 'rollback', outcome: 'rolled-back' }))).toMatch(
-    /^The rollback did not hold, and was taken back: .* The old version \(aaaaaaa\) runs/,
+    /^The rollback failed and was undone: .* The old version \(aaaaaaa\) runs/,
   );
   expect(outcomeSentence(result({ mode: 'check', outcome: 'unchanged', sha: null, instances: 0 }))).toBe(
     'Checked: nothing stands in the way of a deploy. No commit is checked out, 0 instances online.',

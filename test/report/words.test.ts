@@ -5,7 +5,7 @@ import { failure, result } from './results.ts';
 test.each([
   [result(), 'Deployed: aaaaaaa runs on all 2 instances, healthy.'],
   [result({ instances: 1 }), 'Deployed: aaaaaaa runs on its 1 instance, healthy.'],
-  [result({ outcome: 'unchanged' }), 'Unchanged: aaaaaaa runs already on all 2 instances, healthy.'],
+  [result({ outcome: 'unchanged' }), 'Unchanged: aaaaaaa already runs on all 2 instances, healthy.'],
   [
     result({ outcome: 'rolled-back', failure: failure() }),
     'Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances.',
@@ -20,7 +20,7 @@ test.each([
   ],
   [
     result({ outcome: 'rollback-failed', failure: failure() }),
-    'Rollback failed: The new version crashed. Look at the host now: it may serve nothing.',
+    'Rollback failed: The new version crashed. Look at the server now: the app may be down.',
   ],
   [
     result({ outcome: 'failed', failure: failure({ state: 'staged', message: 'npm ci failed!' }) }),
