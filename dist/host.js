@@ -1122,10 +1122,6 @@ const deployApp = (value, at) => {
     const known = fields({ name: checked_text, cwd: checked_text, env: object })(value, at);
     return { ...object(value, at), ...known };
 };
-/** Whether a script only starts another one, and hands no signal on to it: a bare word, or the file that PM2 finds for it. */
-function isPackageManager(script) {
-    return /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/.test((0,external_node_path_namespaceObject.basename)(script));
-}
 /**
  * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.
@@ -1526,7 +1522,31 @@ function sha256(content) {
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
 }
 
+;// CONCATENATED MODULE: ./host/pm2/launcher.js
+
+/** npm and its like, by the name that people write and by the file that PM2 finds for it. */
+const PACKAGE_MANAGER = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/;
+/** Packages whose command starts the app as another process. */
+const WRAPPER = /^(tsx|nodemon|cross-env|dotenv-cli|dotenv|env-cmd|concurrently)$/;
+/**
+ * The launcher's name, if the script only starts the real app as another process; else null. Takes a bare word, such as
+ * `npm`, and the file that PM2 finds for it.
+ */
+function launcherIn(script) {
+    const [, manager] = PACKAGE_MANAGER.exec((0,external_node_path_namespaceObject.basename)(script)) ?? [];
+    if (manager !== undefined)
+        return manager;
+    // `node_modules/.bin/tsx`, and `node_modules/tsx/dist/cli.mjs`.
+    const [program = ''] = script
+        .split(/node_modules\/(?:\.bin\/)?/)
+        .at(-1)
+        ?.split('/') ?? [];
+    const name = script.includes('node_modules/') ? program : (0,external_node_path_namespaceObject.basename)(script);
+    return WRAPPER.test(name) ? name : null;
+}
+
 ;// CONCATENATED MODULE: ./host/build/advice.js
+
 
 /** How an app tells PM2 that it is ready; `source` is its script's text. */
 const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
@@ -1544,7 +1564,7 @@ function adviseOn(app, source) {
         app.autorestart === false
             ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
             : null,
-        isPackageManager(scriptOf(app) ?? '')
+        launcherIn(scriptOf(app) ?? '') !== null
             ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
             : null,
         serves && mode === 'fork'
@@ -1791,23 +1811,34 @@ function appOf(same) {
 const NODE_SCRIPT = /\.[cm]?js$/;
 /**
  * The app of a host without an ecosystem file; `script` is relative to `workDir`. What runs under that name already
- * (`running`) keeps its settings, whoever started it: directory, mode, instances, arguments, environment, interpreter.
+ * (`running`) keeps its settings, whoever started it: directory, mode, instances, arguments, environment. It keeps its
+ * interpreter too, unless the new script is of another kind: then PM2 chooses, as for a first start.
  * A Node script that is started for the first time gets the mode that PM2 can reload. Holds an environment: secret.
  */
 function scriptApp(name, script, workDir, running) {
     const file = (0,external_node_path_namespaceObject.join)(workDir, script);
-    const [kept] = baselineConfig(running.filter((one) => one.name === name));
-    if (kept === undefined) {
+    const same = running.filter((one) => one.name === name);
+    const [old] = same;
+    const [kept] = baselineConfig(same);
+    if (old === undefined || kept === undefined) {
         const reloadable = { exec_mode: 'cluster', instances: 1, listen_timeout: 10_000, kill_timeout: 5_000 };
         return { name, script: file, ...(NODE_SCRIPT.test(script) ? reloadable : {}) };
     }
-    const app = { ...kept, script: file };
-    // What was said to a package manager, such as `run start`, is nothing to say to the script.
-    if (isPackageManager(String(kept.script))) {
-        app.args = [];
-        delete app.interpreter;
-    }
-    return app;
+    const { interpreter, node_args: interpreterArgs, args, ...others } = kept;
+    if (startsAnother(old))
+        return { ...others, script: file, args: [] };
+    if (kindOf(old.script) !== kindOf(script))
+        return { ...others, script: file, args: args ?? [] };
+    return { ...kept, script: file };
+}
+/** What was said to npm or to a shell, such as `run start`, means nothing to the app that it started. */
+function startsAnother({ script, args }) {
+    const isCommandLine = /^(ba|da|z)?sh$/.test((0,external_node_path_namespaceObject.basename)(script)) && args[0] === '-c';
+    return isCommandLine || launcherIn(script) !== null;
+}
+/** Scripts of one kind have the same interpreter: bash runs no JavaScript. */
+function kindOf(script) {
+    return NODE_SCRIPT.test(script) ? '.js' : (0,external_node_path_namespaceObject.extname)(script);
 }
 
 ;// CONCATENATED MODULE: ./host/build/apps.js
@@ -3245,6 +3276,7 @@ function healthTarget(given, apps, pm2Env, ports) {
 
 
 
+
 /** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
 const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';
 /** Settings under all the names that PM2 takes, which a canary has otherwise or not at all. */
@@ -3266,7 +3298,7 @@ function whyImpossible(app, live) {
 function isStartedByNode(app) {
     const script = (scriptOf(app) ?? '').trim();
     const [program = ''] = script.split(/\s+/);
-    if (isPackageManager(program))
+    if (launcherIn(program) !== null)
         return true;
     // PM2 hands a command line to bash.
     if (script.includes(' '))
@@ -5142,7 +5174,7 @@ function matchOwnership(places, ops) {
             refused.add(path);
     };
     const match = (path, coming, replaced, inherited) => {
-        const alike = replaced !== null && kindOf(replaced) === kindOf(coming) ? replaced : null;
+        const alike = replaced !== null && match_mode_kindOf(replaced) === match_mode_kindOf(coming) ? replaced : null;
         const look = replaced === null ? inherited : lookOf(replaced, isRoot, inherited);
         dress(path, coming, look, modeFor(coming, alike, look));
         if (!coming.isDirectory())
@@ -5187,7 +5219,7 @@ function modeFor(coming, replaced, look) {
     const readable = mode & 292n;
     return (mode & 438n) | ((coming.mode & 64n) !== 0n ? readable >> 2n : 0n);
 }
-function kindOf(stat) {
+function match_mode_kindOf(stat) {
     return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
 }
 /** False where this user may not. */

@@ -1,4 +1,5 @@
-import { type DeployApp, expectedInstances, isPackageManager, scriptOf } from '../pm2/app-config.ts';
+import { type DeployApp, expectedInstances, scriptOf } from '../pm2/app-config.ts';
+import { launcherIn } from '../pm2/launcher.ts';
 
 /** How an app tells PM2 that it is ready; `source` is its script's text. */
 const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
@@ -17,7 +18,7 @@ export function adviseOn(app: DeployApp, source: string | null): string[] {
     app.autorestart === false
       ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
       : null,
-    isPackageManager(scriptOf(app) ?? '')
+    launcherIn(scriptOf(app) ?? '') !== null
       ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
       : null,
     serves && mode === 'fork'

@@ -1,11 +1,6 @@
 import { basename } from 'node:path';
-import {
-  type DeployApp,
-  expectedInstances,
-  isPackageManager,
-  moveApps,
-  scriptOf,
-} from '../pm2/app-config.ts';
+import { type DeployApp, expectedInstances, moveApps, scriptOf } from '../pm2/app-config.ts';
+import { launcherIn } from '../pm2/launcher.ts';
 import type { Json } from '../pm2/list.ts';
 import { isWithin } from '../system/paths.ts';
 
@@ -32,7 +27,7 @@ export function whyImpossible(app: DeployApp, live: string): string | null {
 function isStartedByNode(app: DeployApp): boolean {
   const script = (scriptOf(app) ?? '').trim();
   const [program = ''] = script.split(/\s+/);
-  if (isPackageManager(program)) return true;
+  if (launcherIn(program) !== null) return true;
   // PM2 hands a command line to bash.
   if (script.includes(' ')) return RUNS_NODE.test(basename(program));
   const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;

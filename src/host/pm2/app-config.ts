@@ -18,11 +18,6 @@ export const deployApp: Check<DeployApp> = (value, at) => {
   return { ...(object(value, at) as AppConfig), ...known } as DeployApp;
 };
 
-/** Whether a script only starts another one, and hands no signal on to it: a bare word, or the file that PM2 finds for it. */
-export function isPackageManager(script: string): boolean {
-  return /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/.test(basename(script));
-}
-
 /**
  * The apps of these names, or all where there are none, in the order of the file and each with the name that PM2
  * gives it. Throws a `DeployFailure` where one is not there, twice there, or lacks what PM2 needs.

@@ -78,21 +78,37 @@ test.each(ALL_RUNTIMES)(
   },
 );
 
-test('of a package manager that ran the app, nothing is kept that was said to it', async () => {
+const NODE = expect.stringMatching(/node$/);
+
+test.each<[string, string[], string, object]>([
+  ['npm', ['npm', '--', 'run', 'start'], 'server.js', { args: [] }],
+  ['a command line', ['npm run start'], 'server.js', { args: [] }],
+  ['a shell script', ['run.sh', '--', '--fast'], 'server.js', { args: ['--fast'] }],
+  ['a shell script', ['run.sh'], 'other.sh', { args: [], interpreter: 'bash' }],
+  ['another interpreter', ['main.js', '--interpreter', 'bash', '--node-args=-x'], 'main.ts', { args: [] }],
+  [
+    'Node',
+    ['main.js', '--node-args=--no-warnings', '--', 'a'],
+    'main.cjs',
+    { args: ['a'], interpreter: NODE, node_args: ['--no-warnings'] },
+  ],
+])('%s ran the app before: %j -> %s', async (_, command, script, kept) => {
   await using pm2 = await startPm2();
   const work = join(pm2.home, 'work');
   mkdirSync(work);
   writeFileSync(join(work, 'package.json'), '{ "scripts": { "start": "sleep 1000" } }');
-  await pm2.run(['start', 'npm', '--name', 'web', '--', 'run', 'start'], {
-    cwd: work,
-    env: { ...pm2.env, A: '1' },
-  });
-  expect(scriptApp('web', 'server.js', work, await instancesOf(pm2))).toMatchObject({
-    name: 'web',
-    script: join(work, 'server.js'),
-    args: [],
-    env: { A: '1' },
-  });
+  writeFileSync(join(work, 'run.sh'), 'sleep 1000');
+  writeFileSync(join(work, 'main.js'), '1; sleep = 1000');
+  const [program = '', ...rest] = command;
+  await pm2.run(['start', program, '--name', 'web', ...rest], { cwd: work, env: { ...pm2.env, A: '1' } });
+  const app = scriptApp('web', script, work, await instancesOf(pm2));
+  const { interpreter, node_args, args } = app;
+  expect({ interpreter, node_args, args }).toEqual(
+    'interpreter' in kept
+      ? { node_args: [], ...kept }
+      : { interpreter: undefined, node_args: undefined, ...kept },
+  );
+  expect(app).toMatchObject({ name: 'web', script: join(work, script), env: { A: '1' } });
 });
 
 async function instancesOf(pm2: PrivatePm2): Promise<Instance[]> {
