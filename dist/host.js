@@ -4878,6 +4878,7 @@ const external_node_util_namespaceObject = require("node:util");
 
 
 
+
 /** Compares what runs with the config. `last` is the config of the deploy that was verified last, where there is one. */
 function configChanges(config, instances, last) {
     return config.map((app) => {
@@ -4915,6 +4916,10 @@ function structuralReasons(app, first, last) {
     // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
     const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
     const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
+    const launcher = launcherIn(first.script) ?? launcherIn(scriptOf(app) ?? '');
+    // The app is the launcher's child and has the port for itself, so that no two instances can overlap.
+    if (launcher !== null && first.execMode === 'cluster' && mode === 'cluster')
+        reasons.push(`${launcher} in cluster mode, which keeps the port until it ends`);
     for (const [name, byDefault] of [
         ['instance_var', 'NODE_APP_INSTANCE'],
         ['increment_var', null],
@@ -7194,21 +7199,51 @@ function hearPace(pm2Home) {
 
 ;// CONCATENATED MODULE: ./host/pm2/remove.js
 
+
 /** Milliseconds. */
 const remove_MARGIN = 10_000;
+const POLL = 20;
 /**
  * Stops these instances and takes them from PM2's list, all at once. By id and over the daemon's socket, since PM2's CLI
  * reads a name as a namespace, a pattern or an id where no app has it. One that is gone already is no error.
+ * Resolves when what they started has ended too: a child of npm may hold the port longer than npm lives.
  */
 async function removeInstances(rpc, instances) {
     const present = new Map(idsOf(await rpc.call('getMonitorData', [{}], remove_MARGIN)));
     await Promise.all(instances
         // PM2 gives ids anew once its list is empty.
         .filter(({ pmId, name }) => present.get(pmId) === name)
-        .map(({ pmId, killTimeout }) => {
+        .map(async (one) => {
+        const started = startedBy(one);
         // After SIGINT PM2 waits for this, sends SIGKILL, and waits again.
-        return rpc.call('deleteProcessId', [pmId], 2 * killTimeoutOf({ killTimeout }) + remove_MARGIN);
+        await rpc.call('deleteProcessId', [one.pmId], 2 * killTimeoutOf(one) + remove_MARGIN);
+        await endOf(started, killTimeoutOf(one));
     }));
+}
+/** The processes to which PM2 sends its SIGINT beside the instance's own. With `treekill: false` it sends none. */
+function startedBy({ pid, settings }) {
+    if (settings.treekill === false || pid <= 0)
+        return [];
+    return descendantsOf(pid).flatMap((child) => {
+        const ticks = startTicks(child);
+        return ticks === null ? [] : [{ pid: child, ticks }];
+    });
+}
+/** Waits until these have ended, and after `patience` milliseconds ends them, as PM2 does with the instance itself. */
+async function endOf(processes, patience) {
+    const alive = () => processes.filter(({ pid, ticks }) => isAlive(pid) && startTicks(pid) === ticks);
+    const deadline = performance.now() + patience;
+    while (alive().length > 0 && performance.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, POLL));
+    }
+    for (const { pid } of alive()) {
+        try {
+            process.kill(pid, 'SIGKILL');
+        }
+        catch {
+            // It has just ended, or belongs to another user.
+        }
+    }
 }
 function idsOf(list) {
     const entries = Array.isArray(list) ? list : [];

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DeployFailure } from '../system/failure.ts';
 import { realOrSame } from '../system/paths.ts';
-import { type DeployApp, expectedInstances, scriptFile } from './app-config.ts';
+import { type DeployApp, expectedInstances, scriptFile, scriptOf } from './app-config.ts';
 import { PM2_FIELDS } from './fields.ts';
+import { launcherIn } from './launcher.ts';
 import type { Instance, Json } from './list.ts';
 import { killTimeoutOf, listenTimeoutOf } from './timeouts.ts';
 
@@ -75,6 +76,10 @@ function structuralReasons(app: DeployApp, first: Instance, last: DeployApp | nu
   // Where the file leaves the mode to PM2 and says what it said before, PM2 has chosen what runs.
   const asBefore = given === undefined && last !== null && expectedInstances(last).mode === mode;
   const reasons = first.execMode === mode || asBefore ? [] : [`exec_mode ${first.execMode} -> ${mode}`];
+  const launcher = launcherIn(first.script) ?? launcherIn(scriptOf(app) ?? '');
+  // The app is the launcher's child and has the port for itself, so that no two instances can overlap.
+  if (launcher !== null && first.execMode === 'cluster' && mode === 'cluster')
+    reasons.push(`${launcher} in cluster mode, which keeps the port until it ends`);
   for (const [name, byDefault] of [
     ['instance_var', 'NODE_APP_INSTANCE'],
     ['increment_var', null],

@@ -87,7 +87,7 @@ test.each(ALL_RUNTIMES)(
     const canary = (await list()).filter(({ name }) => name === 'web-canary');
     await removeInstances(rpc, [
       ...canary,
-      { ...canary[0], pmId: after[0]?.pmId ?? -1, name: 'gone', killTimeout: null },
+      { pmId: after[0]?.pmId ?? -1, name: 'gone', pid: 0, killTimeout: null, settings: {} },
     ]);
     expect((await list()).map(({ name }) => name)).toEqual(['web', 'web']);
     expect(canary.map(({ pid }) => isAlive(pid))).toEqual([false]);

@@ -74,6 +74,34 @@ describe('what it takes', () => {
       },
     ],
     [
+      'npm in cluster mode, whose child has the port, and a script of its own',
+      app({ instances: 1 }),
+      running(1, { pm_exec_path: '/usr/lib/node_modules/npm/bin/npm-cli.js' }),
+      [],
+      {
+        kind: 'recreate',
+        outage: 4_600,
+        reasons: [
+          'npm in cluster mode, which keeps the port until it ends',
+          'script /usr/lib/node_modules/npm/bin/npm-cli.js -> /srv/web/server.js',
+        ],
+      },
+    ],
+    [
+      'the way back to it',
+      app({ instances: 1, script: '/srv/web/node_modules/tsx/dist/cli.mjs' }),
+      running(1),
+      [],
+      {
+        kind: 'recreate',
+        outage: 4_600,
+        reasons: [
+          'tsx in cluster mode, which keeps the port until it ends',
+          'script /srv/web/server.js -> /srv/web/node_modules/tsx/dist/cli.mjs',
+        ],
+      },
+    ],
+    [
       'wait_ready taken out, and a count',
       app({ instances: 3 }),
       running(2, { wait_ready: true }),
