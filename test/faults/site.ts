@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { FixtureOptions } from '../rig/fixture-app.ts';
-import { NEWEST } from '../rig/pm2.ts';
+import { createHost } from '../rig/host.ts';
 import { createSite, type Site } from '../rig/site.ts';
 import { type Disk, mountDisk } from './disk.ts';
 
@@ -38,7 +38,8 @@ const slow = (name: string): string =>
 /** Makes it on a disk of its own where the faults need one. */
 export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
   const disk = onDisk ? mountDisk() : null;
-  const site = await createSite(NEWEST, disk?.directory);
+  const host = await createHost(disk === null ? {} : { parent: disk.directory });
+  const site = await createSite(host);
   const control = path.join(site.host.directory, '.faults');
   mkdirSync(control);
   for (const name of ['hold.cjs', 'jumping-clock.cjs'])
@@ -62,7 +63,8 @@ export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
     commitNext,
     control,
     async [Symbol.asyncDispose]() {
-      await site.stop();
+      site.repository.remove();
+      await host.stop();
       await disk?.[Symbol.asyncDispose]();
     },
   };

@@ -1,58 +1,81 @@
 import path from 'node:path';
-import { type ActionRun, runAction } from './action.ts';
+import { type ActionOptions, type ActionRun, type StartedAction, startAction } from './action.ts';
 import { type FixtureOptions, fixtureApp } from './fixture-app.ts';
 import { freePort } from './free-port.ts';
 import { createHost, type Host } from './host.ts';
 import { NEWEST, type Runtime } from './pm2.ts';
 import { createRepository, type Repository } from './repository.ts';
 
+type Inputs = Record<string, string>;
+type Version = Omit<FixtureOptions, 'port'>;
+type Step = Omit<ActionOptions, 'inputs'>;
+
 /** A server, and an app on it that is deployed again and again, as a user's workflow does. */
 export interface Site extends AsyncDisposable {
   host: Host;
   repository: Repository;
   port: number;
+  /** The app's directory. */
   live: string;
   /** The files of a version of the fixture app on this site's port. */
-  files(options: Omit<FixtureOptions, 'port'>): Record<string, string>;
-  /** Commits these files, or a version of the fixture app; gives the commit's id. */
-  commit(version: Omit<FixtureOptions, 'port'> | { files: Record<string, string> }): string;
-  /** Runs the action once, with brief times and the given inputs. */
-  deploy(inputs: Record<string, string>): Promise<ActionRun>;
+  files(version: Version): Record<string, string>;
+  /** Commits these files, or a version of the fixture app. Returns the commit's id. */
+  commit(version: Version | { files: Record<string, string> }): string;
+  /** All inputs of a deploy to this site, with brief times; the given ones win. */
+  inputs(given: Inputs): Inputs;
+  /** Starts the action and returns at once, for tests that cancel or kill it. */
+  start(given: Inputs, step?: Step): StartedAction;
+  /** Runs the action to its end. */
+  deploy(given: Inputs, step?: Step): Promise<ActionRun>;
   /** What the live app says its version is. */
   served(): Promise<string>;
   stop(): Promise<void>;
 }
 
-/** `parent` is the directory in which the server's home is made. */
-export async function createSite(runtime: Runtime = NEWEST, parent?: string): Promise<Site> {
-  const host = await createHost({ runtime, ...(parent !== undefined && { parent }) });
+export interface SiteOptions {
+  /** The app's name in PM2 and its directory in the home; default `shop`. */
+  name?: string;
+  /** For every deploy to this site. */
+  inputs?: Inputs;
+}
+
+/** Makes a site on a new host with this runtime. On a given host it makes one more, and `stop` ends that site's app alone. */
+export async function createSite(
+  on: Runtime | Host = NEWEST,
+  { name = 'shop', inputs: always = {} }: SiteOptions = {},
+): Promise<Site> {
+  const isGiven = 'ssh' in on;
+  const host = isGiven ? on : await createHost({ runtime: on });
   const repository = createRepository();
   const port = await freePort();
-  const files: Site['files'] = (options) => fixtureApp({ ...options, port });
+  const files: Site['files'] = (version) => fixtureApp({ name, ...version, port });
+  const inputs: Site['inputs'] = (given) => ({
+    ...host.access,
+    path: name,
+    repository: repository.url,
+    'install-command': 'none',
+    'build-command': 'node build.js',
+    'stable-for': '1s',
+    'health-timeout': '20s',
+    ...always,
+    ...given,
+  });
+  const start: Site['start'] = (given, step) => startAction({ ...step, inputs: inputs(given) });
   const stop = async (): Promise<void> => {
-    await host.stop();
+    if (isGiven) await host.pm2(['delete', name]).catch(() => {});
+    else await host.stop();
     repository.remove();
   };
   return {
     host,
     repository,
     port,
-    live: path.join(host.directory, 'shop'),
+    live: path.join(host.directory, name),
     files,
     commit: (version) => repository.commit('files' in version ? version.files : files(version)),
-    deploy: (inputs) =>
-      runAction({
-        inputs: {
-          ...host.access,
-          path: 'shop',
-          repository: repository.url,
-          'install-command': 'none',
-          'build-command': 'node build.js',
-          'stable-for': '1s',
-          'health-timeout': '20s',
-          ...inputs,
-        },
-      }),
+    inputs,
+    start,
+    deploy: (given, step) => start(given, step).done,
     served: async () => (await fetch(`http://127.0.0.1:${port}/version`)).text(),
     stop,
     [Symbol.asyncDispose]: stop,
