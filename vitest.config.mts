@@ -8,6 +8,7 @@ export default defineConfig(({ mode }) => ({
     include: mode === 'long' ? [LONG] : ['test/**/*.test.ts'],
     exclude: mode === 'long' ? configDefaults.exclude : [...configDefaults.exclude, LONG],
     globalSetup: ['test/rig/setup.ts'],
+    setupFiles: ['test/rig/failed-tests.ts'],
     // Each file runs real servers; two cores carry two of them.
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -10,6 +10,7 @@ import { type Row, startLane } from '../test/load/lane.ts';
 import { tableOf } from '../test/load/table.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { ALL_RUNTIMES } from '../test/rig/pm2.ts';
+import { endOfLog } from '../test/rig/runner-log.ts';
 import { setup } from '../test/rig/setup.ts';
 
 /** Lanes at once: a deploy waits more than it works, and two cores carry so many without a request being late. */
@@ -63,21 +64,12 @@ async function runLane({ runtime, instances }: (typeof lanes)[number]): Promise<
       console.log(
         `${row.wrong.length === 0 ? 'ok' : 'NOT AS PROMISED'}: ${name}: ${row.outcome}, ${row.failed} of ${row.sent} failed${spell}, ${row.seconds.toFixed(1)} s`,
       );
-      if (row.wrong.length > 0) broken.push(`${name}: ${row.wrong.join('; ')}\n${tailOf(row.log)}`);
+      if (row.wrong.length > 0) broken.push(`${name}: ${row.wrong.join('; ')}\n${endOfLog(row.log)}`);
     } catch (error) {
       console.log(`NOT AS PROMISED: ${name}: it could not be run`);
       broken.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-}
-
-/** The end of a job's log. */
-function tailOf(log: string): string {
-  return log
-    .split('\n')
-    .slice(-40)
-    .map((line) => `  | ${line}`)
-    .join('\n');
 }
 
 function writePage(): void {

@@ -10,6 +10,7 @@ import { createHome, type Home } from '../test/rig/home.ts';
 import { type LoadResult, startLoadOnceServed } from '../test/rig/load.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { createRepository, type Repository } from '../test/rig/repository.ts';
+import { readableLog } from '../test/rig/runner-log.ts';
 
 interface Stage {
   home: Home;
@@ -151,17 +152,8 @@ async function deploy(stage: Stage, sha: string): Promise<ActionRun> {
   running = undefined;
   // Whoever ended the demo wants to read no more.
   if (leaving) await new Promise(() => {});
-  show("the action's log", readable(run.stdout + run.stderr));
+  show("the action's log", readableLog(run.stdout + run.stderr));
   return run;
-}
-
-/** The log as GitHub shows it: workflow commands are not for reading, but an error's text is. */
-function readable(log: string): string {
-  return log
-    .split('\n')
-    .filter((line) => !/^::(?:add-mask|debug|group|endgroup|stop-commands|[0-9a-f-]{20,})/.test(line))
-    .map((line) => line.replace(/^::(error|warning|notice)[^:]*::/, '$1: ').replaceAll('%0A', '\n'))
-    .join('\n');
 }
 
 function show(title: string, text: string): void {

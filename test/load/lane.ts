@@ -3,6 +3,7 @@ import type { ActionRun } from '../rig/action.ts';
 import { freePort } from '../rig/free-port.ts';
 import { type LoadResult, startLoad } from '../rig/load.ts';
 import type { Runtime } from '../rig/pm2.ts';
+import { endOfLog } from '../rig/runner-log.ts';
 import { createSite, type Site } from '../rig/site.ts';
 import { type LoadCase, plain } from './cases.ts';
 
@@ -52,7 +53,7 @@ export async function startLane(runtime: Runtime, instances: number): Promise<La
       await site.host.pm2(['delete', name]);
     const run = await deploy(is, { canary: 'off', 'stable-for': '500ms' });
     if (run.outputs.outcome !== 'deployed')
-      throw new Error(`The case could not begin:\n${readable(run.stdout)}`);
+      throw new Error(`The case could not begin. ${endOfLog(run.stdout)}`);
   };
 
   return {
@@ -86,19 +87,11 @@ export async function startLane(runtime: Runtime, instances: number): Promise<La
         outcome: run.outputs.outcome ?? '',
         seconds: run.durationMs / 1000,
         wrong: await complaints(site, one, { run, result, old, live: live.version, pids }),
-        log: readable(run.stdout),
+        log: run.stdout,
       };
     },
     [Symbol.asyncDispose]: () => site.stop(),
   };
-}
-
-/** A job's log without what GitHub's runner would keep from being read. */
-function readable(log: string): string {
-  return log
-    .split('\n')
-    .filter((line) => !line.startsWith('::add-mask::'))
-    .join('\n');
 }
 
 interface Seen {

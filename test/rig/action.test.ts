@@ -83,12 +83,17 @@ test('a summary that the runner would drop is empty', async () => {
   expect((await run(write(1024 * 1024 + 1))).summary).toBe('');
 });
 
-test('a started step can be ended by a signal', async () => {
+test('a started step says a line, and can then be ended by a signal', async () => {
   const started = startAction({
     inputs: {},
     script: script("console.log('up'); setInterval(() => {}, 1000);"),
   });
-  await expect.poll(() => started.log(), { timeout: 5_000 }).toBe('up\n');
+  await started.says(/^up$/m);
+  expect(started.log()).toBe('up\n');
+  // What it has said already counts.
+  await started.says(/up/);
+  const never = started.says(/down/);
   started.process.kill('SIGTERM');
   expect((await started.done).code).toBe(null);
+  await expect(never).rejects.toThrow('The action ended before its log had /down/.');
 });

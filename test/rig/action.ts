@@ -40,11 +40,14 @@ export interface StartedAction {
   process: ChildProcess;
   /** All of stdout so far. */
   log(): string;
+  /** Resolves once stdout matches; rejects if the action ends or 30 s pass before that. */
+  says(what: RegExp): Promise<void>;
   done: Promise<ActionRun>;
 }
 
 /** The runner drops a summary above this, in bytes. */
 const SUMMARY_LIMIT = 1024 * 1024;
+const SAYS_WITHIN = 30_000;
 const FILES = ['OUTPUT', 'STEP_SUMMARY', 'STATE', 'ENV', 'PATH'] as const;
 
 /** Runs the built action once, as a step of a job on GitHub's runner, and waits for its end. */
@@ -110,7 +113,34 @@ export function startAction(options: ActionOptions): StartedAction {
       }
     });
   });
-  return { process: child, log: () => stdout, done };
+  const says: StartedAction['says'] = (what) =>
+    new Promise((resolve, reject) => {
+      const settle = (problem?: string): void => {
+        clearTimeout(timer);
+        child.stdout.off('data', look);
+        child.off('close', ended);
+        if (problem === undefined) resolve();
+        else reject(new Error(`${problem} before its log had ${what}.`));
+      };
+      const look = (): void => {
+        if (what.test(stdout)) settle();
+      };
+      const ended = (): void => settle('The action ended');
+      const timer = setTimeout(() => settle(`${SAYS_WITHIN / 1000} s passed`), SAYS_WITHIN);
+      child.stdout.on('data', look);
+      child.once('close', ended);
+      look();
+    });
+  const action = { process: child, log: () => stdout, says, done };
+  unseen.push(action);
+  return action;
+}
+
+const unseen: StartedAction[] = [];
+
+/** The actions that were started since it was last asked. */
+export function startedSince(): StartedAction[] {
+  return unseen.splice(0);
 }
 
 function builtAction(): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { interpretLog, parseFileCommand } from './runner-log.ts';
+import { endOfLog, interpretLog, parseFileCommand, readableLog } from './runner-log.ts';
 
 const names = (log: string): string[] => interpretLog(log).map((command) => command.name);
 
@@ -55,4 +55,10 @@ test('outputs are read in both forms', () => {
   expect(parseFileCommand(text)).toEqual({ a: '1=2<<3', b: 'x\n\na=9', c: '', d: '' });
   expect(() => parseFileCommand('a')).toThrow("Invalid format 'a'");
   expect(() => parseFileCommand('a<<END\nx\n')).toThrow('delimiter not found');
+});
+
+test('a reader sees what GitHub shows: no commands and no masked value, but the text of an error', () => {
+  const log = '::add-mask::secret\n::group::Inputs\nhello\n::endgroup::\n::error title=Failed::bad%0Aworse\n';
+  expect(readableLog(log)).toBe('hello\nerror: bad\nworse\n');
+  expect(endOfLog(log, 2)).toBe("The last 2 of 3 lines of the action's log:\n  | error: bad\n  | worse");
 });

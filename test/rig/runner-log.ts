@@ -54,6 +54,22 @@ export function interpretLog(log: string): LogCommand[] {
   return executed;
 }
 
+/** The log as GitHub shows it: without workflow commands, but with the text of errors, warnings and notices. */
+export function readableLog(log: string): string {
+  return log
+    .split('\n')
+    .filter((line) => !/^::(?:add-mask|debug|group|endgroup|stop-commands|[0-9a-f-]{20,})/.test(line))
+    .map((line) => line.replace(/^::(error|warning|notice)[^:]*::/, '$1: ').replaceAll('%0A', '\n'))
+    .join('\n');
+}
+
+/** What a reader of a failed test needs of it. */
+export function endOfLog(log: string, lines = 40): string {
+  const all = readableLog(log).trimEnd().split('\n');
+  const shown = all.slice(-lines).map((line) => `  | ${line}`);
+  return [`The last ${shown.length} of ${all.length} lines of the action's log:`, ...shown].join('\n');
+}
+
 function parseDoubleColon(line: string, registered: Set<string>): LogCommand | null {
   // The runner trims what .NET calls white space, U+0085 included.
   const text = line.replace(/^[\s\u0085]+/, '');
