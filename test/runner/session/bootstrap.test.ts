@@ -11,17 +11,17 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Event, HostResult } from '../../src/protocol.ts';
-import { connect } from '../../src/runner/connection/connect.ts';
-import type { Connection } from '../../src/runner/connection/ssh.ts';
-import { readPrivateKey } from '../../src/runner/keys/keys.ts';
-import { BOOTSTRAP_LINE } from '../../src/runner/session/bootstrap.ts';
-import { deployOnHost } from '../../src/runner/session/deploying.ts';
-import { SessionError } from '../../src/runner/session/session-error.ts';
-import { hostProgram } from '../rig/host-program.ts';
-import { killAllOf } from '../rig/leftovers.ts';
-import { somePlan } from '../rig/plan.ts';
-import { type SshdOptions, startSshd } from '../rig/sshd.ts';
+import type { Event, HostResult } from '../../../src/protocol.ts';
+import { connect } from '../../../src/runner/connection/connect.ts';
+import type { Connection } from '../../../src/runner/connection/ssh.ts';
+import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
+import { BOOTSTRAP_LINE } from '../../../src/runner/session/bootstrap.ts';
+import { deployOnHost } from '../../../src/runner/session/deploying.ts';
+import { SessionError } from '../../../src/runner/session/session-error.ts';
+import { hostProgram } from '../../rig/host-program.ts';
+import { killAllOf } from '../../rig/leftovers.ts';
+import { somePlan } from '../../rig/plan.ts';
+import { type SshdOptions, startSshd } from '../../rig/sshd.ts';
 
 const MARKER = 'marker-secret-4711';
 const WHOLE_RUN = `
