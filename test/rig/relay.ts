@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** A stretch of network between a client and a server on loopback, which can fail. */
-export interface Relay {
+export interface Relay extends AsyncDisposable {
   port: number;
   /** Connections that were ever made through it. */
   made(): number;
@@ -50,6 +50,11 @@ export async function startRelay(to: number, address = '127.0.0.1'): Promise<Rel
     pairs.clear();
     return count;
   };
+  const stop = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    cut();
+    await closed;
+  };
   return {
     port: (server.address() as AddressInfo).port,
     made: () => made,
@@ -66,10 +71,16 @@ export async function startRelay(to: number, address = '127.0.0.1'): Promise<Rel
     heal() {
       swallowing = false;
     },
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      cut();
-      await closed;
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
+}
+
+/** The inputs of the action by which it reaches a host through this relay. */
+export function throughRelay(
+  relay: Relay,
+  access: { port: string; 'known-hosts': string },
+): { port: string; 'known-hosts': string } {
+  const port = String(relay.port);
+  return { port, 'known-hosts': access['known-hosts'].replace(`:${access.port} `, `:${port} `) };
 }

@@ -10,15 +10,10 @@ import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { type DeployOptions, deployOnHost, followUp } from '../../../src/runner/session/deploying.ts';
 import type { HostLog } from '../../../src/runner/session/following.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
-import { startAction } from '../../rig/action.ts';
-import { fixtureApp } from '../../rig/fixture-app.ts';
-import { freePort } from '../../rig/free-port.ts';
-import { createHost } from '../../rig/host.ts';
 import { hostProgram } from '../../rig/host-program.ts';
 import { killAllOf } from '../../rig/leftovers.ts';
 import { somePlan } from '../../rig/plan.ts';
 import { type Relay, startRelay } from '../../rig/relay.ts';
-import { createRepository } from '../../rig/repository.ts';
 import { type SshHost, startSshd } from '../../rig/sshd.ts';
 
 const OLDEST = resolve(import.meta.dirname, '../../host-tools/node_modules/node-16/bin/node');
@@ -28,7 +23,7 @@ afterEach(async () => {
 });
 
 /** A host with a stand-in for the host program, behind a network that can fail. */
-interface Site {
+interface Place {
   home: string;
   relay: Relay;
   link: Link;
@@ -46,7 +41,7 @@ interface Site {
   read(name: string): string | null;
 }
 
-async function site(node = process.execPath): Promise<Site> {
+async function standInHost(node = process.execPath): Promise<Place> {
   const home = realpathSync(mkdtempSync(join(tmpdir(), 'cut-')));
   const sshd = await startSshd({
     home,
@@ -63,7 +58,7 @@ async function site(node = process.execPath): Promise<Site> {
   const plan = somePlan();
   const said: string[] = [];
   const events: Event[] = [];
-  const read: Site['read'] = (name) => {
+  const read: Place['read'] = (name) => {
     const file = join(home, '.local/state/pm2-ssh-deploy/runs', plan.deployId, name);
     return existsSync(file) ? readFileSync(file, 'utf8') : null;
   };
@@ -131,7 +126,7 @@ const END = `emit({ type: 'end', result: result('deployed') });`;
 
 describe('a link that is lost', () => {
   it('at random moments, many times: no event is lost or shown twice, and go arrives', async () => {
-    const { home, deploy, relay, events, said, read, link } = await site();
+    const { home, deploy, relay, events, said, read, link } = await standInHost();
     const cuts = 25;
     const cutting = (async () => {
       await expect.poll(() => events.length, { interval: 5, timeout: 20_000 }).toBeGreaterThan(0);
@@ -161,10 +156,13 @@ describe('a link that is lost', () => {
   });
 
   it('without a word of it is found out within 30 s, and the deploy goes on over another one', async () => {
-    const [direct, behind] = await Promise.all([site(), site()]);
+    const [direct, behind] = await Promise.all([standInHost(), standInHost()]);
     const hop = await startSshd({ home: tmpdir() });
     cleanUp.push(() => hop.stop());
-    const noticed = async ({ home, deploy, relay, events, said, read }: Site, link?: Link): Promise<void> => {
+    const noticed = async (
+      { home, deploy, relay, events, said, read }: Place,
+      link?: Link,
+    ): Promise<void> => {
       const done = deploy(
         `emit({ type: 'state', state: 'staged', atMs: 1 }); ${until('on')}
          emit({ type: 'state', state: 'prepared', atMs: 2 }); await heard('go'); ${END}`,
@@ -186,7 +184,7 @@ describe('a link that is lost', () => {
   }, 90_000);
 
   it('between prepared and go: the go that was lost is said again', async () => {
-    const { deploy, relay, read } = await site();
+    const { deploy, relay, read } = await standInHost();
     const result = await deploy(
       `emit({ type: 'state', state: 'prepared', atMs: 2 }); await heard('go'); ${END}`,
       // Within the very event that the go answers.
@@ -197,7 +195,7 @@ describe('a link that is lost', () => {
   });
 
   it('while nobody has decided yet: the go is told to the session that lasts until then', async () => {
-    const { deploy, relay, said, read } = await site();
+    const { deploy, relay, said, read } = await standInHost();
     const asked: number[] = [];
     const result = await deploy(
       `emit({ type: 'state', state: 'prepared', atMs: 2 }); await heard('go'); ${END}`,
@@ -216,7 +214,7 @@ describe('a link that is lost', () => {
   });
 
   it('for good: says where the host stood, what it does alone, and where to look', async () => {
-    const { deploy, relay, plan, said } = await site();
+    const { deploy, relay, plan, said } = await standInHost();
     const result = await deploy(`emit({ type: 'state', state: 'verifying', atMs: 1 }); ${until('never')}`, {
       onEvent: () => void relay.stop(),
     });
@@ -232,7 +230,7 @@ describe('a link that is lost', () => {
   });
 
   it('and comes back with another host key: no second try, and nothing is sent', async () => {
-    const { deploy, relay, link } = await site();
+    const { deploy, relay, link } = await standInHost();
     let tries = 0;
     const other = await startSshd({ home: tmpdir() });
     cleanUp.push(() => other.stop());
@@ -260,7 +258,7 @@ describe('a link that is lost', () => {
   });
 
   it('while the program dies: the next session tells of it', async () => {
-    const { deploy, relay, events, home } = await site();
+    const { deploy, relay, events, home } = await standInHost();
     const done = deploy(
       `emit({ type: 'state', state: 'staged', atMs: 1 }); ${until('on')} console.error('last words'); process.exit(3);`,
       {
@@ -281,7 +279,7 @@ describe('a link that is lost', () => {
 });
 
 describe('following up, after the runner is gone', () => {
-  const followed = (place: Site, onEvent: (event: Event) => void = () => {}): Promise<HostResult | null> =>
+  const followed = (place: Place, onEvent: (event: Event) => void = () => {}): Promise<HostResult | null> =>
     followUp({
       label: 'host-1',
       plan: place.plan,
@@ -296,7 +294,7 @@ describe('following up, after the runner is gone', () => {
     ['this Node', process.execPath],
     ['the oldest Node', OLDEST],
   ])('a deploy that never began: says so, and refuses it for good, in %s', async (_, node) => {
-    const place = await site(node);
+    const place = await standInHost(node);
     expect(await followed(place)).toBeNull();
     expect(place.read('control.ndjson')).toBe('{"type":"cancel","reason":"the job was cancelled"}\n');
     const result = await place.deploy(END);
@@ -309,7 +307,7 @@ describe('following up, after the runner is gone', () => {
   });
 
   it('one that is under way: the cancel comes first, and its events follow to their end', async () => {
-    const place = await site();
+    const place = await standInHost();
     const first = place.deploy(
       `emit({ type: 'state', state: 'prepared', atMs: 1 }); await heard('cancel'); emit({ type: 'end', result: result('failed') });`,
     );
@@ -322,14 +320,14 @@ describe('following up, after the runner is gone', () => {
   });
 
   it('one that has ended already: tells how', async () => {
-    const place = await site();
+    const place = await standInHost();
     expect(await place.deploy(END)).toMatchObject({ outcome: 'deployed' });
     expect(await followed(place)).toMatchObject({ outcome: 'deployed' });
     expect(place.read('control.ndjson')).toContain('"cancel"');
   });
 
   it('one that does not end in time: says where it stands', async () => {
-    const place = await site();
+    const place = await standInHost();
     const leaving = new AbortController();
     const first = place.deploy(`emit({ type: 'state', state: 'verifying', atMs: 1 }); ${until('never')}`, {
       cancelled: leaving.signal,
@@ -359,51 +357,4 @@ describe('following up, after the runner is gone', () => {
     });
     expect(performance.now() - started).toBeLessThan(6_000);
   });
-});
-
-it('a real deploy whose link is cut in staged, activating and verifying ends as if it never had been', async () => {
-  const host = await createHost();
-  cleanUp.push(() => host.stop());
-  const repository = createRepository();
-  cleanUp.push(() => repository.remove());
-  const relay = await startRelay(host.ssh.port);
-  cleanUp.push(() => relay.stop());
-  const port = await freePort();
-  const ref = repository.commit(fixtureApp({ version: '1', port }));
-  const action = startAction({
-    inputs: {
-      ...host.access,
-      port: String(relay.port),
-      'known-hosts': host.ssh.knownHosts.replace(`:${host.ssh.port} `, `:${relay.port} `),
-      path: 'shop',
-      repository: repository.url,
-      ref,
-      'install-command': 'none',
-      'build-command': 'sleep 1; node build.js',
-      'stable-for': '3s',
-      canary: 'off',
-      'health-timeout': '20s',
-    },
-  });
-  for (const state of ['staged', 'activating', 'verifying']) {
-    await expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(new RegExp(`\\] ${state}`));
-    relay.cut();
-  }
-  const run = await action.done;
-  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: ref } });
-  // On a slow machine two of the states may pass while it connects.
-  expect(run.stdout.match(/was lost .* Connecting again/g)?.length).toBeGreaterThanOrEqual(2);
-  const states = [...run.stdout.matchAll(/^\[.*\] (\w+) {2,}/gm)].map(([, state]) => state);
-  expect(states).toEqual([
-    'preflight',
-    'locked',
-    'fetched',
-    'staged',
-    'prepared',
-    'activating',
-    'verifying',
-    'committed',
-  ]);
-  expect(run.exported.state).toMatchObject({ settled: 'true' });
-  expect(await (await fetch(`http://127.0.0.1:${port}/version`)).text()).toBe('1');
 });
