@@ -2,63 +2,47 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ActionRun, runAction } from '../rig/action.ts';
-import { type FixtureOptions, fixtureApp } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost, type Host } from '../rig/host.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import type { ActionRun } from '../rig/action.ts';
+import type { Host } from '../rig/host.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { createRepository } from '../rig/repository.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
 /** A server as its owner deployed to it by hand until today: `git pull; npm ci; npm run build; pm2 start`. */
+let site: Site;
 let host: Host;
-let repository: Repository;
-let port: number;
 let live: string;
 let first: string;
 
 beforeEach(async () => {
-  host = await createHost();
-  repository = createRepository();
-  port = await freePort();
-  live = path.join(host.directory, 'shop');
-  first = commit({ version: '1' });
+  site = await createSite(NEWEST, {
+    inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '15s' },
+  });
+  ({ host, live } = site);
+  first = site.commit({ version: '1' });
   const env = { ...host.env, GIT_CONFIG_NOSYSTEM: '1' };
-  execFileSync('git', ['clone', '--quiet', repository.url, live], { env });
+  execFileSync('git', ['clone', '--quiet', site.repository.url, live], { env });
   execFileSync('npm', ['ci'], { cwd: live, env, stdio: 'pipe' });
   execFileSync('npm', ['run', 'build'], { cwd: live, env, stdio: 'pipe' });
   mkdirSync(path.join(live, 'uploads'));
   writeFileSync(path.join(live, 'uploads', 'cat.jpg'), 'bytes');
   await host.pm2(['start', 'ecosystem.config.js'], live);
 });
-afterEach(async () => {
-  await host?.stop();
-  repository?.remove();
-});
+afterEach(() => site?.stop());
 
-function commit(options: Omit<FixtureOptions, 'port'>): string {
-  return repository.commit(fixtureApp({ ...options, port }));
-}
-const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
+/** The checkout's own origin is the repository, and its lockfile says how to build it. */
 const deploy = (inputs: Record<string, string>): Promise<ActionRun> =>
-  runAction({
-    inputs: {
-      ...host.access,
-      path: live,
-      'stable-for': '500ms',
-      'health-timeout': '15s',
-      canary: 'off',
-      ...inputs,
-    },
-  });
+  site.deploy({ path: live, repository: '', 'install-command': '', 'build-command': '', ...inputs });
 
 test('a checkout that was deployed by hand is taken over, and its next version goes live', async () => {
-  const sha = commit({ version: '2' });
+  const sha = site.commit({ version: '2' });
   const run = await deploy({ ref: sha });
   expect(run, run.stdout).toMatchObject({
     code: 0,
     outputs: { outcome: 'deployed', sha, 'previous-sha': first },
   });
   expect(run.stdout).toContain('Taken as built by hand before');
-  expect(await served()).toBe('2');
+  expect(await site.served()).toBe('2');
   expect(readFileSync(path.join(live, 'uploads', 'cat.jpg'), 'utf8')).toBe('bytes');
   const head = execFileSync('git', ['rev-parse', 'HEAD', 'main'], { cwd: live, encoding: 'utf8' })
     .trim()
@@ -69,13 +53,13 @@ test('a checkout that was deployed by hand is taken over, and its next version g
 
 test('a first deploy that breaks goes back to what ran by hand, branch and all', async () => {
   const sum = host.checksum(live, { except: ['.git'] });
-  const run = await deploy({ ref: commit({ version: 'bad', flaw: 'throws at boot' }) });
+  const run = await deploy({ ref: site.commit({ version: 'bad', flaw: 'throws at boot' }) });
   expect(run, run.stdout).toMatchObject({
     code: 1,
     outputs: { outcome: 'rolled-back', sha: first, 'previous-sha': first },
   });
   expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
-  expect(await served()).toBe('1');
+  expect(await site.served()).toBe('1');
   const branch = execFileSync('git', ['symbolic-ref', 'HEAD'], { cwd: live, encoding: 'utf8' }).trim();
   expect(branch).toBe('refs/heads/main');
   expect(execFileSync('git', ['status', '--porcelain'], { cwd: live, encoding: 'utf8' })).toBe('');
@@ -83,44 +67,38 @@ test('a first deploy that breaks goes back to what ran by hand, branch and all',
 
 test('what no deploy made is never replaced: the deploy fails and names it', async () => {
   writeFileSync(path.join(live, 'robots.txt'), 'made by hand');
-  const files = fixtureApp({ version: '2', port });
-  const run = await deploy({ ref: repository.commit({ ...files, 'robots.txt': 'of the commit' }) });
+  const files = { ...site.files({ version: '2' }), 'robots.txt': 'of the commit' };
+  const run = await deploy({ ref: site.commit({ files }) });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: first } });
   expect(run.stdout).toContain('robots.txt');
   expect(readFileSync(path.join(live, 'robots.txt'), 'utf8')).toBe('made by hand');
-  expect(await served()).toBe('1');
+  expect(await site.served()).toBe('1');
 });
 
 test("an app of the same name that runs from elsewhere is somebody else's", async () => {
-  const other = path.join(host.directory, 'stg');
-  const run = await runAction({
-    inputs: {
-      ...host.access,
-      path: other,
-      repository: repository.url,
-      ref: commit({ version: '2' }),
-      'stable-for': '500ms',
-      canary: 'off',
-    },
+  const run = await site.deploy({
+    path: path.join(host.directory, 'stg'),
+    repository: site.repository.url,
+    ref: site.commit({ version: '2' }),
   });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(run.stdout).toContain(`PM2 runs an app named 'shop' from ${live}`);
-  expect(await served()).toBe('1');
+  expect(await site.served()).toBe('1');
 });
 
 test('two deploys at once: the second waits for the first, and both end well', async () => {
-  const one = commit({ version: '2' });
-  const two = commit({ version: '3' });
+  const one = site.commit({ version: '2' });
+  const two = site.commit({ version: '3' });
   const runs = await Promise.all([deploy({ ref: one }), deploy({ ref: two })]);
   for (const run of runs)
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(runs.some((run) => run.stdout.includes('Waiting for the lock'))).toBe(true);
-  expect(['2', '3']).toContain(await served());
+  expect(['2', '3']).toContain(await site.served());
   expect(await host.instances('shop')).toHaveLength(2);
 });
 
 test('a deploy that finds generated files gone makes them anew', async () => {
-  const sha = commit({ version: '2' });
+  const sha = site.commit({ version: '2' });
   await deploy({ ref: sha });
   rmSync(path.join(live, 'dist'), { recursive: true });
   const run = await deploy({ ref: sha });
@@ -143,7 +121,7 @@ test('a checkout with a submodule is taken over, and its next version brings the
   writeFileSync(path.join(host.directory, '.gitconfig'), '[protocol "file"]\n\tallow = always\n');
   library.commit({ 'lib.js': 'one' });
   const work = path.join(host.directory, 'work');
-  git(host.directory, 'clone', '--quiet', repository.url, work);
+  git(host.directory, 'clone', '--quiet', site.repository.url, work);
   git(work, 'submodule', '--quiet', 'add', library.url, 'vendor/lib');
   git(work, 'commit', '--quiet', '--message', 'Add a library');
   git(work, 'push', '--quiet');

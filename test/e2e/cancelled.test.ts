@@ -1,73 +1,34 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ActionRun, runAction, type StartedAction, startAction } from '../rig/action.ts';
-import { type FixtureOptions, fixtureApp } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost, type Host } from '../rig/host.ts';
+import type { ActionRun } from '../rig/action.ts';
+import type { Host } from '../rig/host.ts';
 import { processesOf } from '../rig/leftovers.ts';
-import { ROOT } from '../rig/places.ts';
-import { startRelay } from '../rig/relay.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { startRelay, throughRelay } from '../rig/relay.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
 /** A build of three processes, none of which a SIGTERM ends; it is in the log once all of them run. */
 const STUBBORN =
   "(trap '' TERM; while :; do sleep 0.1; done) & (trap '' TERM; sleep 600) & trap '' TERM; echo all run; sleep 600";
 
+let site: Site;
 let host: Host;
-let repository: Repository;
-let port: number;
-let live: string;
 let first: string;
 let sum: string;
 let pids: number[];
 
 beforeEach(async () => {
-  host = await createHost();
-  repository = createRepository();
-  port = await freePort();
-  live = path.join(host.directory, 'shop');
-  first = commit({ version: '1' });
-  const run = await runAction({ inputs: inputs(first) });
+  site = await createSite(NEWEST, { inputs: { canary: 'off' } });
+  ({ host } = site);
+  first = site.commit({ version: '1' });
+  const run = await site.deploy({ ref: first });
   expect(run, run.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
-  sum = host.checksum(live, { except: ['.git'] });
+  sum = host.checksum(site.live, { except: ['.git'] });
   pids = await host.pids('shop');
 });
-afterEach(async () => {
-  await host?.stop();
-  repository?.remove();
-});
+afterEach(() => site?.stop());
 
-function commit(options: Omit<FixtureOptions, 'port'>): string {
-  return repository.commit(fixtureApp({ ...options, port }));
-}
-function inputs(ref: string, changes: Record<string, string> = {}): Record<string, string> {
-  return {
-    ...host.access,
-    path: 'shop',
-    repository: repository.url,
-    ref,
-    'install-command': 'none',
-    'build-command': 'node build.js',
-    'stable-for': '1s',
-    canary: 'off',
-    'health-timeout': '20s',
-    ...changes,
-  };
-}
-const reached = (action: StartedAction, what: RegExp): Promise<void> =>
-  expect.poll(action.log, { timeout: 30_000, interval: 2 }).toMatch(what);
-const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
-
-/** The step's `post`, as GitHub's runner starts it after the step. */
-function runPost(main: ActionRun, given: Record<string, string>): Promise<ActionRun> {
-  const state = Object.entries(main.exported.state).map(([name, value]) => [`STATE_${name}`, value]);
-  return runAction({
-    script: path.join(ROOT, 'dist/post.js'),
-    inputs: given,
-    env: Object.fromEntries(state) as Record<string, string>,
-  });
-}
 const errorsOf = (run: ActionRun): string[] =>
   run.commands.filter(({ name }) => name === 'error').map(({ data }) => data);
 
@@ -95,18 +56,18 @@ async function expectUntouched(): Promise<void> {
   // Staging is discarded; what the live version replaced is kept for a rollback.
   const beside = path.join(host.directory, '.shop.pm2-ssh-deploy');
   expect(readdirSync(beside)).toHaveLength(1);
-  expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
+  expect(host.checksum(site.live, { except: ['.git'] })).toBe(sum);
   expect(await host.pids('shop')).toEqual(pids);
-  const next = await runAction({ inputs: inputs(first) });
+  const next = await site.deploy({ ref: first });
   expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
 }
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
   '%s while it builds: the build is dead with all its processes, nothing was changed, and the job says so in time',
   async (signal) => {
-    const given = inputs(commit({ version: '2' }), { 'build-command': STUBBORN });
-    const action = startAction({ inputs: given });
-    await reached(action, /all run/);
+    const given = { ref: site.commit({ version: '2' }), 'build-command': STUBBORN };
+    const action = site.start(given);
+    await action.says(/all run/);
     expect(buildProcesses().length).toBeGreaterThanOrEqual(3);
     const sent = performance.now();
     action.process.kill(signal);
@@ -122,20 +83,20 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       'Failed in staged: Cancelled before anything was changed: the job was cancelled. The live app was not touched.',
     ]);
     expect(run.summary).toContain('Cancelled before anything was changed');
-    const post = await runPost(run, given);
+    const post = await site.post(run.exported.state, given);
     expect(post).toMatchObject({ code: 0, stdout: '', stderr: '' });
     await expectUntouched();
   },
 );
 
 test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in time, and post how it ended', async () => {
-  const second = commit({ version: '2' });
-  const given = inputs(second, { 'stable-for': '9s' });
-  const action = startAction({ inputs: given });
-  await reached(action, /\] verifying/);
+  const second = site.commit({ version: '2' });
+  const given = { ref: second, 'stable-for': '9s' };
+  const action = site.start(given);
+  await action.says(/\] verifying/);
   const sent = performance.now();
   action.process.kill('SIGINT');
-  await reached(action, /Cancelled: telling host-1/);
+  await action.says(/Cancelled: telling host-1/);
   action.process.kill('SIGTERM');
   const run = await action.done;
   expect(performance.now() - sent).toBeLessThan(7_000);
@@ -148,49 +109,42 @@ test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in 
       /^The job was cancelled, .* It had entered verifying: from activating on host-1 goes/,
     ),
   ]);
-  const post = await runPost(run, given);
+  const post = await site.post(run.exported.state, given);
   expect(post, post.stdout).toMatchObject({ code: 0, outputs: {} });
   expect(post.stdout).toMatch(/\] committed/);
   expect(post.summary).toMatch(/^<h3>Deployed: /);
-  expect(await served()).toBe('2');
+  expect(await site.served()).toBe('2');
 });
 
 test('SIGINT after the link has died: the job ends in time all the same, and post gives the deploy up', async () => {
-  const relay = await startRelay(host.ssh.port);
-  const given = inputs(commit({ version: '2' }), { 'build-command': STUBBORN });
-  const knownHosts = host.ssh.knownHosts.replace(`:${host.ssh.port} `, `:${relay.port} `);
-  try {
-    const action = startAction({
-      inputs: { ...given, port: String(relay.port), 'known-hosts': knownHosts },
-    });
-    await reached(action, /all run/);
-    relay.swallow();
-    const sent = performance.now();
-    action.process.kill('SIGINT');
-    const run = await action.done;
-    expect(performance.now() - sent).toBeLessThan(7_000);
-    expect(run).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-    expect(errorsOf(run)).toEqual([
-      expect.stringMatching(/entered staged, nothing was changed\. The host gives/),
-    ]);
-    expect(buildProcesses()).not.toEqual([]);
-    const post = await runPost(run, given);
-    expect(post, post.stdout).toMatchObject({ code: 1 });
-    expect(buildProcesses()).toEqual([]);
-    await expectUntouched();
-  } finally {
-    await relay.stop();
-  }
+  await using relay = await startRelay(host.ssh.port);
+  const given = { ref: site.commit({ version: '2' }), 'build-command': STUBBORN };
+  const action = site.start({ ...given, ...throughRelay(relay, host.access) });
+  await action.says(/all run/);
+  relay.swallow();
+  const sent = performance.now();
+  action.process.kill('SIGINT');
+  const run = await action.done;
+  expect(performance.now() - sent).toBeLessThan(7_000);
+  expect(run).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(errorsOf(run)).toEqual([
+    expect.stringMatching(/entered staged, nothing was changed\. The host gives/),
+  ]);
+  expect(buildProcesses()).not.toEqual([]);
+  const post = await site.post(run.exported.state, given);
+  expect(post, post.stdout).toMatchObject({ code: 1 });
+  expect(buildProcesses()).toEqual([]);
+  await expectUntouched();
 });
 
 test('a killed runner, in staged: post gives the deploy up and reports it', async () => {
-  const given = inputs(commit({ version: '2' }), { 'build-command': STUBBORN });
-  const action = startAction({ inputs: given });
-  await reached(action, /all run/);
+  const given = { ref: site.commit({ version: '2' }), 'build-command': STUBBORN };
+  const action = site.start(given);
+  await action.says(/all run/);
   action.process.kill('SIGKILL');
   const run = await action.done;
   expect(Object.keys(run.exported.state)).toEqual(['deploy-id']);
-  const post = await runPost(run, given);
+  const post = await site.post(run.exported.state, given);
   expect(post, post.stdout).toMatchObject({ code: 1, outputs: {} });
   expect(post.durationMs).toBeLessThan(15_000);
   expect(errorsOf(post)).toEqual([
@@ -204,24 +158,20 @@ test('a killed runner, in staged: post gives the deploy up and reports it', asyn
 });
 
 test('a killed runner, with a broken version in activating: post follows the rollback and reports it', async () => {
-  const given = inputs(commit({ version: 'bad', flaw: 'throws at boot' }));
-  const action = startAction({ inputs: given });
-  await reached(action, /\] activating/);
+  const given = { ref: site.commit({ version: 'bad', flaw: 'throws at boot' }) };
+  const action = site.start(given);
+  await action.says(/\] activating/);
   action.process.kill('SIGKILL');
-  const post = await runPost(await action.done, given);
+  const post = await site.post((await action.done).exported.state, given);
   expect(post, post.stdout).toMatchObject({ code: 1 });
   expect(errorsOf(post)).toEqual([expect.stringMatching(/^Rolled back: /)]);
   expect(post.stdout).toMatch(/\] rolled-back/);
-  expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
-  expect(await served()).toBe('1');
+  expect(host.checksum(site.live, { except: ['.git'] })).toBe(sum);
+  expect(await site.served()).toBe('1');
 });
 
 test('post with nothing begun on the host: says so, and refuses the deploy that comes late', async () => {
-  const post = await runAction({
-    script: path.join(ROOT, 'dist/post.js'),
-    inputs: inputs(first),
-    env: { 'STATE_deploy-id': 'late-deploy-1' },
-  });
+  const post = await site.post({ 'deploy-id': 'late-deploy-1' }, { ref: first });
   expect(post, post.stdout).toMatchObject({ code: 0 });
   expect(post.stdout).toContain('The deploy never began on host-1, and it will not start.');
   const run = path.join(host.directory, '.local/state/pm2-ssh-deploy/runs/late-deploy-1');

@@ -1,13 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ActionRun, runAction } from '../rig/action.ts';
-import { type FixtureOptions, fixtureApp, INSTANCES } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost, type Host } from '../rig/host.ts';
+import { type FixtureOptions, INSTANCES } from '../rig/fixture-app.ts';
+import type { Host } from '../rig/host.ts';
 import { startLoad } from '../rig/load.ts';
 import { RUNTIMES, type Runtime } from '../rig/pm2.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
 /** `.git` keeps what was fetched; all else in the live directory is the app. */
 const TREE = { except: ['.git'] };
@@ -17,51 +15,27 @@ const TREE = { except: ['.git'] };
  * The acceptance list of the project's first issue, points 1 to 5.
  */
 describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
+  let site: Site;
   let host: Host;
-  let repository: Repository;
-  let port: number;
   let live: string;
 
   beforeAll(async () => {
-    host = await createHost({ runtime });
-    repository = createRepository();
-    port = await freePort();
-    live = path.join(host.directory, 'shop');
+    site = await createSite(runtime, { inputs: { canary: 'off' } });
+    ({ host, live } = site);
   });
-  afterAll(async () => {
-    await host?.stop();
-    repository?.remove();
-  });
-
-  const commit = (options: Omit<FixtureOptions, 'port'>): string =>
-    repository.commit(fixtureApp({ ...options, port }));
-  const deploy = (inputs: Record<string, string> = {}): Promise<ActionRun> =>
-    runAction({
-      inputs: {
-        ...host.access,
-        path: 'shop',
-        repository: repository.url,
-        'install-command': 'none',
-        'build-command': 'node build.js',
-        'stable-for': '1s',
-        canary: 'off',
-        'health-timeout': '20s',
-        ...inputs,
-      },
-    });
-  const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
+  afterAll(() => site?.stop());
 
   let first: string;
   let second: string;
 
   test('a first deploy, where the app does not run yet', async () => {
-    first = commit({ version: '1' });
-    const run = await deploy({ ref: first });
+    first = site.commit({ version: '1' });
+    const run = await site.deploy({ ref: first });
     expect(run, run.stdout).toMatchObject({
       code: 0,
       outputs: { outcome: 'deployed', sha: first, 'previous-sha': '' },
     });
-    expect(await served()).toBe('1');
+    expect(await site.served()).toBe('1');
     const instances = await host.instances('shop');
     expect(instances).toHaveLength(INSTANCES);
     expect(instances).toMatchObject([
@@ -83,16 +57,16 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
 
   test('a second version, under load: all instances are new, nothing is lost', async () => {
     const old = await host.pids('shop');
-    second = commit({ version: '2' });
-    const load = startLoad({ url: `http://127.0.0.1:${port}/version` });
+    second = site.commit({ version: '2' });
+    const load = startLoad({ url: `http://127.0.0.1:${site.port}/version` });
     await load.sees('1', 10_000);
-    const run = await deploy({ ref: second });
+    const run = await site.deploy({ ref: second });
     const result = await load.stop();
     expect(run, run.stdout).toMatchObject({
       code: 0,
       outputs: { outcome: 'deployed', sha: second, 'previous-sha': first },
     });
-    expect(await served()).toBe('2');
+    expect(await site.served()).toBe('2');
     const pids = await host.pids('shop');
     expect(pids).toHaveLength(INSTANCES);
     expect(pids.filter((pid) => old.includes(pid))).toEqual([]);
@@ -103,7 +77,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
   test('the commit that is live already, and healthy, is left alone', async () => {
     const pids = await host.pids('shop');
     const sum = host.checksum(live);
-    const run = await deploy({ ref: second });
+    const run = await site.deploy({ ref: second });
     expect(run, run.stdout).toMatchObject({
       code: 0,
       outputs: { outcome: 'unchanged', sha: second, 'previous-sha': second },
@@ -113,15 +87,15 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
   });
 
   test('a branch that moved on does not change which commit is deployed', async () => {
-    commit({ version: 'not asked for' });
-    const run = await deploy({ ref: second });
+    site.commit({ version: 'not asked for' });
+    const run = await site.deploy({ ref: second });
     expect(run.outputs).toMatchObject({ outcome: 'unchanged', sha: second });
   });
 
   test('a build that fails leaves the live app untouched, and its last lines are told', async () => {
     const pids = await host.pids('shop');
     const sum = host.checksum(live, TREE);
-    const run = await deploy({ ref: commit({ version: '3', flaw: 'build fails' }) });
+    const run = await site.deploy({ ref: site.commit({ version: '3', flaw: 'build fails' }) });
     expect(run, run.stdout).toMatchObject({
       code: 1,
       outputs: { outcome: 'failed', sha: second, 'previous-sha': second },
@@ -142,13 +116,16 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
     ],
   ])('a version that %s is rolled back', async (flaw, inputs, words) => {
     const sum = host.checksum(live, TREE);
-    const run = await deploy({ ref: commit({ version: String(flaw), ...(flaw && { flaw }) }), ...inputs });
+    const run = await site.deploy({
+      ref: site.commit({ version: String(flaw), ...(flaw && { flaw }) }),
+      ...inputs,
+    });
     expect(run, run.stdout).toMatchObject({
       code: 1,
       outputs: { outcome: 'rolled-back', sha: second, 'previous-sha': second },
     });
     expect(host.checksum(live, TREE)).toBe(sum);
-    expect(await served()).toBe('2');
+    expect(await site.served()).toBe('2');
     const instances = await host.instances('shop');
     expect(instances).toMatchObject([
       { status: 'online', cwd: live },
@@ -160,7 +137,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
   });
 
   test('after a rollback the version that runs counts as unchanged', async () => {
-    const run = await deploy({ ref: second });
+    const run = await site.deploy({ ref: second });
     expect(run.outputs).toMatchObject({ outcome: 'unchanged' });
   });
 
@@ -169,7 +146,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, `${text}\n// changed by hand\n`);
     const pids = await host.pids('shop');
-    const run = await deploy({ ref: commit({ version: '7' }) });
+    const run = await site.deploy({ ref: site.commit({ version: '7' }) });
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
     expect(run.stdout).toContain('src/server.js');
     expect(readFileSync(file, 'utf8')).toContain('// changed by hand');
@@ -179,20 +156,20 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
 
   test('a ref that does not exist is a clear failure before anything is touched', async () => {
     const sum = host.checksum(live, TREE);
-    const run = await deploy({ ref: 'release/9' });
+    const run = await site.deploy({ ref: 'release/9' });
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
     expect(run.stdout).toContain("no branch, tag or commit 'release/9'");
     expect(host.checksum(live, TREE)).toBe(sum);
   });
 
   test('a good version after all of these', async () => {
-    const sha = commit({ version: '8' });
-    const run = await deploy({ ref: sha });
+    const sha = site.commit({ version: '8' });
+    const run = await site.deploy({ ref: sha });
     expect(run, run.stdout).toMatchObject({
       code: 0,
       outputs: { outcome: 'deployed', sha, 'previous-sha': second },
     });
-    expect(await served()).toBe('8');
+    expect(await site.served()).toBe('8');
   });
 
   test('what git does not know has survived all of it', () => {

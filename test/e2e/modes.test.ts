@@ -1,53 +1,26 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ActionRun, runAction } from '../rig/action.ts';
-import { type FixtureOptions, fixtureApp, INSTANCES } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost, type Host } from '../rig/host.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import { INSTANCES } from '../rig/fixture-app.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
 /** One host lives through a row of them: each test leaves it to the next one. */
 describe('modes', () => {
-  let host: Host;
-  let repository: Repository;
-  let port: number;
+  let site: Site;
   const shas: Record<string, string> = {};
 
   beforeAll(async () => {
-    host = await createHost();
-    repository = createRepository();
-    port = await freePort();
+    site = await createSite(NEWEST, { inputs: { canary: 'off', 'stable-for': '500ms' } });
   });
-  afterAll(async () => {
-    await host?.stop();
-    repository?.remove();
-  });
+  afterAll(() => site?.stop());
 
-  const commit = (options: Omit<FixtureOptions, 'port'>): string =>
-    repository.commit(fixtureApp({ ...options, port }));
-  const run = (inputs: Record<string, string>, env: Record<string, string> = {}): Promise<ActionRun> =>
-    runAction({
-      env,
-      inputs: {
-        ...host.access,
-        path: 'shop',
-        repository: repository.url,
-        'install-command': 'none',
-        'build-command': 'node build.js',
-        'stable-for': '500ms',
-        canary: 'off',
-        'health-timeout': '20s',
-        ...inputs,
-      },
-    });
-  const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
-  const homeSum = (): string => host.checksum(host.directory);
+  const homeSum = (): string => site.host.checksum(site.host.directory);
 
   test('a check where nothing was ever deployed changes nothing, and says what it saw', async () => {
     const before = homeSum();
-    shas.A = commit({ version: 'A' });
-    const checked = await run({ mode: 'check', ref: 'main' });
+    shas.A = site.commit({ version: 'A' });
+    const checked = await site.deploy({ mode: 'check', ref: 'main' });
     expect(checked, checked.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: '' } });
     expect(checked.stdout).toContain(`The repository answers: main is ${shas.A} there.`);
     expect(checked.stdout).toContain('Checked: nothing stands in the way of a deploy.');
@@ -57,53 +30,56 @@ describe('modes', () => {
 
   test('rollbacks in a row go further back each time, and end where there is nothing before', async () => {
     for (const name of ['A', 'B', 'C']) {
-      shas[name] ??= commit({ version: name });
-      const deployed = await run({ ref: shas[name] ?? '' });
+      shas[name] ??= site.commit({ version: name });
+      const deployed = await site.deploy({ ref: shas[name] ?? '' });
       expect(deployed, deployed.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
     }
     for (const [from, to] of [
       ['C', 'B'],
       ['B', 'A'],
     ] as const) {
-      const back = await run({ mode: 'rollback' }, { GITHUB_SHA: shas.C ?? '' });
+      const back = await site.deploy({ mode: 'rollback' }, { env: { GITHUB_SHA: shas.C ?? '' } });
       expect(back, back.stdout).toMatchObject({
         code: 0,
         outputs: { outcome: 'deployed', sha: shas[to], 'previous-sha': shas[from] },
       });
       expect(back.stdout).toContain(`Rolled back as asked: ${shas[to]?.slice(0, 7)} runs`);
-      expect(await served()).toBe(to);
+      expect(await site.served()).toBe(to);
     }
-    const pids = await host.pids('shop');
-    const none = await run({ mode: 'rollback' });
+    const pids = await site.host.pids('shop');
+    const none = await site.deploy({ mode: 'rollback' });
     expect(none, none.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.A } });
     expect(none.stdout).toContain('There is no version to roll back to');
-    expect(await host.pids('shop')).toEqual(pids);
+    expect(await site.host.pids('shop')).toEqual(pids);
   }, 120_000);
 
   test('a rollback goes to the version that is named, if it was verified here', async () => {
-    const refused = await run({ mode: 'rollback', ref: commit({ version: 'D' }) });
+    const refused = await site.deploy({ mode: 'rollback', ref: site.commit({ version: 'D' }) });
     expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.A } });
     expect(refused.stdout).toContain('was never verified here');
     expect(refused.stdout).toContain(`${shas.C}, deployed at `);
-    const there = await run({ mode: 'rollback', ref: shas.C?.slice(0, 10) ?? '' });
+    const there = await site.deploy({ mode: 'rollback', ref: shas.C?.slice(0, 10) ?? '' });
     expect(there, there.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: shas.C } });
-    expect(await served()).toBe('C');
+    expect(await site.served()).toBe('C');
   });
 
   test('a run with a lower id does not replace what a newer one deployed, unless it is forced to', async () => {
-    const refused = await run({ ref: shas.B ?? '' }, { GITHUB_RUN_ID: '4710' });
+    const refused = await site.deploy({ ref: shas.B ?? '' }, { env: { GITHUB_RUN_ID: '4710' } });
     expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.C } });
     expect(refused.stdout).toMatch(
       /Run 4711 of this repository deployed \w+ here at .*runs\/4711\/attempts\/1/,
     );
-    expect(await served()).toBe('C');
-    const forced = await run({ ref: shas.B ?? '', force: 'true' }, { GITHUB_RUN_ID: '4710' });
+    expect(await site.served()).toBe('C');
+    const forced = await site.deploy(
+      { ref: shas.B ?? '', force: 'true' },
+      { env: { GITHUB_RUN_ID: '4710' } },
+    );
     expect(forced, forced.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: shas.B } });
   });
 
   test('a status tells what runs and how it came there, and changes nothing', async () => {
     const before = homeSum();
-    const told = await run({ mode: 'status' });
+    const told = await site.deploy({ mode: 'status' });
     expect(told, told.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: shas.B } });
     expect(told.stdout).toMatch(new RegExp(`Runs +${shas.B}`));
     expect(told.stdout).toContain(`shop: ${INSTANCES} of ${INSTANCES} online`);
@@ -118,16 +94,16 @@ describe('modes', () => {
 
   test('a check under PM2 changes nothing, and names what stands in the way', async () => {
     const before = homeSum();
-    const checked = await run({ mode: 'check', ref: shas.C ?? '' });
+    const checked = await site.deploy({ mode: 'check', ref: shas.C ?? '' });
     expect(checked, checked.stdout).toMatchObject({
       code: 0,
       outputs: { outcome: 'unchanged', sha: shas.B },
     });
     expect(homeSum()).toBe(before);
 
-    writeFileSync(path.join(host.directory, 'shop/src/server.js'), '// mended by hand\n');
+    writeFileSync(path.join(site.live, 'src/server.js'), '// mended by hand\n');
     const changed = homeSum();
-    const refused = await run({ mode: 'check', ref: 'no-such-branch' });
+    const refused = await site.deploy({ mode: 'check', ref: 'no-such-branch' });
     expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.B } });
     expect(refused.stdout).toContain("The repository has no branch or tag 'no-such-branch'");
     expect(refused.stdout).toMatch(/Tracked files in .* have local changes: src\/server.js/);

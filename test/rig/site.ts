@@ -3,6 +3,7 @@ import { type ActionOptions, type ActionRun, type StartedAction, startAction } f
 import { type FixtureOptions, fixtureApp } from './fixture-app.ts';
 import { freePort } from './free-port.ts';
 import { createHost, type Host } from './host.ts';
+import { ROOT } from './places.ts';
 import { NEWEST, type Runtime } from './pm2.ts';
 import { createRepository, type Repository } from './repository.ts';
 
@@ -27,6 +28,8 @@ export interface Site extends AsyncDisposable {
   start(given: Inputs, step?: Step): StartedAction;
   /** Runs the action to its end. */
   deploy(given: Inputs, step?: Step): Promise<ActionRun>;
+  /** Runs the step's `post`, as GitHub's runner does at the job's end, with the state that the step left. */
+  post(state: Record<string, string>, given: Inputs): Promise<ActionRun>;
   /** What the live app says its version is. */
   served(): Promise<string>;
   stop(): Promise<void>;
@@ -76,6 +79,10 @@ export async function createSite(
     inputs,
     start,
     deploy: (given, step) => start(given, step).done,
+    post: (state, given) => {
+      const env = Object.fromEntries(Object.entries(state).map(([key, value]) => [`STATE_${key}`, value]));
+      return start(given, { script: path.join(ROOT, 'dist/post.js'), env }).done;
+    },
     served: async () => (await fetch(`http://127.0.0.1:${port}/version`)).text(),
     stop,
     [Symbol.asyncDispose]: stop,
