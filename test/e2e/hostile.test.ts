@@ -2,40 +2,24 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ActionRun, runAction, startAction } from '../rig/action.ts';
-import { type FixtureOptions, fixtureApp } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
+import type { ActionRun } from '../rig/action.ts';
+import type { FixtureOptions } from '../rig/fixture-app.ts';
 import { createHost, type Host } from '../rig/host.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
+let site: Site;
 let host: Host;
-let repository: Repository;
-let port: number;
 
 beforeAll(async () => {
-  host = await createHost();
-  repository = createRepository();
-  port = await freePort();
+  site = await createSite(NEWEST, {
+    inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '10s' },
+  });
+  ({ host } = site);
 });
-afterAll(async () => {
-  await host?.stop();
-  repository?.remove();
-});
+afterAll(() => site?.stop());
 
-const inputs = (change: Record<string, string>): Record<string, string> => ({
-  ...host.access,
-  path: 'shop',
-  repository: repository.url,
-  'install-command': 'none',
-  'build-command': 'node build.js',
-  'stable-for': '500ms',
-  canary: 'off',
-  'health-timeout': '10s',
-  ...change,
-});
-const deploy = (change: Record<string, string>): Promise<ActionRun> => runAction({ inputs: inputs(change) });
-const commit = (options: Partial<FixtureOptions>): string =>
-  repository.commit(fixtureApp({ version: '1', port, ...options }));
+const commit = (options: Partial<FixtureOptions>): string => site.commit({ version: '1', ...options });
 
 /** All that the job shows or passes on. */
 const shown = (run: ActionRun): string =>
@@ -44,7 +28,7 @@ const shown = (run: ActionRun): string =>
 test('a wrong host key: nothing is sent, and the key that was presented is shown', async () => {
   await using other = await createHost();
   const before = host.ssh.log();
-  const run = await deploy({
+  const run = await site.deploy({
     ref: commit({}),
     'known-hosts': other.ssh.knownHosts.replace(other.access.port, host.access.port),
   });
@@ -56,7 +40,7 @@ test('a wrong host key: nothing is sent, and the key that was presented is shown
 });
 
 test('no pinned host key: nothing is sent either, and the line to pin is shown', async () => {
-  const run = await deploy({ ref: commit({}), 'known-hosts': '' });
+  const run = await site.deploy({ ref: commit({}), 'known-hosts': '' });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(run.stdout).toContain(host.ssh.knownHosts.trim().split(' ').slice(1).join(' '));
 });
@@ -70,7 +54,7 @@ test.each([
   ['working-directory', '../../etc'],
   ['ecosystem', '../evil.js'],
 ])('%s: %s is refused by name, and nothing is executed', async (name, value) => {
-  const run = await deploy({ ref: commit({}), [name]: value });
+  const run = await site.deploy({ ref: commit({}), [name]: value });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(run.stdout).toContain(name);
   expect(execFileSync('find', [host.directory, '-name', 'pwned*'], { encoding: 'utf8' })).toBe('');
@@ -80,7 +64,7 @@ test('an app named like a command, at a path with blanks and quotes, is deployed
   const name = '$(touch pwned)';
   const where = 'my "shop" \'s; touch pwned';
   const sha = commit({ name });
-  const run = await deploy({ ref: sha, path: where, app: name });
+  const run = await site.deploy({ ref: sha, path: where, app: name });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
   const live = path.join(host.directory, where);
   expect(await host.instances(name)).toMatchObject([{ cwd: live }, { cwd: live }]);
@@ -101,7 +85,7 @@ const HOSTILE = [
 ];
 
 test('a build that prints workflow commands and markup changes no output, mask or formatting', async () => {
-  const run = await deploy({ ref: commit({ flaw: 'build fails', buildPrints: HOSTILE }) });
+  const run = await site.deploy({ ref: commit({ flaw: 'build fails', buildPrints: HOSTILE }) });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expectHarmless(run);
   expect(run.stdout).toContain('the build of this version is broken');
@@ -109,7 +93,7 @@ test('a build that prints workflow commands and markup changes no output, mask o
 
 test('so does an app that prints them as it dies', async () => {
   const sha = commit({ version: 'bad', flaw: 'throws at boot', appPrints: HOSTILE });
-  const run = await deploy({ ref: sha });
+  const run = await site.deploy({ ref: sha });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
   expectHarmless(run);
   expect(run.stdout).toContain('version bad cannot boot');
@@ -141,9 +125,8 @@ test('nothing secret shows in a log, an argument list, an output, a summary or a
     config: 'postgres://shop:Ecosystem8Value@db/shop',
     shell: 'shell-init-8-secret-value',
   };
-  const files = fixtureApp({
+  const files = site.files({
     version: 'leaks',
-    port,
     flaw: 'throws at boot',
     buildPrints: [`build sees ${secrets.env}`],
     appPrints: [`connecting to ${secrets.config} with ${secrets.env}`],
@@ -152,23 +135,24 @@ test('nothing secret shows in a log, an argument list, an output, a summary or a
     '"PORT"',
     `"DATABASE_URL": "${secrets.config}", "PORT"`,
   );
-  const good = fixtureApp({ version: 'good', port });
+  const good = site.files({ version: 'good' });
   good['ecosystem.config.js'] = files['ecosystem.config.js'];
   // PM2 runs nothing yet: what the app may print is known from its own files alone.
-  const broken = await deploy({
-    ref: repository.commit({ ...files, '.env.production': `KEY=${secrets.env}\n` }),
+  const broken = await site.deploy({
+    ref: site.commit({ files: { ...files, '.env.production': `KEY=${secrets.env}\n` } }),
   });
   expect(broken, broken.stdout).toMatchObject({ outputs: { outcome: 'rolled-back' } });
   expect(broken.stdout).toContain('connecting to *** with ***');
   expect(shown(broken)).not.toContain(secrets.config);
   expect(shown(broken)).not.toContain(secrets.env);
 
-  const first = await deploy({ ref: repository.commit(good) });
+  const first = await site.deploy({ ref: site.commit({ files: good }) });
   expect(first, first.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
-  writeFileSync(path.join(host.directory, 'shop', '.env'), `STRIPE_KEY=${secrets.env}\n`, { mode: 0o600 });
+  writeFileSync(path.join(site.live, '.env'), `STRIPE_KEY=${secrets.env}\n`, { mode: 0o600 });
 
-  const action = startAction({
-    inputs: inputs({ ref: repository.commit(files), 'shell-init': `export TOKEN=${secrets.shell}` }),
+  const action = site.start({
+    ref: site.commit({ files }),
+    'shell-init': `export TOKEN=${secrets.shell}`,
   });
   const seen = new Set<string>();
   const watch = setInterval(() => collectArguments(seen), 20);
@@ -208,5 +192,5 @@ function collectArguments(seen: Set<string>): void {
 }
 
 test('what is left on the host after all of these is not in the way of others', () => {
-  expect(existsSync(path.join(host.directory, 'shop', '.git', 'index.lock'))).toBe(false);
+  expect(existsSync(path.join(site.live, '.git', 'index.lock'))).toBe(false);
 });

@@ -3,30 +3,34 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ActionRun, runAction } from '../rig/action.ts';
-import { fixtureApp } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
+import type { ActionRun } from '../rig/action.ts';
 import { type GitServer, startGitServer } from '../rig/git-server.ts';
-import { createHost, type Host } from '../rig/host.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import type { Host } from '../rig/host.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
 /** What the rig's runner has for `github.token`. */
 const TOKEN = 'ghs_madeUpTokenOfTheTestRig';
 const ENCODED = Buffer.from(`x-access-token:${TOKEN}`).toString('base64');
 
+let site: Site;
 let host: Host;
-let repository: Repository;
 let github: GitServer;
-let port: number;
 /** Outside of the home: what was seen of every call of git. */
 let seen: string;
 
 beforeAll(async () => {
-  host = await createHost();
-  repository = createRepository();
-  port = await freePort();
+  site = await createSite(NEWEST, {
+    inputs: {
+      // The workflow's own.
+      repository: '',
+      'build-command': 'env > build-environ; cat /proc/$PPID/environ > program-environ; node build.js',
+      'stable-for': '500ms',
+    },
+  });
+  ({ host } = site);
   github = await startGitServer({
-    repositories: { 'octocat/shop': repository.path },
+    repositories: { 'octocat/shop': site.repository.path },
     reads: { [TOKEN]: ['octocat/shop'] },
   });
   seen = mkdtempSync(path.join(tmpdir(), 'seen-'));
@@ -51,25 +55,13 @@ beforeAll(async () => {
   );
 });
 afterAll(async () => {
-  await host?.stop();
+  await site?.stop();
   await github?.stop();
-  repository?.remove();
   rmSync(seen, { recursive: true, force: true });
 });
 
 const deploy = (sha: string, inputs: Record<string, string> = {}): Promise<ActionRun> =>
-  runAction({
-    inputs: {
-      ...host.access,
-      path: 'shop',
-      'install-command': 'none',
-      'build-command': 'env > build-environ; cat /proc/$PPID/environ > program-environ; node build.js',
-      'stable-for': '500ms',
-      'health-timeout': '20s',
-      ...inputs,
-    },
-    env: { GITHUB_SERVER_URL: github.url, GITHUB_SHA: sha },
-  });
+  site.deploy(inputs, { env: { GITHUB_SERVER_URL: github.url, GITHUB_SHA: sha } });
 
 /** Files below a directory that hold the token, as it is or as it is sent. */
 function holders(directory: string): string[] {
@@ -87,7 +79,7 @@ test.each(['an empty path', 'the checkout that is there now'])(
   "a private repository is deployed to %s with the workflow's token, which stays nowhere",
   async (where) => {
     github.requests.length = 0;
-    const sha = repository.commit(fixtureApp({ version: where, port }));
+    const sha = site.commit({ version: where });
     const run = await deploy(sha);
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
     expect(new Set(github.requests.map(({ password }) => password))).toEqual(new Set([null, TOKEN]));
@@ -97,13 +89,11 @@ test.each(['an empty path', 'the checkout that is there now'])(
     expect(masks).toEqual([`::add-mask::${TOKEN}`]);
     expect([run.stderr, run.summary, JSON.stringify(run.outputs)].join()).not.toContain(TOKEN);
     expect(holders(host.directory)).toEqual([]);
-    expect(readFileSync(path.join(host.directory, 'shop/program-environ'), 'utf8')).toContain('PATH=');
+    expect(readFileSync(path.join(site.live, 'program-environ'), 'utf8')).toContain('PATH=');
     expect(holders(path.join(seen, 'trace'))).toEqual([]);
     const traced = execFileSync('grep', ['-rhc', 'password=', path.join(seen, 'trace')]).toString();
     expect(traced).toMatch(/[1-9]/);
-    const config = execFileSync('git', ['config', '--list', '--local'], {
-      cwd: path.join(host.directory, 'shop'),
-    });
+    const config = execFileSync('git', ['config', '--list', '--local'], { cwd: site.live });
     expect(config.toString()).toContain(`remote.origin.url=${github.url}/octocat/shop.git`);
     const environs = [
       ...(await host.pids()),
@@ -126,7 +116,7 @@ test.each(['an empty path', 'the checkout that is there now'])(
 
 test('without it the deploy fails before anything is changed, and says what would help', async () => {
   github.requests.length = 0;
-  const sha = repository.commit(fixtureApp({ version: 'private', port }));
+  const sha = site.commit({ version: 'private' });
   const run = await deploy(sha, { 'git-token': '' });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(run.stdout).toContain("git-token does it for repositories of the workflow's own GitHub server");

@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { type ActionRun, runAction } from '../rig/action.ts';
-import { fixtureApp } from '../rig/fixture-app.ts';
+import type { ActionRun } from '../rig/action.ts';
 import { freePort } from '../rig/free-port.ts';
 import { createHost } from '../rig/host.ts';
-import { createRepository } from '../rig/repository.ts';
+import { createSite } from '../rig/site.ts';
 import { type SshHost, startSshd } from '../rig/sshd.ts';
 
 const ADDRESSES = ['127.0.0.5', '127.0.0.6', '127.0.0.7'] as const;
@@ -44,28 +43,23 @@ test('two hops, one session a connection and a chatty banner: it deploys, or say
     sshd: { listen: ADDRESSES[2], config: ['MaxSessions 1', 'MaxStartups 2', `Banner ${banner}`] },
   });
   cleanUp.push(() => host.stop());
-  const repository = createRepository();
-  cleanUp.push(() => repository.remove());
-  const port = await freePort();
-  const ref = repository.commit(fixtureApp({ version: '1', port }));
   const { username } = outer;
   const inputs = {
     host: `${host.ssh.host}:${host.ssh.port}`,
-    username,
-    key: host.ssh.key,
+    port: '22',
+    'known-hosts': '',
     'proxy-jump': `${username}@${outer.host}:${outer.port}, inner=${inner.host}:${inner.port}`,
     'proxy-key': outer.key,
     fingerprint: `host-1=${host.ssh.fingerprint}, hop-1=${outer.fingerprint}\n${inner.host}=${inner.fingerprint}`,
-    path: 'shop',
-    repository: repository.url,
-    ref,
-    'install-command': 'none',
-    'stable-for': '1s',
+    'build-command': '',
     'connect-retries': '1',
   };
+  const site = await createSite(host, { inputs });
+  cleanUp.push(() => site.stop());
+  const ref = site.commit({ version: '1' });
   const runs: ActionRun[] = [];
   const run = async (changes: Record<string, string> = {}): Promise<ActionRun> => {
-    const ended = await runAction({ inputs: { ...inputs, ...changes } });
+    const ended = await site.deploy({ ref, ...changes });
     runs.push(ended);
     return ended;
   };
@@ -73,7 +67,7 @@ test('two hops, one session a connection and a chatty banner: it deploys, or say
   const deployed = await run();
   expect(deployed, deployed.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: ref } });
   expect(deployed.stdout).not.toContain('recorded');
-  expect(await (await fetch(`http://127.0.0.1:${port}/version`)).text()).toBe('1');
+  expect(await site.served()).toBe('1');
 
   const impostor = await run({
     fingerprint: inputs.fingerprint.replace(inner.fingerprint, outer.fingerprint),
