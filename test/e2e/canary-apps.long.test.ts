@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startAction } from '../rig/action.ts';
 import { freePort } from '../rig/free-port.ts';
+import { hostProgramOf } from '../rig/leftovers.ts';
 import { startLoad } from '../rig/load.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -31,13 +31,13 @@ function version(name: string, changes: Record<string, string> = {}): string {
   const files = site.files({ version: name });
   const manifest = JSON.parse(files['package.json'] ?? '') as { scripts: Record<string, string> };
   manifest.scripts.serve = 'node dist/server.js';
-  return site.repository.commit({
-    ...files,
+  Object.assign(files, {
     'package.json': JSON.stringify(manifest),
     'worker.js': WORKER,
     'ecosystem.config.js': ecosystem(site, npmPort, starts),
     ...changes,
   });
+  return site.commit({ files });
 }
 
 const boots = (): number => readFileSync(starts, 'utf8').trim().split('\n').length;
@@ -115,50 +115,26 @@ test('an app that boots longer than listen_timeout: PM2 is given more time, and 
 
 test('cancelled in its canary, a deploy leaves nothing of it; nor does one whose program was killed, after the next', async () => {
   good = (await site.deploy({ ref: version('6'), app: 'shop', canary: 'off' })).outputs.sha ?? '';
-  const inputs = {
-    ...site.host.access,
-    path: 'shop',
-    repository: site.repository.url,
-    app: 'shop',
-    'install-command': 'none',
-    'build-command': 'node build.js',
-    'stable-for': '30s',
-    ref: version('7'),
-  };
+  const inputs = { app: 'shop', 'stable-for': '30s', ref: version('7') };
   const isThere = async (): Promise<boolean> =>
     (await names()).some((name) => name.startsWith('shop-canary-'));
 
-  const cancelled = startAction({ inputs });
+  const cancelled = site.start(inputs);
   await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
   cancelled.process.kill('SIGINT');
   const run = await cancelled.done;
   expect(run.stdout).toContain('Cancelled before anything was changed');
   await expect.poll(names, { timeout: 10_000 }).toEqual(ALL);
 
-  const killed = startAction({ inputs });
+  const killed = site.start(inputs);
   await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    if (isProgram(pid)) process.kill(Number(pid), 'SIGKILL');
-  }
+  process.kill(hostProgramOf(site.host.directory), 'SIGKILL');
   await killed.done;
   expect(await site.served()).toBe('6');
   const next = await site.deploy({ ref: good, app: 'shop' });
   expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
   expect(await names()).toEqual(ALL);
 });
-
-/** Whether a process is the host program of this site. */
-function isProgram(pid: string): boolean {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    return (
-      command.startsWith('pm2-ssh-deploy') &&
-      readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOME=${site.host.directory}`)
-    );
-  } catch {
-    return false;
-  }
-}
 
 test('required: the worker has one too, and what cannot have one is refused', async () => {
   const before = boots();

@@ -5,27 +5,25 @@ import type { AppConfig } from '../../src/host/pm2/app-config.ts';
 import { type Instance, parseList } from '../../src/host/pm2/list.ts';
 import { openRpc } from '../../src/host/pm2/rpc.ts';
 import { baselineConfig } from '../../src/host/pm2/running-config.ts';
-import { type ActionRun, type StartedAction, startAction } from '../rig/action.ts';
-import { fixtureApp } from '../rig/fixture-app.ts';
-import { freePort } from '../rig/free-port.ts';
-import { createHost, type Host } from '../rig/host.ts';
+import type { ActionRun, StartedAction } from '../rig/action.ts';
+import type { Host } from '../rig/host.ts';
 import { hostProgramOf } from '../rig/leftovers.ts';
 import { startLoad } from '../rig/load.ts';
 import { NEWEST, RUNTIMES } from '../rig/pm2.ts';
-import { createRepository, type Repository } from '../rig/repository.ts';
+import { createSite, type Site } from '../rig/site.ts';
 
 /** One app lives through changes of its ecosystem file, under load; each test leaves it to the next one. */
 describe.each(RUNTIMES)('$name', (runtime) => {
+  let site: Site;
   let host: Host;
-  let repository: Repository;
-  let port: number;
   let app: AppConfig;
   let version = 0;
 
   beforeAll(async () => {
-    host = await createHost({ runtime });
-    repository = createRepository();
-    port = await freePort();
+    site = await createSite(runtime, {
+      inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '10s' },
+    });
+    ({ host } = site);
     app = {
       name: 'shop',
       script: 'dist/server.js',
@@ -35,16 +33,13 @@ describe.each(RUNTIMES)('$name', (runtime) => {
       listen_timeout: 3000,
       kill_timeout: 2000,
       args: '--first',
-      env: { PORT: String(port), LEAVES: 'soon', STAYS: 'on' },
+      env: { PORT: String(site.port), LEAVES: 'soon', STAYS: 'on' },
     };
     await host.pm2(['ping']);
     const run = await deploy();
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   });
-  afterAll(async () => {
-    await host?.stop();
-    repository?.remove();
-  });
+  afterAll(() => site?.stop());
 
   interface Options {
     /** Of the ecosystem file, for this deploy and, if it is good, all that follow. */
@@ -62,39 +57,25 @@ describe.each(RUNTIMES)('$name', (runtime) => {
 
   function startDeploy({ changes = {}, inputs = {}, program = '' }: Options): StartedAction {
     version++;
-    const files = fixtureApp({ version: String(version), port });
+    const files = site.files({ version: String(version) });
     const next = { ...app, ...changes };
     const server = `${program}\n${files['src/server.js']}`;
-    return startAction({
-      inputs: {
-        ...host.access,
-        path: 'shop',
-        repository: repository.url,
-        ref: repository.commit({
-          ...files,
-          'src/server.js': server,
-          'build.js': `${files['build.js']}\nfs.copyFileSync('src/server.js', 'dist/other.js');\n`,
-          'ecosystem.config.js': `module.exports = { apps: [${JSON.stringify(next)}] };\n`,
-        }),
-        'install-command': 'none',
-        'build-command': 'node build.js',
-        canary: 'off',
-        'stable-for': '500ms',
-        'health-timeout': '10s',
-        ...inputs,
-      },
+    Object.assign(files, {
+      'src/server.js': server,
+      'build.js': `${files['build.js']}\nfs.copyFileSync('src/server.js', 'dist/other.js');\n`,
+      'ecosystem.config.js': `module.exports = { apps: [${JSON.stringify(next)}] };\n`,
     });
+    return site.start({ ref: site.commit({ files }), ...inputs });
   }
 
   /** The same under load, with what its visitors saw. */
   async function deployUnderLoad(options: Options) {
-    const load = startLoad({ url: `http://127.0.0.1:${port}/version` });
-    await load.sees(await served(), 10_000);
+    const load = startLoad({ url: `http://127.0.0.1:${site.port}/version` });
+    await load.sees(await site.served(), 10_000);
     const run = await deploy(options);
     return { run, load: await load.stop() };
   }
 
-  const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
   const processEnv = (pid: number): string => readFileSync(`/proc/${pid}/environ`, 'utf8');
 
   async function list(): Promise<Instance[]> {
@@ -148,7 +129,7 @@ describe.each(RUNTIMES)('$name', (runtime) => {
   test('5 -> 2 instances and a variable removed: the first two stay, the variable is gone, nothing is lost', async () => {
     await host.pm2(['scale', 'shop', '5']);
     const { run, load } = await deployUnderLoad({
-      changes: { instances: 2, env: { PORT: String(port), STAYS: 'on' } },
+      changes: { instances: 2, env: { PORT: String(site.port), STAYS: 'on' } },
     });
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
     expect(run.stdout).toContain("'shop': instances 5 -> 2; variable LEAVES removed.");

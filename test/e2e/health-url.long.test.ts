@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
-import { fixtureApp } from '../rig/fixture-app.ts';
 import { freePort } from '../rig/free-port.ts';
 import { startLoad } from '../rig/load.ts';
 import { NEWEST, OLDEST, type Runtime } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
-/** A site whose deploys ask for its health, and have no canary to find the fault before. */
-async function createHealthSite(runtime: Runtime): Promise<Site> {
-  const site = await createSite(runtime);
-  return { ...site, deploy: (inputs) => site.deploy({ canary: 'off', 'health-url': '/health', ...inputs }) };
-}
+/** Its deploys ask for its health, and have no canary to find the fault before. */
+const createHealthSite = (runtime: Runtime): Promise<Site> =>
+  createSite(runtime, { inputs: { canary: 'off', 'health-url': '/health' } });
 
 interface HostOutput {
   'failed-requests': number | null;
@@ -136,7 +133,7 @@ describe('what health-url means for the rest of a deploy', () => {
 
   test('a path alone, of an app whose port nobody knows, is refused before anything is touched', async () => {
     const pids = await site.host.pids('shop');
-    const files = fixtureApp({ version: '5', port: site.port });
+    const files = site.files({ version: '5' });
     const other = { name: 'admin', script: './dist/server.js', env: { PORT: await freePort() } };
     const ecosystem = `const { apps } = ${files['ecosystem.config.js']?.replace('module.exports = ', '')}
 module.exports = { apps: [...apps, ${JSON.stringify(other)}] };\n`;
