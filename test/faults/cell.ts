@@ -1,48 +1,32 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { LEASE, type Outcome } from '../../src/protocol.ts';
-import { type ActionRun, startAction } from '../rig/action.ts';
-import { type Load, startLoad } from '../rig/load.ts';
-import { type Relay, startRelay } from '../rig/relay.ts';
+import type { ActionRun } from '../rig/action.ts';
+import { startLoad } from '../rig/load.ts';
+import { startRelay, throughRelay } from '../rig/relay.ts';
 import type { Cell, Moment } from './cells.ts';
-import { type Fault, followOf, runPost, type Scene } from './faults.ts';
+import { type Fault, followOf, type Scene } from './faults.ts';
 import {
   buildSum,
-  complaints,
   eventsOf,
   liveSum,
-  othersOf,
   programsOf,
   runFile,
   runsOf,
   startsOf,
   versionsServed,
 } from './host-state.ts';
+import { deployNext, type NextDeploy } from './next-deploy.ts';
 import { poll } from './poll.ts';
 import { type FaultSite, HOLDING, holdAt, releaseAll, slowDirectory } from './site.ts';
 
-export interface Requests {
-  sent: number;
-  failed: number;
-}
-
-export interface CellResult {
+export interface CellResult extends NextDeploy {
   /** How the deploy that was struck ended on the host; `cut off` where its program had no chance to say. */
   outcome: Outcome | 'cut off';
-  /** From the fault's deploy to before the next one, and in the next one. */
-  requests: Requests;
-  nextRequests: Requests;
   /** Why the struck deploy did not end well, in its own words. */
   said: string;
-  /** Failed requests by what became of them, over both deploys. */
-  failures: Record<string, number>;
   /** What served (`old`, `new`, `none`), and which version's files lay there, before the next deploy. */
   served: string[];
   files: 'old' | 'new' | 'neither';
-  /** What the next deploy said of what it found. */
-  reconciled: string;
-  next: string;
-  /** What does not hold; empty for a cell that passes. */
-  problems: string[];
   durationMs: number;
 }
 
@@ -57,7 +41,12 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
   const struck = faultSite.commitNext(moment.version === 'good' ? undefined : 'throws at boot');
   const problems: string[] = [];
   const relay = await startRelay(site.host.ssh.port);
-  const inputs = struckInputs(faultSite, relay, moment, struck.sha);
+  const given = {
+    ...throughRelay(relay, site.host.access),
+    'shell-init': HOLDING,
+    ...(moment.version === 'broken, no canary' && { canary: 'off' }),
+    ref: struck.sha,
+  };
   const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 6, pause: 25 });
   const before = runsOf(site);
   try {
@@ -65,7 +54,7 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     for (const name of ['install', 'build'] as const)
       if (moment.hold === name) mkdirSync(slowDirectory(faultSite, name));
     const starts = startsOf(site, moment.hold);
-    const action = startAction({ inputs });
+    const action = site.start(given);
     const program = await reached(faultSite, action.done);
     const [run = ''] = runsOf(site).filter((name) => !before.includes(name));
     // A canary's start is too short to be sure of PM2's command once its worker is seen.
@@ -77,7 +66,13 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
         moment.hold.startsWith('rolling-back') ? startsOf(site, moment.hold) : starts,
       );
 
-    const scene: Scene = { fault: faultSite, action, relay, program, post: (main) => runPost(main, inputs) };
+    const scene: Scene = {
+      fault: faultSite,
+      action,
+      relay,
+      program,
+      post: (main) => site.post(main.exported.state, given),
+    };
     fault.strike(scene);
     goOn(program);
     if (!waitsForCancel(fault)) releaseAll(faultSite);
@@ -100,26 +95,14 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
       if (outcome === 'cut off' || outcome === 'rollback-failed')
         problems.push(`it ended as ${outcome}: ${said}`);
     }
-    const requests = counted(load);
-
     const wanted = moment.version === 'good' ? struck : faultSite.commitNext();
-    const next = await site.deploy({ ...faultSite.inputs, ref: wanted.sha });
-    releaseAll(faultSite);
-    problems.push(...nextProblems(next));
-    faultSite.live = wanted;
-    await poll('quiet after the next deploy', ENDS_WITHIN, () => othersOf(site).length === 0).catch(() => {});
-    problems.push(...(await complaints(faultSite, wanted.version, wanted.sha)));
-    const whole = counted(load);
+    const next = await deployNext(faultSite, wanted, load);
     return {
       outcome,
-      requests,
-      nextRequests: { sent: whole.sent - requests.sent, failed: whole.failed - requests.failed },
       said,
-      failures: load.result().failures,
       ...found,
-      reconciled: reconciledIn(next),
-      next: next.outputs.outcome ?? 'none',
-      problems,
+      ...next,
+      problems: [...problems, ...next.problems],
       durationMs: performance.now() - started,
     };
   } finally {
@@ -128,28 +111,6 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     await load.stop();
     await relay.stop();
   }
-}
-
-/** Through the relay, with Node loading hold.cjs. */
-function struckInputs(
-  { site, inputs }: FaultSite,
-  relay: Relay,
-  moment: Moment,
-  ref: string,
-): Record<string, string> {
-  const { ssh, access } = site.host;
-  return {
-    ...access,
-    port: String(relay.port),
-    'known-hosts': ssh.knownHosts.replace(`:${ssh.port} `, `:${relay.port} `),
-    path: 'shop',
-    repository: site.repository.url,
-    'health-timeout': '20s',
-    ...inputs,
-    'shell-init': HOLDING,
-    ...(moment.version === 'broken, no canary' && { canary: 'off' }),
-    ref,
-  };
 }
 
 /** Waits until the program has stopped itself, and gives its pid. */
@@ -224,23 +185,6 @@ export async function look(
         : 'neither';
   const names: Record<string, string> = { [old.version]: 'old', [struck.version]: 'new' };
   return { served: (await versionsServed(site)).map((version) => names[version] ?? version), files };
-}
-
-export function counted(load: Load): Requests {
-  const { sent, failed } = load.result();
-  return { sent, failed };
-}
-
-export function nextProblems(next: ActionRun): string[] {
-  const green = next.code === 0 && ['deployed', 'unchanged'].includes(next.outputs.outcome ?? '');
-  return green ? [] : [`the next deploy ended as ${next.outputs.outcome}:\n${next.stdout}`];
-}
-
-export function reconciledIn({ stdout }: ActionRun): string {
-  const found = /was interrupted in ([a-z-]+)[\s\S]*?(was committed|was rolled back|goes on from there)/.exec(
-    stdout,
-  );
-  return found === null ? '' : `${found[1]}: ${found[2]}`;
 }
 
 function goOn(program: number): void {

@@ -1,8 +1,6 @@
-import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type ActionRun, runAction, type StartedAction } from '../rig/action.ts';
+import type { ActionRun, StartedAction } from '../rig/action.ts';
 import { processesOf } from '../rig/leftovers.ts';
-import { ROOT } from '../rig/places.ts';
 import type { Relay } from '../rig/relay.ts';
 import { commandOf, daemonOf } from './host-state.ts';
 import type { FaultSite } from './site.ts';
@@ -135,14 +133,4 @@ export function clientOf({ site }: FaultSite): number {
   const found = processesOf(site.host.directory).find((pid) => commandOf(pid).includes(' startOrReload '));
   if (found === undefined) throw new Error("PM2's command does not run");
   return found;
-}
-
-/** The post entry with what the step has saved for it. */
-export function runPost(main: ActionRun, inputs: Record<string, string>): Promise<ActionRun> {
-  const state = Object.entries(main.exported.state).map(([name, value]) => [`STATE_${name}`, value]);
-  return runAction({
-    script: path.join(ROOT, 'dist/post.js'),
-    inputs,
-    env: Object.fromEntries(state) as Record<string, string>,
-  });
 }

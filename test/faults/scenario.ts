@@ -1,11 +1,8 @@
 import { startLoad } from '../rig/load.ts';
-import { type CellResult, counted, look, nextProblems, reconciledIn } from './cell.ts';
-import { complaints, othersOf } from './host-state.ts';
-import { poll } from './poll.ts';
+import { type CellResult, look } from './cell.ts';
+import { deployNext } from './next-deploy.ts';
 import type { Scenario } from './scenarios.ts';
 import { type FaultSite, releaseAll } from './site.ts';
-
-const QUIET_WITHIN = 90_000;
 
 /** Lets a deploy meet what breaks, under load, deploys again, and looks at all that must hold. */
 export async function runScenario(faultSite: FaultSite, scenario: Scenario): Promise<CellResult> {
@@ -25,27 +22,13 @@ export async function runScenario(faultSite: FaultSite, scenario: Scenario): Pro
     const found = await look(faultSite, old, old);
     if (outcome !== 'deployed' && scenario.costs !== true && found.served.join() !== 'new')
       problems.push(`${outcome}, and ${found.served.join(' and ')} serve`);
-    const requests = counted(load);
-
-    const wanted = faultSite.commitNext();
-    const next = await site.deploy({ ...faultSite.inputs, ref: wanted.sha });
-    problems.push(...nextProblems(next));
-    faultSite.live = wanted;
-    await poll('quiet after the next deploy', QUIET_WITHIN, () => othersOf(site).length === 0).catch(
-      () => {},
-    );
-    problems.push(...(await complaints(faultSite, wanted.version, wanted.sha)));
-    const whole = counted(load);
+    const next = await deployNext(faultSite, faultSite.commitNext(), load);
     return {
       outcome,
-      requests,
-      nextRequests: { sent: whole.sent - requests.sent, failed: whole.failed - requests.failed },
       said: errors.join(' '),
-      failures: load.result().failures,
       ...found,
-      reconciled: reconciledIn(next),
-      next: next.outputs.outcome ?? 'none',
-      problems,
+      ...next,
+      problems: [...problems, ...next.problems],
       durationMs: performance.now() - started,
     };
   } finally {

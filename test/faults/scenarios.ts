@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import path from 'node:path';
-import { type ActionRun, startAction } from '../rig/action.ts';
+import type { ActionRun } from '../rig/action.ts';
 import { killAllOf } from '../rig/leftovers.ts';
 import { ROOT } from '../rig/places.ts';
 import { reached } from './cell.ts';
@@ -169,24 +169,15 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 function deploy(site: FaultSite, ref: string, changes: Record<string, string> = {}): Promise<ActionRun> {
-  return site.site.deploy({ ...site.inputs, ...changes, ref });
+  return site.site.deploy({ ...changes, ref });
 }
 
 /** Everything on the server ends at once at that moment; then PM2 starts what it has saved, as at boot. */
 async function reboot(site: FaultSite, moment: string, inReload: boolean): Promise<ActionRun> {
-  const { host, repository } = site.site;
+  const { host } = site.site;
   holdAt(site, moment);
   const starts = startsOf(site.site, moment);
-  const action = startAction({
-    inputs: {
-      ...host.access,
-      path: 'shop',
-      repository: repository.url,
-      ...site.inputs,
-      'shell-init': HOLDING,
-      ref: site.commitNext().sha,
-    },
-  });
+  const action = site.site.start({ 'shell-init': HOLDING, ref: site.commitNext().sha });
   await reached(site, action.done);
   if (inReload) await poll('a new worker', 60_000, () => startsOf(site.site, moment) > starts);
   // Before the server is back, the runner has given up.

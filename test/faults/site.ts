@@ -9,8 +9,6 @@ import { type Disk, mountDisk } from './disk.ts';
 export interface FaultSite extends AsyncDisposable {
   site: Site;
   disk: Disk | null;
-  /** What its workflow gives the action; `ref` is to be added. */
-  inputs: Record<string, string>;
   /** The version that the last good deploy brought. */
   live: { version: string; sha: string };
   /** Commits the next version, counted up. */
@@ -39,7 +37,14 @@ const slow = (name: string): string =>
 export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
   const disk = onDisk ? mountDisk() : null;
   const host = await createHost(disk === null ? {} : { parent: disk.directory });
-  const site = await createSite(host);
+  const site = await createSite(host, {
+    inputs: {
+      'install-command': `echo installs\n${slow('install')}`,
+      'build-command': `node build.js\n${slow('build')}`,
+      'health-url': '/health',
+      'stable-for': '500ms',
+    },
+  });
   const control = path.join(site.host.directory, '.faults');
   mkdirSync(control);
   for (const name of ['hold.cjs', 'jumping-clock.cjs'])
@@ -53,12 +58,6 @@ export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
   const fault: FaultSite = {
     site,
     disk,
-    inputs: {
-      'install-command': `echo installs\n${slow('install')}`,
-      'build-command': `node build.js\n${slow('build')}`,
-      'health-url': '/health',
-      'stable-for': '500ms',
-    },
     live: commitNext(),
     commitNext,
     control,
@@ -69,7 +68,7 @@ export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
     },
   };
   try {
-    const run = await site.deploy({ ...fault.inputs, ref: fault.live.sha });
+    const run = await site.deploy({ ref: fault.live.sha });
     if (run.outputs.outcome !== 'deployed') throw new Error(`the first deploy failed:\n${run.stdout}`);
     for (const [name, text] of Object.entries(OWN_FILES)) {
       const file = path.join(site.live, name);
