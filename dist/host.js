@@ -88,7 +88,7 @@ const LEASE = 120_000;
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: ./host/context.js
-/** What git may be given beside the host's own credentials. */
+/** What git may get beside the host's own credentials. */
 function accessOf({ plan, log }) {
     return { gitToken: plan.gitToken, say: (text) => inform(log, text) };
 }
@@ -394,7 +394,7 @@ _LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _Li
 ;// CONCATENATED MODULE: ./host/system/durable.js
 
 
-/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
+/** Replaces a file. A power cut or a full disk leaves the old text or the new one, never a part. Mode 0600. */
 function writeDurably(file, text) {
     const aside = `${file}.new`;
     (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
@@ -415,7 +415,7 @@ function writeDurably(file, text) {
     }
     syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
 }
-/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
+/** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
 function appendDurably(file, text) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
     try {
@@ -433,7 +433,7 @@ function appendDurably(file, text) {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
     }
 }
-/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+/** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
 function writeWhole(descriptor, text) {
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length;)
@@ -448,7 +448,7 @@ function syncDirectory(directory) {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
     }
 }
-/** The file's text, or null where there is none. */
+/** The file's text, or null if there is no file. */
 function readIfThere(file) {
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
@@ -470,10 +470,10 @@ function descriptorsOf(held) {
 }
 const RETRY_EVERY = 500;
 /**
- * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
- * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
- * `note` is where the holder says who it is; it is information only, and never decides. The lock is in `held` until
- * it is released.
+ * Takes the kernel's lock on the directory itself, which is the same for every user and every link to it. Waits up to
+ * `timeLimit` milliseconds. The kernel releases the lock when its last holder ends, however it ends.
+ * The holder writes its name into `note`. That is information only, and decides nothing. The lock is in `held` until it is
+ * released.
  */
 async function takeLock(held, directory, note, run, wait) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
@@ -483,8 +483,8 @@ async function takeLock(held, directory, note, run, wait) {
         while (!tryLock(descriptor)) {
             const holder = describeHolder(note);
             if (performance.now() >= deadline) {
-                throw new DeployFailure(`Another deploy holds the lock of ${directory}: ${holder}. It was waited for ${Math.round(wait.timeLimit / 1000)} s (lock-timeout).`, {
-                    remedy: 'Let it end, or cancel it, and run this job again. A lock is never broken: it ends with its holder.',
+                throw new DeployFailure(`Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${directory}: ${holder}.`, {
+                    remedy: 'Let that deploy end, or cancel it. Then run this job again. A lock ends with its holder; nothing breaks it.',
                 });
             }
             if (holder !== told)
@@ -501,7 +501,7 @@ async function takeLock(held, directory, note, run, wait) {
         writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
     }
     catch {
-        // On a full disk nobody is told who holds it; held it is all the same.
+        // On a full disk nobody can read who holds the lock. It is held all the same.
     }
     const lock = {
         descriptor,
@@ -514,25 +514,25 @@ async function takeLock(held, directory, note, run, wait) {
     held.add(lock);
     return lock;
 }
-/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
+/** Who holds the lock of a directory now; null if nobody does. Writes nothing. */
 function holderOf(directory, note) {
     if (!(0,external_node_fs_namespaceObject.existsSync)(directory))
         return null;
     const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
     try {
-        // Had for an instant where it is free: whoever asks just then asks again.
+        // If it is free, we hold it for an instant. Whoever asks just then asks again.
         return tryLock(descriptor) ? null : describeHolder(note);
     }
     finally {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
     }
 }
-/** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
+/** Node has no flock(2). The `flock` of util-linux or busybox locks the open file that we pass, and the file stays ours. */
 function tryLock(descriptor) {
     const result = (0,external_node_child_process_namespaceObject.spawnSync)('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
     if (result.error) {
         throw new DeployFailure("The command 'flock' is not on this host.", {
-            remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine), which bring it.',
+            remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine).',
             cause: result.error,
         });
     }
@@ -547,7 +547,7 @@ function describeHolder(note) {
         return `${run.actor}, ${run.url}, since ${since}`;
     }
     catch {
-        return "another user's process, or one that left no name ('lslocks' on the server shows it)";
+        return "another user's process, or one that left no name (run 'lslocks' on the server)";
     }
 }
 function pause(ms, cancel) {
@@ -2429,19 +2429,19 @@ async function submodulesOf(git) {
 
 
 /**
- * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
- * Together with the pid it names a process for good: a reused pid has another start.
+ * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
+ * Pid and start together name a process for good: a reused pid has another start.
  */
 function startTicks(pid) {
     const start = Number(statOf(pid)?.[19]);
     return Number.isInteger(start) ? start : null;
 }
-/** Whether the process runs. One that has ended but was not yet waited for does not. */
+/** Whether the process runs. A zombie does not. */
 function isAlive(pid) {
     const state = statOf(pid)?.[0];
     return state !== undefined && state !== 'Z' && state !== 'X';
 }
-/** The pids that the process has as children now, without theirs. */
+/** The pids of the process's direct children. */
 function childrenOf(pid) {
     try {
         const children = [];
@@ -2456,7 +2456,7 @@ function childrenOf(pid) {
         return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
     }
 }
-/** The children, theirs, and so on: what an app started through npm really runs as. */
+/** The children, their children, and so on. An app that npm starts runs as one of them. */
 function descendantsOf(pid) {
     const found = [];
     const ahead = childrenOf(pid);
@@ -2467,15 +2467,15 @@ function descendantsOf(pid) {
     return found;
 }
 /**
- * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
- * sure that it started earlier; one with an equal value started within the same hundredth of a second.
- * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
+ * The value of `startTicks` for a process that starts now. A process with a smaller value started earlier for sure. One
+ * with an equal value started within the same hundredth of a second.
+ * It is read from a child of ours, because /proc/uptime counts from another moment in some containers.
  */
 function ticksNow() {
     const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
     child.on('error', () => { });
     const { pid } = child;
-    // It has not been waited for before this function returns, so its entry is there, however short it lives.
+    // Node does not reap it before this function returns, so its entry exists however short it lives.
     const ticks = pid === undefined ? null : startTicks(pid);
     child.kill('SIGKILL');
     child.unref();
@@ -2483,7 +2483,7 @@ function ticksNow() {
         throw new Error('no child can be started, or /proc cannot be read');
     return ticks;
 }
-/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty if it is not known. */
 function bootId() {
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
@@ -2496,11 +2496,11 @@ const moment = fields({ boot: checked_text, ticks: number });
 function momentNow() {
     return { boot: bootId(), ticks: ticksNow() };
 }
-/** The moment's ticks, or null where the machine was booted since: then every process began later. */
+/** The moment's ticks. Null if the machine was booted since: then every process started later. */
 function ticksOf(moment) {
     return moment.boot === bootId() ? moment.ticks : null;
 }
-/** All pids that we may see. */
+/** All pids that this user can see. */
 function allPids() {
     try {
         return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
@@ -4069,15 +4069,14 @@ function countRequests(asked, end) {
 
 
 
-/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
+/** Enough for the events, the journal, and git's and PM2's files in a rollback. Several files, so that inodes are reserved too. */
 const FILES = 16;
 const SIZE = 32 * 1024;
-/** A disk without room for this is full. Bytes. */
+/** A disk without room for this many bytes is full. */
 const LEAST = 64 * 1024;
 const reserve = (runDir) => (0,external_node_path_namespaceObject.join)(runDir, 'reserve');
 /**
- * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
- * Throws where there is none to be had.
+ * Reserves disk space for what a deploy has to write at its end, when the disk may be full. Throws if there is none.
  */
 function takeReserve(runDir) {
     try {
@@ -4090,7 +4089,7 @@ function takeReserve(runDir) {
         throw error;
     }
 }
-/** Gives the reserve back where the disk is full by now, and says whether it did. */
+/** Frees the reserve if the disk is full. Returns whether it did. */
 function makeRoom(runDir) {
     const probe = (0,external_node_path_namespaceObject.join)(runDir, 'room');
     try {
@@ -4109,13 +4108,13 @@ function makeRoom(runDir) {
 function freeReserve(runDir) {
     remove(reserve(runDir));
 }
-/** On a disk that has become read-only there is nothing to give back. */
+/** A disk that has become read-only has nothing to free. */
 function remove(path) {
     try {
         (0,external_node_fs_namespaceObject.rmSync)(path, { recursive: true, force: true });
     }
     catch {
-        // What comes next tells.
+        // The next write reports the problem.
     }
 }
 
@@ -4149,7 +4148,7 @@ const entryCheck = fields({
 });
 /** Of one line. */
 const journal_FORMAT = { what: 'A line of the journal', readers: [entryCheck] };
-/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
+/** A journal with more lines is trimmed. So many good deploys stay, and so many others. */
 const LONGEST = 1_000;
 const KEPT = 100;
 /** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
@@ -4159,7 +4158,7 @@ function openJournal(state) {
     const write = (subject, state, outcome, reason = null) => {
         const { deploy, mode, run, sha } = subject;
         const at = new Date().toISOString();
-        // A line that a power cut tore has no end: the next one must not continue it.
+        // A power cut may leave a line without its end. The next one must not continue it.
         const torn = !(readIfThere(file) ?? '\n').endsWith('\n');
         appendDurably(file, `${torn ? '\n' : ''}${lineOf({ deploy, mode, run, sha, state, at, outcome, reason })}`);
     };
@@ -4172,7 +4171,7 @@ function openJournal(state) {
             if (entries.length <= LONGEST)
                 return;
             const ended = entries.filter(({ outcome }) => outcome !== null);
-            // Separately, so that a row of failures does not push out the versions that a rollback can go to.
+            // Counted apart, so that many failures do not push out the versions that a rollback can go to.
             const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
             const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
             const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
@@ -4199,7 +4198,7 @@ function isJson(line) {
 }
 /** States in which PM2 or the live tree may be between two versions. */
 const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
-/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
+/** The last deploy's entry if that deploy is unfinished: a later one has to end it first. */
 function unfinished(entries) {
     const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
     return last !== undefined && OPEN.includes(last.state) ? last : null;
@@ -4780,7 +4779,7 @@ function saveCurrent(state, current) {
 function removeCurrent(state) {
     (0,external_node_fs_namespaceObject.rmSync)(file(state), { force: true });
 }
-/** Null where no deploy of ours was ever committed. */
+/** Null if no deploy was ever committed here. */
 function loadCurrent(state) {
     return readVersioned(file(state), current_FORMAT);
 }
@@ -4805,7 +4804,7 @@ function saveTransaction(state, transaction) {
 function loadTransaction(state) {
     return readVersioned(transaction_file(state), transaction_FORMAT);
 }
-/** When it was last put on disk, in milliseconds since 1970. */
+/** When it was last written, in milliseconds since 1970. */
 function transactionSavedAt(state) {
     return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
 }
@@ -6308,7 +6307,7 @@ async function drawUp(context, staged, { current, generated }) {
 }
 
 ;// CONCATENATED MODULE: ./host/state/history.js
-/** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
+/** Deploys and rollbacks that ended, oldest first. Each appears once, with its last outcome. */
 function endedDeploys(entries) {
     const ended = new Map();
     for (const entry of entries) {
@@ -6320,8 +6319,8 @@ function endedDeploys(entries) {
     return [...ended.values()];
 }
 /**
- * The verified versions on which the current one, the last of them, stands. A deploy adds one; a rollback takes away all
- * above the one that it went to, so that rollbacks in a row go further back each time.
+ * The verified versions as a stack, with the current one on top. A deploy adds one. A rollback removes all above the one
+ * that it went to, so that rollbacks in a row go further back each time.
  */
 function versionStack(entries) {
     const stack = [];
@@ -6336,7 +6335,7 @@ function versionStack(entries) {
     }
     return stack;
 }
-/** Every commit that was ever verified here and is not marked bad, by the last deploy of each; newest first. */
+/** Every commit that was verified here and is not marked bad, each with its last deploy; newest first. */
 function goodVersions(entries) {
     const newest = new Map();
     for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
@@ -6345,18 +6344,18 @@ function goodVersions(entries) {
     }
     return [...newest.values()];
 }
-/** Whether the last time that this commit went live it had to be taken back. A failed build says nothing of the kind. */
+/** Whether this commit had to be rolled back the last time that it went live. A failed build does not count. */
 function isBad(entries, sha) {
     const judged = endedDeploys(entries).filter((entry) => entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)));
     const last = judged[judged.length - 1];
     return last !== undefined && last.outcome !== 'deployed';
 }
-/** The deploy that says what is to run here: the last one that went well, if only by finding nothing to do. */
+/** The deploy that decides what should run here: the last that went well, `unchanged` included. */
 function standingDeploy(entries) {
     const good = endedDeploys(entries).filter(({ outcome }) => outcome === 'deployed' || outcome === 'unchanged');
     return good[good.length - 1] ?? null;
 }
-/** As it is told to the runner. */
+/** In the form that the runner gets. */
 function pastDeploy({ mode, outcome, sha, at, run, reason }) {
     return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
 }
@@ -7746,17 +7745,17 @@ const external_node_fs_promises_namespaceObject = require("node:fs/promises");
 
 
 
-/** Names the process that was just started; it may have ended already. */
+/** Describes the process that was just started. It may have ended already. */
 function programOf(pid) {
     return { pid, ticks: startTicks(pid), boot: bootId() };
 }
-/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
+/** Whether the process still runs. A zombie does not. */
 function stillRuns({ pid, ticks, boot }) {
     return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
 }
-/** Where it is there, something was started. */
+/** If this file exists, a program was started. */
 const FILE = 'program.json';
-/** Leaves word of the program for those who follow it later. */
+/** Records the program for those who follow it later. */
 function saveProgram(runDir, program) {
     const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
     (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
@@ -7771,9 +7770,9 @@ function loadProgram(runDir) {
 
 
 
-/** What a deploy takes away itself as it ends: PM2's config and a canary's files have environments of apps in them. */
+/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps. */
 const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
-/** Takes away what a program that was killed has left of such in its run directory. */
+/** Removes such files from the run directory of a program that was killed. */
 async function sweepRun(run) {
     const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
     if (left.length === 0 || mayRun(run))
@@ -7785,7 +7784,7 @@ function mayRun(run) {
         return stillRuns(loadProgram(run));
     }
     catch {
-        // It is just being started.
+        // It is just starting.
         return true;
     }
 }
@@ -7876,11 +7875,11 @@ async function onlineInstances({ pm2, places }) {
 
 const LINES = 20;
 const TAIL = 16 * 1024;
-/** Opens what the host program prints to, which is what it dies of. */
+/** Opens the file for what the host program prints, such as the reason for a crash. */
 function openProgramLog(runDir) {
     return (0,external_node_fs_namespaceObject.openSync)(program_log_file(runDir), 'a', 0o600);
 }
-/** Its last lines. */
+/** The last lines of that file. */
 function programLog(runDir) {
     try {
         const text = (0,external_node_fs_namespaceObject.readFileSync)(program_log_file(runDir)).subarray(-TAIL).toString('utf8');
@@ -7986,7 +7985,7 @@ function startLease(limit = LEASE, now = () => performance.now()) {
 
 
 const control_POLL_EVERY = 1_000;
-/** Reads what a follower appends to the run's control file. Any byte in it renews the lease. */
+/** Reads what a follower appends to the run's control file. Any byte renews the lease. */
 function listen(runDir) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a+', 0o600);
     const abort = new AbortController();
@@ -8021,13 +8020,13 @@ function listen(runDir) {
     const obey = (message) => {
         if (message?.type === 'cancel')
             giveUp(cancelledBy(message.reason));
-        // A cancel is final: a `go` that comes after it is not one.
+        // A cancel is final: a later `go` does not count.
         if (message?.type === 'go' && !abort.signal.aborted) {
             went = true;
             announceGo();
         }
     };
-    // Watching is quick but may be refused (inotify limits) or miss; polling is neither.
+    // Watching is quick, but it can be refused (inotify limits) and can miss a change. Polling cannot.
     const timer = setInterval(read, control_POLL_EVERY);
     let watcher = null;
     try {
@@ -8072,7 +8071,7 @@ function listen(runDir) {
         },
     };
 }
-/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
+/** For a program that nobody can cancel: one that only ends what an earlier one left, or only looks. */
 function standsAlone() {
     return {
         cancelled: new AbortController().signal,
@@ -8086,7 +8085,7 @@ function cancelledBy(reason) {
     return new DeployFailure(`Cancelled before anything was changed: ${reason}.`);
 }
 function runnerGone() {
-    return new DeployFailure(`Nothing was heard from the runner for ${LEASE / 1000} s. The deploy was given up before anything was changed.`);
+    return new DeployFailure(`The runner was silent for ${LEASE / 1000} s. The deploy gave up before it changed anything.`);
 }
 function parse(line) {
     try {
@@ -8193,7 +8192,7 @@ function createClock(now = () => performance.now()) {
 
 
 
-/** Starts the host program on its own, so that it outlives this process; null where that failed at once. */
+/** Starts the host program as a process that outlives this one. Null if that failed at once. */
 function startProgram({ runDir, programFile, plan }, command, onFailure) {
     const log = openProgramLog(runDir);
     const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, [programFile, command, runDir], {
@@ -8207,17 +8206,17 @@ function startProgram({ runDir, programFile, plan }, command, onFailure) {
     if (pid === undefined)
         return null;
     const program = programOf(pid);
-    // Before it is given its plan: without this word nobody could follow it later, so nothing is to begin.
+    // Before it gets its plan: nobody could follow an unrecorded program later, so none may begin.
     saveProgram(runDir, program);
-    // A program that ended before it had read its plan is told of as gone.
+    // If the program ended before it read its plan, its follower reports it as gone.
     child.stdin?.on('error', () => { });
     child.stdin?.end(JSON.stringify(plan));
     child.unref();
     return program;
 }
 /**
- * Starts the program once more where it is gone without having come to an end, so that it ends what it began. That
- * happens once for a deploy, whoever follows it: null where it has happened already.
+ * Starts the program once more if it is gone without a last event, so that it ends what it began. This happens once in a
+ * deploy, whoever follows it. Null if it has happened already.
  */
 function startAgain(options, onFailure) {
     const { runDir } = options;
@@ -8230,7 +8229,7 @@ function startAgain(options, onFailure) {
     dropTornEnd((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'));
     return startProgram(options, 'resume', onFailure);
 }
-/** An event that was written in part is none, and the next one must not continue it. */
+/** An event that was cut off does not count, and the next one must not continue it. */
 function dropTornEnd(file) {
     const bytes = (0,external_node_fs_namespaceObject.readFileSync)(file);
     if (bytes.length > 0 && bytes[bytes.length - 1] !== 10)
@@ -8245,14 +8244,14 @@ function dropTornEnd(file) {
 
 
 
-/** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
+/** If the kernel reports no change, it is found within this time, in milliseconds. */
 const follower_POLL_EVERY = 200;
-/** How long a program that another follower may be starting is waited for, in milliseconds. */
+/** How long to wait for a program that another follower may be starting, in milliseconds. */
 const STARTS_WITHIN = 1_000;
 /**
- * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
- * is not heard of for `LEASE`. The program outlives this process. One that is gone without an end is started once more,
- * to end what it began. Prints lines of these forms:
+ * Starts the host program as a process of its own, which outlives this one. Shows the runner what it does until it ends,
+ * or the runner ends the session, or the runner is silent for `LEASE`. A program that is gone without a last event is
+ * started once more, to end what it began. Prints lines of these forms:
  * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
  * and `<nonce> failed <json string>`.
  */
@@ -8268,20 +8267,20 @@ function follow(options) {
     show(options, program, print, 0);
 }
 /**
- * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
- * `follow` prints, with `joined` for `started`.
+ * Follows a program of an earlier session from `offset` on, whether it still runs or not. Prints what `follow` prints, with
+ * `joined` instead of `started`.
  */
 function rejoin(options) {
     const print = printer(options.nonce);
     const program = loadProgram(options.runDir);
-    // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
+    // First: a cancel that came with the request must arrive, even if this session ends now.
     follower_listen(options.runDir, options.rest);
     print(`joined ${program.pid}`);
     show(options, program, print, options.offset);
 }
-/** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
+/** Starts each line on a new line, because a background job of the login shell may have printed half a line. */
 function printer(nonce) {
-    // A session that nobody reads any more has ended.
+    // If nobody reads any more, the session is over.
     process.stdout.on('error', leave);
     return (text, done) => {
         process.stdout.write(`\n${nonce} ${text}\n`, done);
@@ -8293,7 +8292,7 @@ function follower_failed(print) {
 function leave() {
     process.exit(0);
 }
-/** Hands on what the runner says, line by line; every byte of it renews the lease. */
+/** Passes on what the runner says, line by line. Every byte renews the lease. */
 function follower_listen(runDir, rest) {
     const control = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a', 0o600);
     const append = (text) => {
@@ -8307,7 +8306,7 @@ function follower_listen(runDir, rest) {
     const toControl = byLine((line) => {
         if (!follower_isJson(line) || append(`${line}\n`))
             return;
-        // On a full disk a cancel needs the room more than what comes later. It must not continue what found room in part.
+        // On a full disk a cancel needs the room more than later output. It must not continue a line that was cut off.
         freeReserve(runDir);
         append(`\n${line}\n`);
     });
@@ -8329,12 +8328,12 @@ function show(options, first, print, from) {
     let program = first;
     let ended = false;
     let position = from;
-    /** Until when another follower's start of it is waited for; our own needs no waiting. */
+    /** How long to wait for another follower to start the program. Our own start needs no waiting. */
     let deadline = null;
     const catchUp = () => {
         const bytes = readFrom(events, position);
         let start = 0;
-        // What has no line end yet is read again later: it may never get one.
+        // A line without an end is read again later. It may never get one.
         for (let at = bytes.indexOf(10); at >= 0 && !ended; at = bytes.indexOf(10, start)) {
             const line = bytes.toString('utf8', start, at);
             start = at + 1;
@@ -8344,7 +8343,7 @@ function show(options, first, print, from) {
         position += start;
     };
     const look = () => {
-        // Asked first: what it wrote before it ended is there to be read then.
+        // Ask this first: then everything that the program wrote before its end can be read.
         const alive = stillRuns(program);
         catchUp();
         if (alive || ended)
@@ -8365,7 +8364,7 @@ function readFrom(descriptor, position) {
     const bytes = Buffer.alloc(Math.max(0, (0,external_node_fs_namespaceObject.fstatSync)(descriptor).size - position));
     return bytes.subarray(0, (0,external_node_fs_namespaceObject.readSync)(descriptor, bytes, 0, bytes.length, position));
 }
-/** Quick, and not to be relied upon: the kernel's watches may be used up, and some filesystems have none. */
+/** Quick but not reliable: the kernel may have no watch left, and some filesystems have none. */
 function onChange(file, listener) {
     let watcher;
     try {

@@ -149,7 +149,7 @@ export interface PastDeploy {
   /** When it ended, ISO 8601. */
   at: string;
   run: Plan['run'];
-  /** Why, where the outcome is not a good one. */
+  /** Why the outcome is not a good one; null if it is. */
   reason: string | null;
 }
 

@@ -10,7 +10,7 @@ import type { Places } from './state/places.ts';
 import type { Clock } from './system/clock.ts';
 import type { HeldLocks } from './system/lock.ts';
 
-/** What every part of one deploy shares. */
+/** What all parts of a deploy share. */
 export interface Context {
   plan: Plan;
   runDir: string;
@@ -20,19 +20,19 @@ export interface Context {
   runner: RunnerLine;
   journal: Journal;
   pm2: Pm2;
-  /** For commands of the project: git, install, build. */
+  /** The environment of the project's commands: git, install, build. */
   env: NodeJS.ProcessEnv;
   /** Git in any directory, and in the live checkout. */
   gitIn: (directory: string) => Git;
   git: Git;
-  /** In the live checkout too, for what is still to be done when the deploy was cancelled. */
+  /** Git in the live checkout, for work that remains after a cancel. */
   gitAfterwards: Git;
   clock: Clock;
-  /** What this deploy holds: the app's lock from `locked` on, and PM2's while that is this deploy's alone. */
+  /** The locks of this deploy: the app's from `locked` on, and PM2's while it changes or tries what PM2 runs. */
   locks: HeldLocks;
 }
 
-/** What git may be given beside the host's own credentials. */
+/** What git may get beside the host's own credentials. */
 export function accessOf({ plan, log }: Pick<Context, 'plan' | 'log'>): Access {
   return { gitToken: plan.gitToken, say: (text) => inform(log, text) };
 }

@@ -4,22 +4,22 @@ import { type Control, LEASE } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { startLease } from './lease.ts';
 
-/** What the runner says while the deploy goes on. */
+/** What the runner says during the deploy. */
 export interface RunnerLine {
-  /** Aborted by a cancel and by the end of the lease; its reason is a `DeployFailure`. Of no effect once `standAlone` was called. */
+  /** Aborted by a cancel and by the end of the lease, with a `DeployFailure` as reason. Never after `standAlone`. */
   readonly cancelled: AbortSignal;
-  /** Resolves with the runner's `go`; rejects as `cancelled` does. */
+  /** Resolves with the runner's `go`. Rejects with the reason of `cancelled`. */
   go(): Promise<void>;
-  /** Carries out what must not be left half-way: a cancel that comes meanwhile counts when it has ended. */
+  /** Does work that must not stop half-way. A cancel that comes meanwhile takes effect at its end. */
   undisturbed(work: () => Promise<void>): Promise<void>;
-  /** From here on the deploy goes on without the runner. Throws the `DeployFailure` of a cancel that came before. */
+  /** From here on the deploy needs no runner. Throws the `DeployFailure` of a cancel that came before. */
   standAlone(): void;
   close(): void;
 }
 
 const POLL_EVERY = 1_000;
 
-/** Reads what a follower appends to the run's control file. Any byte in it renews the lease. */
+/** Reads what a follower appends to the run's control file. Any byte renews the lease. */
 export function listen(runDir: string): RunnerLine {
   const descriptor = openSync(join(runDir, 'control.ndjson'), 'a+', 0o600);
   const abort = new AbortController();
@@ -49,14 +49,14 @@ export function listen(runDir: string): RunnerLine {
   };
   const obey = (message: Control | null): void => {
     if (message?.type === 'cancel') giveUp(cancelledBy(message.reason));
-    // A cancel is final: a `go` that comes after it is not one.
+    // A cancel is final: a later `go` does not count.
     if (message?.type === 'go' && !abort.signal.aborted) {
       went = true;
       announceGo();
     }
   };
 
-  // Watching is quick but may be refused (inotify limits) or miss; polling is neither.
+  // Watching is quick, but it can be refused (inotify limits) and can miss a change. Polling cannot.
   const timer = setInterval(read, POLL_EVERY);
   let watcher: FSWatcher | null = null;
   try {
@@ -98,7 +98,7 @@ export function listen(runDir: string): RunnerLine {
   };
 }
 
-/** For what nobody can cancel: a program that only ends what an earlier one has left, or only looks. */
+/** For a program that nobody can cancel: one that only ends what an earlier one left, or only looks. */
 export function standsAlone(): RunnerLine {
   return {
     cancelled: new AbortController().signal,
@@ -115,7 +115,7 @@ function cancelledBy(reason: string): DeployFailure {
 
 function runnerGone(): DeployFailure {
   return new DeployFailure(
-    `Nothing was heard from the runner for ${LEASE / 1000} s. The deploy was given up before anything was changed.`,
+    `The runner was silent for ${LEASE / 1000} s. The deploy gave up before it changed anything.`,
   );
 }
 

@@ -1,10 +1,10 @@
 import type { HostResult, State } from '../../protocol.ts';
 
-/** How a deploy ended on this host, but for what its caller knows. */
+/** How a deploy ended on this host, without what its caller knows. */
 export type End = Pick<HostResult, 'outcome' | 'sha' | 'previousSha' | 'failure'> &
   Partial<Pick<HostResult, 'requests' | 'standing'>>;
 
-/** Tells everybody who follows which state the deploy is in. */
+/** Tells all followers which state the deploy is in. */
 export interface Progress {
   state: State;
   /** The commit that the deploy is about; null until it is known. */

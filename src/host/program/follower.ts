@@ -7,26 +7,26 @@ import { freeReserve } from './reserve.ts';
 import { type StartOptions, startAgain, startProgram } from './start.ts';
 
 export interface FollowOptions extends StartOptions {
-  /** Begins every line that is printed here, so that the runner knows it from what else is printed. */
+  /** Begins every printed line, so that the runner can tell it from other output. */
   nonce: string;
-  /** What was read from stdin already, beyond the opening. */
+  /** What was already read from stdin after the opening. */
   rest: Buffer;
 }
 
 export interface RejoinOptions extends FollowOptions {
-  /** Bytes of the events that the runner has already. */
+  /** Bytes of the events that the runner already has. */
   offset: number;
 }
 
-/** Where the kernel tells nothing of a change, it is found within this time, in milliseconds. */
+/** If the kernel reports no change, it is found within this time, in milliseconds. */
 const POLL_EVERY = 200;
-/** How long a program that another follower may be starting is waited for, in milliseconds. */
+/** How long to wait for a program that another follower may be starting, in milliseconds. */
 const STARTS_WITHIN = 1_000;
 
 /**
- * Starts the host program on its own, and shows the runner what it does until it ends, the runner ends the session or
- * is not heard of for `LEASE`. The program outlives this process. One that is gone without an end is started once more,
- * to end what it began. Prints lines of these forms:
+ * Starts the host program as a process of its own, which outlives this one. Shows the runner what it does until it ends,
+ * or the runner ends the session, or the runner is silent for `LEASE`. A program that is gone without a last event is
+ * started once more, to end what it began. Prints lines of these forms:
  * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
  * and `<nonce> failed <json string>`.
  */
@@ -42,13 +42,13 @@ export function follow(options: FollowOptions): void {
 }
 
 /**
- * Follows a program that was started in an earlier session, whether it still runs or not, from `offset` on. Prints what
- * `follow` prints, with `joined` for `started`.
+ * Follows a program of an earlier session from `offset` on, whether it still runs or not. Prints what `follow` prints, with
+ * `joined` instead of `started`.
  */
 export function rejoin(options: RejoinOptions): void {
   const print = printer(options.nonce);
   const program = loadProgram(options.runDir);
-  // First of all: a cancel that came with the request is to be heard, whatever becomes of this session.
+  // First: a cancel that came with the request must arrive, even if this session ends now.
   listen(options.runDir, options.rest);
   print(`joined ${program.pid}`);
   show(options, program, print, options.offset);
@@ -56,9 +56,9 @@ export function rejoin(options: RejoinOptions): void {
 
 type Print = (text: string, done?: () => void) => void;
 
-/** Puts each line on a line of its own, whatever a background job of the login shell has left unended before it. */
+/** Starts each line on a new line, because a background job of the login shell may have printed half a line. */
 export function printer(nonce: string): Print {
-  // A session that nobody reads any more has ended.
+  // If nobody reads any more, the session is over.
   process.stdout.on('error', leave);
   return (text, done) => {
     process.stdout.write(`\n${nonce} ${text}\n`, done);
@@ -73,7 +73,7 @@ function leave(): void {
   process.exit(0);
 }
 
-/** Hands on what the runner says, line by line; every byte of it renews the lease. */
+/** Passes on what the runner says, line by line. Every byte renews the lease. */
 function listen(runDir: string, rest: Buffer): void {
   const control = openSync(join(runDir, 'control.ndjson'), 'a', 0o600);
   const append = (text: string): boolean => {
@@ -85,7 +85,7 @@ function listen(runDir: string, rest: Buffer): void {
   };
   const toControl = byLine((line) => {
     if (!isJson(line) || append(`${line}\n`)) return;
-    // On a full disk a cancel needs the room more than what comes later. It must not continue what found room in part.
+    // On a full disk a cancel needs the room more than later output. It must not continue a line that was cut off.
     freeReserve(runDir);
     append(`\n${line}\n`);
   });
@@ -107,12 +107,12 @@ function show(options: StartOptions, first: Program, print: Print, from: number)
   let program = first;
   let ended = false;
   let position = from;
-  /** Until when another follower's start of it is waited for; our own needs no waiting. */
+  /** How long to wait for another follower to start the program. Our own start needs no waiting. */
   let deadline: number | null = null;
   const catchUp = (): void => {
     const bytes = readFrom(events, position);
     let start = 0;
-    // What has no line end yet is read again later: it may never get one.
+    // A line without an end is read again later. It may never get one.
     for (let at = bytes.indexOf(10); at >= 0 && !ended; at = bytes.indexOf(10, start)) {
       const line = bytes.toString('utf8', start, at);
       start = at + 1;
@@ -122,7 +122,7 @@ function show(options: StartOptions, first: Program, print: Print, from: number)
     position += start;
   };
   const look = (): void => {
-    // Asked first: what it wrote before it ended is there to be read then.
+    // Ask this first: then everything that the program wrote before its end can be read.
     const alive = stillRuns(program);
     catchUp();
     if (alive || ended) return;
@@ -143,7 +143,7 @@ function readFrom(descriptor: number, position: number): Buffer {
   return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, position));
 }
 
-/** Quick, and not to be relied upon: the kernel's watches may be used up, and some filesystems have none. */
+/** Quick but not reliable: the kernel may have no watch left, and some filesystems have none. */
 function onChange(file: string, listener: () => void): void {
   let watcher: FSWatcher;
   try {

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 const LINES = 20;
 const TAIL = 16 * 1024;
 
-/** Opens what the host program prints to, which is what it dies of. */
+/** Opens the file for what the host program prints, such as the reason for a crash. */
 export function openProgramLog(runDir: string): number {
   return openSync(file(runDir), 'a', 0o600);
 }
 
-/** Its last lines. */
+/** The last lines of that file. */
 export function programLog(runDir: string): string[] {
   try {
     const text = readFileSync(file(runDir)).subarray(-TAIL).toString('utf8');

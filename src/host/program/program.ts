@@ -2,27 +2,27 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId, isAlive, startTicks } from '../system/processes.ts';
 
-/** The process that carries out a deploy, known for sure: a pid alone may be another's by now. */
+/** The process that carries out a deploy. A pid alone may belong to another process by now. */
 export interface Program {
   pid: number;
   ticks: number | null;
   boot: string;
 }
 
-/** Names the process that was just started; it may have ended already. */
+/** Describes the process that was just started. It may have ended already. */
 export function programOf(pid: number): Program {
   return { pid, ticks: startTicks(pid), boot: bootId() };
 }
 
-/** Whether the process still runs. One that has ended and only waits to be reaped does not. */
+/** Whether the process still runs. A zombie does not. */
 export function stillRuns({ pid, ticks, boot }: Program): boolean {
   return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
 }
 
-/** Where it is there, something was started. */
+/** If this file exists, a program was started. */
 const FILE = 'program.json';
 
-/** Leaves word of the program for those who follow it later. */
+/** Records the program for those who follow it later. */
 export function saveProgram(runDir: string, program: Program): void {
   const file = join(runDir, FILE);
   writeFileSync(`${file}.new`, JSON.stringify(program), { mode: 0o600 });

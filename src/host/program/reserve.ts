@@ -2,17 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Enough for the events, the journal, git's and PM2's files in a rollback. Files, so that there are inodes, and bytes of each. */
+/** Enough for the events, the journal, and git's and PM2's files in a rollback. Several files, so that inodes are reserved too. */
 const FILES = 16;
 const SIZE = 32 * 1024;
-/** A disk without room for this is full. Bytes. */
+/** A disk without room for this many bytes is full. */
 const LEAST = 64 * 1024;
 
 const reserve = (runDir: string): string => join(runDir, 'reserve');
 
 /**
- * Sets disk space aside for what a deploy has to write at its end, even where the disk is full by then.
- * Throws where there is none to be had.
+ * Reserves disk space for what a deploy has to write at its end, when the disk may be full. Throws if there is none.
  */
 export function takeReserve(runDir: string): void {
   try {
@@ -24,7 +23,7 @@ export function takeReserve(runDir: string): void {
   }
 }
 
-/** Gives the reserve back where the disk is full by now, and says whether it did. */
+/** Frees the reserve if the disk is full. Returns whether it did. */
 export function makeRoom(runDir: string): boolean {
   const probe = join(runDir, 'room');
   try {
@@ -43,11 +42,11 @@ export function freeReserve(runDir: string): void {
   remove(reserve(runDir));
 }
 
-/** On a disk that has become read-only there is nothing to give back. */
+/** A disk that has become read-only has nothing to free. */
 function remove(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // What comes next tells.
+    // The next write reports the problem.
   }
 }

@@ -7,16 +7,16 @@ import { openProgramLog } from './program-log.ts';
 
 export interface StartOptions {
   runDir: string;
-  /** The host program: what it is started from. */
+  /** The file of the host program. */
   programFile: string;
   /** Goes to the program's stdin, and nowhere else. */
   plan: unknown;
 }
 
-/** `run` begins a deploy; `resume` only ends one that a killed program has begun. */
+/** `run` begins a deploy. `resume` only ends one that a killed program began. */
 type Command = 'run' | 'resume';
 
-/** Starts the host program on its own, so that it outlives this process; null where that failed at once. */
+/** Starts the host program as a process that outlives this one. Null if that failed at once. */
 export function startProgram(
   { runDir, programFile, plan }: StartOptions,
   command: Command,
@@ -33,9 +33,9 @@ export function startProgram(
   const { pid } = child;
   if (pid === undefined) return null;
   const program = programOf(pid);
-  // Before it is given its plan: without this word nobody could follow it later, so nothing is to begin.
+  // Before it gets its plan: nobody could follow an unrecorded program later, so none may begin.
   saveProgram(runDir, program);
-  // A program that ended before it had read its plan is told of as gone.
+  // If the program ended before it read its plan, its follower reports it as gone.
   child.stdin?.on('error', () => {});
   child.stdin?.end(JSON.stringify(plan));
   child.unref();
@@ -43,8 +43,8 @@ export function startProgram(
 }
 
 /**
- * Starts the program once more where it is gone without having come to an end, so that it ends what it began. That
- * happens once for a deploy, whoever follows it: null where it has happened already.
+ * Starts the program once more if it is gone without a last event, so that it ends what it began. This happens once in a
+ * deploy, whoever follows it. Null if it has happened already.
  */
 export function startAgain(options: StartOptions, onFailure: (reason: string) => void): Program | null {
   const { runDir } = options;
@@ -57,7 +57,7 @@ export function startAgain(options: StartOptions, onFailure: (reason: string) =>
   return startProgram(options, 'resume', onFailure);
 }
 
-/** An event that was written in part is none, and the next one must not continue it. */
+/** An event that was cut off does not count, and the next one must not continue it. */
 function dropTornEnd(file: string): void {
   const bytes = readFileSync(file);
   if (bytes.length > 0 && bytes[bytes.length - 1] !== 10) truncateSync(file, bytes.lastIndexOf(10) + 1);

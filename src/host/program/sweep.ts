@@ -3,10 +3,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadProgram, stillRuns } from './program.ts';
 
-/** What a deploy takes away itself as it ends: PM2's config and a canary's files have environments of apps in them. */
+/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps. */
 const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
 
-/** Takes away what a program that was killed has left of such in its run directory. */
+/** Removes such files from the run directory of a program that was killed. */
 export async function sweepRun(run: string): Promise<void> {
   const left = readdirSync(run).filter((name) => PASSING.test(name));
   if (left.length === 0 || mayRun(run)) return;
@@ -17,7 +17,7 @@ function mayRun(run: string): boolean {
   try {
     return stillRuns(loadProgram(run));
   } catch {
-    // It is just being started.
+    // It is just starting.
     return true;
   }
 }

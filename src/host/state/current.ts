@@ -5,18 +5,18 @@ import { type Check, fields, listOf, number, text } from '../system/checked.ts';
 import { type Moment, moment } from '../system/processes.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 
-/** The version that was last verified here. */
+/** The version that was verified last on this host. */
 export interface Current {
   deployId: string;
   sha: string;
-  /** Of everything but the commit that decides what a deploy of it would do. */
+  /** Covers everything except the commit that decides what a deploy does. */
   fingerprint: string;
-  /** File in the state directory that says what its build made. */
+  /** Name of the file in the state directory that lists what its build made. */
   record: string;
   config: DeployApp[];
-  /** What its processes carry as PM2_SSH_DEPLOY_ID: another one after a rollback to it. */
+  /** PM2_SSH_DEPLOY_ID of its processes. After a rollback to it they have another id. */
   runsAs: string;
-  /** None of its processes began before. */
+  /** All of its processes started after this. */
   since: Moment;
   ports: number[];
 }
@@ -44,7 +44,7 @@ export function removeCurrent(state: string): void {
   rmSync(file(state), { force: true });
 }
 
-/** Null where no deploy of ours was ever committed. */
+/** Null if no deploy was ever committed here. */
 export function loadCurrent(state: string): Current | null {
   return readVersioned(file(state), FORMAT);
 }

@@ -1,10 +1,10 @@
 import type { PastDeploy } from '../../protocol.ts';
 import type { Entry } from './journal.ts';
 
-/** A commit that was verified here, and the deploy by which it came. */
+/** A commit that was verified here, and the deploy that brought it. */
 export type Version = Entry & { sha: string };
 
-/** Deploys and rollbacks that came to an end, oldest first; each once, as it ended in the end. */
+/** Deploys and rollbacks that ended, oldest first. Each appears once, with its last outcome. */
 export function endedDeploys(entries: readonly Entry[]): Entry[] {
   const ended = new Map<string, Entry>();
   for (const entry of entries) {
@@ -16,8 +16,8 @@ export function endedDeploys(entries: readonly Entry[]): Entry[] {
 }
 
 /**
- * The verified versions on which the current one, the last of them, stands. A deploy adds one; a rollback takes away all
- * above the one that it went to, so that rollbacks in a row go further back each time.
+ * The verified versions as a stack, with the current one on top. A deploy adds one. A rollback removes all above the one
+ * that it went to, so that rollbacks in a row go further back each time.
  */
 export function versionStack(entries: readonly Entry[]): Version[] {
   const stack: Version[] = [];
@@ -30,7 +30,7 @@ export function versionStack(entries: readonly Entry[]): Version[] {
   return stack;
 }
 
-/** Every commit that was ever verified here and is not marked bad, by the last deploy of each; newest first. */
+/** Every commit that was verified here and is not marked bad, each with its last deploy; newest first. */
 export function goodVersions(entries: readonly Entry[]): Version[] {
   const newest = new Map<string, Version>();
   for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
@@ -39,7 +39,7 @@ export function goodVersions(entries: readonly Entry[]): Version[] {
   return [...newest.values()];
 }
 
-/** Whether the last time that this commit went live it had to be taken back. A failed build says nothing of the kind. */
+/** Whether this commit had to be rolled back the last time that it went live. A failed build does not count. */
 export function isBad(entries: readonly Entry[], sha: string): boolean {
   const judged = endedDeploys(entries).filter(
     (entry) =>
@@ -49,7 +49,7 @@ export function isBad(entries: readonly Entry[], sha: string): boolean {
   return last !== undefined && last.outcome !== 'deployed';
 }
 
-/** The deploy that says what is to run here: the last one that went well, if only by finding nothing to do. */
+/** The deploy that decides what should run here: the last that went well, `unchanged` included. */
 export function standingDeploy(entries: readonly Entry[]): Entry | null {
   const good = endedDeploys(entries).filter(
     ({ outcome }) => outcome === 'deployed' || outcome === 'unchanged',
@@ -57,7 +57,7 @@ export function standingDeploy(entries: readonly Entry[]): Entry | null {
   return good[good.length - 1] ?? null;
 }
 
-/** As it is told to the runner. */
+/** In the form that the runner gets. */
 export function pastDeploy({ mode, outcome, sha, at, run, reason }: Entry): PastDeploy {
   return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
 }

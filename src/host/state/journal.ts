@@ -15,7 +15,7 @@ export interface Subject {
 /** One line of the journal: a state that a deploy entered, or how it ended (`outcome`). */
 export interface Entry extends Subject {
   state: State;
-  /** ISO 8601; for people, never compared. */
+  /** ISO 8601. For people only: nothing compares it. */
   at: string;
   /** Set on a deploy's last entry. */
   outcome: Outcome | null;
@@ -31,7 +31,7 @@ export interface Journal {
   end(subject: Subject, state: State, outcome: Outcome, reason?: string | null): void;
   /** Oldest first. Throws a `DeployFailure` where a newer version of ours has written one that cannot be understood. */
   entries(): Entry[];
-  /** Keeps a long journal bounded. Only where no deploy is unfinished. */
+  /** Shortens a long journal. Call it only if no deploy is unfinished. */
   trim(): void;
 }
 
@@ -66,7 +66,7 @@ const entryCheck: Check<Entry> = fields<Entry>({
 /** Of one line. */
 const FORMAT: Format<Entry> = { what: 'A line of the journal', readers: [entryCheck] };
 
-/** Lines from which on a journal is trimmed, and how many ended deploys stay: of good ones, and of others. */
+/** A journal with more lines is trimmed. So many good deploys stay, and so many others. */
 const LONGEST = 1_000;
 const KEPT = 100;
 
@@ -82,7 +82,7 @@ export function openJournal(state: string): Journal {
   ): void => {
     const { deploy, mode, run, sha } = subject;
     const at = new Date().toISOString();
-    // A line that a power cut tore has no end: the next one must not continue it.
+    // A power cut may leave a line without its end. The next one must not continue it.
     const torn = !(readIfThere(file) ?? '\n').endsWith('\n');
     appendDurably(
       file,
@@ -97,7 +97,7 @@ export function openJournal(state: string): Journal {
       const entries = read();
       if (entries.length <= LONGEST) return;
       const ended = entries.filter(({ outcome }) => outcome !== null);
-      // Separately, so that a row of failures does not push out the versions that a rollback can go to.
+      // Counted apart, so that many failures do not push out the versions that a rollback can go to.
       const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
       const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
       const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
@@ -128,7 +128,7 @@ function isJson(line: string): boolean {
 /** States in which PM2 or the live tree may be between two versions. */
 const OPEN: readonly State[] = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
 
-/** The last deploy's entry if that deploy never came to a good end, which a later one must bring about first. */
+/** The last deploy's entry if that deploy is unfinished: a later one has to end it first. */
 export function unfinished(entries: readonly Entry[]): Entry | null {
   const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
   return last !== undefined && OPEN.includes(last.state) ? last : null;

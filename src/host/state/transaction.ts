@@ -11,8 +11,8 @@ import { type Current, currentCheck } from './current.ts';
 import { runCheck } from './journal.ts';
 
 /**
- * All that is needed to end a deploy either way, on disk before anything of the live app is touched, so that a
- * program that was killed can be followed by one that finishes its work. Holds the app's environment: mode 0600.
+ * Everything that is needed to finish a deploy or to take it back. It is on disk before the live app is touched, so that
+ * another program can finish the work of a killed one. It holds the app's environment: mode 0600.
  */
 export interface Transaction {
   deployId: string;
@@ -23,26 +23,26 @@ export interface Transaction {
   /** The commit that was live; null where none was. */
   previousSha: string | null;
   swap: Swap;
-  /** File in the state directory that says what the build made. */
+  /** Name of the file in the state directory that lists what the build made. */
   record: string;
-  /** The version that was verified last, which a rollback goes back to; null where none was by a deploy of ours. */
+  /** The version that was verified last, which a rollback goes back to. Null if no deploy verified one. */
   current: Current | null;
   fingerprint: string;
-  /** PM2 as it was. */
+  /** What PM2 ran before. */
   before: Before;
   save: boolean;
   healthTimeout: number;
   stableFor: number;
-  /** What the new version must answer; absolute, or null. */
+  /** The absolute URL that the new version must answer, or null. */
   healthUrl: string | null;
-  /** What PM2 is given. */
+  /** The apps that PM2 gets. */
   config: DeployApp[];
-  /** Apps that run and are not in it: removed once it is verified. */
+  /** Apps that run but are not in `config`. They are removed once the version is verified. */
   leftOut: string[];
   pm2Env: string | null;
   /** When the swap ended; null until it has. */
   swapped: Moment | null;
-  /** The old version's files are back: what is done to them later is somebody else's work. */
+  /** Whether the old version's files are back. Later changes to them are somebody else's. */
   restored: boolean;
 }
 
@@ -54,7 +54,7 @@ export interface InPlaceSwap {
   layout: 'in-place';
   /** What HEAD said. */
   head: Head;
-  /** Where the finished build and what it replaces lie. */
+  /** Where the finished build is, and where the files go that it replaces. */
   staging: string;
   kept: string;
   ops: SwapOp[];
@@ -62,15 +62,15 @@ export interface InPlaceSwap {
 
 /** What PM2 ran before the deploy. */
 export interface Before {
-  /** What restores it. An app that is not in here did not exist. */
+  /** What restores each app. An app that is missing here did not exist. */
   apps: DeployApp[];
-  /** Instances by name, and how many of them were online. */
+  /** By app name: how many instances there were, and how many were online. */
   counts: Record<string, { total: number; online: number }>;
   /** Ports on which the old version accepted connections. */
   ports: number[];
   /** Children of PM2's daemon that it did not list. */
   orphans: number[];
-  /** What the old version answered with 2xx, absolute; null where it did not, or nothing was asked. */
+  /** The absolute URL that the old version answered with 2xx. Null if it did not, or nothing was asked. */
   healthUrl: string | null;
 }
 
@@ -85,7 +85,7 @@ export function loadTransaction(state: string): Transaction | null {
   return readVersioned(file(state), FORMAT);
 }
 
-/** When it was last put on disk, in milliseconds since 1970. */
+/** When it was last written, in milliseconds since 1970. */
 export function transactionSavedAt(state: string): number {
   return statSync(file(state)).mtimeMs;
 }

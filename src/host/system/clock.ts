@@ -5,7 +5,7 @@ export type Spent = HostResult['spent'];
 
 export interface Clock {
   readonly spent: Spent;
-  /** Books the time that `work` takes. Of works that overlap in one account, each moment counts once. */
+  /** Books the time that `work` takes. Works that overlap in one account count once. */
   book<T>(account: keyof Spent, work: () => Promise<T>): Promise<T>;
 }
 

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Replaces a file so that a power cut, or a full disk, leaves the old text or the new one, never a part. Mode 0600. */
+/** Replaces a file. A power cut or a full disk leaves the old text or the new one, never a part. Mode 0600. */
 export function writeDurably(file: string, text: string): void {
   const aside = `${file}.new`;
   rmSync(aside, { force: true });
@@ -31,7 +31,7 @@ export function writeDurably(file: string, text: string): void {
   syncDirectory(dirname(file));
 }
 
-/** Adds text to a file, all of it or none, and returns once it is on disk. Mode 0600. */
+/** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
 export function appendDurably(file: string, text: string): void {
   const descriptor = openSync(file, 'a', 0o600);
   try {
@@ -48,7 +48,7 @@ export function appendDurably(file: string, text: string): void {
   }
 }
 
-/** The kernel may take a part only, of a large text or where the disk is nearly full; the next write says why. */
+/** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
 function writeWhole(descriptor: number, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
@@ -63,7 +63,7 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/** The file's text, or null where there is none. */
+/** The file's text, or null if there is no file. */
 export function readIfThere(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');

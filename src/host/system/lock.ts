@@ -9,7 +9,7 @@ export interface Lock {
   release(): void;
 }
 
-/** The locks that this program holds. Git and PM2 children are given them: a lock lives as long as any of its holders. */
+/** The locks that this program holds. Git and PM2 children get them: a lock is held as long as any holder lives. */
 export type HeldLocks = Set<Lock>;
 
 export function descriptorsOf(held: HeldLocks): number[] {
@@ -24,10 +24,10 @@ interface Holder {
 const RETRY_EVERY = 500;
 
 /**
- * Takes the kernel's lock on the directory itself, where every user and every link to it meets, and waits for it
- * up to `timeLimit` milliseconds. The kernel releases it when its last holder ends, however it ends.
- * `note` is where the holder says who it is; it is information only, and never decides. The lock is in `held` until
- * it is released.
+ * Takes the kernel's lock on the directory itself, which is the same for every user and every link to it. Waits up to
+ * `timeLimit` milliseconds. The kernel releases the lock when its last holder ends, however it ends.
+ * The holder writes its name into `note`. That is information only, and decides nothing. The lock is in `held` until it is
+ * released.
  */
 export async function takeLock(
   held: HeldLocks,
@@ -44,10 +44,10 @@ export async function takeLock(
       const holder = describeHolder(note);
       if (performance.now() >= deadline) {
         throw new DeployFailure(
-          `Another deploy holds the lock of ${directory}: ${holder}. It was waited for ${Math.round(wait.timeLimit / 1000)} s (lock-timeout).`,
+          `Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${directory}: ${holder}.`,
           {
             remedy:
-              'Let it end, or cancel it, and run this job again. A lock is never broken: it ends with its holder.',
+              'Let that deploy end, or cancel it. Then run this job again. A lock ends with its holder; nothing breaks it.',
           },
         );
       }
@@ -62,7 +62,7 @@ export async function takeLock(
   try {
     writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() } satisfies Holder));
   } catch {
-    // On a full disk nobody is told who holds it; held it is all the same.
+    // On a full disk nobody can read who holds the lock. It is held all the same.
   }
   const lock: Lock = {
     descriptor,
@@ -76,24 +76,24 @@ export async function takeLock(
   return lock;
 }
 
-/** Who holds the lock of a directory at this moment, or null where nobody does. Writes nothing. */
+/** Who holds the lock of a directory now; null if nobody does. Writes nothing. */
 export function holderOf(directory: string, note: string): string | null {
   if (!existsSync(directory)) return null;
   const descriptor = openSync(directory, 'r');
   try {
-    // Had for an instant where it is free: whoever asks just then asks again.
+    // If it is free, we hold it for an instant. Whoever asks just then asks again.
     return tryLock(descriptor) ? null : describeHolder(note);
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** Node has no flock(2): util-linux's and busybox's `flock` lock the open file that we hand them, which stays ours. */
+/** Node has no flock(2). The `flock` of util-linux or busybox locks the open file that we pass, and the file stays ours. */
 function tryLock(descriptor: number): boolean {
   const result = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', descriptor] });
   if (result.error) {
     throw new DeployFailure("The command 'flock' is not on this host.", {
-      remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine), which bring it.',
+      remedy: 'Install util-linux (Debian, Ubuntu, RHEL) or busybox (Alpine).',
       cause: result.error,
     });
   }
@@ -108,7 +108,7 @@ function describeHolder(note: string): string {
     const { run, since } = JSON.parse(readIfThere(note) ?? '') as Holder;
     return `${run.actor}, ${run.url}, since ${since}`;
   } catch {
-    return "another user's process, or one that left no name ('lslocks' on the server shows it)";
+    return "another user's process, or one that left no name (run 'lslocks' on the server)";
   }
 }
 

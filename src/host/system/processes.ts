@@ -3,21 +3,21 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { type Check, fields, number, text } from './checked.ts';
 
 /**
- * When a process started, in clock ticks since boot (100 a second on Linux), or null where there is none.
- * Together with the pid it names a process for good: a reused pid has another start.
+ * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
+ * Pid and start together name a process for good: a reused pid has another start.
  */
 export function startTicks(pid: number): number | null {
   const start = Number(statOf(pid)?.[19]);
   return Number.isInteger(start) ? start : null;
 }
 
-/** Whether the process runs. One that has ended but was not yet waited for does not. */
+/** Whether the process runs. A zombie does not. */
 export function isAlive(pid: number): boolean {
   const state = statOf(pid)?.[0];
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
-/** The pids that the process has as children now, without theirs. */
+/** The pids of the process's direct children. */
 export function childrenOf(pid: number): number[] {
   try {
     const children: number[] = [];
@@ -32,7 +32,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** The children, theirs, and so on: what an app started through npm really runs as. */
+/** The children, their children, and so on. An app that npm starts runs as one of them. */
 export function descendantsOf(pid: number): number[] {
   const found: number[] = [];
   const ahead = childrenOf(pid);
@@ -44,15 +44,15 @@ export function descendantsOf(pid: number): number[] {
 }
 
 /**
- * The clock of `startTicks` now: what a process started at this moment gets. Of a process with a smaller value it is
- * sure that it started earlier; one with an equal value started within the same hundredth of a second.
- * Read off a child of our own, since /proc/uptime counts from another moment in some containers.
+ * The value of `startTicks` for a process that starts now. A process with a smaller value started earlier for sure. One
+ * with an equal value started within the same hundredth of a second.
+ * It is read from a child of ours, because /proc/uptime counts from another moment in some containers.
  */
 export function ticksNow(): number {
   const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
   child.on('error', () => {});
   const { pid } = child;
-  // It has not been waited for before this function returns, so its entry is there, however short it lives.
+  // Node does not reap it before this function returns, so its entry exists however short it lives.
   const ticks = pid === undefined ? null : startTicks(pid);
   child.kill('SIGKILL');
   child.unref();
@@ -60,7 +60,7 @@ export function ticksNow(): number {
   return ticks;
 }
 
-/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty where it cannot be known. */
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty if it is not known. */
 export function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
@@ -69,7 +69,7 @@ export function bootId(): string {
   }
 }
 
-/** A point of time that no change of the clock moves, as long as the machine is not booted again. */
+/** A point in time that no change of the clock moves. It is valid until the next boot. */
 export interface Moment {
   boot: string;
   ticks: number;
@@ -81,12 +81,12 @@ export function momentNow(): Moment {
   return { boot: bootId(), ticks: ticksNow() };
 }
 
-/** The moment's ticks, or null where the machine was booted since: then every process began later. */
+/** The moment's ticks. Null if the machine was booted since: then every process started later. */
 export function ticksOf(moment: Moment): number | null {
   return moment.boot === bootId() ? moment.ticks : null;
 }
 
-/** All pids that we may see. */
+/** All pids that this user can see. */
 export function allPids(): number[] {
   try {
     return readdirSync('/proc')
