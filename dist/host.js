@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 3;
+const PROTOCOL_VERSION = 4;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -80,6 +80,10 @@ function looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
 const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
+/** The commands of a deploy that the user may give, in the order in which they run. */
+const STEPS = ['install', 'build'];
+/** What the time of a deploy is spent on. */
+const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -1863,166 +1867,6 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
     return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
 }
 
-;// CONCATENATED MODULE: ./host/build/package-managers.js
-const PACKAGE_MANAGERS = [
-    {
-        name: 'npm',
-        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
-        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
-    },
-    {
-        name: 'pnpm',
-        lockfiles: ['pnpm-lock.yaml'],
-        install: () => ['install', '--frozen-lockfile', '--prod=false'],
-    },
-    {
-        name: 'yarn',
-        lockfiles: ['yarn.lock'],
-        install: ({ berry }) => berry
-            ? ['install', '--immutable']
-            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
-    },
-    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
-];
-/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
-function choosePackageManager({ files, field, }) {
-    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
-    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
-    if (manager === undefined)
-        return null;
-    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
-    return { name: manager.name, install: manager.install({ berry }) };
-}
-
-;// CONCATENATED MODULE: ./host/build/build.js
-
-
-
-
-
-async function install(step, options) {
-    return carryOut('install', step.kind === 'default' ? defaultInstall(options) : custom('install', step, options), options);
-}
-async function build(step, options) {
-    return carryOut('build', step.kind === 'default' ? defaultBuild(options) : custom('build', step, options), options);
-}
-/** Resolves with a sentence for the log. */
-async function carryOut(name, step, options) {
-    if (step === null)
-        return `Nothing to ${name}.`;
-    const result = await run(step.file, step.args, {
-        cwd: step.cwd,
-        env: options.env,
-        timeLimit: options.timeLimit,
-        cancel: options.cancel,
-        onLine: options.onLine,
-        reap: true,
-    });
-    if (result.stopped === 'cancelled')
-        throw options.cancel.reason;
-    if (result.code !== 0)
-        throw stepFailure(name, step.shown, result, options);
-    return `${step.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`;
-}
-function stepFailure(name, shown, result, options) {
-    const how = result.stopped === 'time limit'
-        ? `did not end within ${Math.round(options.timeLimit / 1000)} s (command-timeout) and was stopped`
-        : result.code === null
-            ? `was ended by ${result.signal}`
-            : `ended with exit code ${result.code}`;
-    const memory = result.signal === 'SIGKILL' && result.stopped === null;
-    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
-        output: result.tail,
-        ...(memory
-            ? {
-                remedy: "Often the kernel ends a build that way when memory runs out: see 'dmesg | tail' on the server.",
-            }
-            : {}),
-    });
-}
-/** A user's command is a script of its own: its first failing line ends it. */
-function custom(name, step, { scratch, workDir, env }) {
-    if (step.kind !== 'command')
-        return null;
-    const script = (0,external_node_path_namespaceObject.join)(scratch, `${name}-command.sh`);
-    (0,external_node_fs_namespaceObject.rmSync)(script, { force: true });
-    (0,external_node_fs_namespaceObject.writeFileSync)(script, `${step.command}\n`, { mode: 0o600 });
-    return {
-        file: onPath('bash', env) ? 'bash' : 'sh',
-        args: ['-e', script],
-        cwd: workDir,
-        shown: firstLine(step.command),
-    };
-}
-function defaultInstall({ staging, workDir, env }) {
-    const chosen = packageManagerOf(staging, workDir);
-    if (chosen !== null)
-        return managed(chosen.name, chosen.install, chosen.directory, env);
-    const manifest = packageJson(workDir);
-    if (manifest === null ||
-        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
-        return null;
-    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
-        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
-    });
-}
-function defaultBuild({ staging, workDir, env }) {
-    if (packageJson(workDir)?.scripts?.build === undefined)
-        return null;
-    return managed(packageManagerOf(staging, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
-}
-/** In a monorepo the lockfile lies above the app. */
-function packageManagerOf(staging, workDir) {
-    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
-        const field = packageJson(directory)?.packageManager ?? null;
-        const chosen = choosePackageManager({ files: filesOf(directory), field });
-        if (chosen !== null)
-            return { ...chosen, directory };
-        if ((0,external_node_path_namespaceObject.relative)(staging, directory) === '')
-            return null;
-    }
-}
-/** Corepack stands in for a package manager that is not installed by itself. */
-function managed(name, args, cwd, env) {
-    const shown = [name, ...args].join(' ');
-    if (onPath(name, env))
-        return { file: name, args, cwd, shown };
-    if (name !== 'bun' && onPath('corepack', env))
-        return { file: 'corepack', args: [name, ...args], cwd, shown };
-    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
-        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
-    });
-}
-function onPath(name, env) {
-    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
-        try {
-            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
-            return directory !== '';
-        }
-        catch {
-            return false;
-        }
-    });
-}
-function filesOf(directory) {
-    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
-}
-function packageJson(directory) {
-    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
-    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
-        return null;
-    try {
-        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
-    }
-    catch (error) {
-        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
-    }
-}
-function firstLine(command) {
-    const [first = '', ...rest] = command.trim().split('\n');
-    return rest.length > 0 ? `${first} …` : first;
-}
-
 ;// CONCATENATED MODULE: ./host/build/env-files.js
 
 
@@ -2583,6 +2427,179 @@ function endLeftBuild(beside) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/build/package-managers.js
+const PACKAGE_MANAGERS = [
+    {
+        name: 'npm',
+        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
+        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
+    },
+    {
+        name: 'pnpm',
+        lockfiles: ['pnpm-lock.yaml'],
+        install: () => ['install', '--frozen-lockfile', '--prod=false'],
+    },
+    {
+        name: 'yarn',
+        lockfiles: ['yarn.lock'],
+        install: ({ berry }) => berry
+            ? ['install', '--immutable']
+            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
+    },
+    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
+];
+/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
+function choosePackageManager({ files, field, }) {
+    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
+    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
+    if (manager === undefined)
+        return null;
+    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
+    return { name: manager.name, install: manager.install({ berry }) };
+}
+
+;// CONCATENATED MODULE: ./host/build/default-commands.js
+
+
+
+
+/** The locked install of the package manager whose lockfile is there; null where there is nothing to install. */
+function defaultInstall({ top, workDir }, env) {
+    const chosen = packageManagerOf(top, workDir);
+    if (chosen !== null)
+        return managed(chosen.name, chosen.install, chosen.directory, env);
+    const manifest = packageJson(workDir);
+    if (manifest === null ||
+        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
+        return null;
+    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
+        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
+    });
+}
+/** The `build` script of package.json; null where there is none. */
+function defaultBuild({ top, workDir }, env) {
+    if (packageJson(workDir)?.scripts?.build === undefined)
+        return null;
+    return managed(packageManagerOf(top, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
+}
+/** In a monorepo the lockfile lies above the app. */
+function packageManagerOf(top, workDir) {
+    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        const field = packageJson(directory)?.packageManager ?? null;
+        const chosen = choosePackageManager({ files: filesOf(directory), field });
+        if (chosen !== null)
+            return { ...chosen, directory };
+        if ((0,external_node_path_namespaceObject.relative)(top, directory) === '')
+            return null;
+    }
+}
+/** Corepack stands in for a package manager that is not installed by itself. */
+function managed(name, args, cwd, env) {
+    const shown = [name, ...args].join(' ');
+    if (onPath(name, env))
+        return { file: name, args, cwd, shown };
+    if (name !== 'bun' && onPath('corepack', env))
+        return { file: 'corepack', args: [name, ...args], cwd, shown };
+    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
+        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
+    });
+}
+function onPath(name, env) {
+    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
+        try {
+            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
+            return directory !== '';
+        }
+        catch {
+            return false;
+        }
+    });
+}
+function filesOf(directory) {
+    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
+}
+function packageJson(directory) {
+    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return null;
+    try {
+        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    catch (error) {
+        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/steps.js
+
+
+
+
+
+
+/** What a step runs where the user gave no command. */
+const DEFAULTS = { install: defaultInstall, build: defaultBuild };
+/**
+ * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` where it
+ * fails or takes longer than `command-timeout`, and the reason of a cancel.
+ */
+async function runStep(context, name, checkout) {
+    const { plan, clock, log, env, runner } = context;
+    const step = plan.steps[name];
+    const command = step.kind === 'default'
+        ? DEFAULTS[name](checkout, env)
+        : step.kind === 'command'
+            ? script(context, name, step.command, checkout)
+            : null;
+    if (command === null) {
+        inform(log, `Nothing to ${name}.`);
+        return;
+    }
+    const result = await clock.book(name, () => run(command.file, command.args, {
+        cwd: command.cwd,
+        env,
+        timeLimit: plan.commandTimeout,
+        cancel: runner.cancelled,
+        onLine: (text) => log({ type: 'output', from: name, text }),
+        reap: true,
+    }));
+    if (result.stopped === 'cancelled')
+        throw runner.cancelled.reason;
+    if (result.code !== 0)
+        throw stepFailure(name, command.shown, result, plan.commandTimeout);
+    inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
+}
+/** A user's command is a script of its own: its first failing line ends it. It is in a file, and in no argument list. */
+function script({ env, runDir }, name, command, { workDir }) {
+    const file = (0,external_node_path_namespaceObject.join)(runDir, `${name}-command.sh`);
+    (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+    (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command}\n`, { mode: 0o600 });
+    return {
+        file: onPath('bash', env) ? 'bash' : 'sh',
+        args: ['-e', file],
+        cwd: workDir,
+        shown: firstLine(command),
+    };
+}
+function stepFailure(name, shown, result, timeLimit) {
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(timeLimit / 1000)} s (command-timeout) and was stopped`
+        : result.code === null
+            ? `was ended by ${result.signal}`
+            : `ended with exit code ${result.code}`;
+    const killed = result.signal === 'SIGKILL' && result.stopped === null;
+    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
+        output: result.tail,
+        remedy: killed
+            ? "The kernel often ends a build like this when memory runs out: see 'dmesg | tail' on the server."
+            : null,
+    });
+}
+function firstLine(command) {
+    const [first = '', ...rest] = command.trim().split('\n');
+    return rest.length > 0 ? `${first} …` : first;
+}
+
 ;// CONCATENATED MODULE: ./host/build/stage.js
 
 
@@ -2602,7 +2619,7 @@ function endLeftBuild(beside) {
 
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 async function stage(context, sha) {
-    const { plan, places, clock, runner, env } = context;
+    const { plan, places } = context;
     discardLeftovers(context);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
@@ -2615,21 +2632,9 @@ async function stage(context, sha) {
     }
     for (const directory of [workshop, workDir])
         hideEnvValues(context, directory);
-    const options = {
-        staging: workshop,
-        workDir,
-        env,
-        timeLimit: plan.commandTimeout,
-        cancel: runner.cancelled,
-        scratch: context.runDir,
-    };
-    for (const [name, step, work] of [
-        ['install', plan.install, install],
-        ['build', plan.build, build],
-    ]) {
-        const onLine = (text) => context.log({ type: 'output', from: name, text });
-        inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
-    }
+    const checkout = { top: workshop, workDir };
+    await runStep(context, 'install', checkout);
+    await runStep(context, 'build', checkout);
     // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
@@ -5257,11 +5262,11 @@ const ASIDES = 10_000;
  * for good; then `swapBackward` restores.
  */
 function swapForward(places, ops, onStep = () => { }) {
-    return swap_carryOut(places, ops, onStep, forward);
+    return carryOut(places, ops, onStep, forward);
 }
 /** The same list backwards, live → staging and then kept → live, by the same rules. What never went is left. */
 function swapBackward(places, ops, onStep = () => { }) {
-    return swap_carryOut(places, [...ops].reverse(), onStep, backward);
+    return carryOut(places, [...ops].reverse(), onStep, backward);
 }
 /** Whether every path of the list has gone to where the new version wants it, and none came back. */
 function isForward({ staging, kept }, ops) {
@@ -5296,7 +5301,7 @@ function checkSwap(places, ops) {
             refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
     }
 }
-function swap_carryOut({ live, staging, kept }, ops, onStep, direction) {
+function carryOut({ live, staging, kept }, ops, onStep, direction) {
     const work = { kept, reappeared: new Set(), onStep };
     for (const op of ops) {
         const { path } = op;
@@ -6244,12 +6249,11 @@ function take({ plan, clock, runner, log, locks }, directory, note) {
 
 /** Changes when anything but the commit changes what a deploy does. */
 function fingerprintOf({ plan, places, pm2 }) {
-    const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
+    const { workingDirectory, steps, apps, ecosystem, script, pm2Env } = plan;
     const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
     const all = [
         workingDirectory,
-        install,
-        build,
+        steps,
         apps,
         ecosystem,
         script,
@@ -8162,8 +8166,9 @@ function clean(key, value, redactor) {
 }
 
 ;// CONCATENATED MODULE: ./host/system/clock.js
+
 function createClock(now = () => performance.now()) {
-    const spent = { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 };
+    const spent = Object.fromEntries(ACCOUNTS.map((account) => [account, 0]));
     const active = new Map();
     return {
         spent,

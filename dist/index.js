@@ -59106,7 +59106,7 @@ function checkedUrl(text) {
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 3;
+const PROTOCOL_VERSION = 4;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -59130,6 +59130,10 @@ function looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
 const OUTCOMES = (/* unused pure expression or super */ null && (['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed']));
+/** The commands of a deploy that the user may give, in the order in which they run. */
+const STEPS = ['install', 'build'];
+/** What the time of a deploy is spent on. */
+const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -59167,7 +59171,7 @@ function readInputs(env, workflow, mask) {
     });
     const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
-    const { connection, session, plan } = readAll(env, {
+    const { connection, session, steps, plan } = readAll(env, {
         connection: {
             host: input('host', parseHost),
             // A user before the host's "@" stands for it; one that is given is checked all the same.
@@ -59188,6 +59192,10 @@ function readInputs(env, workflow, mask) {
         session: {
             shellInit: input('shell-init', (given) => parseShellText(given) || null),
         },
+        steps: {
+            install: input('install-command', parseStep),
+            build: input('build-command', parseStep),
+        },
         // By the names that they have in the plan.
         plan: {
             mode: input('mode', (given) => oneOf(given, MODES)),
@@ -59197,8 +59205,6 @@ function readInputs(env, workflow, mask) {
             // What is empty was emptied: the default is the runner's to fill in.
             gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
             workingDirectory: input('working-directory', parseWorkingDirectory),
-            install: input('install-command', parseStep),
-            build: input('build-command', parseStep),
             commandTimeout: duration('command-timeout', '1s', '6h'),
             apps: input('app', (given) => splitList(given).map(parseAppName)),
             ecosystem: input('ecosystem', parseEcosystem),
@@ -59217,7 +59223,7 @@ function readInputs(env, workflow, mask) {
     return {
         destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         ...session,
-        plan,
+        plan: { ...plan, steps },
     };
 }
 /** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
@@ -59758,20 +59764,20 @@ function table(result, facts) {
     const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
     return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
 }
+/** Where the account's own name would not do. */
+const ACCOUNT_WORDS = {
+    lock: 'waiting for the lock',
+    pm2: 'PM2',
+    verify: 'verifying',
+};
 function timeSpent({ spent, durationMs }) {
-    const { lock, git, install, build, canary, pm2, verify } = spent;
-    const own = Math.max(0, durationMs - (lock + git + install + build + canary + pm2 + verify));
-    const entries = {
-        'waiting for the lock': lock,
-        git,
-        install,
-        build,
-        canary,
-        PM2: pm2,
-        verifying: verify,
-        'the rest': own,
-    };
-    return Object.entries(entries)
+    const entries = ACCOUNTS.map((account) => [
+        ACCOUNT_WORDS[account] ?? account,
+        spent[account],
+    ]);
+    const accounted = entries.reduce((sum, [, ms]) => sum + ms, 0);
+    entries.push(['the rest', durationMs - accounted]);
+    return entries
         .filter(([, ms]) => ms >= 1)
         .map(([name, ms]) => `${name} ${formatDuration(ms)}`)
         .join(', ');

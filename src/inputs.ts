@@ -60,7 +60,7 @@ export function readInputs(
 
   const agent = env.SSH_AUTH_SOCK ?? '';
 
-  const { connection, session, plan } = readAll(env, {
+  const { connection, session, steps, plan } = readAll(env, {
     connection: {
       host: input('host', parseHost),
       // A user before the host's "@" stands for it; one that is given is checked all the same.
@@ -89,6 +89,10 @@ export function readInputs(
     session: {
       shellInit: input('shell-init', (given) => parseShellText(given) || null),
     },
+    steps: {
+      install: input('install-command', parseStep),
+      build: input('build-command', parseStep),
+    },
     // By the names that they have in the plan.
     plan: {
       mode: input('mode', (given) => oneOf(given, MODES)),
@@ -98,8 +102,6 @@ export function readInputs(
       // What is empty was emptied: the default is the runner's to fill in.
       gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
       workingDirectory: input('working-directory', parseWorkingDirectory),
-      install: input('install-command', parseStep),
-      build: input('build-command', parseStep),
       commandTimeout: duration('command-timeout', '1s', '6h'),
       apps: input('app', (given) => splitList(given).map(parseAppName)),
       ecosystem: input('ecosystem', parseEcosystem),
@@ -121,7 +123,7 @@ export function readInputs(
   return {
     destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     ...session,
-    plan,
+    plan: { ...plan, steps },
   };
 }
 

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -40,8 +40,13 @@ export const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-faile
 
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** A build step: chosen by the lockfile, left out, or a shell command that the user wrote. */
-export type BuildStep = { kind: 'default' } | { kind: 'none' } | { kind: 'command'; command: string };
+/** The commands of a deploy that the user may give, in the order in which they run. */
+export const STEPS = ['install', 'build'] as const;
+
+export type StepName = (typeof STEPS)[number];
+
+/** Our own choice for that step, nothing, or a shell command that the user wrote. */
+export type Step = { kind: 'default' } | { kind: 'none' } | { kind: 'command'; command: string };
 
 /** What one host is to do. Carries a secret (`gitToken`): it travels on stdin and is never written to a file. */
 export interface Plan {
@@ -69,8 +74,7 @@ export interface Plan {
   ref: string | null;
   /** Whether to deploy over what a newer run of this repository has deployed. */
   force: boolean;
-  install: BuildStep;
-  build: BuildStep;
+  steps: Readonly<Record<StepName, Step>>;
   /** App names in the ecosystem file; empty means all of them. With `script`, the one name that it has in PM2. */
   apps: string[];
   /** The ecosystem file relative to the working directory; null means to look for it. */
@@ -108,6 +112,11 @@ export interface Failure {
   appLog: string[];
 }
 
+/** What the time of a deploy is spent on. */
+export const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'] as const;
+
+export type Account = (typeof ACCOUNTS)[number];
+
 /** How a host ended. `sha` is what runs there now, or null where nothing of ours does. */
 export interface HostResult {
   mode: Mode;
@@ -118,15 +127,7 @@ export interface HostResult {
   instances: number;
   durationMs: number;
   /** Milliseconds by what they were spent on; what no entry claims is the host program's own overhead. */
-  spent: {
-    lock: number;
-    git: number;
-    install: number;
-    build: number;
-    canary: number;
-    pm2: number;
-    verify: number;
-  };
+  spent: Readonly<Record<Account, number>>;
   /** Versions in use, for the report: `node` runs the deploy and the app's commands. */
   versions: { node: string; pm2: string };
   /**
@@ -170,7 +171,7 @@ export type Event =
   | { type: 'state'; state: State; atMs: number }
   | { type: 'notice'; level: 'info' | 'warning'; text: string }
   /** One line that a command printed. */
-  | { type: 'output'; from: 'install' | 'build' | 'pm2'; text: string }
+  | { type: 'output'; from: StepName | 'pm2'; text: string }
   /** Always the last event. */
   | { type: 'end'; result: HostResult };
 

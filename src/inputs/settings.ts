@@ -1,4 +1,4 @@
-import type { BuildStep } from '../protocol.ts';
+import type { Step } from '../protocol.ts';
 import { parseRelativePath } from './app-path.ts';
 import { BadValue, hasUnprintable } from './bad-value.ts';
 import { parseDuration } from './duration.ts';
@@ -32,7 +32,7 @@ export function parseShellText(text: string): string {
 }
 
 /** Reads `install-command` and `build-command`. */
-export function parseStep(text: string): BuildStep {
+export function parseStep(text: string): Step {
   if (text === '') return { kind: 'default' };
   if (text === 'none') return { kind: 'none' };
   return { kind: 'command', command: parseShellText(text) };

@@ -1,4 +1,4 @@
-import { type HostResult, looksOnly } from '../protocol.ts';
+import { ACCOUNTS, type Account, type HostResult, looksOnly } from '../protocol.ts';
 import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
 import { standingHtml } from './standing.ts';
 import { commitLink, formatDuration, outcomeSentence, remedySentence, requestsSentence } from './words.ts';
@@ -63,20 +63,21 @@ function table(result: HostResult, facts: SummaryFacts): string {
   return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
 }
 
+/** Where the account's own name would not do. */
+const ACCOUNT_WORDS: Partial<Record<Account, string>> = {
+  lock: 'waiting for the lock',
+  pm2: 'PM2',
+  verify: 'verifying',
+};
+
 function timeSpent({ spent, durationMs }: HostResult): string {
-  const { lock, git, install, build, canary, pm2, verify } = spent;
-  const own = Math.max(0, durationMs - (lock + git + install + build + canary + pm2 + verify));
-  const entries = {
-    'waiting for the lock': lock,
-    git,
-    install,
-    build,
-    canary,
-    PM2: pm2,
-    verifying: verify,
-    'the rest': own,
-  };
-  return Object.entries(entries)
+  const entries: [string, number][] = ACCOUNTS.map((account) => [
+    ACCOUNT_WORDS[account] ?? account,
+    spent[account],
+  ]);
+  const accounted = entries.reduce((sum, [, ms]) => sum + ms, 0);
+  entries.push(['the rest', durationMs - accounted]);
+  return entries
     .filter(([, ms]) => ms >= 1)
     .map(([name, ms]) => `${name} ${formatDuration(ms)}`)
     .join(', ');

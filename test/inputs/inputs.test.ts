@@ -81,8 +81,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     repository: { url: 'https://github.com/acme/shop.git', given: false },
     gitToken: null,
     workingDirectory: '',
-    install: { kind: 'default' },
-    build: { kind: 'default' },
+    steps: { install: { kind: 'default' }, build: { kind: 'default' } },
     apps: [],
     ecosystem: null,
     script: null,
@@ -422,7 +421,8 @@ describe('durations', () => {
 
 describe('settings', () => {
   test('build steps', () => {
-    expect(read({ 'install-command': 'none', 'build-command': 'npm run a\nnpm run b' })).toMatchObject({
+    const given = { 'install-command': 'none', 'build-command': 'npm run a\nnpm run b' };
+    expect(read(given).steps).toEqual({
       install: { kind: 'none' },
       build: { kind: 'command', command: 'npm run a\nnpm run b' },
     });

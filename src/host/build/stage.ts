@@ -10,10 +10,10 @@ import { DeployFailure } from '../system/failure.ts';
 import { exists, isWithin, makePrivate } from '../system/paths.ts';
 import { adviseOn } from './advice.ts';
 import { readApps } from './apps.ts';
-import { build, install } from './build.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { envFilesIn, hideEnvFiles, showEnvFiles } from './env-files.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
+import { runStep } from './steps.ts';
 
 /** A version that was built aside and could be swapped in. */
 export interface Staged {
@@ -29,7 +29,7 @@ export interface Staged {
 
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 export async function stage(context: Context, sha: string): Promise<Staged> {
-  const { plan, places, clock, runner, env } = context;
+  const { plan, places } = context;
   discardLeftovers(context);
   makePrivate(places.beside, join(places.beside, plan.deployId));
   const workshop = join(places.beside, 'staging');
@@ -41,21 +41,9 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
     throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
   }
   for (const directory of [workshop, workDir]) hideEnvValues(context, directory);
-  const options = {
-    staging: workshop,
-    workDir,
-    env,
-    timeLimit: plan.commandTimeout,
-    cancel: runner.cancelled,
-    scratch: context.runDir,
-  };
-  for (const [name, step, work] of [
-    ['install', plan.install, install],
-    ['build', plan.build, build],
-  ] as const) {
-    const onLine = (text: string): void => context.log({ type: 'output', from: name, text });
-    inform(context.log, await clock.book(name, () => work(step, { ...options, onLine })));
-  }
+  const checkout = { top: workshop, workDir };
+  await runStep(context, 'install', checkout);
+  await runStep(context, 'build', checkout);
 
   // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
   const staging = join(places.beside, plan.deployId, 'version');

@@ -6,14 +6,13 @@ import { readIfThere } from '../system/durable.ts';
 
 /** Changes when anything but the commit changes what a deploy does. */
 export function fingerprintOf({ plan, places, pm2 }: Context): string {
-  const { workingDirectory, install, build, apps, ecosystem, script, pm2Env } = plan;
+  const { workingDirectory, steps, apps, ecosystem, script, pm2Env } = plan;
   const envFiles = [places.live, places.workDir].flatMap((directory) =>
     envFilesIn(directory).map((name) => [directory, name, readIfThere(join(directory, name))]),
   );
   const all = [
     workingDirectory,
-    install,
-    build,
+    steps,
     apps,
     ecosystem,
     script,

@@ -1,17 +1,17 @@
-import type { HostResult } from '../../protocol.ts';
+import { ACCOUNTS, type Account } from '../../protocol.ts';
 
 /** Milliseconds so far, by what they were spent on. */
-export type Spent = HostResult['spent'];
+export type Spent = Record<Account, number>;
 
 export interface Clock {
   readonly spent: Spent;
   /** Books the time that `work` takes. Works that overlap in one account count once. */
-  book<T>(account: keyof Spent, work: () => Promise<T>): Promise<T>;
+  book<T>(account: Account, work: () => Promise<T>): Promise<T>;
 }
 
 export function createClock(now: () => number = () => performance.now()): Clock {
-  const spent: Spent = { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 };
-  const active = new Map<keyof Spent, { count: number; since: number }>();
+  const spent = Object.fromEntries(ACCOUNTS.map((account) => [account, 0])) as Spent;
+  const active = new Map<Account, { count: number; since: number }>();
   return {
     spent,
     async book(account, work) {

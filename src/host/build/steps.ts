@@ -1,0 +1,78 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StepName } from '../../protocol.ts';
+import { type Context, inform } from '../context.ts';
+import { type CommandResult, run } from '../system/command.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { type Checkout, type Command, defaultBuild, defaultInstall, onPath } from './default-commands.ts';
+
+type Default = (checkout: Checkout, env: NodeJS.ProcessEnv) => Command | null;
+
+/** What a step runs where the user gave no command. */
+const DEFAULTS: Readonly<Record<StepName, Default>> = { install: defaultInstall, build: defaultBuild };
+
+/**
+ * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` where it
+ * fails or takes longer than `command-timeout`, and the reason of a cancel.
+ */
+export async function runStep(context: Context, name: StepName, checkout: Checkout): Promise<void> {
+  const { plan, clock, log, env, runner } = context;
+  const step = plan.steps[name];
+  const command =
+    step.kind === 'default'
+      ? DEFAULTS[name](checkout, env)
+      : step.kind === 'command'
+        ? script(context, name, step.command, checkout)
+        : null;
+  if (command === null) {
+    inform(log, `Nothing to ${name}.`);
+    return;
+  }
+  const result = await clock.book(name, () =>
+    run(command.file, command.args, {
+      cwd: command.cwd,
+      env,
+      timeLimit: plan.commandTimeout,
+      cancel: runner.cancelled,
+      onLine: (text) => log({ type: 'output', from: name, text }),
+      reap: true,
+    }),
+  );
+  if (result.stopped === 'cancelled') throw runner.cancelled.reason;
+  if (result.code !== 0) throw stepFailure(name, command.shown, result, plan.commandTimeout);
+  inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
+}
+
+/** A user's command is a script of its own: its first failing line ends it. It is in a file, and in no argument list. */
+function script({ env, runDir }: Context, name: StepName, command: string, { workDir }: Checkout): Command {
+  const file = join(runDir, `${name}-command.sh`);
+  rmSync(file, { force: true });
+  writeFileSync(file, `${command}\n`, { mode: 0o600 });
+  return {
+    file: onPath('bash', env) ? 'bash' : 'sh',
+    args: ['-e', file],
+    cwd: workDir,
+    shown: firstLine(command),
+  };
+}
+
+function stepFailure(name: StepName, shown: string, result: CommandResult, timeLimit: number): DeployFailure {
+  const how =
+    result.stopped === 'time limit'
+      ? `did not end within ${Math.round(timeLimit / 1000)} s (command-timeout) and was stopped`
+      : result.code === null
+        ? `was ended by ${result.signal}`
+        : `ended with exit code ${result.code}`;
+  const killed = result.signal === 'SIGKILL' && result.stopped === null;
+  return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
+    output: result.tail,
+    remedy: killed
+      ? "The kernel often ends a build like this when memory runs out: see 'dmesg | tail' on the server."
+      : null,
+  });
+}
+
+function firstLine(command: string): string {
+  const [first = '', ...rest] = command.trim().split('\n');
+  return rest.length > 0 ? `${first} …` : first;
+}
