@@ -2041,26 +2041,26 @@ async function openRemote(git, repository, { gitToken, say }) {
     const address = gitToken === null ? null : addressOnServer(actual, gitToken);
     const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
     let own = null;
-    const attempt = async (command, rest) => {
+    const attempt = async (command, rest, within = git) => {
         if (token === null)
-            return git.attempt([...command, name, ...rest]);
+            return within.attempt([...command, name, ...rest]);
         if (own === null) {
-            const result = await git.attempt([...command, name, ...rest]);
+            const result = await within.attempt([...command, name, ...rest]);
             if (!lacksCredentials(result))
                 return result;
             own = result;
             const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
             say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
         }
-        const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
+        const result = await within.attempt([...command, token.address, ...rest], { access: token.access });
         if (lacksCredentials(result))
             throw refusedToken(token.address, own.tail, result);
         return result;
     };
     return {
         attempt,
-        async text(command, rest, what) {
-            const result = await attempt(command, rest);
+        async text(command, rest, what, within) {
+            const result = await attempt(command, rest, within);
             if (result.code !== 0)
                 throw git.failure(result, what);
             return result.stdout;
@@ -2075,7 +2075,144 @@ async function remote_nameOf(git, repository) {
     return origin.code === 0 ? 'origin' : repository.url;
 }
 
+;// CONCATENATED MODULE: ./host/git/scratch.js
+
+
+
+
+/**
+ * Works in an empty repository of its own in the directory for temporary files, and removes it afterwards. It has the
+ * settings of `live`'s repository, if there is one, so that a remote of that name is reached the same way.
+ *
+ * Only a fetch tells whether the remote hands a commit out, and only history tells whether a branch contains it. A fetch
+ * into `live` would answer too, but would leave objects, refs and perhaps another shallow boundary there.
+ */
+async function inScratch(live, gitIn, format, work) {
+    const directory = (0,external_node_fs_namespaceObject.mkdtempSync)((0,external_node_path_namespaceObject.join)((0,external_node_os_namespaceObject.tmpdir)(), 'pm2-ssh-deploy-'));
+    const remove = () => (0,external_node_fs_namespaceObject.rmSync)(directory, { recursive: true, force: true });
+    // A check ends with its session, wherever it is.
+    process.once('exit', remove);
+    try {
+        const scratch = gitIn(directory);
+        await initRepository(scratch, format, { bare: true, what: 'Making a repository to ask the remote with' });
+        const common = await live.attempt(['rev-parse', '--git-common-dir']);
+        if (common.code === 0)
+            await borrow(live, scratch, (0,external_node_path_namespaceObject.resolve)(live.directory, common.stdout.trim()));
+        return await work(scratch);
+    }
+    finally {
+        process.off('exit', remove);
+        remove();
+    }
+}
+/** Settings are included, not copied: what they say of the repository's own form does not count then. */
+async function borrow(live, scratch, source) {
+    await scratch.text(['config', 'include.path', (0,external_node_path_namespaceObject.join)(source, 'config')], 'Reading the settings of git');
+    const [shallow, partial] = await Promise.all([
+        live.attempt(['rev-parse', '--is-shallow-repository']),
+        live.attempt(['config', '--get-regexp', '^(remote\\..*\\.promisor|extensions\\.partialclone)$']),
+    ]);
+    // To a server, whoever has a commit has all before it: a repository with gaps must not be offered.
+    if (shallow.stdout.trim() !== 'false' || partial.code === 0)
+        return;
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(scratch.directory, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
+}
+
+;// CONCATENATED MODULE: ./host/git/resolve-ref.js
+
+
+
+/** What the workflow runs for was chosen by GitHub, not by an input. On a fork's event a stranger chose it. */
+function ruleOf({ refOrigin, allowUntrackedRef, }) {
+    return allowUntrackedRef || refOrigin === 'workflow' ? 'any' : 'tracked';
+}
+const ABBREVIATED = /^[0-9a-f]{7,}$/;
+/** Commits alone. A server that cannot leave out files sends them too, and the answer is the same. */
+const WITHOUT_FILES = '--filter=tree:0';
+/**
+ * The full id of the commit that `ref` names on the remote now: by the name of a branch or tag, or by an id, which may
+ * be the beginning of one. With the rule `any` a full id is taken as it is. Throws a `DeployFailure` if there is none.
+ */
+async function resolveRef(source, ref, rule) {
+    if (isFullId(ref)) {
+        if (rule === 'any' || (await tips(source.remote)).has(ref))
+            return ref;
+        if ((await trackedCommits(source)).includes(ref))
+            return ref;
+        throw new DeployFailure(`No branch or tag of the repository contains the commit '${ref}'.`, {
+            remedy: `${CHECK} ${UNTRACKED}`,
+        });
+    }
+    if (rule === 'tracked' && /^refs\/(?!heads\/|tags\/)/.test(ref)) {
+        throw new DeployFailure(`'${ref}' is neither a branch nor a tag.`, { remedy: UNTRACKED });
+    }
+    const named = await lookUp(source.remote, ref);
+    if (named !== null)
+        return named;
+    const begins = ABBREVIATED.test(ref)
+        ? (await trackedCommits(source)).filter((sha) => sha.startsWith(ref))
+        : [];
+    if (begins[0] !== undefined && begins.length === 1)
+        return begins[0];
+    if (begins.length === 0)
+        throw noSuch(ref, ABBREVIATED.test(ref) && rule === 'tracked');
+    throw new DeployFailure(`${begins.length} commits of the repository have an id that begins with '${ref}'.`, {
+        output: begins.slice(0, 20),
+        remedy: 'Give the full id as ref.',
+    });
+}
+const CHECK = 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.';
+const UNTRACKED = 'A commit that only a fork or a pull request has is refused, because anybody can make one: merge it first, or set allow-untracked-ref.';
+/** The repository lacks what was asked for. */
+function noSuch(ref, mayBeUntracked = false) {
+    const kinds = isFullId(ref) ? 'commit' : ABBREVIATED.test(ref) ? 'branch, tag or commit' : 'branch or tag';
+    return new DeployFailure(`The repository has no ${kinds} '${ref}'.`, {
+        remedy: mayBeUntracked ? `${CHECK} ${UNTRACKED}` : CHECK,
+    });
+}
+/** The commits that branches and tags name on the remote. */
+async function tips(remote) {
+    const listing = await remote.text(['ls-remote', '--quiet', '--heads', '--tags'], [], 'Asking the repository');
+    return new Set(namedCommits(listing).values());
+}
+/** Every commit that a branch or tag of the remote contains. */
+function trackedCommits({ remote, live, gitIn }) {
+    return formatOfRemote(remote).then((format) => inScratch(live, gitIn, format, async (scratch) => {
+        const refs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+        const fetch = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', WITHOUT_FILES];
+        await remote.text(fetch, refs, 'Reading the history of the repository', scratch);
+        // A walk, not a look-up by id: git would fetch a commit that is missing, from the fork that has it.
+        return (await scratch.text(['rev-list', '--all'], 'Reading the history of the repository')).split('\n');
+    }));
+}
+/** The commit that a branch or tag names on the remote now, or null if neither exists. */
+async function lookUp(remote, ref) {
+    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
+    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
+    const commits = [...namedCommits(listing)].filter(([name]) => names.includes(name));
+    const distinct = new Set(commits.map(([, sha]) => sha));
+    if (distinct.size > 1) {
+        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
+            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
+        });
+    }
+    return [...distinct][0] ?? null;
+}
+/** Full names to commits. */
+function namedCommits(listing) {
+    const commits = new Map();
+    for (const line of listing.split('\n')) {
+        const [sha = '', name = ''] = line.split('\t');
+        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
+        if (name !== '')
+            commits.set(name.replace('^{}', ''), sha);
+    }
+    return commits;
+}
+
 ;// CONCATENATED MODULE: ./host/git/fetch.js
+
 
 
 
@@ -2094,44 +2231,38 @@ async function createRepository(git, url, format) {
  * Brings exactly the commit that was asked for onto the host and resolves with its full id.
  * A commit that is there already is not fetched again.
  */
-async function fetchCommit(git, { ref, repository }, access) {
-    if (isFullId(ref) && (await has(git, ref)))
+async function fetchCommit(git, gitIn, { ref, rule, repository }, access) {
+    if (rule === 'any' && isFullId(ref) && (await has(git, ref)))
         return ref;
     const remote = await openRemote(git, repository, access);
-    const sha = isFullId(ref) ? ref : await lookUp(remote, ref);
-    if (sha !== null) {
-        if (await has(git, sha))
-            return sha;
-        const direct = await remote.attempt(FETCH, [`+${sha}:${fetch_OURS}/${sha}`]);
-        if (direct.code === 0)
-            return sha;
-    }
+    const sha = await resolveRef({ remote, live: git, gitIn }, ref, rule);
+    if (await has(git, sha))
+        return sha;
+    const direct = await remote.attempt(FETCH, [`+${sha}:${fetch_OURS}/${sha}`]);
+    if (direct.code === 0)
+        return sha;
     // Some servers hand out a commit only as part of a branch or tag.
     const all = [`+refs/heads/*:${fetch_OURS}/heads/*`, `+refs/tags/*:${fetch_OURS}/tags/*`];
     await remote.text([...FETCH, '--prune'], all, `Fetching ${ref} from the repository`);
-    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha ?? ref}^{commit}`]);
-    if (found.code === 0 && (sha !== null || /^[0-9a-f]{7,}$/.test(ref)))
-        return found.stdout.trim();
-    throw new DeployFailure(`The repository has no ${isFullId(ref) ? 'commit' : 'branch, tag or commit'} '${ref}'.`, {
-        remedy: 'Check ref for a typing error, and that the commit was pushed to the repository that the server fetches from.',
-    });
+    const found = await git.attempt(['rev-parse', '--verify', '--quiet', `${sha}^{commit}`]);
+    if (found.code !== 0)
+        throw noSuch(ref);
+    return sha;
 }
 /**
- * Looks for the commit of a plan without fetching it, and says what was found. Throws a `DeployFailure` where the repository
- * does not answer, or has no such branch or tag.
+ * Finds out whether `fetchCommit` would bring the commit, without writing into git's repository, and says what was found.
+ * Throws the `DeployFailure` that the deploy would end with.
  */
-async function findRef(git, { ref, repository }, access) {
+async function findCommit(git, gitIn, { ref, rule, repository }, access) {
     const remote = await openRemote(git, repository, access);
-    if (ref !== null && !isFullId(ref)) {
-        const sha = await lookUp(remote, ref);
-        if (sha !== null)
-            return `The repository answers: ${ref} is ${sha} there.`;
-        throw new DeployFailure(`The repository has no branch or tag '${ref}'.`, {
-            remedy: 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.',
-        });
-    }
-    await remote.text(['ls-remote', '--quiet'], ['HEAD'], 'Asking the repository');
-    return 'The repository answers.';
+    const source = { remote, live: git, gitIn };
+    const sha = await resolveRef(source, ref, rule);
+    if (sha !== ref)
+        return `The repository answers: ${ref} is ${sha} there.`;
+    const direct = await inScratch(git, gitIn, formatOf(sha), (scratch) => remote.attempt([...FETCH, '--depth=1', WITHOUT_FILES], [sha], scratch));
+    if (direct.code !== 0 && !(await trackedCommits(source)).includes(sha))
+        throw noSuch(ref);
+    return `The repository answers: it has the commit ${sha}.`;
 }
 /**
  * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
@@ -2141,26 +2272,6 @@ async function has(git, sha) {
     if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
         return false;
     return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
-}
-/** The commit that a branch or tag names on the remote now, or null where neither exists. */
-async function lookUp(remote, ref) {
-    const names = ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
-    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-    const listing = await remote.text(['ls-remote', '--quiet'], patterns, `Looking up ${ref} in the repository`);
-    const commits = new Map();
-    for (const line of listing.split('\n')) {
-        const [sha = '', name = ''] = line.split('\t');
-        // The peeled line of an annotated tag comes after the tag's own, and names the commit.
-        if (names.includes(name.replace('^{}', '')))
-            commits.set(name.replace('^{}', ''), sha);
-    }
-    const distinct = new Set(commits.values());
-    if (distinct.size > 1) {
-        throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
-            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
-        });
-    }
-    return [...distinct][0] ?? null;
 }
 /** Keeps refs of ours for the given commits alone. */
 async function pruneRefs(git, keep) {
@@ -2231,7 +2342,7 @@ async function fetchSubmodule(git, gitIn, { name, path, sha, url }, access) {
         await repository.text(['config', 'remote.origin.url', url], WHAT);
     }
     try {
-        await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, access);
+        await fetchCommit(repository, gitIn, { ref: sha, rule: 'any', repository: { url, given: true } }, access);
     }
     catch (error) {
         if (!(error instanceof DeployFailure))
@@ -6494,6 +6605,7 @@ async function commitIfHealthy(context, transaction) {
 
 
 
+
 const LISTED = 20;
 /** Makes the repository at `path` for a first deploy, in the object format of the one that commits come from. */
 async function beginRepository(context) {
@@ -6514,15 +6626,17 @@ async function targetCommit(context, current) {
     if (mode !== 'rollback') {
         if (ref === null)
             throw new DeployFailure('The plan names no commit.');
-        return fetch(context, ref);
+        return fetch(context, ref, ruleOf(plan));
     }
     const entries = journal.entries();
     const version = ref === null ? previousVersion(entries, current) : await namedVersion(context, entries, ref);
     inform(log, `Rolling back to ${describe(version)}.`);
-    return fetch(context, version.sha);
+    // It was verified here, whatever became of its branch.
+    return fetch(context, version.sha, 'any');
 }
-function fetch(context, ref) {
-    return fetchCommit(context.git, { ref, repository: context.plan.repository }, accessOf(context));
+function fetch(context, ref, rule) {
+    const { git, gitIn, plan } = context;
+    return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, accessOf(context));
 }
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
 function previousVersion(entries, current) {
@@ -6541,7 +6655,7 @@ async function namedVersion(context, entries, ref) {
     const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
     if (begin.length === 1 && begin[0] !== undefined)
         return begin[0];
-    const sha = isFullId(ref) ? ref : await fetch(context, ref);
+    const sha = isFullId(ref) ? ref : await fetch(context, ref, 'tracked');
     const version = good.find((one) => one.sha === sha);
     if (version !== undefined)
         return version;
@@ -8496,9 +8610,10 @@ function remarksOn(context, head) {
 
 
 
+
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check(context) {
-    const { places, git, gitIn, plan, log } = context;
+    const { places, git, gitIn, log } = context;
     const there = isCheckout(places.live);
     const { sha } = await readHead(git);
     for (const remark of remarksOn(context, sha))
@@ -8508,7 +8623,7 @@ async function check(context) {
     const problems = [];
     const looks = [
         async () => requireWritable(places.state),
-        () => findRef(there ? git : gitIn('/'), plan, accessOf(context)),
+        () => lookAtCommit(context, there ? git : gitIn('/')),
         async () => (there ? await lookAtCheckout(context) : null),
         async () => (there ? await lookAtApps(context) : null),
     ];
@@ -8555,6 +8670,13 @@ function requireWritable(state) {
             remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
         });
     }
+}
+async function lookAtCommit(context, git) {
+    const { plan, gitIn } = context;
+    const { ref, repository } = plan;
+    if (ref === null)
+        throw new DeployFailure('The plan names no commit.');
+    return findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
 }
 async function lookAtCheckout(context) {
     const { generated } = await readLive(context);

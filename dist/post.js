@@ -57588,6 +57588,32 @@ function defaultRef(workflow) {
             throw new BadValue('GITHUB_SHA names no commit', default_ref_TAKES, 'Give `ref`.');
     }
 }
+/** A `ref` that is given, but names the very commit that the workflow runs for, was chosen by the event all the same. */
+function originOf(ref, workflow) {
+    if (ref === null || ref !== ownCommit(workflow))
+        return 'input';
+    return isOfFork(workflow) ? 'fork' : 'workflow';
+}
+function ownCommit(workflow) {
+    try {
+        return defaultRef(workflow);
+    }
+    catch (error) {
+        if (error instanceof BadValue)
+            return null;
+        throw error;
+    }
+}
+/** Whether the commit is one of a pull request whose branch is in another repository, or in one that is gone. */
+function isOfFork(workflow) {
+    const pull = readEvent(workflow)?.pull_request;
+    if (pull === undefined || pull === null)
+        return workflow.eventName.startsWith('pull_request');
+    return !isThisRepository(pull.head?.repo?.full_name, workflow);
+}
+function isThisRepository(fullName, { repository }) {
+    return typeof fullName === 'string' && fullName.toLowerCase() === repository.toLowerCase();
+}
 /** On `workflow_run` GITHUB_SHA is the default branch's tip; the commit that was tested stands in the event. */
 function testedCommit(workflow) {
     const run = readEvent(workflow)?.workflow_run;
@@ -57599,7 +57625,7 @@ function testedCommit(workflow) {
         throw new BadValue(`the run that was waited for did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`, default_ref_TAKES, "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.");
     }
     const from = run.head_repository?.full_name;
-    if (typeof from !== 'string' || from.toLowerCase() !== workflow.repository.toLowerCase()) {
+    if (!isThisRepository(from, workflow)) {
         throw new BadValue(`the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`, default_ref_TAKES, "Deploy only runs of this repository's own branches, or give `ref`.");
     }
     return sha.toLowerCase();
@@ -58890,6 +58916,7 @@ const DEFAULTS = {
     'connect-retries': '3',
     path: '',
     ref: '',
+    'allow-untracked-ref': 'false',
     repository: '',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
     'git-token': '${{ github.token }}',
@@ -59200,6 +59227,7 @@ function readInputs(env, workflow, mask) {
             mode: input('mode', (given) => oneOf(given, MODES)),
             path: input('path', parsePath),
             ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
+            allowUntrackedRef: input('allow-untracked-ref', parseSwitch),
             repository: input('repository', (given) => readRepository(given, workflow)),
             // What is empty was emptied: the default is the runner's to fill in.
             gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
@@ -59222,7 +59250,7 @@ function readInputs(env, workflow, mask) {
     return {
         destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         ...session,
-        plan: { ...plan, steps },
+        plan: { ...plan, steps, refOrigin: originOf(plan.ref, workflow) },
     };
 }
 /** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */

@@ -1,5 +1,5 @@
 import { parseEcosystem, parsePath, parseWorkingDirectory } from './inputs/app-path.ts';
-import { defaultRef } from './inputs/default-ref.ts';
+import { defaultRef, originOf } from './inputs/default-ref.ts';
 import { allHosts, hostOrNull, labelOf, makeDestination } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
 import { parseFingerprints } from './inputs/fingerprint.ts';
@@ -98,6 +98,7 @@ export function readInputs(
       mode: input('mode', (given) => oneOf(given, MODES)),
       path: input('path', parsePath),
       ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
+      allowUntrackedRef: input('allow-untracked-ref', parseSwitch),
       repository: input('repository', (given) => readRepository(given, workflow)),
       // What is empty was emptied: the default is the runner's to fill in.
       gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
@@ -123,7 +124,7 @@ export function readInputs(
   return {
     destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     ...session,
-    plan: { ...plan, steps },
+    plan: { ...plan, steps, refOrigin: originOf(plan.ref, workflow) },
   };
 }
 

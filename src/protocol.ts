@@ -72,6 +72,10 @@ export interface Plan {
    * current one; a `status` needs none.
    */
   ref: string | null;
+  /** Who chose `ref`: an input, or the event that the workflow runs for, which may be a fork's pull request. */
+  refOrigin: 'input' | 'workflow' | 'fork';
+  /** Whether `ref` may name a commit that no branch or tag of the repository contains. */
+  allowUntrackedRef: boolean;
   /** Whether to deploy over what a newer run of this repository has deployed. */
   force: boolean;
   steps: Readonly<Record<StepName, Step>>;

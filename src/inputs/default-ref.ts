@@ -1,3 +1,4 @@
+import type { Plan } from '../protocol.ts';
 import { readEvent, type Workflow } from '../workflow.ts';
 import { BadValue } from './bad-value.ts';
 import { isCommitId } from './git-ref.ts';
@@ -19,6 +20,36 @@ export function defaultRef(workflow: Workflow): string {
       if (isCommitId(workflow.sha)) return workflow.sha.toLowerCase();
       throw new BadValue('GITHUB_SHA names no commit', TAKES, 'Give `ref`.');
   }
+}
+
+/** A `ref` that is given, but names the very commit that the workflow runs for, was chosen by the event all the same. */
+export function originOf(ref: string | null, workflow: Workflow): Plan['refOrigin'] {
+  if (ref === null || ref !== ownCommit(workflow)) return 'input';
+  return isOfFork(workflow) ? 'fork' : 'workflow';
+}
+
+function ownCommit(workflow: Workflow): string | null {
+  try {
+    return defaultRef(workflow);
+  } catch (error) {
+    if (error instanceof BadValue) return null;
+    throw error;
+  }
+}
+
+interface PullRequestEvent {
+  pull_request?: { head?: { repo?: { full_name?: unknown } | null } } | null;
+}
+
+/** Whether the commit is one of a pull request whose branch is in another repository, or in one that is gone. */
+function isOfFork(workflow: Workflow): boolean {
+  const pull = (readEvent(workflow) as PullRequestEvent | null)?.pull_request;
+  if (pull === undefined || pull === null) return workflow.eventName.startsWith('pull_request');
+  return !isThisRepository(pull.head?.repo?.full_name, workflow);
+}
+
+function isThisRepository(fullName: unknown, { repository }: Workflow): fullName is string {
+  return typeof fullName === 'string' && fullName.toLowerCase() === repository.toLowerCase();
 }
 
 interface WorkflowRunEvent {
@@ -44,7 +75,7 @@ function testedCommit(workflow: Workflow): string {
     );
   }
   const from = run.head_repository?.full_name;
-  if (typeof from !== 'string' || from.toLowerCase() !== workflow.repository.toLowerCase()) {
+  if (!isThisRepository(from, workflow)) {
     throw new BadValue(
       `the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`,
       TAKES,

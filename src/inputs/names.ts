@@ -16,6 +16,7 @@ export const DEFAULTS = {
   'connect-retries': '3',
   path: '',
   ref: '',
+  'allow-untracked-ref': 'false',
   repository: '',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
   'git-token': '${{ github.token }}',

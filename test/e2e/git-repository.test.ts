@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runAction } from '../rig/action.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -52,4 +53,39 @@ test('a SHA-256 repository is deployed by branch, then by commit, and rolled bac
   const back = await deploy({ mode: 'rollback' });
   expect(back, back.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: first } });
   expect(await site.served()).toBe('one');
+});
+
+test("a fork's commit is deployed where the input allows it, and not by an event of the fork", async () => {
+  const { repository } = site;
+  const main = site.commit({ version: 'main' });
+  const fork = site.commit({ version: 'fork' });
+  repository.git('update-ref', 'refs/pull/7/merge', fork);
+  repository.git('update-ref', 'refs/heads/main', main);
+  const inputs = {
+    ...site.host.access,
+    path: 'pulled',
+    repository: repository.url,
+    'install-command': 'none',
+    'build-command': 'node build.js',
+    'stable-for': '500ms',
+    'health-timeout': '20s',
+    canary: 'off',
+  };
+  const onPull = (from: string, more: Record<string, string> = {}) =>
+    runAction({
+      inputs: { ...inputs, ...more },
+      env: { GITHUB_SHA: fork },
+      event: { name: 'pull_request', payload: { pull_request: { head: { repo: { full_name: from } } } } },
+    });
+  for (const more of [{}, { mode: 'check' }, { ref: 'refs/pull/7/merge' }, { ref: fork.slice(0, 8) }]) {
+    const refused = await onPull('mallory/shop', more);
+    expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+    expect(refused.stdout).toContain('A commit that only a fork or a pull request has is refused');
+  }
+  const own = await onPull('octocat/shop', { mode: 'check' });
+  expect(own, own.stdout).toMatchObject({ code: 0 });
+  // An app of this name runs from the other path still.
+  await site.host.pm2(['delete', 'shop']);
+  const allowed = await onPull('mallory/shop', { 'allow-untracked-ref': 'true' });
+  expect(allowed, allowed.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: fork } });
 });

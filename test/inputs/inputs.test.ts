@@ -78,6 +78,8 @@ test('a minimal set of inputs gives the documented defaults', () => {
     shellInit: null,
     path: '/srv/shop',
     ref: SHA,
+    refOrigin: 'workflow',
+    allowUntrackedRef: false,
     repository: { url: 'https://github.com/acme/shop.git', given: false },
     gitToken: null,
     workingDirectory: '',
@@ -228,19 +230,48 @@ describe('ref', () => {
   });
 });
 
+describe('who chose the ref', () => {
+  const origin = (given: string, event: string, payload: unknown): string =>
+    withEvent(event, payload, (github) => read({ ref: given }, github).refOrigin);
+  const pull = (fullName: string | null) => ({
+    pull_request: { head: { repo: fullName === null ? null : { full_name: fullName } } },
+  });
+
+  test.each([
+    ['a push', '', 'push', {}, 'workflow'],
+    ["a push whose commit is given as the workflow's", SHA, 'push', {}, 'workflow'],
+    ['another commit', 'a'.repeat(40), 'push', {}, 'input'],
+    ['a branch', 'main', 'push', {}, 'input'],
+    ['a pull request of this repository', '', 'pull_request', pull('Acme/Shop'), 'workflow'],
+    ['a pull request of a fork', '', 'pull_request', pull('mallory/shop'), 'fork'],
+    ['a review of a pull request of a fork', SHA, 'pull_request_review', pull('mallory/shop'), 'fork'],
+    ['a pull request of a fork that is gone', '', 'pull_request', pull(null), 'fork'],
+    ['a pull request without a payload', '', 'pull_request', '', 'fork'],
+    ["a fork's event, with a branch", 'main', 'pull_request', pull('mallory/shop'), 'input'],
+    ['the commit of pull_request_target', SHA, 'pull_request_target', pull('acme/shop'), 'input'],
+  ])('%s', (_, given, event, payload, expected) => {
+    expect(origin(given, event, payload)).toBe(expected);
+  });
+});
+
+/** Runs with the variables of an event whose payload lies in a file. */
+function withEvent<T>(name: string, payload: unknown, work: (github: Record<string, string>) => T): T {
+  const directory = mkdtempSync(path.join(tmpdir(), 'event-'));
+  try {
+    const file = path.join(directory, 'event.json');
+    writeFileSync(file, typeof payload === 'string' ? payload : JSON.stringify(payload));
+    return work({ GITHUB_EVENT_NAME: name, GITHUB_EVENT_PATH: file });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
 describe('ref on workflow_run', () => {
   const tested = 'deadbeef'.repeat(5);
   const good = { conclusion: 'success', head_sha: tested, head_repository: { full_name: 'Acme/shop' } };
 
   function onWorkflowRun<T>(payload: unknown, work: (github: Record<string, string>) => T): T {
-    const directory = mkdtempSync(path.join(tmpdir(), 'event-'));
-    try {
-      const file = path.join(directory, 'event.json');
-      writeFileSync(file, typeof payload === 'string' ? payload : JSON.stringify(payload));
-      return work({ GITHUB_EVENT_NAME: 'workflow_run', GITHUB_EVENT_PATH: file });
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    return withEvent('workflow_run', payload, work);
   }
 
   test('is the commit that was tested, not the tip of the default branch', () => {

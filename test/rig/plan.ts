@@ -19,6 +19,8 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     repository: { url: 'https://github.example/acme/app.git', given: false },
     gitToken: null,
     ref: 'main',
+    refOrigin: 'input',
+    allowUntrackedRef: false,
     force: false,
     steps: { install: { kind: 'none' }, build: { kind: 'none' } },
     apps: [],

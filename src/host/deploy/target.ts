@@ -2,6 +2,7 @@ import { accessOf, type Context, inform } from '../context.ts';
 import { createRepository, fetchCommit } from '../git/fetch.ts';
 import { formatOf, formatOfRemote, isFullId } from '../git/object-format.ts';
 import { openRemote } from '../git/remote.ts';
+import { type RefRule, ruleOf } from '../git/resolve-ref.ts';
 import { endedDeploys, goodVersions, isBad, type Version, versionStack } from '../state/history.ts';
 import type { Entry } from '../state/journal.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -28,17 +29,19 @@ export async function targetCommit(context: Context, current: string | null): Pr
   const { mode, ref } = plan;
   if (mode !== 'rollback') {
     if (ref === null) throw new DeployFailure('The plan names no commit.');
-    return fetch(context, ref);
+    return fetch(context, ref, ruleOf(plan));
   }
   const entries = journal.entries();
   const version =
     ref === null ? previousVersion(entries, current) : await namedVersion(context, entries, ref);
   inform(log, `Rolling back to ${describe(version)}.`);
-  return fetch(context, version.sha);
+  // It was verified here, whatever became of its branch.
+  return fetch(context, version.sha, 'any');
 }
 
-function fetch(context: Context, ref: string): Promise<string> {
-  return fetchCommit(context.git, { ref, repository: context.plan.repository }, accessOf(context));
+function fetch(context: Context, ref: string, rule: RefRule): Promise<string> {
+  const { git, gitIn, plan } = context;
+  return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, accessOf(context));
 }
 
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
@@ -60,7 +63,7 @@ async function namedVersion(context: Context, entries: readonly Entry[], ref: st
   const good = goodVersions(entries);
   const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
   if (begin.length === 1 && begin[0] !== undefined) return begin[0];
-  const sha = isFullId(ref) ? ref : await fetch(context, ref);
+  const sha = isFullId(ref) ? ref : await fetch(context, ref, 'tracked');
   const version = good.find((one) => one.sha === sha);
   if (version !== undefined) return version;
   const name = ref === sha ? sha : `${ref} (${sha})`;

@@ -3,12 +3,15 @@ import type { CommandResult } from '../system/command.ts';
 import { accessTo, addressOnServer, lacksCredentials, refusedToken } from './credentials.ts';
 import type { Git } from './git.ts';
 
-/** The repository that commits come from. Each command is `[...command, its address, ...rest]`. */
+/**
+ * The repository that commits come from. Each command is `[...command, its address, ...rest]`, run in the repository that
+ * the remote was opened in, or `within` another that knows it by the same name.
+ */
 export interface Remote {
   /** Resolves whatever git's exit code is, unless the token was used and opened nothing: that is a `DeployFailure`. */
-  attempt(command: readonly string[], rest: readonly string[]): Promise<CommandResult>;
+  attempt(command: readonly string[], rest: readonly string[], within?: Git): Promise<CommandResult>;
   /** Resolves with git's stdout; a failure of git is a `DeployFailure` that says what was tried. */
-  text(command: readonly string[], rest: readonly string[], what: string): Promise<string>;
+  text(command: readonly string[], rest: readonly string[], what: string, within?: Git): Promise<string>;
 }
 
 /** What there is beside the host's own credentials, and who is told where it is used. */
@@ -34,10 +37,10 @@ export async function openRemote(
     gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
   let own: CommandResult | null = null;
 
-  const attempt: Remote['attempt'] = async (command, rest) => {
-    if (token === null) return git.attempt([...command, name, ...rest]);
+  const attempt: Remote['attempt'] = async (command, rest, within = git) => {
+    if (token === null) return within.attempt([...command, name, ...rest]);
     if (own === null) {
-      const result = await git.attempt([...command, name, ...rest]);
+      const result = await within.attempt([...command, name, ...rest]);
       if (!lacksCredentials(result)) return result;
       own = result;
       const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
@@ -45,14 +48,14 @@ export async function openRemote(
         `The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`,
       );
     }
-    const result = await git.attempt([...command, token.address, ...rest], { access: token.access });
+    const result = await within.attempt([...command, token.address, ...rest], { access: token.access });
     if (lacksCredentials(result)) throw refusedToken(token.address, own.tail, result);
     return result;
   };
   return {
     attempt,
-    async text(command, rest, what) {
-      const result = await attempt(command, rest);
+    async text(command, rest, what, within) {
+      const result = await attempt(command, rest, within);
       if (result.code !== 0) throw git.failure(result, what);
       return result.stdout;
     },

@@ -62,7 +62,7 @@ async function fetchSubmodule(
     await repository.text(['config', 'remote.origin.url', url], WHAT);
   }
   try {
-    await fetchCommit(repository, { ref: sha, repository: { url, given: true } }, access);
+    await fetchCommit(repository, gitIn, { ref: sha, rule: 'any', repository: { url, given: true } }, access);
   } catch (error) {
     if (!(error instanceof DeployFailure)) throw error;
     const { remedy, output } = error;

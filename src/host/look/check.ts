@@ -6,7 +6,9 @@ import { requireFit } from '../deploy/fit.ts';
 import { layoutOf } from '../deploy/layout.ts';
 import { readLive } from '../deploy/live.ts';
 import { isCheckout, readHead } from '../git/checkout.ts';
-import { findRef } from '../git/fetch.ts';
+import { findCommit } from '../git/fetch.ts';
+import type { Git } from '../git/git.ts';
+import { ruleOf } from '../git/resolve-ref.ts';
 import { readBaseline } from '../health/baseline.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
@@ -16,7 +18,7 @@ import { remarksOn } from './status.ts';
 
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 export async function check(context: Context): Promise<End> {
-  const { places, git, gitIn, plan, log } = context;
+  const { places, git, gitIn, log } = context;
   const there = isCheckout(places.live);
   const { sha } = await readHead(git);
   for (const remark of remarksOn(context, sha)) warn(log, remark);
@@ -25,7 +27,7 @@ export async function check(context: Context): Promise<End> {
   const problems: DeployFailure[] = [];
   const looks: (() => Promise<string | null>)[] = [
     async () => requireWritable(places.state),
-    () => findRef(there ? git : gitIn('/'), plan, accessOf(context)),
+    () => lookAtCommit(context, there ? git : gitIn('/')),
     async () => (there ? await lookAtCheckout(context) : null),
     async () => (there ? await lookAtApps(context) : null),
   ];
@@ -68,6 +70,13 @@ function requireWritable(state: string): null {
       remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
     });
   }
+}
+
+async function lookAtCommit(context: Context, git: Git): Promise<string> {
+  const { plan, gitIn } = context;
+  const { ref, repository } = plan;
+  if (ref === null) throw new DeployFailure('The plan names no commit.');
+  return findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
 }
 
 async function lookAtCheckout(context: Context): Promise<string> {

@@ -85,7 +85,7 @@ function access(value = TOKEN) {
 /** Fetches the commit, or `ref`, with the token at hand. */
 function fetchIt({ env = {}, token = TOKEN, ref = commit } = {}): Promise<string> {
   const repository = { url: 'https://nowhere.example/x/y.git', given: false };
-  return fetchCommit(open(env)(live), { ref, repository }, access(token));
+  return fetchCommit(open(env)(live), open(env), { ref, rule: 'any', repository }, access(token));
 }
 const failureOf = (work: Promise<unknown>): Promise<DeployFailure> =>
   work.then(

@@ -46,7 +46,7 @@ const open = (directory: string): Git =>
 const NO_TOKEN = { gitToken: null, say: () => {} };
 const NO_TRACES = { rewritten: {}, deleted: [] };
 const ask = (ref: string, repository = { url: remote.url, given: false }): Promise<string> =>
-  fetchCommit(git, { ref, repository }, NO_TOKEN);
+  fetchCommit(git, open, { ref, rule: 'any', repository }, NO_TOKEN);
 
 beforeEach(() => {
   remote = createRepository();
@@ -95,7 +95,9 @@ describe('fetchCommit', () => {
   });
 
   it.each(['nope', 'f'.repeat(40), 'deadbeef'])('says that there is no %s', async (ref) => {
-    await expect(ask(ref)).rejects.toThrow(new RegExp(`no (commit|branch, tag or commit) '${ref}'`));
+    await expect(ask(ref)).rejects.toThrow(
+      new RegExp(`no (commit|branch or tag|branch, tag or commit) '${ref}'`),
+    );
   });
 
   it('says so when the repository cannot be reached, before anything else', async () => {
@@ -233,7 +235,8 @@ describe('moveHead and restoreHead', () => {
     await initRepository(bare, remote.url, 'sha1');
     const before = await readHead(bare);
     expect(before.sha).toBeNull();
-    await fetchCommit(bare, { ref: 'main', repository: { url: remote.url, given: false } }, NO_TOKEN);
+    const repository = { url: remote.url, given: false };
+    await fetchCommit(bare, open, { ref: 'main', rule: 'any', repository }, NO_TOKEN);
     await moveHead(bare, before, first, kept());
     expect((await readHead(bare)).sha).toBe(first);
     await restoreHead(bare, before, kept());

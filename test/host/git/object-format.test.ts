@@ -32,6 +32,7 @@ const open = (directory: string): Git =>
     locks: new Set(),
   });
 const repository = (): { url: string; given: boolean } => ({ url: remote.url, given: true });
+const main = () => ({ ref: 'main', rule: 'tracked' as const, repository: repository() });
 const formatNow = async () => formatOfRemote(await openRemote(open('/'), repository(), ACCESS));
 
 it.each(['sha1', 'sha256'] as const)(
@@ -59,7 +60,7 @@ it('a SHA-256 repository is fetched and checked out aside, with its submodules',
   const live = open(join(scratch, 'app'));
   mkdirSync(live.directory);
   await initRepository(live, remote.url, 'sha256');
-  expect(await fetchCommit(live, { ref: 'main', repository: repository() }, ACCESS)).toBe(sha);
+  expect(await fetchCommit(live, open, main(), ACCESS)).toBe(sha);
   await checkOut(live, open, join(scratch, 'staging'), sha, ACCESS);
   expect(existsSync(join(scratch, 'staging/vendor/lib/lib.js'))).toBe(true);
   library.remove();
@@ -70,7 +71,7 @@ it('a checkout of the other format is named as such, with what to do', async () 
   remote.commit({ 'a.txt': 'one' });
   const live = join(scratch, 'app');
   execFileSync('git', ['init', '--quiet', live]);
-  const fetched = fetchCommit(open(live), { ref: 'main', repository: repository() }, ACCESS);
+  const fetched = fetchCommit(open(live), open, main(), ACCESS);
   await expect(fetched).rejects.toMatchObject({
     remedy: expect.stringContaining('different hashes (SHA-1, SHA-256)'),
   });
