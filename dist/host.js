@@ -1935,29 +1935,33 @@ const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
  * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
  */
 const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
-/** What could write the token, or hand it to a git server that has not proved its name. */
-const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT)/;
+/** What could write the token, or the keys of the connection that it travels in, or hand it to an unproved git server. */
+const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
+/** The settings trace2.* of the host can be turned off in the environment alone: git reads them before its arguments. */
+const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' };
 /**
  * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
  * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
  * helper. Git 2.25 and later.
+ *
+ * Git lets the setting for the longest address win, and among equals the last one. So ours name the whole address.
  */
 function accessTo(address, { value, server }) {
-    const http = `http.${server}/.`;
     return {
         settings: [
-            ['credential.helper', ''],
-            ['credential.helper', HELPER],
-            [`${http}extraHeader`, ''],
+            [`credential.${address}.helper`, ''],
+            [`credential.${address}.helper`, HELPER],
+            [`http.${address}.extraHeader`, ''],
             // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
-            [`${http}followRedirects`, 'false'],
-            [`${http}sslVerify`, 'true'],
+            [`http.${address}.followRedirects`, 'false'],
+            [`http.${address}.sslVerify`, 'true'],
             // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
             [`url.${address}.insteadOf`, address],
             ['core.alternateRefsCommand', 'true'],
         ],
         environment: (base) => ({
             ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
+            ...NO_TRACE,
             GIT_ASKPASS: '',
             GIT_ALLOW_PROTOCOL: 'https',
             [HOST]: new URL(server).host,

@@ -126,7 +126,11 @@ describe("where the server's own credentials do not do", () => {
       { mode: 0o600 },
     );
     configure('credential.helper', 'store');
-    configure(`credential.${github.url}.helper`, 'store');
+    for (const address of [github.url, `${github.url}/acme`, `${github.url}/acme/app.git`])
+      configure(`credential.${address}.helper`, 'store');
+    for (const target of ['normalTarget', 'eventTarget', 'perfTarget'])
+      configure(`trace2.${target}`, join(scratch, 'trace2'));
+    configure('trace2.envVars', 'PM2_SSH_DEPLOY_GIT_TOKEN');
     configure('core.hooksPath', scratch);
     configure('core.askPass', tattler('asks'));
     configure('core.alternateRefsCommand', tattler('refs'));
@@ -140,12 +144,15 @@ describe("where the server's own credentials do not do", () => {
       GIT_TRACE: join(scratch, 'trace'),
       GIT_TRACE_REDACT: '0',
       GIT_TRACE_CURL_NO_DATA: '0',
+      GIT_TRACE2_EVENT: join(scratch, 'trace2'),
+      SSLKEYLOGFILE: join(scratch, 'keys'),
       SSH_ASKPASS: join(scratch, 'asks'),
     };
     expect(await fetchIt({ env })).toBe(commit);
     expect(passwords(github)).toEqual([null, 'stale', TOKEN]);
     expect(isWritten(TOKEN)).toBe(false);
     expect(isWritten(Buffer.from(`x-access-token:${TOKEN}`).toString('base64'))).toBe(false);
+    expect(readFileSync(join(scratch, 'trace2'), 'utf8')).not.toContain('password=');
     expect(readFileSync(join(scratch, '.git-credentials'), 'utf8')).toContain('git.example');
     // What ran before, without the token, may well have run those.
     if (existsSync(join(scratch, 'tattled')))
@@ -218,7 +225,8 @@ describe('keeps the token back', () => {
   it('from where a redirect leads', async () => {
     origin(`${github.url}/acme/moved.git`);
     configure('http.followRedirects', 'true');
-    configure(`http.${github.url}/.followRedirects`, 'true');
+    for (const path of ['/', '/acme/', '/acme/moved.git'])
+      configure(`http.${github.url}${path}.followRedirects`, 'true');
     const { remedy } = await failureOf(fetchIt());
     expect(remedy).toContain('The repository has moved');
     expect(passwords(github)).toEqual([null, TOKEN]);
@@ -226,11 +234,15 @@ describe('keeps the token back', () => {
   });
 
   it.each([
-    ['a setting', { settings: [['http.sslVerify', 'false']], env: {} }],
-    ['the environment', { settings: [], env: { GIT_SSL_NO_VERIFY: '1' } }],
-  ])('from a server that has not proved its name, whatever %s says', async (_, { settings, env }) => {
+    ['a setting', 'http.sslVerify'],
+    ['a setting for the server', 'http.<server>/.sslVerify'],
+    ['a setting for the owner', 'http.<server>/acme.sslVerify'],
+    ['a setting for the repository', 'http.<server>/acme/app.git/.sslVerify'],
+    ['the environment', null],
+  ])('from a server that has not proved its name, whatever %s says', async (_, setting) => {
     rmSync(join(scratch, '.gitconfig'));
-    for (const setting of settings) configure(...setting);
+    if (setting !== null) configure(setting.replace('<server>', github.url), 'false');
+    const env = setting === null ? { GIT_SSL_NO_VERIFY: '1' } : {};
     const { remedy } = await failureOf(fetchIt({ env }));
     expect(remedy).toContain('does not trust the git server');
     expect(passwords(github)).toEqual([null]);
