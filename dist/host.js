@@ -217,11 +217,6 @@ function failureOf(error, state) {
 ;// CONCATENATED MODULE: ./host/system/paths.js
 
 
-/** Makes the directories that only the deploying user may read. */
-function makePrivate(...directories) {
-    for (const directory of directories)
-        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
-}
 /** Whether `path` is `directory` or lies in it; both absolute. */
 function isWithin(directory, path) {
     const way = (0,external_node_path_namespaceObject.relative)(directory, path);
@@ -1526,6 +1521,86 @@ function sha256(content) {
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
 }
 
+;// CONCATENATED MODULE: ./host/system/private-directory.js
+
+
+/**
+ * Makes directories that only the deploying user can enter. One that is there already must be such a directory.
+ * Throws a `DeployFailure` otherwise: another user may have made it first, to have a say in the deploy.
+ */
+function makePrivate(...directories) {
+    for (const directory of directories) {
+        try {
+            (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+        }
+        catch (error) {
+            if (found(directory) === null)
+                throw error;
+        }
+        requirePrivate(directory);
+    }
+}
+/**
+ * Refuses what stands in the place of a private directory of this user, with a `DeployFailure`. Nothing at all is not
+ * refused. To be asked again before each use that trusts the content: whoever may write to the parent can exchange it.
+ */
+function requirePrivate(...directories) {
+    const own = process.geteuid?.() ?? -1;
+    for (const directory of directories) {
+        const there = found(directory);
+        const why = there === null ? null : refusal(there, own);
+        if (there === null || why === null)
+            continue;
+        const isOurs = there.kind === 'directory' && there.uid === own;
+        throw new DeployFailure(`${directory} ${why}. Its content cannot be trusted, so nothing was done with it.`, {
+            remedy: isOurs
+                ? `Look for files there that are not yours: 'ls -la ${directory}'. Then close it with 'chmod 700 ${directory}', and run the job again.`
+                : `Another user of this host may have made it. Look at it with 'ls -ld ${directory}', move it away, and run the job again.`,
+        });
+    }
+}
+/**
+ * Refuses a directory in which a user other than this one and root could exchange files, with a `DeployFailure`. Unlike a
+ * private directory it may be a link, and others may read it, or write to it by its group. Nothing at all is not refused.
+ */
+function requireTrustworthy(directory, what) {
+    const stat = (0,external_node_fs_namespaceObject.statSync)(directory, { throwIfNoEntry: false });
+    if (stat === undefined)
+        return;
+    const own = process.geteuid?.() ?? -1;
+    if (stat.uid !== own && stat.uid !== 0) {
+        throw new DeployFailure(`${directory} (${what}) belongs to the user with id ${stat.uid}, and this is the user with id ${own}.`, { remedy: 'Deploy as the user that it belongs to: set username to that one.' });
+    }
+    if ((stat.mode & 0o002) === 0)
+        return;
+    throw new DeployFailure(`${directory} (${what}) can be written by every user of this host.`, {
+        remedy: `Look for files there that are not yours: 'ls -la ${directory}'. Then close it with 'chmod o-w ${directory}', and run the job again.`,
+    });
+}
+/** Why a place is no private directory of the user with the id `own`; null if it is one. */
+function refusal({ kind, mode, uid }, own) {
+    if (kind === 'file')
+        return 'is no directory';
+    if (kind !== 'directory')
+        return `is a ${kind}, not a directory`;
+    if (uid !== own)
+        return `belongs to the user with id ${uid}, and this is the user with id ${own}`;
+    if ((mode & 0o077) === 0)
+        return null;
+    return `is open to other users: its mode is ${mode.toString(8).padStart(4, '0')}, and must be 0700`;
+}
+function found(path) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false });
+    if (stat === undefined)
+        return null;
+    const kind = stat.isSymbolicLink()
+        ? `link to ${(0,external_node_fs_namespaceObject.readlinkSync)(path)}`
+        : stat.isDirectory()
+            ? 'directory'
+            : 'file';
+    return { kind, mode: stat.mode & 0o7777, uid: stat.uid };
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/launcher.js
 
 /** npm and its like, by the name that people write and by the file that PM2 finds for it. */
@@ -2732,11 +2807,12 @@ function firstLine(command) {
 
 
 
+
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 async function stage(context, sha) {
     const { plan, places } = context;
-    discardLeftovers(context);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
+    discardLeftovers(context);
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
     await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
@@ -2752,6 +2828,7 @@ async function stage(context, sha) {
     await runStep(context, 'build', checkout);
     // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
+    requirePrivate(places.beside);
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
     tellUnusedEcosystem(context, (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory));
     const config = await readApps(context, staging, plan.deployId);
@@ -4068,6 +4145,8 @@ function bootOf(app, ports, { listens, readyMs }) {
 
 
 
+
+
 /**
  * Has the staged version prove itself in a canary of each app that is to have one, and leaves staging as it was. Throws a
  * `DeployFailure` where it does not, or where a canary is required that cannot be. `enter` is called where there is any.
@@ -4103,6 +4182,7 @@ async function prove(context, { staging, config }, { own, version }, current, en
     if (chosen.length === 0)
         return [];
     enter();
+    requirePrivate(places.beside, (0,external_node_path_namespaceObject.dirname)(staging));
     linkOwn(own(), places.live, staging);
     try {
         const inheritedBy = (app) => inherited(app, instances, current, plan.pm2Env);
@@ -5623,7 +5703,10 @@ function bringBack(from, live, version, ops) {
 
 
 
+
 function swapPlaces({ places }, { staging, kept }) {
+    // Whoever may write to the parent of `path` could have exchanged them since the build.
+    requirePrivate((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(kept)), (0,external_node_path_namespaceObject.dirname)(kept));
     return { live: places.live, staging, kept };
 }
 /** Where the index as it was lies, for a rollback. */
@@ -5683,6 +5766,7 @@ function isSwappedIn(context, swap) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/in-place.js
+
 
 
 
@@ -6314,11 +6398,12 @@ async function readLive({ places, git }) {
 
 
 
+
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 function takeAppLock(context) {
     const { places } = context;
     (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
-    makePrivate(places.state);
+    makePrivate((0,external_node_path_namespaceObject.dirname)(places.state), places.state);
     return take(context, places.live, noteOf(context));
 }
 /**
@@ -7506,11 +7591,13 @@ function rpc_describe(error) {
 
 
 
+
 /** Milliseconds that the daemon has for an answer. */
 const session_ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
 async function openPm2({ env, home, workDir, configDir, locks }) {
     const pm2Home = env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
+    requireTrustworthy(pm2Home, 'PM2_HOME');
     let rpc = await openRpc(pm2Home, session_ANSWERS_WITHIN);
     const daemon = rpc === null ? null : await daemonStart(rpc, session_ANSWERS_WITHIN);
     const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null });
@@ -7922,6 +8009,7 @@ function mayRun(run) {
 
 
 
+
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
@@ -7930,6 +8018,7 @@ const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
 async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
+    requirePrivate(places.beside, places.state);
     const entries = journal.entries();
     if (unfinished(entries) !== null)
         return;

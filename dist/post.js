@@ -61633,6 +61633,13 @@ const LOADER = String.raw `
       throw error;
     }
   }
+  // The program lies there, and is run: whoever else can write there would say what this user runs.
+  function requirePrivate(directory) {
+    var stat = fs.lstatSync(directory);
+    if (stat.isDirectory() && stat.uid === process.geteuid() && (stat.mode & 63) === 0) return;
+    var what = !stat.isDirectory() ? "is a link or a file" : stat.uid !== process.geteuid() ? "belongs to the user with id " + stat.uid : "is open to other users (mode " + (stat.mode & 4095).toString(8) + ")";
+    throw new Error(directory + " " + what + ". It must be a directory of this user alone, so nothing was done with it. Look at it on the server with: ls -ld " + directory + ". Close it with chmod 700 if it is yours, or move it away, and run the job again.");
+  }
   function rejoin(runDir, opening, rest, until) {
     var isNew = make(runDir);
     if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
@@ -61659,10 +61666,12 @@ const LOADER = String.raw `
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);
     if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
-    var runs = path.join(state, "pm2-ssh-deploy", "runs");
+    var ours = path.join(state, "pm2-ssh-deploy");
+    var runs = path.join(ours, "runs");
     var runDir = path.join(runs, id);
     var programFile = path.join(runDir, "host.js");
     fs.mkdirSync(runs, { recursive: true, mode: 448 });
+    [ours, runs].forEach(requirePrivate);
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");

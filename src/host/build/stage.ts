@@ -7,7 +7,8 @@ import { secretsOfApp, secretsOfEnvFile } from '../program/redact.ts';
 import { saveRecord } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { exists, isWithin, makePrivate } from '../system/paths.ts';
+import { exists, isWithin } from '../system/paths.ts';
+import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { adviseOn } from './advice.ts';
 import { readApps } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
@@ -30,8 +31,8 @@ export interface Staged {
 /** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
 export async function stage(context: Context, sha: string): Promise<Staged> {
   const { plan, places } = context;
-  discardLeftovers(context);
   makePrivate(places.beside, join(places.beside, plan.deployId));
+  discardLeftovers(context);
   const workshop = join(places.beside, 'staging');
   await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
@@ -47,6 +48,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
 
   // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
   const staging = join(places.beside, plan.deployId, 'version');
+  requirePrivate(places.beside);
   renameSync(workshop, staging);
   tellUnusedEcosystem(context, join(staging, plan.workingDirectory));
   const config = await readApps(context, staging, plan.deployId);

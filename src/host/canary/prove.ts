@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Staged } from '../build/stage.ts';
 import { type Context, inform } from '../context.ts';
 import { portsOfApp } from '../health/app-ports.ts';
@@ -10,6 +11,7 @@ import type { Instance, Json } from '../pm2/list.ts';
 import type { Current } from '../state/current.ts';
 import type { Surroundings } from '../swap/swap-list.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { requirePrivate } from '../system/private-directory.ts';
 import { chooseCanaries } from './choice.ts';
 import { localPort } from './local-url.ts';
 import { linkOwn, removeUnknown } from './own-entries.ts';
@@ -55,6 +57,7 @@ export async function prove(
   if (chosen.length === 0) return [];
 
   enter();
+  requirePrivate(places.beside, dirname(staging));
   linkOwn(own(), places.live, staging);
   try {
     const inheritedBy = (app: DeployApp): Record<string, string> =>

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { moveHead, restoreHead, trackedFiles } from '../git/checkout.ts';
 import { type InPlaceSwap, saveTransaction, type Transaction } from '../state/transaction.ts';
@@ -6,9 +6,12 @@ import { loadRecord } from '../swap/record.ts';
 import { bringBack, type Strays } from '../swap/strays.ts';
 import { isForward, type SwapPlaces, type SwapResult, swapBackward, swapForward } from '../swap/swap.ts';
 import { exists } from '../system/paths.ts';
+import { requirePrivate } from '../system/private-directory.ts';
 import { momentNow } from '../system/processes.ts';
 
 export function swapPlaces({ places }: Context, { staging, kept }: InPlaceSwap): SwapPlaces {
+  // Whoever may write to the parent of `path` could have exchanged them since the build.
+  requirePrivate(dirname(dirname(kept)), dirname(kept));
   return { live: places.live, staging, kept };
 }
 

@@ -20,7 +20,8 @@ import { describeCollision, type Surroundings, swapList } from '../swap/swap-lis
 import type { Generated } from '../swap/tree.ts';
 import { run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { isWithin, makePrivate } from '../system/paths.ts';
+import { isWithin } from '../system/paths.ts';
+import { makePrivate } from '../system/private-directory.ts';
 import { swapPlaces } from './in-place-swap.ts';
 
 /** The live checkout must be as its commit and our deploys left it. */

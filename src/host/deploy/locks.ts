@@ -3,13 +3,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Context, inform } from '../context.ts';
 import { holderOf, type Lock, takeLock } from '../system/lock.ts';
-import { makePrivate, realOrSame } from '../system/paths.ts';
+import { realOrSame } from '../system/paths.ts';
+import { makePrivate } from '../system/private-directory.ts';
 
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 export function takeAppLock(context: Context): Promise<Lock> {
   const { places } = context;
   mkdirSync(places.live, { recursive: true });
-  makePrivate(places.state);
+  makePrivate(dirname(places.state), places.state);
   return take(context, places.live, noteOf(context));
 }
 

@@ -9,6 +9,7 @@ import { versionStack } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
 import { RECORD_PREFIX } from '../swap/record.ts';
 import { exists } from '../system/paths.ts';
+import { requirePrivate } from '../system/private-directory.ts';
 
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
@@ -23,6 +24,7 @@ export async function prune(
   { places, gitAfterwards, runDir, journal }: Context,
   deployId: string,
 ): Promise<void> {
+  requirePrivate(places.beside, places.state);
   const entries = journal.entries();
   if (unfinished(entries) !== null) return;
   journal.trim();

@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { DeployFailure } from '../system/failure.ts';
 import { descriptorsOf, type HeldLocks } from '../system/lock.ts';
+import { requireTrustworthy } from '../system/private-directory.ts';
 import { type ErrorStream, hearErrors } from './bus.ts';
 import { type Reload, type ReloadOptions, startOrReload } from './cli.ts';
 import { daemonPid, daemonStart } from './daemon.ts';
@@ -59,6 +60,7 @@ const ANSWERS_WITHIN = 10_000;
 /** Finds PM2 and its daemon, and starts nothing. */
 export async function openPm2({ env, home, workDir, configDir, locks }: Options): Promise<Pm2> {
   const pm2Home = env.PM2_HOME && isAbsolute(env.PM2_HOME) ? env.PM2_HOME : join(home, '.pm2');
+  requireTrustworthy(pm2Home, 'PM2_HOME');
   let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
   const daemon = rpc === null ? null : await daemonStart(rpc, ANSWERS_WITHIN);
   const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null });

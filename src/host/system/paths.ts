@@ -1,10 +1,5 @@
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { isAbsolute, relative } from 'node:path';
-
-/** Makes the directories that only the deploying user may read. */
-export function makePrivate(...directories: string[]): void {
-  for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o700 });
-}
 
 /** Whether `path` is `directory` or lies in it; both absolute. */
 export function isWithin(directory: string, path: string): boolean {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ const beside = (...names: string[]): string => join(scratch, 'beside', ...names)
 beforeEach(() => {
   scratch = mkdtempSync(join(tmpdir(), 'prune-'));
   for (const name of ['live', 'beside', 'state', 'runs/run-now'])
-    mkdirSync(join(scratch, name), { recursive: true });
+    mkdirSync(join(scratch, name), { recursive: true, mode: 0o700 });
   const places = {
     live: join(scratch, 'live'),
     workDir: join(scratch, 'live'),
@@ -96,6 +96,15 @@ test('of what is finished, what the current version replaced and the last broken
   expect(['deploy-a', 'deploy-b/version', 'broken-deploy-a', 'discarded-1'].filter(left)).toEqual([]);
   expect(existsSync(join(context.places.state, 'built-deploy-a.json'))).toBe(false);
   expect(existsSync(join(context.places.state, 'built-deploy-b.json'))).toBe(true);
+});
+
+test('a link in the place of our directory: nothing behind it is removed', async () => {
+  const precious = join(scratch, 'precious');
+  mkdirSync(join(precious, 'photos'), { recursive: true, mode: 0o700 });
+  rmSync(beside(), { recursive: true });
+  symlinkSync(precious, beside());
+  await expect(prune(context, 'deploy-a')).rejects.toThrow(`a link to ${precious}`);
+  expect(readdirSync(precious)).toEqual(['photos']);
 });
 
 test('a deploy that failed before it made anything leaves nothing to prune', async () => {
