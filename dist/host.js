@@ -246,7 +246,7 @@ function realOrSame(path) {
 const external_node_child_process_namespaceObject = require("node:child_process");
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./host/system/command.js
+;// CONCATENATED MODULE: ./host/system/line-splitter.js
 var __classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
     if (kind === "m") throw new TypeError("Private method is not writable");
     if (kind === "a" && !f) throw new TypeError("Private accessor was defined without a setter");
@@ -258,12 +258,52 @@ var __classPrivateFieldGet = (undefined && undefined.__classPrivateFieldGet) || 
     if (typeof state === "function" ? receiver !== state || !f : !state.has(receiver)) throw new TypeError("Cannot read private member from an object whose class did not declare it");
     return kind === "m" ? f : kind === "a" ? f.call(receiver) : f ? f.value : state.get(receiver);
 };
-var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest;
+var _LineSplitter_decoder, _LineSplitter_onLine, _LineSplitter_rest, _LineSplitter_given;
 
-
-const TAIL_LINES = 40;
+/** Characters of one line; a line of this length was cut. */
 const LONGEST_LINE = 4096;
-const KEEP = 64 * 1024 * 1024;
+/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`. Of a longer line only the beginning is given, at once. */
+class LineSplitter {
+    constructor(onLine) {
+        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
+        _LineSplitter_onLine.set(this, void 0);
+        _LineSplitter_rest.set(this, '');
+        /** The line that goes on was given already. */
+        _LineSplitter_given.set(this, false);
+        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
+    }
+    write(chunk) {
+        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
+        const lines = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk)).split(/\r\n|\n|\r(?!$)/);
+        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
+        for (const line of lines) {
+            if (!__classPrivateFieldGet(this, _LineSplitter_given, "f"))
+                __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line.slice(0, LONGEST_LINE));
+            __classPrivateFieldSet(this, _LineSplitter_given, false, "f");
+        }
+        const waits = __classPrivateFieldGet(this, _LineSplitter_rest, "f").endsWith('\r') ? '\r' : '';
+        if (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length - waits.length < LONGEST_LINE && !__classPrivateFieldGet(this, _LineSplitter_given, "f"))
+            return;
+        if (!__classPrivateFieldGet(this, _LineSplitter_given, "f"))
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
+        __classPrivateFieldSet(this, _LineSplitter_given, true, "f");
+        __classPrivateFieldSet(this, _LineSplitter_rest, waits, "f");
+    }
+    end() {
+        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
+        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
+        if (last !== '' && !__classPrivateFieldGet(this, _LineSplitter_given, "f"))
+            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last.slice(0, LONGEST_LINE));
+    }
+}
+_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap(), _LineSplitter_given = new WeakMap();
+
+;// CONCATENATED MODULE: ./host/system/command.js
+
+
+/** For `keep`, where all of stdout is wanted and a limit is only against running out of memory. */
+const ALL_OF_IT = 64 * 1024 * 1024;
+const TAIL_LINES = 40;
 /** Between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE = 2_000;
 /**
@@ -273,7 +313,8 @@ const GRACE = 2_000;
 function run(file, args, options) {
     return new Promise((resolve, reject) => {
         const started = process.hrtime.bigint();
-        const child = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
+        const [program, argv] = options.inOrder ? merged(file, args) : [file, args];
+        const child = (0,external_node_child_process_namespaceObject.spawn)(program, argv, {
             cwd: options.cwd,
             env: options.env,
             detached: true,
@@ -303,7 +344,7 @@ function run(file, args, options) {
         const outLines = new LineSplitter(onLine);
         const errLines = new LineSplitter(onLine);
         child.stdout?.on('data', (chunk) => {
-            if (kept < (options.keep ?? KEEP))
+            if (kept < (options.keep ?? 0))
                 stdout.push(chunk);
             kept += chunk.length;
             outLines.write(chunk);
@@ -347,6 +388,10 @@ function run(file, args, options) {
         });
     });
 }
+/** Node has no pipe for two streams; of the shell's line nothing is made from what is run. */
+function merged(file, args) {
+    return ['sh', ['-c', 'exec "$0" "$@" 2>&1', file, ...args]];
+}
 function killGroup(child) {
     signalGroup(child, 'SIGTERM');
     setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
@@ -361,34 +406,6 @@ function signalGroup(child, signal) {
         // The group is gone, which is what was wanted.
     }
 }
-/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
-class LineSplitter {
-    constructor(onLine) {
-        _LineSplitter_decoder.set(this, new external_node_string_decoder_namespaceObject.StringDecoder('utf8'));
-        _LineSplitter_onLine.set(this, void 0);
-        _LineSplitter_rest.set(this, '');
-        __classPrivateFieldSet(this, _LineSplitter_onLine, onLine, "f");
-    }
-    write(chunk) {
-        __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").write(chunk), "f");
-        // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
-        const lines = __classPrivateFieldGet(this, _LineSplitter_rest, "f").split(/\r\n|\n|\r(?!$)/);
-        __classPrivateFieldSet(this, _LineSplitter_rest, lines.pop() ?? '', "f");
-        for (const line of lines)
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, line);
-        while (__classPrivateFieldGet(this, _LineSplitter_rest, "f").length > LONGEST_LINE) {
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(0, LONGEST_LINE));
-            __classPrivateFieldSet(this, _LineSplitter_rest, __classPrivateFieldGet(this, _LineSplitter_rest, "f").slice(LONGEST_LINE), "f");
-        }
-    }
-    end() {
-        const last = (__classPrivateFieldGet(this, _LineSplitter_rest, "f") + __classPrivateFieldGet(this, _LineSplitter_decoder, "f").end()).replace(/\r$/, '');
-        __classPrivateFieldSet(this, _LineSplitter_rest, '', "f");
-        if (last !== '')
-            __classPrivateFieldGet(this, _LineSplitter_onLine, "f").call(this, last);
-    }
-}
-_LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _LineSplitter_rest = new WeakMap();
 
 ;// CONCATENATED MODULE: ./host/system/durable.js
 
@@ -595,6 +612,7 @@ function gitIn(directory, options) {
             cwd: directory,
             env,
             timeLimit,
+            keep: ALL_OF_IT,
             ...(cancel && { cancel }),
             ...(input !== undefined && { input }),
             holds,
@@ -1273,16 +1291,43 @@ function escaped(text) {
 }
 
 ;// CONCATENATED MODULE: ./host/program/redact.js
+
 /** Shorter values are too likely to be an ordinary word of a log. */
 const SHORTEST = 8;
-/** Variables that say where and how a process runs, not what it must keep secret. */
-const HARMLESS = new Set([
-    'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
-    'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
-    'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
-    'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
+/** Forms of values that say where and how a process runs. A URL, and what holds a password in it, fits none of them. */
+const PATHS = /^[/.~][^\s:]*(?::[/.~]?[^\s:]*)*$/;
+const WORDS = /^[\w.,@+/ -]{0,80}$/;
+const NAMES = /^[\w.:,@+/ -]{0,80}$/;
+const ADDRESS = /^[\da-fA-F.:]+(?:%\w+)?(?: [\da-fA-F.:]+(?:%\w+)?){1,3}$/;
+const AGENT = /^[\w.-]+\/[\w.-]+(?: [\w.-]+\/[\w.-]+| [\w-]+)*$/;
+/**
+ * Variables that every shell, npm or PM2 itself sets, by their exact names, each with the form that its value has then.
+ * Any other variable is the app's own, and so is one of these names with another value.
+ */
+const HARMLESS = new Map([
+    ...named(PATHS, 'PATH', 'HOME', 'PWD', 'OLDPWD', 'SHELL', 'TMPDIR', 'MAIL', '_', 'NODE_PATH', 'NVM_DIR', 'NVM_BIN', 'NVM_INC'),
+    ...named(PATHS, 'SSH_TTY', 'SSH_AUTH_SOCK', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'),
+    ...named(PATHS, 'XDG_STATE_HOME', 'XDG_CONFIG_DIRS', 'XDG_DATA_DIRS', 'PM2_HOME', 'INIT_CWD', 'PM2_SSH_DEPLOY_CANARY'),
+    ...named(PATHS, 'pm_cwd', 'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_log_path', 'pm_pid_path'),
+    ...named(PATHS, 'npm_execpath', 'npm_node_execpath', 'npm_package_json', 'npm_config_prefix', 'npm_config_cache'),
+    ...named(PATHS, 'npm_config_local_prefix', 'npm_config_global_prefix', 'npm_config_userconfig', 'npm_config_globalconfig'),
+    ...named(PATHS, 'npm_config_init_module', 'npm_config_node_gyp'),
+    ...named(WORDS, 'USER', 'LOGNAME', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'HOSTNAME', 'EDITOR', 'NODE_ENV', 'NODE_APP_INSTANCE'),
+    ...named(WORDS, 'LC_ALL', 'LC_CTYPE', 'LC_NUMERIC', 'LC_TIME', 'LC_COLLATE', 'LC_MONETARY', 'LC_MESSAGES', 'LC_PAPER'),
+    ...named(WORDS, 'LC_NAME', 'LC_ADDRESS', 'LC_TELEPHONE', 'LC_MEASUREMENT', 'LC_IDENTIFICATION'),
+    ...named(WORDS, 'XDG_SESSION_ID', 'XDG_SESSION_TYPE', 'XDG_SESSION_CLASS', 'XDG_SESSION_DESKTOP', 'XDG_CURRENT_DESKTOP'),
+    ...named(WORDS, 'XDG_SEAT', 'XDG_VTNR', 'npm_command', 'npm_package_name', 'npm_package_version'),
+    ...named(WORDS, 'npm_lifecycle_script', 'npm_config_npm_version', 'npm_config_noproxy'),
+    ...named(WORDS, 'PM2_USAGE', 'PM2_INTERACTOR_PROCESSING', 'PM2_JSON_PROCESSING', 'PM2_PROGRAMMATIC', 'PM2_SILENT'),
+    ...named(WORDS, 'PM2_DISCRETE_MODE', 'PM2_SSH_DEPLOY_ID', 'unique_id', 'status', 'exec_mode'),
+    ...named(WORDS, 'exec_interpreter', 'km_link', 'vizion_running', 'pm_id', 'pm_uptime'),
+    ...named(NAMES, 'npm_lifecycle_event', 'name', 'namespace'),
+    ...named(ADDRESS, 'SSH_CLIENT', 'SSH_CONNECTION'),
+    ...named(AGENT, 'npm_config_user_agent'),
 ]); // biome-ignore format: a list reads best packed
-const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
+function named(form, ...names) {
+    return names.map((name) => [name, form]);
+}
 /** Takes secret values out of text before it becomes an event. */
 function createRedactor() {
     const secrets = new Set();
@@ -1294,20 +1339,55 @@ function createRedactor() {
                 for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
                     const trimmed = part.trim();
                     if (trimmed.length >= SHORTEST)
-                        secrets.add(trimmed);
+                        for (const form of formsOf(trimmed))
+                            secrets.add(form);
                 }
             }
             longestFirst = [...secrets].sort((a, b) => b.length - a.length);
         },
-        redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
+        redact(text) {
+            const whole = longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text);
+            return text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+        },
     };
+}
+/** A secret as it is, and as JSON, an inspected object, a URL, a form or a header shows it. */
+function formsOf(secret) {
+    const json = JSON.stringify(secret).slice(1, -1);
+    const bytes = Buffer.from(secret);
+    const base64 = bytes.toString('base64');
+    const url = encoded(secret);
+    return [
+        ...[secret, json, JSON.stringify(json).slice(1, -1), secret.replace(/['\\]/g, '\\$&')],
+        ...[
+            url,
+            url.replace(/%../g, (code) => code.toLowerCase()),
+            new URLSearchParams({ '': secret }).toString().slice(1),
+        ],
+        ...[base64, base64.replace(/=+$/, ''), bytes.toString('base64url')],
+    ].filter((form) => form.length >= SHORTEST);
+}
+/** As `encodeURIComponent`, which throws for half a character. */
+function encoded(secret) {
+    const codes = (sign) => Buffer.from(sign).toString('hex').replace(/../g, '%$&').toUpperCase();
+    return secret.replace(/[^\w.!~*'()-]+/g, codes);
+}
+/** A line that was cut may end in the first part of a secret. */
+function withoutBegun(text, secrets) {
+    const begun = secrets.map((secret) => {
+        let length = Math.min(secret.length - 1, text.length);
+        while (length > 0 && !text.endsWith(secret.slice(0, length)))
+            length -= 1;
+        return length;
+    });
+    const longest = Math.max(0, ...begun);
+    return longest === 0 ? text : `${text.slice(0, -longest)}***`;
 }
 /** The values of an environment that may be secret. */
 function secretsOfEnvironment(env) {
     return Object.keys(env)
-        .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
-        .map((name) => env[name] ?? '')
-        .filter((value) => typeof value === 'string');
+        .filter((name) => typeof env[name] === 'string' && HARMLESS.get(name)?.test(env[name]) !== true)
+        .map((name) => env[name] ?? '');
 }
 /** The values of a `.env` file, in the forms that dotenv takes. */
 function secretsOfEnvFile(text) {
@@ -1744,7 +1824,7 @@ const FORMS = {
     '.yaml': 'yaml',
 };
 /** Where it is looked for, in this order: what `pm2 init` writes, what PM2 itself looks for, what people call it. */
-const NAMES = ['ecosystem', 'pm2', 'process', 'processes'].flatMap((name) => [
+const ecosystem_NAMES = ['ecosystem', 'pm2', 'process', 'processes'].flatMap((name) => [
     ...['.config.js', '.config.cjs', '.config.mjs', '.json', '.yml', '.yaml'].map((suffix) => `${name}${suffix}`),
 ]);
 const READS_WITHIN = 30_000;
@@ -1758,7 +1838,7 @@ function findEcosystem(dir, given) {
         if (found !== null)
             return found;
         throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
-            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${NAMES.join(', ')}.`,
+            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${ecosystem_NAMES.join(', ')}.`,
         });
     }
     const file = (0,external_node_path_namespaceObject.resolve)(dir, given);
@@ -1771,7 +1851,7 @@ function findEcosystem(dir, given) {
 }
 /** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
 function ecosystemIn(dir) {
-    return NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile) ?? null;
+    return ecosystem_NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile) ?? null;
 }
 /**
  * The apps of an ecosystem file (absolute path), evaluated in a child process, as the user wrote them: secret.
@@ -1786,6 +1866,7 @@ async function readEcosystem(file, options) {
         cwd,
         env,
         timeLimit,
+        keep: ALL_OF_IT,
     });
     const noise = result.tail.filter((line) => !line.includes(mark));
     const answer = result.stdout.split(mark)[1];
@@ -2045,7 +2126,7 @@ function accessTo(address, { value, server }) {
     };
 }
 /** What a log could show of the token: itself, and as git puts it into a request. */
-function formsOf({ value }) {
+function credentials_formsOf({ value }) {
     return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
 }
 /**
@@ -2751,6 +2832,7 @@ async function runStep(context, name, checkout) {
         timeLimit: plan.commandTimeout,
         cancel: runner.cancelled,
         onLine: (text) => log({ type: 'output', from: name, text }),
+        inOrder: true,
         reap: true,
     }));
     if (result.stopped === 'cancelled')
@@ -7806,8 +7888,8 @@ async function requireSurvival(env) {
 }
 async function askLogind(env) {
     try {
-        return (await run('loginctl', ['show-session', '--no-pager'], { cwd: '/', env, timeLimit: 5_000 }))
-            .stdout;
+        const options = { cwd: '/', env, timeLimit: 5_000, keep: ALL_OF_IT };
+        return (await run('loginctl', ['show-session', '--no-pager'], options)).stdout;
     }
     catch {
         // Without loginctl there is no logind that could kill.
@@ -7938,7 +8020,12 @@ async function requireSpace(directory, env) {
     let there = directory;
     while (!exists(there))
         there = (0,external_node_path_namespaceObject.dirname)(there);
-    const result = await run('df', ['-Pk', there], { cwd: '/', env, timeLimit: 10_000 });
+    const result = await run('df', ['-Pk', there], {
+        cwd: '/',
+        env,
+        timeLimit: 10_000,
+        keep: ALL_OF_IT,
+    });
     const free = Number(result.stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
     // A df of another form says nothing: the install will, if there is anything to say.
     if (Number.isFinite(free) && free < LEAST_SPACE) {
@@ -8825,7 +8912,7 @@ function look({ nonce, plan }) {
     setTimeout(leave, LEASE).unref();
     const redactor = createRedactor();
     if (plan.gitToken !== null)
-        redactor.hide(formsOf(plan.gitToken));
+        redactor.hide(credentials_formsOf(plan.gitToken));
     const log = printEvents(print, redactor);
     void lookAround(plan, log, redactor).then((result) => {
         log({ type: 'end', result });
@@ -8891,7 +8978,7 @@ async function main(command, runDir) {
     const plan = isNew ? given : { ...given, lockTimeout: Math.max(given.lockTimeout, LEFT_CHILDREN) };
     const redactor = createRedactor();
     if (plan.gitToken !== null)
-        redactor.hide(formsOf(plan.gitToken));
+        redactor.hide(credentials_formsOf(plan.gitToken));
     const log = openEvents(runDir, redactor);
     const runner = isNew ? listen(runDir) : standsAlone();
     const progress = {

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import type { AppConfig } from '../pm2/app-config.ts';
 import type { Json } from '../pm2/list.ts';
-import { run } from '../system/command.ts';
+import { ALL_OF_IT, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { ECOSYSTEM_READER } from './ecosystem-reader.ts';
 
@@ -80,6 +80,7 @@ export async function readEcosystem(file: string, options: ReadOptions): Promise
     cwd,
     env,
     timeLimit,
+    keep: ALL_OF_IT,
   });
   const noise = result.tail.filter((line) => !line.includes(mark));
   const answer = result.stdout.split(mark)[1];

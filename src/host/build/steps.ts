@@ -35,6 +35,7 @@ export async function runStep(context: Context, name: StepName, checkout: Checko
       timeLimit: plan.commandTimeout,
       cancel: runner.cancelled,
       onLine: (text) => log({ type: 'output', from: name, text }),
+      inOrder: true,
       reap: true,
     }),
   );

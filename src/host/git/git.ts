@@ -1,5 +1,5 @@
 import type { Clock } from '../system/clock.ts';
-import { type CommandResult, run } from '../system/command.ts';
+import { ALL_OF_IT, type CommandResult, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { descriptorsOf, type HeldLocks } from '../system/lock.ts';
 import type { Access } from './credentials.ts';
@@ -51,6 +51,7 @@ export function gitIn(directory: string, options: GitOptions): Git {
       cwd: directory,
       env,
       timeLimit,
+      keep: ALL_OF_IT,
       ...(cancel && { cancel }),
       ...(input !== undefined && { input }),
       holds,

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Instance } from '../pm2/list.ts';
-import { LineSplitter } from '../system/command.ts';
+import { LineSplitter } from '../system/line-splitter.ts';
 
 /** How long each error log was, and which file it was, at some moment, by path. Files that were not there are not in it. */
 export type LogNotes = Readonly<Record<string, { size: number; inode: number }>>;

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { LineSplitter } from '../system/command.ts';
+import { LineSplitter } from '../system/line-splitter.ts';
 import { MessageReader } from './amp.ts';
 
 /**

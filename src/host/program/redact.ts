@@ -1,16 +1,45 @@
 import type { DeployApp } from '../pm2/app-config.ts';
+import { LONGEST_LINE } from '../system/line-splitter.ts';
 
 /** Shorter values are too likely to be an ordinary word of a log. */
 const SHORTEST = 8;
 
-/** Variables that say where and how a process runs, not what it must keep secret. */
-const HARMLESS = new Set([
-  'PATH', 'HOME', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'TMPDIR', 'HOSTNAME',
-  'NODE_ENV', 'NODE_PATH', 'NODE_APP_INSTANCE', 'NVM_DIR', 'NVM_BIN', 'NVM_INC', 'MAIL', '_', 'EDITOR',
-  'name', 'namespace', 'unique_id', 'status', 'exec_mode', 'exec_interpreter', 'km_link', 'vizion_running', 'pm_cwd',
-  'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_pid_path', 'axm_options', 'axm_monitor', 'axm_actions', 'axm_dynamic',
+/** Forms of values that say where and how a process runs. A URL, and what holds a password in it, fits none of them. */
+const PATHS = /^[/.~][^\s:]*(?::[/.~]?[^\s:]*)*$/;
+const WORDS = /^[\w.,@+/ -]{0,80}$/;
+const NAMES = /^[\w.:,@+/ -]{0,80}$/;
+const ADDRESS = /^[\da-fA-F.:]+(?:%\w+)?(?: [\da-fA-F.:]+(?:%\w+)?){1,3}$/;
+const AGENT = /^[\w.-]+\/[\w.-]+(?: [\w.-]+\/[\w.-]+| [\w-]+)*$/;
+
+/**
+ * Variables that every shell, npm or PM2 itself sets, by their exact names, each with the form that its value has then.
+ * Any other variable is the app's own, and so is one of these names with another value.
+ */
+const HARMLESS = new Map<string, RegExp>([
+  ...named(PATHS, 'PATH', 'HOME', 'PWD', 'OLDPWD', 'SHELL', 'TMPDIR', 'MAIL', '_', 'NODE_PATH', 'NVM_DIR', 'NVM_BIN', 'NVM_INC'),
+  ...named(PATHS, 'SSH_TTY', 'SSH_AUTH_SOCK', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'),
+  ...named(PATHS, 'XDG_STATE_HOME', 'XDG_CONFIG_DIRS', 'XDG_DATA_DIRS', 'PM2_HOME', 'INIT_CWD', 'PM2_SSH_DEPLOY_CANARY'),
+  ...named(PATHS, 'pm_cwd', 'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_log_path', 'pm_pid_path'),
+  ...named(PATHS, 'npm_execpath', 'npm_node_execpath', 'npm_package_json', 'npm_config_prefix', 'npm_config_cache'),
+  ...named(PATHS, 'npm_config_local_prefix', 'npm_config_global_prefix', 'npm_config_userconfig', 'npm_config_globalconfig'),
+  ...named(PATHS, 'npm_config_init_module', 'npm_config_node_gyp'),
+  ...named(WORDS, 'USER', 'LOGNAME', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'HOSTNAME', 'EDITOR', 'NODE_ENV', 'NODE_APP_INSTANCE'),
+  ...named(WORDS, 'LC_ALL', 'LC_CTYPE', 'LC_NUMERIC', 'LC_TIME', 'LC_COLLATE', 'LC_MONETARY', 'LC_MESSAGES', 'LC_PAPER'),
+  ...named(WORDS, 'LC_NAME', 'LC_ADDRESS', 'LC_TELEPHONE', 'LC_MEASUREMENT', 'LC_IDENTIFICATION'),
+  ...named(WORDS, 'XDG_SESSION_ID', 'XDG_SESSION_TYPE', 'XDG_SESSION_CLASS', 'XDG_SESSION_DESKTOP', 'XDG_CURRENT_DESKTOP'),
+  ...named(WORDS, 'XDG_SEAT', 'XDG_VTNR', 'npm_command', 'npm_package_name', 'npm_package_version'),
+  ...named(WORDS, 'npm_lifecycle_script', 'npm_config_npm_version', 'npm_config_noproxy'),
+  ...named(WORDS, 'PM2_USAGE', 'PM2_INTERACTOR_PROCESSING', 'PM2_JSON_PROCESSING', 'PM2_PROGRAMMATIC', 'PM2_SILENT'),
+  ...named(WORDS, 'PM2_DISCRETE_MODE', 'PM2_SSH_DEPLOY_ID', 'unique_id', 'status', 'exec_mode'),
+  ...named(WORDS, 'exec_interpreter', 'km_link', 'vizion_running', 'pm_id', 'pm_uptime'),
+  ...named(NAMES, 'npm_lifecycle_event', 'name', 'namespace'),
+  ...named(ADDRESS, 'SSH_CLIENT', 'SSH_CONNECTION'),
+  ...named(AGENT, 'npm_config_user_agent'),
 ]); // biome-ignore format: a list reads best packed
-const HARMLESS_PREFIX = /^(PM2_|pm_|LC_|XDG_|SSH_|npm_)/;
+
+function named(form: RegExp, ...names: string[]): [string, RegExp][] {
+  return names.map((name) => [name, form]);
+}
 
 export interface Redactor {
   /** Values that no event may carry from now on. */
@@ -28,21 +57,58 @@ export function createRedactor(): Redactor {
         // A value of several lines is printed line by line.
         for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
           const trimmed = part.trim();
-          if (trimmed.length >= SHORTEST) secrets.add(trimmed);
+          if (trimmed.length >= SHORTEST) for (const form of formsOf(trimmed)) secrets.add(form);
         }
       }
       longestFirst = [...secrets].sort((a, b) => b.length - a.length);
     },
-    redact: (text) => longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text),
+    redact(text) {
+      const whole = longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text);
+      return text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+    },
   };
+}
+
+/** A secret as it is, and as JSON, an inspected object, a URL, a form or a header shows it. */
+function formsOf(secret: string): string[] {
+  const json = JSON.stringify(secret).slice(1, -1);
+  const bytes = Buffer.from(secret);
+  const base64 = bytes.toString('base64');
+  const url = encoded(secret);
+  return [
+    ...[secret, json, JSON.stringify(json).slice(1, -1), secret.replace(/['\\]/g, '\\$&')],
+    ...[
+      url,
+      url.replace(/%../g, (code) => code.toLowerCase()),
+      new URLSearchParams({ '': secret }).toString().slice(1),
+    ],
+    ...[base64, base64.replace(/=+$/, ''), bytes.toString('base64url')],
+  ].filter((form) => form.length >= SHORTEST);
+}
+
+/** As `encodeURIComponent`, which throws for half a character. */
+function encoded(secret: string): string {
+  const codes = (sign: string): string =>
+    Buffer.from(sign).toString('hex').replace(/../g, '%$&').toUpperCase();
+  return secret.replace(/[^\w.!~*'()-]+/g, codes);
+}
+
+/** A line that was cut may end in the first part of a secret. */
+function withoutBegun(text: string, secrets: readonly string[]): string {
+  const begun = secrets.map((secret) => {
+    let length = Math.min(secret.length - 1, text.length);
+    while (length > 0 && !text.endsWith(secret.slice(0, length))) length -= 1;
+    return length;
+  });
+  const longest = Math.max(0, ...begun);
+  return longest === 0 ? text : `${text.slice(0, -longest)}***`;
 }
 
 /** The values of an environment that may be secret. */
 export function secretsOfEnvironment(env: Readonly<Record<string, string>>): string[] {
   return Object.keys(env)
-    .filter((name) => !HARMLESS.has(name) && !HARMLESS_PREFIX.test(name))
-    .map((name) => env[name] ?? '')
-    .filter((value) => typeof value === 'string');
+    .filter((name) => typeof env[name] === 'string' && HARMLESS.get(name)?.test(env[name]) !== true)
+    .map((name) => env[name] ?? '');
 }
 
 /** The values of a `.env` file, in the forms that dotenv takes. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { StringDecoder } from 'node:string_decoder';
+import { LineSplitter } from './line-splitter.ts';
 
 /** How a command ended. `stopped` says that we ended it, and why; then `code` and `signal` tell nothing. */
 export interface CommandResult {
   code: number | null;
   signal: string | null;
   stopped: 'time limit' | 'cancelled' | null;
+  /** As much of it as `keep` says. */
   stdout: string;
   /** Its last lines, of both streams as they came, oldest first; at most `TAIL_LINES`. */
   tail: string[];
@@ -25,16 +26,22 @@ export interface CommandOptions {
   holds?: readonly number[];
   /** Text for its stdin; without it stdin is /dev/null. */
   input?: string;
-  /** Bytes of stdout that are kept; the rest is read and dropped. */
+  /** Bytes of stdout that are kept for the result, none by default; the rest is read and dropped. */
   keep?: number;
+  /**
+   * Gives the program one pipe for stdout and stderr, so that lines come in the order in which it printed them. A constant
+   * line of `sh` does that, and then becomes the program; a program that is not there ends with code 127.
+   */
+  inOrder?: boolean;
   onSpawn?: (pid: number) => void;
   /** Ends what the program left running in its process group. */
   reap?: boolean;
 }
 
+/** For `keep`, where all of stdout is wanted and a limit is only against running out of memory. */
+export const ALL_OF_IT = 64 * 1024 * 1024;
+
 const TAIL_LINES = 40;
-const LONGEST_LINE = 4096;
-const KEEP = 64 * 1024 * 1024;
 /** Between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE = 2_000;
 
@@ -45,7 +52,8 @@ const GRACE = 2_000;
 export function run(file: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const started = process.hrtime.bigint();
-    const child = spawn(file, args, {
+    const [program, argv] = options.inOrder ? merged(file, args) : [file, args];
+    const child = spawn(program, argv, {
       cwd: options.cwd,
       env: options.env,
       detached: true,
@@ -73,7 +81,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
     const outLines = new LineSplitter(onLine);
     const errLines = new LineSplitter(onLine);
     child.stdout?.on('data', (chunk: Buffer) => {
-      if (kept < (options.keep ?? KEEP)) stdout.push(chunk);
+      if (kept < (options.keep ?? 0)) stdout.push(chunk);
       kept += chunk.length;
       outLines.write(chunk);
     });
@@ -117,6 +125,11 @@ export function run(file: string, args: readonly string[], options: CommandOptio
   });
 }
 
+/** Node has no pipe for two streams; of the shell's line nothing is made from what is run. */
+function merged(file: string, args: readonly string[]): [string, string[]] {
+  return ['sh', ['-c', 'exec "$0" "$@" 2>&1', file, ...args]];
+}
+
 function killGroup(child: ChildProcess): void {
   signalGroup(child, 'SIGTERM');
   setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
@@ -128,34 +141,5 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     process.kill(-child.pid, signal);
   } catch {
     // The group is gone, which is what was wanted.
-  }
-}
-
-/** Cuts a byte stream into lines at `\n`, `\r\n` and a lone `\r`, and a line that never ends into pieces. */
-export class LineSplitter {
-  readonly #decoder = new StringDecoder('utf8');
-  readonly #onLine: (line: string) => void;
-  #rest = '';
-
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  write(chunk: Buffer): void {
-    this.#rest += this.#decoder.write(chunk);
-    // A `\r` at the end may be the first half of `\r\n`: it waits for the next chunk.
-    const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#onLine(line);
-    while (this.#rest.length > LONGEST_LINE) {
-      this.#onLine(this.#rest.slice(0, LONGEST_LINE));
-      this.#rest = this.#rest.slice(LONGEST_LINE);
-    }
-  }
-
-  end(): void {
-    const last = (this.#rest + this.#decoder.end()).replace(/\r$/, '');
-    this.#rest = '';
-    if (last !== '') this.#onLine(last);
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { run } from './command.ts';
+import { ALL_OF_IT, run } from './command.ts';
 import { DeployFailure } from './failure.ts';
 
 /** What decides whether systemd's logind ends a user's processes when the session ends. */
@@ -50,8 +50,8 @@ export async function requireSurvival(env: NodeJS.ProcessEnv): Promise<void> {
 
 async function askLogind(env: NodeJS.ProcessEnv): Promise<string> {
   try {
-    return (await run('loginctl', ['show-session', '--no-pager'], { cwd: '/', env, timeLimit: 5_000 }))
-      .stdout;
+    const options = { cwd: '/', env, timeLimit: 5_000, keep: ALL_OF_IT };
+    return (await run('loginctl', ['show-session', '--no-pager'], options)).stdout;
   } catch {
     // Without loginctl there is no logind that could kill.
     return '';

@@ -1,11 +1,44 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createRedactor, secretsOfEnvFile, secretsOfEnvironment } from '../../../src/host/program/redact.ts';
+import { LONGEST_LINE } from '../../../src/host/system/line-splitter.ts';
 
 describe('createRedactor', () => {
   it('hides values, the longest first, and each line of a value of several', () => {
     const { hide, redact } = createRedactor();
     hide(['postgres://u:p@db', 'postgres://u:p@db/prod', '-----BEGIN-----\nMIIEpQIBAAKC\n-----END-----']);
     expect(redact('at postgres://u:p@db/prod: MIIEpQIBAAKC')).toBe('at ***: ***');
+  });
+
+  it.each([
+    ['JSON', (secret: string) => JSON.stringify({ a: secret })],
+    ['JSON in JSON', (secret: string) => JSON.stringify(JSON.stringify(secret))],
+    ['an inspected object', (secret: string) => inspect({ a: secret })],
+    ['a URL', (secret: string) => `https://x/?a=${encodeURIComponent(secret)}&b`],
+    [
+      'a URL in lower case',
+      (secret: string) => encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
+    ],
+    ['a form', (secret: string) => new URLSearchParams({ a: secret }).toString()],
+    ['base64', (secret: string) => Buffer.from(secret).toString('base64')],
+    ['base64 for a URL', (secret: string) => Buffer.from(secret).toString('base64url')],
+  ])('hides a value with quotes and signs as %s shows it', (_, show) => {
+    for (const secret of ['tOp"sEcret/+=ä value', "it's sEcret \\ val&ue", '"sEcretVa', 'sEcret~(val)*ue!']) {
+      const { hide, redact } = createRedactor();
+      hide([secret]);
+      const shown = redact(show(secret));
+      expect(shown).toContain('***');
+      expect(shown).not.toMatch(/sEcret|val/);
+      expect(show(secret)).not.toContain(shown);
+    }
+  });
+
+  it('hides the first part of a value at the end of a line that was cut', () => {
+    const { hide, redact } = createRedactor();
+    hide(['topsecretvalue', 'topsecretvalue-of-another']);
+    for (const part of ['t', 'topsec', 'topsecretvalu', 'topsecretvalue-of'])
+      expect(redact('x'.repeat(LONGEST_LINE - part.length) + part)).toMatch(/^x+\*{3,}(-of)?$/);
+    expect(redact('short topsec')).toBe('short topsec');
   });
 
   it('leaves short values alone, which are words of every log', () => {
@@ -24,6 +57,44 @@ describe('secretsOfEnvironment', () => {
       PM2_HOME: '/home/d/.pm2',
     };
     expect(secretsOfEnvironment(env)).toEqual(['postgres://x']);
+  });
+
+  it('takes what is only named like a variable of a shell, of npm or of PM2', () => {
+    const env = {
+      PM2_SECRET_KEY: 'pm2-secret-key',
+      PM2_PUBLIC_KEY: 'pm2-public-key',
+      'npm_config_//registry.npmjs.org/:_authToken': 'npm_madeUp',
+      npm_config__auth: 'bmFtZTpwYXNz',
+      SSH_PRIVATE_KEY: '-----BEGIN',
+      SSH_PASSWORD: 'ssh-password',
+      XDG_API_KEY: 'xdg-api-key',
+      LC_DEPLOY_TOKEN: 'lc-deploy-token',
+      pm_token: 'pm-token-value',
+      MAIL: 'smtp://user:pass@mail.example.com',
+      HOME: 'https://token@example.com',
+      SHELL: 'not a shell',
+      SSH_CONNECTION: 'user:p4ssword@host',
+    };
+    expect(secretsOfEnvironment(env)).toEqual(Object.values(env));
+  });
+
+  it('leaves what every session has', () => {
+    const env = {
+      MAIL: '/var/mail/deploy',
+      SSH_CLIENT: '203.0.113.7 50512 22',
+      SSH_CONNECTION: 'fe80::1%eth0 50512 2001:db8::1 22',
+      SSH_TTY: '/dev/pts/0',
+      XDG_RUNTIME_DIR: '/run/user/1000',
+      XDG_DATA_DIRS: '/usr/local/share:/usr/share',
+      LANG: 'en_US.UTF-8',
+      PM2_USAGE: 'CLI',
+      PM2_HOME: '/home/deploy/.pm2',
+      npm_lifecycle_event: 'start:production',
+      npm_config_user_agent: 'npm/10.8.2 node/v20.18.0 linux x64 workspaces/false',
+      name: 'shop-web',
+      unique_id: '6f1c3f2e-7b53-4a4e-9d3e-0b8f0f3c9f1a',
+    };
+    expect(secretsOfEnvironment(env)).toEqual([]);
   });
 });
 
