@@ -8398,9 +8398,12 @@ function parse(line) {
 
 
 
-/** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
+/** A build may print for ever, and a disk is finite. Bytes of the file: what commands print, and all else but the end. */
 const MOST_OUTPUT = 2_000_000;
-const events_LONGEST_LINE = 2_000;
+const MOST_OTHERS = 2_000_000;
+/** Characters of one text, and texts of one list. */
+const LONGEST_TEXT = 2_000;
+const LONGEST_LIST = 500;
 /** Writes events where followers read them, without secrets. Returns once the event is in the file. */
 function openEvents(runDir, redactor) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'a', 0o600);
@@ -8435,28 +8438,62 @@ function printEvents(print, redactor) {
     }, redactor);
 }
 function eventLog(writeLine, redactor) {
-    let output = 0;
-    const write = (event) => writeLine(JSON.stringify(event, (key, value) => clean(key, value, redactor)));
-    return (event) => {
-        if (event.type !== 'output') {
-            write(event);
-            return;
-        }
-        if (output > MOST_OUTPUT)
-            return;
-        output += event.text.length;
-        write(output > MOST_OUTPUT
-            ? { ...event, text: '(too much output for the log; the rest is left out)' }
-            : event);
+    const output = allowance(MOST_OUTPUT);
+    const others = allowance(MOST_OTHERS);
+    const jsonOf = (event) => JSON.stringify(event, (key, value) => clean(key, value, redactor));
+    const writeWithin = (limit, event) => {
+        const json = limit.leftOut > 0 ? '' : jsonOf(event);
+        const fits = limit.takes(Buffer.byteLength(json) + 1);
+        if (fits)
+            writeLine(json);
+        return fits;
     };
+    return (event) => {
+        if (event.type === 'notice')
+            writeWithin(others, event);
+        else if (event.type === 'output') {
+            if (writeWithin(output, event) || output.leftOut > 1)
+                return;
+            writeLine(jsonOf({ ...event, text: '(too much output for the log; the rest is left out)' }));
+        }
+        else {
+            if (event.type === 'end')
+                for (const text of omissions(output.leftOut, others.leftOut))
+                    writeLine(jsonOf({ type: 'notice', level: 'warning', text }));
+            writeLine(jsonOf(event));
+        }
+    };
+}
+/** Counts bytes up to a limit, and then what is left out. */
+function allowance(limit) {
+    let used = 0;
+    return {
+        leftOut: 0,
+        takes(size) {
+            if (this.leftOut === 0 && used + size <= limit)
+                used += size;
+            else
+                this.leftOut += 1;
+            return this.leftOut === 0;
+        },
+    };
+}
+function omissions(lines, notices) {
+    const why = `a log holds ${MOST_OUTPUT / 1e6} MB of them`;
+    return [
+        ...(lines > 0 ? [`${lines} more lines that commands printed are not in the log: ${why}.`] : []),
+        ...(notices > 0 ? [`${notices} more messages are not in the log: ${why}.`] : []),
+    ];
 }
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
 const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
 function clean(key, value, redactor) {
+    if (Array.isArray(value) && value.length > LONGEST_LIST)
+        return [...value.slice(0, LONGEST_LIST), `… and ${value.length - LONGEST_LIST} more`];
     if (typeof value !== 'string' || events_OURS.has(key))
         return value;
     const text = redactor.redact(value);
-    return text.length > events_LONGEST_LINE ? `${text.slice(0, events_LONGEST_LINE)} …` : text;
+    return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)} …` : text;
 }
 
 ;// CONCATENATED MODULE: ./host/system/clock.js

@@ -4,9 +4,12 @@ import type { Event } from '../../protocol.ts';
 import type { Redactor } from './redact.ts';
 import { freeReserve } from './reserve.ts';
 
-/** A build may print for ever: what the log shows of one deploy's commands is bounded. Characters. */
+/** A build may print for ever, and a disk is finite. Bytes of the file: what commands print, and all else but the end. */
 const MOST_OUTPUT = 2_000_000;
-const LONGEST_LINE = 2_000;
+const MOST_OTHERS = 2_000_000;
+/** Characters of one text, and texts of one list. */
+const LONGEST_TEXT = 2_000;
+const LONGEST_LIST = 500;
 
 export type EventLog = (event: Event) => void;
 
@@ -43,29 +46,59 @@ export function printEvents(print: (text: string) => void, redactor: Redactor): 
 }
 
 function eventLog(writeLine: (json: string) => void, redactor: Redactor): EventLog {
-  let output = 0;
-  const write = (event: Event): void =>
-    writeLine(JSON.stringify(event, (key, value) => clean(key, value, redactor)));
-  return (event) => {
-    if (event.type !== 'output') {
-      write(event);
-      return;
-    }
-    if (output > MOST_OUTPUT) return;
-    output += event.text.length;
-    write(
-      output > MOST_OUTPUT
-        ? { ...event, text: '(too much output for the log; the rest is left out)' }
-        : event,
-    );
+  const output = allowance(MOST_OUTPUT);
+  const others = allowance(MOST_OTHERS);
+  const jsonOf = (event: Event): string => JSON.stringify(event, (key, value) => clean(key, value, redactor));
+  const writeWithin = (limit: Allowance, event: Event): boolean => {
+    const json = limit.leftOut > 0 ? '' : jsonOf(event);
+    const fits = limit.takes(Buffer.byteLength(json) + 1);
+    if (fits) writeLine(json);
+    return fits;
   };
+  return (event) => {
+    if (event.type === 'notice') writeWithin(others, event);
+    else if (event.type === 'output') {
+      if (writeWithin(output, event) || output.leftOut > 1) return;
+      writeLine(jsonOf({ ...event, text: '(too much output for the log; the rest is left out)' }));
+    } else {
+      if (event.type === 'end')
+        for (const text of omissions(output.leftOut, others.leftOut))
+          writeLine(jsonOf({ type: 'notice', level: 'warning', text }));
+      writeLine(jsonOf(event));
+    }
+  };
+}
+
+type Allowance = ReturnType<typeof allowance>;
+
+/** Counts bytes up to a limit, and then what is left out. */
+function allowance(limit: number) {
+  let used = 0;
+  return {
+    leftOut: 0,
+    takes(size: number): boolean {
+      if (this.leftOut === 0 && used + size <= limit) used += size;
+      else this.leftOut += 1;
+      return this.leftOut === 0;
+    },
+  };
+}
+
+function omissions(lines: number, notices: number): string[] {
+  const why = `a log holds ${MOST_OUTPUT / 1e6} MB of them`;
+  return [
+    ...(lines > 0 ? [`${lines} more lines that commands printed are not in the log: ${why}.`] : []),
+    ...(notices > 0 ? [`${notices} more messages are not in the log: ${why}.`] : []),
+  ];
 }
 
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
 const OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
 
 function clean(key: string, value: unknown, redactor: Redactor): unknown {
+  if (Array.isArray(value) && value.length > LONGEST_LIST)
+    return [...value.slice(0, LONGEST_LIST), `… and ${value.length - LONGEST_LIST} more`];
   if (typeof value !== 'string' || OURS.has(key)) return value;
   const text = redactor.redact(value);
-  return text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)} …` : text;
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)} …` : text;
 }
