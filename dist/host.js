@@ -1494,7 +1494,16 @@ const FORMAT = {
     ],
 };
 
+;// CONCATENATED MODULE: ./host/swap/own-names.js
+/** Where apps keep what they write, even inside their own build output. */
+const APPS_OWN = /^(uploads?|storage|media|data|db|backups?|logs?|sessions|databases?|\.env.*)$/i;
+/** Whether a file or directory is named like one that an app writes to. */
+function isNamedLikeOwn(name) {
+    return APPS_OWN.test(name);
+}
+
 ;// CONCATENATED MODULE: ./host/swap/tree.js
+
 
 
 /** A larger file is known by its size and time alone. */
@@ -1540,7 +1549,7 @@ function recordGenerated(staging, tracked) {
                     rewritten.push([path, content]);
             }
             else {
-                const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
+                const watched = hasTracked || mayBeWritten(path, entry.name);
                 if (!hasTracked)
                     names.push(entry.name);
                 if (watched)
@@ -1555,6 +1564,25 @@ function recordGenerated(staging, tracked) {
     walk('');
     const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
     return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+}
+/** The record without these paths of single files: the app had the same files there, and they stay its own. */
+function disown(generated, paths) {
+    const own = new Set(paths);
+    const isBuilt = (path) => !own.has(path);
+    return {
+        ...generated,
+        roots: generated.roots.filter(isBuilt),
+        directories: generated.directories.map(([path, names]) => [
+            path,
+            names.filter((name) => isBuilt(`${path}/${name}`)),
+        ]),
+        singles: generated.singles.filter(([path]) => isBuilt(path)),
+    };
+}
+function mayBeWritten(path, name) {
+    if (inNodeModules(path))
+        return NAMED_LIKE_A_DATABASE.test(name);
+    return path.split('/').some(isNamedLikeOwn);
 }
 /** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
 function parentsOf(paths) {
@@ -4569,6 +4597,7 @@ function dropEmptied(top, removed) {
 ;// CONCATENATED MODULE: ./host/swap/adoption.js
 
 
+
 /**
  * What builds are known to make, for a checkout that was deployed by hand before: no record says what its builds made.
  * Only what git ignores in live is taken as such, so that a directory of the app's own by one of these names is not.
@@ -4585,11 +4614,6 @@ const BUILD_OUTPUTS = [
     },
 ];
 const adoption_NAMES = BUILD_OUTPUTS.flatMap(({ names }) => names);
-/**
- * Where apps keep what they write, even inside their own build output: of these, only what the new build makes too is
- * taken as built.
- */
-const APPS_OWN = /^(uploads?|storage|media|data|backups?|logs?|sessions|databases?|\.env.*)$/i;
 /** Paths in live beside tracked things that are named like a build's output. */
 function adoptionCandidates(live, tracked) {
     const directories = parentsOf(tracked.keys());
@@ -4614,7 +4638,8 @@ function adopt(live, path, next, careful = false) {
     const entries = new Map();
     for (const [name, kind] of live.list(path, Number.POSITIVE_INFINITY)) {
         const inside = `${path}/${name}`;
-        const doubtful = careful || (APPS_OWN.test(name) && !inNodeModules(inside));
+        // Of what the app may have written, only what the new build makes too is taken as built.
+        const doubtful = careful || (isNamedLikeOwn(name) && !inNodeModules(inside));
         if (name === '.git' || (doubtful && coming.get(name)?.kind !== kind))
             continue;
         if (kind === 'leaf') {
@@ -4919,7 +4944,7 @@ function listSwaps(input) {
     const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
     const old = knownTree(trackedOld, generatedOld, 'known');
     const next = knownTree(trackedNew, generatedNew, 'absent');
-    const found = { ops: [], collisions: [], adopted: [] };
+    const found = { ops: [], collisions: [], adopted: [], same: [] };
     const barred = new Set();
     for (const path of input.adoptable) {
         const coming = at(next, path);
@@ -4970,7 +4995,11 @@ function entry(walk, path, old, next) {
         const why = own.ofLeaf(path, old, next);
         if (why === null)
             exchange();
-        else if (next !== undefined && !(next.kind === 'leaf' && live.sameAsStaging(path)))
+        else if (next?.kind === 'leaf' && live.sameAsStaging(path)) {
+            if (old?.kind !== 'leaf')
+                found.same.push(path);
+        }
+        else if (next !== undefined)
             collide(found, { path, why }, path, next);
     }
     else if (next?.kind === 'leaf') {

@@ -1,5 +1,6 @@
 import { GENERATED, type Known, type KnownDirectory } from './known-tree.ts';
 import type { LiveTree } from './live-tree.ts';
+import { isNamedLikeOwn } from './own-names.ts';
 import { type Fingerprints, inNodeModules, parentsOf } from './tree.ts';
 
 /**
@@ -18,12 +19,6 @@ const BUILD_OUTPUTS: readonly { names: readonly string[]; of: string }[] = [
   },
 ];
 const NAMES = BUILD_OUTPUTS.flatMap(({ names }) => names);
-
-/**
- * Where apps keep what they write, even inside their own build output: of these, only what the new build makes too is
- * taken as built.
- */
-const APPS_OWN = /^(uploads?|storage|media|data|backups?|logs?|sessions|databases?|\.env.*)$/i;
 
 /** Paths in live beside tracked things that are named like a build's output. */
 export function adoptionCandidates(live: LiveTree, tracked: Fingerprints): string[] {
@@ -53,7 +48,8 @@ export function adopt(
   const entries = new Map<string, Known>();
   for (const [name, kind] of live.list(path, Number.POSITIVE_INFINITY)) {
     const inside = `${path}/${name}`;
-    const doubtful = careful || (APPS_OWN.test(name) && !inNodeModules(inside));
+    // Of what the app may have written, only what the new build makes too is taken as built.
+    const doubtful = careful || (isNamedLikeOwn(name) && !inNodeModules(inside));
     if (name === '.git' || (doubtful && coming.get(name)?.kind !== kind)) continue;
     if (kind === 'leaf') {
       if (!inNodeModules(inside) && live.isDatabase(inside)) return { database: inside };

@@ -45,6 +45,8 @@ export interface SwapList {
   collisions: Collision[];
   /** Paths that a deploy by hand seems to have built, and that are handled as if one of ours had. */
   adopted: string[];
+  /** The app's own files that the build has made exactly so: they stay, and stay the app's own. */
+  same: string[];
 }
 
 /** What else is known once the swap is listed. */
@@ -73,7 +75,7 @@ export function listSwaps(input: Listing): SwapList & Surroundings {
   const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
   const old = knownTree(trackedOld, generatedOld, 'known');
   const next = knownTree(trackedNew, generatedNew, 'absent');
-  const found: SwapList = { ops: [], collisions: [], adopted: [] };
+  const found: SwapList = { ops: [], collisions: [], adopted: [], same: [] };
   const barred = new Set<string>();
   for (const path of input.adoptable) {
     const coming = at(next, path);
@@ -128,8 +130,9 @@ function entry(walk: Walk, path: string, old: Known | undefined, next: Known | u
   } else if (kind === 'leaf') {
     const why = own.ofLeaf(path, old, next);
     if (why === null) exchange();
-    else if (next !== undefined && !(next.kind === 'leaf' && live.sameAsStaging(path)))
-      collide(found, { path, why }, path, next);
+    else if (next?.kind === 'leaf' && live.sameAsStaging(path)) {
+      if (old?.kind !== 'leaf') found.same.push(path);
+    } else if (next !== undefined) collide(found, { path, why }, path, next);
   } else if (next?.kind === 'leaf') {
     const inside: Own | null = old?.kind === 'directory' ? own.within(path, old) : { path, why: 'untracked' };
     if (inside === null) exchange();

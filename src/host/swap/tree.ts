@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isNamedLikeOwn } from './own-names.ts';
 
 /** Path to git's `<mode> <object>` of every file of one commit. */
 export type Fingerprints = ReadonlyMap<string, string>;
@@ -16,7 +17,10 @@ export interface Generated {
   roots: string[];
   /** Every directory that holds nothing tracked, a parent before its children, with its files and links. */
   directories: [path: string, names: string[]][];
-  /** Generated files beside tracked ones, and what could be a database in `node_modules`: the app may write to these. */
+  /**
+   * What the app may write to: generated files beside tracked ones, those in a directory that is named like an app's own
+   * (`data`, `uploads`), and what could be a database in `node_modules`.
+   */
   singles: Single[];
   /** Tracked files that the build changed: path to the sha256 of what it left there. */
   rewritten: Record<string, string>;
@@ -65,7 +69,7 @@ export function recordGenerated(staging: string, tracked: Fingerprints): Generat
         const content = changedContent(`${staging}/${path}`, fingerprint);
         if (content !== null) rewritten.push([path, content]);
       } else {
-        const watched = hasTracked || (NAMED_LIKE_A_DATABASE.test(entry.name) && inNodeModules(path));
+        const watched = hasTracked || mayBeWritten(path, entry.name);
         if (!hasTracked) names.push(entry.name);
         if (watched) singles.push(single(staging, path));
       }
@@ -76,6 +80,26 @@ export function recordGenerated(staging: string, tracked: Fingerprints): Generat
   walk('');
   const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
   return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+}
+
+/** The record without these paths of single files: the app had the same files there, and they stay its own. */
+export function disown(generated: Generated, paths: readonly string[]): Generated {
+  const own = new Set(paths);
+  const isBuilt = (path: string): boolean => !own.has(path);
+  return {
+    ...generated,
+    roots: generated.roots.filter(isBuilt),
+    directories: generated.directories.map(([path, names]) => [
+      path,
+      names.filter((name) => isBuilt(`${path}/${name}`)),
+    ]),
+    singles: generated.singles.filter(([path]) => isBuilt(path)),
+  };
+}
+
+function mayBeWritten(path: string, name: string): boolean {
+  if (inNodeModules(path)) return NAMED_LIKE_A_DATABASE.test(name);
+  return path.split('/').some(isNamedLikeOwn);
 }
 
 /** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */

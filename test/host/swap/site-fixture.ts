@@ -20,7 +20,7 @@ import {
   type SwapList,
   swapList,
 } from '../../../src/host/swap/swap-list.ts';
-import { type Generated, recordGenerated } from '../../../src/host/swap/tree.ts';
+import { disown, type Generated, recordGenerated } from '../../../src/host/swap/tree.ts';
 
 /** Content by path. `-> x` is a link to x; a path that ends in `/` an empty directory; `*.sh` is executable. */
 export type Files = Record<string, string | Buffer>;
@@ -134,7 +134,7 @@ export function createSite(): Site {
     for (const path of version.removed ?? []) rmSync(join(staging, path));
     plant(staging, version.built ?? {});
     next = { tracked: version.tracked, generated: recordGenerated(staging, fingerprints(version.tracked)) };
-    return swapList({
+    const list = await swapList({
       live,
       staging,
       trackedOld: fingerprints(old.tracked),
@@ -146,6 +146,8 @@ export function createSite(): Site {
       ignored: options.ignored ?? (() => new Set()),
       pinned: options.pinned ?? [],
     });
+    next.generated = disown(next.generated as Generated, list.same);
+    return list;
   };
   return {
     live,

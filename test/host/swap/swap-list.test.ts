@@ -116,6 +116,56 @@ describe('what both versions have', () => {
   });
 });
 
+describe('what a build made in a directory that is named like an app’s own', () => {
+  const v1 = {
+    tracked: { a: '1' },
+    built: { 'dist/data/db.json': '[]', 'dist/data/deep/x': '1', 'dist/b.js': '1' },
+  };
+  const write = (live: string): void => writeFileSync(join(live, 'dist/data/db.json'), '["an order"]');
+
+  it('is replaced with its directory as long as the app has not changed it', async () => {
+    const list = await upgrade(v1, nothing, {
+      tracked: { a: '1' },
+      built: { 'dist/data/db.json': '[1]', 'dist/b.js': '2' },
+    });
+    expect(shapes(list)).toEqual(['dist goescomes']);
+  });
+
+  it("is the app's own once the app has changed it: the next build's own stands in its way", async () => {
+    const list = await upgrade(v1, write, {
+      tracked: { a: '1' },
+      built: { 'dist/data/db.json': '[]', 'dist/b.js': '2' },
+    });
+    expect(whys(list)).toEqual(['dist/data/db.json changed dist/data/db.json generated']);
+  });
+
+  it('stays where the next build makes none, and the rest of its directory is exchanged', async () => {
+    const list = await upgrade(v1, write, { tracked: { a: '1' }, built: { 'dist/b.js': '2' } });
+    expect(shapes(list)).toEqual(['dist/b.js goescomes', 'dist/data/deep goes']);
+    expect(contents(site.live)).toMatchObject({ 'dist/data/db.json': '["an order"]', 'dist/b.js': '2' });
+  });
+
+  it('is not looked at one by one in node_modules', async () => {
+    const built = { 'node_modules/x/data/a.json': '1', 'node_modules/x/logs/b': '1' };
+    await site.deploy({ tracked: { a: '1' }, built });
+    expect(site.record().singles).toEqual([]);
+  });
+});
+
+describe('what the app had before a build made the very same', () => {
+  const plain = { tracked: { 'web/package.json': '{}' } };
+  const copied = { ...plain, built: { 'web/.env': 'A=live', 'web/out/x': '1' } };
+
+  it("stays the app's own, whatever later builds make", async () => {
+    await site.deploy(plain);
+    writeFileSync(join(site.live, 'web/.env'), 'A=live');
+    expect(shapes(await site.deploy(copied))).toEqual(['web/out comes']);
+    expect(shapes(await site.deploy(copied))).toEqual(['web/out goescomes']);
+    expect(shapes(await site.deploy(plain))).toEqual(['web/out goes']);
+    expect(contents(site.live)).toMatchObject({ 'web/.env': 'A=live' });
+  });
+});
+
 describe('what only one version has', () => {
   it('brings what is new whole, and moves what is gone, tracked or generated', async () => {
     const list = await upgrade(

@@ -75,8 +75,8 @@ it.each(Array.from({ length: 30 }, (_, seed) => [seed]))(
         site.forward(list);
         site.commit();
         known = next;
-        // What the version brings in the same form is known from here on.
-        own = Object.fromEntries(Object.entries(own).filter(([path]) => !(path in next)));
+        // What the commit has in the same form is git's from here on; what the build made so stays the app's own.
+        own = Object.fromEntries(Object.entries(own).filter(([path]) => !(path in version.tracked)));
       }
     } finally {
       site.remove();
