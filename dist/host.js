@@ -2055,21 +2055,48 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
 
 
 
+
+
+/**
+ * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
+ * has a package.json. `tracked` are the commit's files.
+ */
+function envDirectories(tracked, workingDirectory) {
+    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
+    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
+}
 /** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
 async function showEnvFiles(live, staging, liveGit, directories) {
     const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
     const shown = [];
-    for (const directory of new Set(directories)) {
-        for (const name of envFilesIn((0,external_node_path_namespaceObject.join)(live, directory))) {
-            const path = directory === '' ? name : `${directory}/${name}`;
-            if (tracked.has(path) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, path)))
-                continue;
-            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { recursive: true });
-            (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
-            shown.push(path);
-        }
+    for (const path of envFiles(live, directories)) {
+        // A link that leads nowhere is something too: nothing is ever written through it.
+        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
+        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+        shown.push(path);
     }
     return shown;
+}
+function copy(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
+    }
+    catch (error) {
+        if (error.code !== 'EACCES')
+            throw error;
+        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
+            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
+            cause: error,
+        });
+    }
+}
+/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
+function envFiles(top, directories) {
+    return [...new Set(directories)]
+        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
+        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
 }
 /** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
 function envFilesIn(directory) {
@@ -2926,13 +2953,14 @@ async function stage(context, sha) {
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
     await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
-    const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
-    const workDir = (0,external_node_path_namespaceObject.join)(workshop, plan.workingDirectory);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(workDir)) {
-        throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
-    }
-    for (const directory of [workshop, workDir])
-        hideEnvValues(context, directory);
+    const workDir = requireWorkDir(workshop, plan.workingDirectory);
+    const tracked = await trackedFiles(context.git, sha);
+    const directories = envDirectories(tracked.keys(), plan.workingDirectory);
+    const shown = await showEnvFiles(places.live, workshop, context.git, directories);
+    if (shown.length > 0)
+        inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
+    for (const path of envFiles(workshop, directories))
+        context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
     const checkout = { top: workshop, workDir };
     await runStep(context, 'install', checkout);
     await runStep(context, 'build', checkout);
@@ -2951,7 +2979,7 @@ async function stage(context, sha) {
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
-    const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
+    const generated = recordGenerated(staging, tracked);
     const record = saveRecord(places.state, plan.deployId, generated);
     return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
 }
@@ -2980,11 +3008,16 @@ function tellUnusedEcosystem({ plan, log }, workDir) {
         return;
     warn(log, `${(0,external_node_path_namespaceObject.basename)(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`);
 }
-/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
-function hideEnvValues({ redactor }, directory) {
-    for (const name of envFilesIn(directory)) {
-        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, name), 'utf8')));
+/** Where the app lives in the checkout; a link may not lead install and build to somewhere else. */
+function requireWorkDir(staging, workingDirectory) {
+    const workDir = (0,external_node_path_namespaceObject.join)(staging, workingDirectory);
+    const real = realOrSame(workDir);
+    if (!isWithin(realOrSame(staging), real)) {
+        throw new DeployFailure(`working-directory '${workingDirectory}' is a link in the commit, and leads out of it, to ${real}.`, { remedy: 'Name a directory of the repository itself.' });
     }
+    if ((0,external_node_fs_namespaceObject.statSync)(real, { throwIfNoEntry: false })?.isDirectory() === true)
+        return workDir;
+    throw new DeployFailure(`The commit has no directory '${workingDirectory}' (working-directory).`);
 }
 /** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
 function requireScript(app, live, staging) {
@@ -5888,6 +5921,8 @@ function isSwappedIn(context, swap) {
 
 
 
+
+
 /** The live checkout must be as its commit and our deploys left it. */
 async function checkLive(context, generatedOld) {
     const { places, git } = context;
@@ -5926,7 +5961,7 @@ async function listSwap(context, staged, head, generatedOld) {
         trackedFiles(git, staged.sha),
         flaggedFiles(git),
     ]);
-    const { ops, collisions, adopted, ...surroundings } = await swapList({
+    const { ops, collisions, adopted, same, ...surroundings } = await swapList({
         live: places.live,
         staging: staged.staging,
         trackedOld,
@@ -5947,6 +5982,10 @@ async function listSwap(context, staged, head, generatedOld) {
     }
     if (adopted.length > 0)
         inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
+    if (same.length > 0) {
+        staged.generated = disown(staged.generated, same);
+        saveRecord(places.state, context.plan.deployId, staged.generated);
+    }
     const { staging, kept } = staged;
     return { swap: { layout: 'in-place', head, staging, kept, ops }, ...surroundings };
 }
@@ -6558,10 +6597,14 @@ function take({ plan, clock, runner, log, locks }, directory, note) {
 
 
 
-/** Changes when anything but the commit changes what a deploy does. */
-function fingerprintOf({ plan, places, pm2 }) {
+
+/** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
+async function fingerprintOf({ plan, places, pm2, git }, sha) {
     const { workingDirectory, steps, apps, ecosystem, script, pm2Env } = plan;
-    const envFiles = [places.live, places.workDir].flatMap((directory) => envFilesIn(directory).map((name) => [directory, name, readIfThere((0,external_node_path_namespaceObject.join)(directory, name))]));
+    const tracked = await trackedFiles(git, sha);
+    const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory))
+        .filter((path) => !tracked.has(path))
+        .map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(places.live, path))]);
     const all = [
         workingDirectory,
         steps,
@@ -6569,7 +6612,7 @@ function fingerprintOf({ plan, places, pm2 }) {
         ecosystem,
         script,
         pm2Env,
-        envFiles,
+        shown,
         process.version,
         pm2.install.version,
     ];
@@ -6606,7 +6649,7 @@ async function drawUp(context, staged, { current, generated }) {
         swap,
         record,
         current,
-        fingerprint: fingerprintOf(context),
+        fingerprint: await fingerprintOf(context, sha),
         before: { ...before, healthUrl: health.before },
         config,
         leftOut: leftOut(context, config, current, await pm2.list()),
@@ -6910,7 +6953,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
         return 'no deploy was ever verified here';
     if (current.sha !== sha || head.sha !== sha)
         return 'another commit is live';
-    if (current.fingerprint !== fingerprintOf(context))
+    if (current.fingerprint !== (await fingerprintOf(context, sha)))
         return 'the settings of the deploy, an .env file, Node or PM2 changed';
     const lost = (generated?.roots ?? []).find((path) => !exists((0,external_node_path_namespaceObject.join)(context.places.live, path)));
     if (lost !== undefined)
@@ -7787,13 +7830,14 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
 
 /** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
 function resolvePath(given, home) {
-    const path = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    const named = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    const path = realAncestor(named);
     if (path === '/' || path === realOrSame(home)) {
         throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
             remedy: "Give the app a directory of its own, such as '~/app'.",
         });
     }
-    return realAncestor(path);
+    return path;
 }
 /** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
 function realAncestor(path) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,7 +13,7 @@ export interface Repository {
   branch: string;
   /**
    * Commits a tree of exactly these files (content by path) on top of the last commit, and returns its full id.
-   * A file named `*.sh` is executable.
+   * A file named `*.sh` is executable; `-> x` as content makes a link to x.
    */
   commit(files: Record<string, string>, message?: string): string;
   /** Runs git in the bare repository and returns what it prints, trimmed. */
@@ -49,7 +49,8 @@ export function createRepository(format: 'sha1' | 'sha256' = 'sha1'): Repository
       for (const [name, content] of Object.entries(files)) {
         const file = path.join(tree, name);
         mkdirSync(path.dirname(file), { recursive: true });
-        writeFileSync(file, content, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
+        if (content.startsWith('-> ')) symlinkSync(content.slice(3), file);
+        else writeFileSync(file, content, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
       }
       mkdirSync(tree, { recursive: true });
       git('add', '--all', '--force');

@@ -1,6 +1,17 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type Git, splitZ } from '../git/git.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { exists, isWithin, realOrSame } from '../system/paths.ts';
+
+/**
+ * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
+ * has a package.json. `tracked` are the commit's files.
+ */
+export function envDirectories(tracked: Iterable<string>, workingDirectory: string): string[] {
+  const packages = [...tracked].filter((path) => basename(path) === 'package.json').map(dirname);
+  return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
+}
 
 /** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
 export async function showEnvFiles(
@@ -11,16 +22,33 @@ export async function showEnvFiles(
 ): Promise<string[]> {
   const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
   const shown: string[] = [];
-  for (const directory of new Set(directories)) {
-    for (const name of envFilesIn(join(live, directory))) {
-      const path = directory === '' ? name : `${directory}/${name}`;
-      if (tracked.has(path) || existsSync(join(staging, path))) continue;
-      mkdirSync(join(staging, directory), { recursive: true });
-      copyFileSync(join(live, path), join(staging, path));
-      shown.push(path);
-    }
+  for (const path of envFiles(live, directories)) {
+    // A link that leads nowhere is something too: nothing is ever written through it.
+    if (tracked.has(path) || exists(join(staging, path))) continue;
+    mkdirSync(dirname(join(staging, path)), { recursive: true });
+    copy(join(live, path), join(staging, path));
+    shown.push(path);
   }
   return shown;
+}
+
+function copy(from: string, to: string): void {
+  try {
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
+      remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
+      cause: error,
+    });
+  }
+}
+
+/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
+export function envFiles(top: string, directories: readonly string[]): string[] {
+  return [...new Set(directories)]
+    .filter((directory) => isWithin(realOrSame(top), realOrSame(join(top, directory))))
+    .flatMap((directory) => envFilesIn(join(top, directory)).map((name) => join(directory, name)));
 }
 
 /** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */

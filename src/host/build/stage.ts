@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { accessOf, type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
@@ -7,12 +7,12 @@ import { secretsOfApp, secretsOfEnvFile } from '../program/redact.ts';
 import { saveRecord } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { exists, isWithin } from '../system/paths.ts';
+import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { adviseOn } from './advice.ts';
 import { readApps } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
-import { envFilesIn, hideEnvFiles, showEnvFiles } from './env-files.ts';
+import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
 import { runStep } from './steps.ts';
 
@@ -36,12 +36,14 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   const workshop = join(places.beside, 'staging');
   await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
-  const shown = await showEnvFiles(places.live, workshop, context.git, ['', plan.workingDirectory]);
-  const workDir = join(workshop, plan.workingDirectory);
-  if (!existsSync(workDir)) {
-    throw new DeployFailure(`The commit has no directory '${plan.workingDirectory}' (working-directory).`);
-  }
-  for (const directory of [workshop, workDir]) hideEnvValues(context, directory);
+  const workDir = requireWorkDir(workshop, plan.workingDirectory);
+  const tracked = await trackedFiles(context.git, sha);
+  const directories = envDirectories(tracked.keys(), plan.workingDirectory);
+  const shown = await showEnvFiles(places.live, workshop, context.git, directories);
+  if (shown.length > 0)
+    inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
+  for (const path of envFiles(workshop, directories))
+    context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
   const checkout = { top: workshop, workDir };
   await runStep(context, 'install', checkout);
   await runStep(context, 'build', checkout);
@@ -60,7 +62,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   hideEnvFiles(staging, shown);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
-  const generated = recordGenerated(staging, await trackedFiles(context.git, sha));
+  const generated = recordGenerated(staging, tracked);
   const record = saveRecord(places.state, plan.deployId, generated);
   return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
 }
@@ -96,11 +98,18 @@ function tellUnusedEcosystem({ plan, log }: Context, workDir: string): void {
   );
 }
 
-/** What the files named `.env*` hold, tracked ones too, is shown in no event. */
-function hideEnvValues({ redactor }: Context, directory: string): void {
-  for (const name of envFilesIn(directory)) {
-    redactor.hide(secretsOfEnvFile(readFileSync(join(directory, name), 'utf8')));
+/** Where the app lives in the checkout; a link may not lead install and build to somewhere else. */
+function requireWorkDir(staging: string, workingDirectory: string): string {
+  const workDir = join(staging, workingDirectory);
+  const real = realOrSame(workDir);
+  if (!isWithin(realOrSame(staging), real)) {
+    throw new DeployFailure(
+      `working-directory '${workingDirectory}' is a link in the commit, and leads out of it, to ${real}.`,
+      { remedy: 'Name a directory of the repository itself.' },
+    );
   }
+  if (statSync(real, { throwIfNoEntry: false })?.isDirectory() === true) return workDir;
+  throw new DeployFailure(`The commit has no directory '${workingDirectory}' (working-directory).`);
 }
 
 /** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */

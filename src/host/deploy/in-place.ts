@@ -15,9 +15,10 @@ import {
 import type { DeployApp } from '../pm2/app-config.ts';
 import type { InPlaceSwap } from '../state/transaction.ts';
 import { matchOwnership } from '../swap/match-mode.ts';
+import { saveRecord } from '../swap/record.ts';
 import { checkSwap } from '../swap/swap.ts';
 import { describeCollision, type Surroundings, swapList } from '../swap/swap-list.ts';
-import type { Generated } from '../swap/tree.ts';
+import { disown, type Generated } from '../swap/tree.ts';
 import { run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { isWithin } from '../system/paths.ts';
@@ -77,7 +78,7 @@ export async function listSwap(
     trackedFiles(git, staged.sha),
     flaggedFiles(git),
   ]);
-  const { ops, collisions, adopted, ...surroundings } = await swapList({
+  const { ops, collisions, adopted, same, ...surroundings } = await swapList({
     live: places.live,
     staging: staged.staging,
     trackedOld,
@@ -102,6 +103,10 @@ export async function listSwap(
   }
   if (adopted.length > 0)
     inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
+  if (same.length > 0) {
+    staged.generated = disown(staged.generated, same);
+    saveRecord(places.state, context.plan.deployId, staged.generated);
+  }
   const { staging, kept } = staged;
   return { swap: { layout: 'in-place', head, staging, kept, ops }, ...surroundings };
 }

@@ -11,7 +11,7 @@ import { isSwappedIn, swapIn, swapOut } from './in-place-swap.ts';
 export interface Layout {
   /** Refuses a live directory that is not as its commit and our deploys left it. `generated` is what the last one built. */
   check(generated: Generated | null): Promise<void>;
-  /** What makes the staged version live; refuses where it would touch what is the app's own. Changes nothing. */
+  /** What makes the staged version live; refuses where it would touch what is the app's own. Changes nothing in live. */
   list(staged: Staged, head: Head, generated: Generated | null): Promise<Listed>;
   /** Makes the staged version ready to go live at once: owners, modes, and all of it on disk. */
   settle(swap: Swap): Promise<void>;

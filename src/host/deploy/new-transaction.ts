@@ -37,7 +37,7 @@ export async function drawUp(
     swap,
     record,
     current,
-    fingerprint: fingerprintOf(context),
+    fingerprint: await fingerprintOf(context, sha),
     before: { ...before, healthUrl: health.before },
     config,
     leftOut: leftOut(context, config, current, await pm2.list()),

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { envFilesIn } from '../build/env-files.ts';
+import { envDirectories, envFiles } from '../build/env-files.ts';
 import type { Context } from '../context.ts';
+import { trackedFiles } from '../git/checkout.ts';
 import { readIfThere } from '../system/durable.ts';
 
-/** Changes when anything but the commit changes what a deploy does. */
-export function fingerprintOf({ plan, places, pm2 }: Context): string {
+/** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
+export async function fingerprintOf({ plan, places, pm2, git }: Context, sha: string): Promise<string> {
   const { workingDirectory, steps, apps, ecosystem, script, pm2Env } = plan;
-  const envFiles = [places.live, places.workDir].flatMap((directory) =>
-    envFilesIn(directory).map((name) => [directory, name, readIfThere(join(directory, name))]),
-  );
+  const tracked = await trackedFiles(git, sha);
+  const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory))
+    .filter((path) => !tracked.has(path))
+    .map((path) => [path, readIfThere(join(places.live, path))]);
   const all = [
     workingDirectory,
     steps,
@@ -17,7 +19,7 @@ export function fingerprintOf({ plan, places, pm2 }: Context): string {
     ecosystem,
     script,
     pm2Env,
-    envFiles,
+    shown,
     process.version,
     pm2.install.version,
   ];

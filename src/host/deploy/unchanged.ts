@@ -18,7 +18,7 @@ export async function differsFrom(
 ): Promise<string | null> {
   if (current === null) return 'no deploy was ever verified here';
   if (current.sha !== sha || head.sha !== sha) return 'another commit is live';
-  if (current.fingerprint !== fingerprintOf(context))
+  if (current.fingerprint !== (await fingerprintOf(context, sha)))
     return 'the settings of the deploy, an .env file, Node or PM2 changed';
   const lost = (generated?.roots ?? []).find((path) => !exists(join(context.places.live, path)));
   if (lost !== undefined) return `${lost}, which the build made, is gone`;

@@ -18,8 +18,9 @@ export interface Places {
 
 /** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
 export function resolvePath(given: string, home: string): string {
-  const path =
+  const named =
     given === '~' ? home : given.startsWith('~/') ? join(home, given.slice(2)) : resolve(home, given);
+  const path = realAncestor(named);
   if (path === '/' || path === realOrSame(home)) {
     throw new DeployFailure(
       `path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`,
@@ -28,7 +29,7 @@ export function resolvePath(given: string, home: string): string {
       },
     );
   }
-  return realAncestor(path);
+  return path;
 }
 
 /** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */

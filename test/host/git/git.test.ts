@@ -13,7 +13,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { envFilesIn, hideEnvFiles, showEnvFiles } from '../../../src/host/build/env-files.ts';
+import {
+  envDirectories,
+  envFiles,
+  envFilesIn,
+  hideEnvFiles,
+  showEnvFiles,
+} from '../../../src/host/build/env-files.ts';
 import { checkOut } from '../../../src/host/build/staging-clone.ts';
 import {
   inspectCheckout,
@@ -322,5 +328,38 @@ describe('showEnvFiles', () => {
     expect(readFileSync(join(live, '.env'), 'utf8')).toBe('SECRET=live');
     hideEnvFiles(staging, shown);
     expect(existsSync(join(staging, '.env'))).toBe(false);
+  });
+
+  it('looks at the top, the working directory, and beside each package.json of the commit', async () => {
+    const tracked = [
+      'package.json',
+      'apps/web/package.json',
+      'apps/web/src/a.js',
+      'docs/x.md',
+      'not-package.json',
+    ];
+    expect(envDirectories(tracked, 'apps/api')).toEqual(['', 'apps/api', 'apps/web']);
+    for (const path of ['apps/web', 'docs']) {
+      mkdirSync(join(live, path), { recursive: true });
+      writeFileSync(join(live, path, '.env'), 'A=1');
+    }
+    const staging = join(scratch, 'staging');
+    await checkOut(git, open, staging, first, NO_TOKEN);
+    const directories = envDirectories(tracked, '');
+    expect(await showEnvFiles(live, staging, git, directories)).toEqual(['apps/web/.env']);
+    expect(envFiles(staging, directories)).toEqual(['apps/web/.env']);
+  });
+
+  it('writes through no link of the commit, and reads none of live that leads out of it', async () => {
+    const outside = join(scratch, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, '.env'), 'SECRET=elsewhere');
+    writeFileSync(join(live, '.env.local'), 'SECRET=live');
+    symlinkSync(outside, join(live, 'linked'));
+    const staging = join(scratch, 'staging');
+    await checkOut(git, open, staging, first, NO_TOKEN);
+    symlinkSync(join(outside, 'new'), join(staging, '.env.local'));
+    expect(await showEnvFiles(live, staging, git, ['', 'linked'])).toEqual([]);
+    expect(existsSync(join(outside, 'new'))).toBe(false);
   });
 });
