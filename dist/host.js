@@ -84,6 +84,9 @@ const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'fa
 const STEPS = ['install', 'build'];
 /** What the time of a deploy is spent on. */
 const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
+const NOTICE_LEVELS = (/* unused pure expression or super */ null && (['info', 'warning']));
+/** What prints lines that are shown. */
+const OUTPUT_SOURCES = [...STEPS, 'pm2'];
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */

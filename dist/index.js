@@ -59156,11 +59156,14 @@ const MODES = ['deploy', 'rollback', 'check', 'status'];
 function looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
-const OUTCOMES = (/* unused pure expression or super */ null && (['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed']));
+const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
 /** The commands of a deploy that the user may give, in the order in which they run. */
 const STEPS = ['install', 'build'];
 /** What the time of a deploy is spent on. */
 const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
+const NOTICE_LEVELS = ['info', 'warning'];
+/** What prints lines that are shown. */
+const OUTPUT_SOURCES = [...STEPS, 'pm2'];
 /** The runner sends a heartbeat this often, in milliseconds. */
 const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
@@ -59361,7 +59364,8 @@ function hostLines(text, shape = {}) {
 }
 /** Puts a host's text on one line, without colours, to be used in a sentence. */
 function hostSentence(text, longest = 600) {
-    return cutAt(hostLines(text, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
+    const looked = text.slice(0, longest * LONGEST_RAW);
+    return cutAt(hostLines(looked, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
 function harmless(line, colours) {
     return line.replace(UNWANTED, (token, colour) => {
@@ -59419,7 +59423,194 @@ function escapeHtml(text) {
         .replace(/'/g, '&#39;');
 }
 
+;// CONCATENATED MODULE: ./report/log-group.js
+
+/** The group of the job's log that is open. GitHub folds no group within another, so there is one for all hosts. */
+let log_group_open = null;
+/** Folds what is printed from here on under `name`. */
+function enterGroup(name) {
+    if (log_group_open === name)
+        return;
+    leaveGroup();
+    startGroup(name);
+    log_group_open = name;
+}
+/** Ends the group, if one is open: an end without a beginning would show as a line of the log. */
+function leaveGroup() {
+    if (log_group_open !== null)
+        endGroup();
+    log_group_open = null;
+}
+
+;// CONCATENATED MODULE: ./report/log-limits.js
+/** Of a real deploy each has a tenth of this, or less. Output is bounded by its characters. */
+const log_limits_MOST = {
+    states: 200,
+    notices: 1_000,
+    warnings: 100,
+    'lines of output': 4_000_000,
+};
+/** Counts what one host says, so that it cannot fill the log or this process's memory. */
+function startLimits() {
+    const used = {};
+    const left = {};
+    return {
+        takes(kind, units = 1) {
+            used[kind] = (used[kind] ?? 0) + units;
+            if (left[kind] === undefined && used[kind] <= log_limits_MOST[kind])
+                return true;
+            left[kind] = (left[kind] ?? 0) + 1;
+            return false;
+        },
+        isFull: (kind) => left[kind] !== undefined,
+        leftOut() {
+            const kinds = Object.entries(left).map(([kind, count]) => `${count} ${kind}`);
+            return kinds.length === 0 ? null : kinds.join(', ');
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./event-parser.js
+
+/** What a host sent is no event of the protocol. The message names the field, and shows nothing of the value. */
+class ProtocolError extends Error {
+    constructor(where, takes) {
+        super(`${where} is not ${takes}`);
+        this.name = 'ProtocolError';
+    }
+}
+/** Characters of one text that are kept: searching a longer one could take minutes. */
+const LONGEST_TEXT = 8_000;
+const MOST_LINES = 500;
+/** Entries of a list that is not made of lines. */
+const MOST_ENTRIES = 1_000;
+/**
+ * Reads one event. All that comes back is made anew, field by field: each is of its set, a number, a commit id, or text
+ * of a bounded length, which stays hostile until it is rendered. Throws a `ProtocolError`.
+ */
+function parseEvent(value) {
+    const type = event_parser_oneOf(Object.keys(EVENTS))(fieldOf(value, 'type'), 'type');
+    return EVENTS[type](value, type);
+}
+/** Whether a text is a full commit id. */
+function event_parser_isCommitId(text) {
+    return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+const event_parser_text = (value, where) => {
+    if (typeof value !== 'string')
+        throw new ProtocolError(where, 'text');
+    const left = value.length - LONGEST_TEXT;
+    return left <= 0 ? value : `${value.slice(0, LONGEST_TEXT)} … (${left} more characters are left out)`;
+};
+/** The last lines: the reason is in them. */
+const lines = (value, where) => {
+    if (!Array.isArray(value))
+        throw new ProtocolError(where, 'a list');
+    const kept = value.slice(-MOST_LINES).map((line, index) => event_parser_text(line, `${where}[${index}]`));
+    const left = value.length - kept.length;
+    return left === 0 ? kept : [`(${left} earlier lines are left out)`, ...kept];
+};
+const milliseconds = (value, where) => {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+        throw new ProtocolError(where, 'a time in milliseconds');
+    return value;
+};
+const count = (value, where) => {
+    if (!Number.isSafeInteger(value) || value < 0)
+        throw new ProtocolError(where, 'a count');
+    return value;
+};
+const commitId = matching('a full commit id', event_parser_isCommitId);
+/** Empty where it was not found out. */
+const version = matching('a version', (given) => /^[\w.+-]{0,64}$/.test(given));
+const moment = matching('a time in ISO 8601', (given) => /^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(given));
+const state = event_parser_oneOf(STATES);
+const mode = event_parser_oneOf(MODES);
+const outcome = event_parser_oneOf(OUTCOMES);
+const pastDeploy = object({
+    mode,
+    outcome,
+    sha: nullable(commitId),
+    at: moment,
+    run: object({ repository: event_parser_text, id: event_parser_text, attempt: event_parser_text, url: event_parser_text, actor: event_parser_text }),
+    reason: nullable(event_parser_text),
+});
+const standing = object({
+    deployed: nullable(pastDeploy),
+    apps: event_parser_list(object({ name: event_parser_text, instances: count, online: count, restarts: count })),
+    complaint: nullable(event_parser_text),
+    remarks: lines,
+    history: event_parser_list(pastDeploy),
+});
+const result = object({
+    mode,
+    outcome,
+    sha: nullable(commitId),
+    previousSha: nullable(commitId),
+    instances: count,
+    durationMs: milliseconds,
+    spent: object(Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds]))),
+    versions: object({ node: version, pm2: version }),
+    requests: nullable(object({ sent: count, failed: count, downtimeMs: milliseconds })),
+    failure: nullable(object({
+        state,
+        message: event_parser_text,
+        remedy: nullable(event_parser_text),
+        output: lines,
+        appLog: lines,
+    })),
+    standing: nullable(standing),
+});
+const EVENTS = {
+    state: object({ type: event_parser_oneOf(['state']), state, atMs: milliseconds }),
+    notice: object({ type: event_parser_oneOf(['notice']), level: event_parser_oneOf(NOTICE_LEVELS), text: event_parser_text }),
+    output: object({ type: event_parser_oneOf(['output']), from: event_parser_oneOf(OUTPUT_SOURCES), text: event_parser_text }),
+    end: object({ type: event_parser_oneOf(['end']), result }),
+};
+function event_parser_oneOf(words) {
+    return (value, where) => {
+        const word = words.find((candidate) => candidate === value);
+        if (word === undefined)
+            throw new ProtocolError(where, `one of ${words.join(', ')}`);
+        return word;
+    };
+}
+function matching(takes, matches) {
+    return (value, where) => {
+        if (typeof value !== 'string' || value.length > 100 || !matches(value))
+            throw new ProtocolError(where, takes);
+        return value;
+    };
+}
+/** An older host's journal may lack what it did not know. */
+function nullable(parse) {
+    return (value, where) => (value === null || value === undefined ? null : parse(value, where));
+}
+/** The first entries. */
+function event_parser_list(parse) {
+    return (value, where) => {
+        if (!Array.isArray(value))
+            throw new ProtocolError(where, 'a list');
+        return value.slice(0, MOST_ENTRIES).map((entry, index) => parse(entry, `${where}[${index}]`));
+    };
+}
+function object(fields) {
+    const names = Object.keys(fields);
+    return (value, where) => {
+        if (typeof value !== 'object' || value === null)
+            throw new ProtocolError(where, 'an object');
+        const entries = names.map((name) => [name, fields[name](fieldOf(value, name), `${where}.${name}`)]);
+        return Object.fromEntries(entries);
+    };
+}
+function fieldOf(value, name) {
+    return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+        ? value[name]
+        : undefined;
+}
+
 ;// CONCATENATED MODULE: ./report/words.js
+
 
 
 /** What happens in each state, for a reader who does not know the word. */
@@ -59459,18 +59650,14 @@ function formatDuration(ms) {
 }
 /** A commit id as people write it; null if this is not one, since a host may send anything. */
 function shortSha(sha) {
-    return sha !== null && isSha(sha) ? sha.slice(0, 7) : null;
+    return sha !== null && event_parser_isCommitId(sha) ? sha.slice(0, 7) : null;
 }
 /** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
 function commitLink(sha, commits) {
-    if (sha === null || !isSha(sha))
+    if (sha === null || !event_parser_isCommitId(sha))
         return '–';
     const short = `<code>${shortSha(sha)}</code>`;
     return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
-}
-/** Whether this text of a host is a full commit id. */
-function isSha(text) {
-    return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 /** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 function outcomeSentence(result) {
@@ -59606,8 +59793,8 @@ function byOf({ run }) {
 
 
 
-/** Characters that the log takes from the commands of one host, all together. */
-const MOST_OUTPUT = 4_000_000;
+
+
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 /**
  * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
@@ -59616,53 +59803,59 @@ const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.l
 function startLog(label, now = () => performance.now()) {
     const start = now();
     const prefix = `  ${label} | `;
-    let openGroup = null;
-    let left = MOST_OUTPUT;
-    const closeGroup = () => {
-        if (openGroup !== null)
-            endGroup();
-        openGroup = null;
-    };
+    const limits = startLimits();
     const timed = (line) => {
-        closeGroup();
+        leaveGroup();
         info(`[${formatDuration(now() - start).padStart(7)}] ${line}`);
     };
     const say = (text) => timed(hostSentence(text, 1_200));
+    const warn = (text) => {
+        leaveGroup();
+        warning(hostSentence(`${label}: ${text}`));
+    };
+    /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
+    const bounded = (kind, show) => {
+        const wasFull = limits.isFull(kind);
+        if (limits.takes(kind))
+            show();
+        else if (!wasFull)
+            timed(`(too many ${kind} for this log; the rest is left out)`);
+    };
     const showOutput = (from, text) => {
-        const name = `${hostSentence(from, 20)} on ${label}`;
-        if (openGroup !== name) {
-            closeGroup();
-            startGroup(name);
-            openGroup = name;
-        }
-        if (left < 0)
+        if (limits.isFull('lines of output')) {
+            limits.takes('lines of output');
             return;
+        }
+        enterGroup(`${hostSentence(from, 20)} on ${label}`);
         for (const line of hostLines(text, { prefix })) {
-            left -= line.length;
-            info(left < 0 ? `${prefix}(too much output for this log; the rest is left out)` : line);
-            if (left < 0)
+            const takes = limits.takes('lines of output', line.length);
+            info(takes ? line : `${prefix}(too many lines of output for this log; the rest is left out)`);
+            if (!takes)
                 return;
         }
     };
     return {
         say,
+        warn,
         event(event) {
             switch (event.type) {
                 case 'state':
-                    return timed(`${hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`);
+                    return bounded('states', () => timed(`${hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`));
                 case 'output':
                     return showOutput(event.from, event.text);
                 case 'notice':
-                    if (event.level !== 'warning')
-                        return say(event.text);
-                    closeGroup();
-                    return warning(hostSentence(`${label}: ${event.text}`));
+                    return event.level === 'warning'
+                        ? bounded('warnings', () => warn(event.text))
+                        : bounded('notices', () => say(event.text));
                 case 'end':
-                    return closeGroup();
+                    return leaveGroup();
             }
         },
         finish(result) {
-            closeGroup();
+            leaveGroup();
+            const leftOut = limits.leftOut();
+            if (leftOut !== null)
+                say(`Left out of this log: ${leftOut}.`);
             const { failure } = result;
             const remedy = remedySentence(failure);
             const requests = requestsSentence(result);
@@ -59707,8 +59900,8 @@ function outputsOf(label, result, durationMs) {
         'previous-sha': commit(result.previousSha),
         instances: result.instances,
         'duration-ms': Math.round(result.durationMs),
-        'failed-requests': count(result.requests?.failed),
-        'downtime-ms': count(result.requests?.downtimeMs),
+        'failed-requests': outputs_count(result.requests?.failed),
+        'downtime-ms': outputs_count(result.requests?.downtimeMs),
         failure: failure && { state: failure.state, message: hostSentence(failure.message) },
     };
     return {
@@ -59734,12 +59927,12 @@ function outputsWithoutResult(durationMs) {
     };
 }
 /** Null if this is not a number: nothing was counted, or the host sent something else. */
-function count(value) {
+function outputs_count(value) {
     return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
 }
 /** Null if this is not a commit id: a host may send anything. */
 function commit(sha) {
-    return sha !== null && isSha(sha) ? sha : null;
+    return sha !== null && event_parser_isCommitId(sha) ? sha : null;
 }
 
 ;// CONCATENATED MODULE: ./report/summary.js
@@ -59832,6 +60025,7 @@ function bounded(markdown) {
 
 
 
+
 /**
  * Reports how the deploy ended, in outputs, summary and log, and returns the action's exit code. The exit code makes the
  * job red, not core's `setFailed`: the only error annotation is the log's last line.
@@ -59857,7 +60051,7 @@ async function reportTrouble(trouble, durationMs) {
 async function reportLateTrouble({ message, remedy, output }) {
     await attempt('Could not write the summary', () => appendSummary(renderErrorSummary(message, remedy, output)));
     await attempt('Could not write the log', () => {
-        endGroup();
+        leaveGroup();
         printTail('More details', output, '  ');
         error(hostLines([message, remedy ?? ''].join('\n'), { colours: false })
             .join('\n')
@@ -61044,6 +61238,9 @@ const external_node_string_decoder_namespaceObject = require("node:string_decode
 
 /** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
 const lines_LONGEST = 16 * 1024 * 1024;
+/** Characters of a line that are shown, and how many are looked at for each of them. */
+const LONGEST_SHOWN = 200;
+const lines_LONGEST_RAW = 10;
 /** Cuts a byte stream into lines at `\n`, and hands each on without it. What follows the last `\n` is never a line. */
 function lineReader(onLine) {
     const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
@@ -61067,13 +61264,15 @@ function lineReader(onLine) {
 }
 /** What may be shown of a line that a host sent: no control characters, no escape sequences, not for ever. */
 function showable(line) {
+    // Cut first: a line of millions of characters would be searched for a minute.
     const plain = line
+        .slice(0, LONGEST_SHOWN * lines_LONGEST_RAW)
         // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
         .replace(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
         // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
         .replace(/[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, ' ')
         .trim();
-    return plain.length > 200 ? `${plain.slice(0, 200)} …` : plain;
+    return plain.length > LONGEST_SHOWN ? `${plain.slice(0, LONGEST_SHOWN)} …` : plain;
 }
 
 ;// CONCATENATED MODULE: ./runner/connection/forward-error.js
@@ -61909,7 +62108,7 @@ function howLost(label, end, state) {
 }
 /** The deploy cannot be followed any more; `how` is a sentence. */
 function lost(how, deployId, complaints) {
-    return new SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`, complaints, true);
+    return new SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
 }
 /** The host has not begun the deploy, and never will. */
 function neverBegan(label) {
@@ -61921,19 +62120,20 @@ function cancelledBefore(label) {
 }
 /** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
 function cancelledUnanswered(label, deployId, state, seconds) {
-    return new SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${look(deployId)}`, [], true);
+    return new SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${session_failures_standing(label, state)}`, `The post step of this action reports how it ends. ${lookAtEvents(deployId)}`, [], true);
 }
 /** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
 function stillAtWork(label, deployId, state, seconds) {
-    return new SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, look(deployId), [], true);
+    return new SessionError(`${label} did not come to an end within ${seconds} s. ${session_failures_standing(label, state)}`, lookAtEvents(deployId), [], true);
 }
 /** Where a host stands that is left to itself. */
-function standing(label, state) {
+function session_failures_standing(label, state) {
     if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
         return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
     return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
 }
-function look(deployId) {
+/** Where to see how a deploy went that is not followed to its end. */
+function lookAtEvents(deployId) {
     return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
 }
 function since(state) {
@@ -61951,56 +62151,61 @@ function parseText(json) {
 function session_failures_damaged(label, text) {
     return new SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
 }
+/** The host program has said what it never says; `what` is a sentence without its full stop. */
+function unbelievable(label, what) {
+    return new SessionError(`${label} reported what cannot be true: ${what}. How the deploy ended is not known.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
+}
+
+;// CONCATENATED MODULE: ./runner/session/asked-for.js
+
+
+
+/**
+ * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` where a result is of
+ * another mode, or a good one of no commit or of another commit than the full id in the plan.
+ */
+function requireAsked({ mode, outcome, sha }, { label, plan }) {
+    if (mode !== plan.mode)
+        throw unbelievable(label, `it was asked to ${plan.mode}, and ended a ${mode}`);
+    if (looksOnly(plan) || (outcome !== 'deployed' && outcome !== 'unchanged'))
+        return;
+    if (sha === null)
+        throw unbelievable(label, `it ended as ${outcome}, with no commit`);
+    const { ref } = plan;
+    if (ref !== null && event_parser_isCommitId(ref) && sha !== ref)
+        throw unbelievable(label, `it ended as ${outcome} with the commit ${sha}, and ${ref} was asked for`);
+}
 
 ;// CONCATENATED MODULE: ./runner/session/event-lines.js
 
 
 /**
  * Reads what stands behind `event` in a host's line, `<end offset> <json>`, where `known` bytes of events were read
- * before. Returns null in place of an event of a type that is not known here. Throws a `SessionError` where the line
- * does not follow on the one before.
+ * before. Throws a `SessionError` where the line does not follow on the one before, or is no event.
  */
 function event_lines_readEvent(text, known, label) {
     const [offset, json] = splitWord(text);
     const end = Number(offset);
     // Events lie behind one another in a file: where an offset does not fit, one of them did not get through.
-    const whole = Number.isSafeInteger(end) && end === known + Buffer.byteLength(json) + 1;
-    const event = whole ? event_lines_parse(json) : null;
-    if (event === null)
+    if (!Number.isSafeInteger(end) || end !== known + Buffer.byteLength(json) + 1)
         throw session_failures_damaged(label, text);
-    return { event: isEvent(event) ? event : null, end };
+    try {
+        return { event: parseEvent(JSON.parse(json)), end };
+    }
+    catch (error) {
+        if (error instanceof ProtocolError)
+            throw unbelievable(label, error.message);
+        throw session_failures_damaged(label, text);
+    }
 }
 /** Cuts a text at its first blank. */
 function splitWord(text) {
     const at = text.indexOf(' ');
     return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
-function isEvent(event) {
-    switch (event.type) {
-        case 'state':
-            return STATES.includes(event.state);
-        case 'notice':
-        case 'output':
-            return typeof event.text === 'string';
-        case 'end': {
-            const result = event.result;
-            return typeof result === 'object' && result !== null && typeof result.outcome === 'string';
-        }
-        default:
-            return false;
-    }
-}
-function event_lines_parse(json) {
-    try {
-        const value = JSON.parse(json);
-        return typeof value === 'object' && value !== null ? value : null;
-    }
-    catch {
-        return null;
-    }
-}
 
 ;// CONCATENATED MODULE: ./runner/session/following.js
+
 
 
 
@@ -62094,14 +62299,14 @@ function readLines(shell, course, rejoins, onEvent) {
                 throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
             const { event, end } = event_lines_readEvent(rest, course.offset, label);
             course.offset = end;
-            if (event === null)
-                return;
             if (event.type === 'state')
                 course.state = event.state;
             course.log.event(event);
             onEvent(event);
-            if (event.type === 'end')
-                settle(() => resolve({ kind: 'result', result: event.result }));
+            if (event.type !== 'end')
+                return;
+            requireAsked(event.result, course);
+            settle(() => resolve({ kind: 'result', result: event.result }));
         };
         shell.listen((line) => {
             if (!line.startsWith(prefix))
@@ -62367,11 +62572,17 @@ function lookAtHost(options) {
 
 
 
+const UNPROVED = 'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
 function hostSession({ destination, ...task }) {
     const { label } = destination;
     const link = linkTo(destination);
+    const warnUnproved = () => {
+        if (destination.hostKey.kind === 'off')
+            task.log.warn(UNPROVED);
+    };
     return {
         async carryOut({ program, mayGo, cancelled }) {
+            warnUnproved();
             const connection = await connectUnless(cancelled, destination, task.log.say);
             try {
                 const orders = { ...task, connection, program, cancelled };

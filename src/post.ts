@@ -45,7 +45,7 @@ async function post(deployId: string): Promise<number> {
 /** What its commands printed is in the log of the step itself, or lost with it. */
 function statesOf(log: LiveLog): HostLog {
   return {
-    say: log.say,
+    ...log,
     event: (event) => {
       if (event.type === 'state') log.event(event);
     },

@@ -171,11 +171,16 @@ export interface Standing {
   history: PastDeploy[];
 }
 
+export const NOTICE_LEVELS = ['info', 'warning'] as const;
+
+/** What prints lines that are shown. */
+export const OUTPUT_SOURCES = [...STEPS, 'pm2'] as const;
+
 export type Event =
   | { type: 'state'; state: State; atMs: number }
-  | { type: 'notice'; level: 'info' | 'warning'; text: string }
+  | { type: 'notice'; level: (typeof NOTICE_LEVELS)[number]; text: string }
   /** One line that a command printed. */
-  | { type: 'output'; from: StepName | 'pm2'; text: string }
+  | { type: 'output'; from: (typeof OUTPUT_SOURCES)[number]; text: string }
   /** Always the last event. */
   | { type: 'end'; result: HostResult };
 

@@ -57,7 +57,8 @@ export function hostLines(text: string, shape: Shape = {}): string[] {
 
 /** Puts a host's text on one line, without colours, to be used in a sentence. */
 export function hostSentence(text: string, longest = 600): string {
-  return cutAt(hostLines(text, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
+  const looked = text.slice(0, longest * LONGEST_RAW);
+  return cutAt(hostLines(looked, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
 
 function harmless(line: string, colours: boolean): string {

@@ -1,16 +1,18 @@
 import * as core from '@actions/core';
 import type { Event, HostResult } from '../protocol.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
+import { enterGroup, leaveGroup } from './log-group.ts';
+import { type LogKind, startLimits } from './log-limits.ts';
 import { standingLines } from './standing.ts';
 import { formatDuration, outcomeSentence, remedySentence, requestsSentence, STATE_WORDS } from './words.ts';
 
-/** Characters that the log takes from the commands of one host, all together. */
-const MOST_OUTPUT = 4_000_000;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 
 export interface LiveLog {
   /** Prints a line of the action's own. */
   say(text: string): void;
+  /** Prints a warning of the action's own, which GitHub shows above the log too. */
+  warn(text: string): void;
   /** Shows an event as it comes in. */
   event(event: Event): void;
   /** Says how the deploy ended. After a failure the reasons come last: GitHub's log opens there. */
@@ -24,53 +26,59 @@ export interface LiveLog {
 export function startLog(label: string, now: () => number = () => performance.now()): LiveLog {
   const start = now();
   const prefix = `  ${label} | `;
-  let openGroup: string | null = null;
-  let left = MOST_OUTPUT;
+  const limits = startLimits();
 
-  const closeGroup = (): void => {
-    if (openGroup !== null) core.endGroup();
-    openGroup = null;
-  };
   const timed = (line: string): void => {
-    closeGroup();
+    leaveGroup();
     core.info(`[${formatDuration(now() - start).padStart(7)}] ${line}`);
   };
   const say = (text: string): void => timed(hostSentence(text, 1_200));
+  const warn = (text: string): void => {
+    leaveGroup();
+    core.warning(hostSentence(`${label}: ${text}`));
+  };
+  /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
+  const bounded = (kind: LogKind, show: () => void): void => {
+    const wasFull = limits.isFull(kind);
+    if (limits.takes(kind)) show();
+    else if (!wasFull) timed(`(too many ${kind} for this log; the rest is left out)`);
+  };
   const showOutput = (from: string, text: string): void => {
-    const name = `${hostSentence(from, 20)} on ${label}`;
-    if (openGroup !== name) {
-      closeGroup();
-      core.startGroup(name);
-      openGroup = name;
+    if (limits.isFull('lines of output')) {
+      limits.takes('lines of output');
+      return;
     }
-    if (left < 0) return;
+    enterGroup(`${hostSentence(from, 20)} on ${label}`);
     for (const line of hostLines(text, { prefix })) {
-      left -= line.length;
-      core.info(left < 0 ? `${prefix}(too much output for this log; the rest is left out)` : line);
-      if (left < 0) return;
+      const takes = limits.takes('lines of output', line.length);
+      core.info(takes ? line : `${prefix}(too many lines of output for this log; the rest is left out)`);
+      if (!takes) return;
     }
   };
 
   return {
     say,
+    warn,
     event(event) {
       switch (event.type) {
         case 'state':
-          return timed(
-            `${hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`,
+          return bounded('states', () =>
+            timed(`${hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`),
           );
         case 'output':
           return showOutput(event.from, event.text);
         case 'notice':
-          if (event.level !== 'warning') return say(event.text);
-          closeGroup();
-          return core.warning(hostSentence(`${label}: ${event.text}`));
+          return event.level === 'warning'
+            ? bounded('warnings', () => warn(event.text))
+            : bounded('notices', () => say(event.text));
         case 'end':
-          return closeGroup();
+          return leaveGroup();
       }
     },
     finish(result) {
-      closeGroup();
+      leaveGroup();
+      const leftOut = limits.leftOut();
+      if (leftOut !== null) say(`Left out of this log: ${leftOut}.`);
       const { failure } = result;
       const remedy = remedySentence(failure);
       const requests = requestsSentence(result);

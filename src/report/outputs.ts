@@ -1,6 +1,6 @@
+import { isCommitId } from '../event-parser.ts';
 import type { HostResult, Outcome } from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
-import { isSha } from './words.ts';
 
 /** The outputs of a deploy, by name: exactly those of `action.yml`. */
 export interface Outputs extends Readonly<Record<string, string>> {
@@ -58,5 +58,5 @@ function count(value: number | undefined): number | null {
 
 /** Null if this is not a commit id: a host may send anything. */
 function commit(sha: string | null): string | null {
-  return sha !== null && isSha(sha) ? sha : null;
+  return sha !== null && isCommitId(sha) ? sha : null;
 }

@@ -2,6 +2,7 @@ import * as core from '@actions/core';
 import type { HostResult } from '../protocol.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
 import { isGood, type LiveLog, printTail } from './log.ts';
+import { leaveGroup } from './log-group.ts';
 import { type Outputs, outputsOf, outputsWithoutResult } from './outputs.ts';
 import { renderErrorSummary, renderSummary } from './summary.ts';
 
@@ -58,7 +59,7 @@ export async function reportLateTrouble({ message, remedy, output }: Trouble): P
     appendSummary(renderErrorSummary(message, remedy, output)),
   );
   await attempt('Could not write the log', () => {
-    core.endGroup();
+    leaveGroup();
     printTail('More details', output, '  ');
     core.error(
       hostLines([message, remedy ?? ''].join('\n'), { colours: false })

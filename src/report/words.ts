@@ -1,3 +1,4 @@
+import { isCommitId } from '../event-parser.ts';
 import { type Failure, type HostResult, type Mode, type Plan, STATES, type State } from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
 
@@ -40,19 +41,14 @@ export function formatDuration(ms: number): string {
 
 /** A commit id as people write it; null if this is not one, since a host may send anything. */
 export function shortSha(sha: string | null): string | null {
-  return sha !== null && isSha(sha) ? sha.slice(0, 7) : null;
+  return sha !== null && isCommitId(sha) ? sha.slice(0, 7) : null;
 }
 
 /** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
 export function commitLink(sha: string | null, commits: string | null): string {
-  if (sha === null || !isSha(sha)) return '–';
+  if (sha === null || !isCommitId(sha)) return '–';
   const short = `<code>${shortSha(sha)}</code>`;
   return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
-}
-
-/** Whether this text of a host is a full commit id. */
-export function isSha(text: string): boolean {
-  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
 /** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */

@@ -82,7 +82,7 @@ export function failures(servers: Servers): Record<string, Failure[]> {
         plan: somePlan(),
         shellInit: null,
         bootstrapTimeout,
-        log: { say() {}, event() {} },
+        log: { say() {}, warn() {}, event() {} },
         mayGo: async () => {},
         cancelled: new AbortController().signal,
       });

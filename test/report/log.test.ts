@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Event } from '../../src/protocol.ts';
 import { isGood, startLog } from '../../src/report/log.ts';
+import { leaveGroup } from '../../src/report/log-group.ts';
 import { interpretLog } from '../rig/runner-log.ts';
 import { failure, result } from './results.ts';
 
@@ -15,6 +16,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  leaveGroup();
   vi.restoreAllMocks();
 });
 
@@ -96,10 +98,32 @@ test('nothing that a host says is a command or looks like a line of ours', () =>
   expect(names).toEqual(['warning', 'group', 'endgroup', 'group', 'endgroup', 'error']);
 });
 
-test('output without end is cut', () => {
+test('of no kind of event the log takes more than is bounded, and it says what was left out', () => {
   const log = startLog('web-1');
-  for (let count = 0; count < 3_000; count++)
-    log.event({ type: 'output', from: 'build', text: 'x'.repeat(2_000) });
-  expect(printed.length).toBeLessThan(4_100_000);
-  expect(printed.trimEnd().split('\n').at(-1)).toContain('the rest is left out');
+  const many = 30_000;
+  for (let count = 0; count < many; count++) {
+    log.event({ type: 'state', state: 'staged', atMs: 0 });
+    log.event({ type: 'notice', level: 'info', text: 'x'.repeat(8_000) });
+    log.event({ type: 'notice', level: 'warning', text: 'y'.repeat(8_000) });
+    log.event({ type: 'output', from: count % 2 === 0 ? 'build' : 'pm2', text: 'z'.repeat(2_000) });
+  }
+  log.finish(result());
+  expect(printed.length).toBeLessThan(6_500_000);
+  const lines = printed.split('\n');
+  expect(lines.filter((line) => line.startsWith('::warning::'))).toHaveLength(100);
+  expect(lines.filter((line) => line.includes('staged  '))).toHaveLength(200);
+  for (const kind of ['states', 'notices', 'warnings', 'lines of output'])
+    expect(lines.filter((line) => line.includes(`(too many ${kind} for this log`))).toHaveLength(1);
+  const leftOut = lines.find((line) => line.includes('Left out of this log:'));
+  for (const counted of ['29800 states', '29000 notices', '29900 warnings', 'lines of output'])
+    expect(leftOut).toContain(counted);
+  expect(printed.match(/::group::/g)?.length).toBe(printed.match(/::endgroup::/g)?.length);
+});
+
+test('a text of millions of characters takes no time', () => {
+  const log = startLog('web-1');
+  const before = performance.now();
+  for (const unit of ['\u001b]', '\u001b', ' ', 'a\r', '#', '\u200b'])
+    log.say(unit.repeat(7_000_000 / unit.length));
+  expect(performance.now() - before).toBeLessThan(5_000);
 });

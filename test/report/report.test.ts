@@ -83,7 +83,7 @@ test('so does one that has no result', async () => {
   expect(await reportTrouble(TROUBLE, 7)).toBe(1);
   expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toEqual(outputsWithoutResult(7));
   expect(readFileSync(summary, 'utf8')).toBe(renderErrorSummary('No answer', 'Look there', ['more']));
-  expect(commands()).toEqual(['endgroup', 'error']);
+  expect(commands()).toEqual(['error']);
   expect(lastLine()).toBe('::error::No answer%0ALook there');
 });
 
@@ -104,10 +104,16 @@ test('outputs reach the runner as they were meant, whatever is in them', async (
   expect(JSON.parse(read.hosts ?? '')[0].failure.message).toContain('%0A a=b<<c "quotes" \\ ghadelimiter_');
 });
 
+test('a group that is open ends before the error, so that nobody has to unfold it', async () => {
+  startLog('web-1').event({ type: 'output', from: 'build', text: 'building' });
+  await reportTrouble({ message: 'The connection was lost', remedy: null, output: [] }, 0);
+  expect(commands()).toEqual(['group', 'endgroup', 'error']);
+});
+
 test('nothing that is told of a trouble is a command', async () => {
   const nasty = 'x\r::add-mask::e\n##[set-output name=outcome]deployed\n::stop-commands::t';
   await reportTrouble({ message: nasty, remedy: nasty, output: [nasty] }, 7);
-  expect(commands()).toEqual(['endgroup', 'error']);
+  expect(commands()).toEqual(['error']);
 });
 
 test('a summary is added to what is there', async () => {

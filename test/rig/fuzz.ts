@@ -16,6 +16,7 @@ export function fuzzTimeout(runs: number): number {
 /** The same inputs each time, for a name and a seed. */
 export function fuzzRandom(name: string): Random {
   const seed = Number(process.env.FUZZ_SEED ?? 1);
+  console.info(`fuzzing ${name} with FUZZ_SEED=${seed}`);
   return random([...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed));
 }
 

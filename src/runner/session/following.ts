@@ -9,6 +9,7 @@ import {
   type State,
 } from '../../protocol.ts';
 import type { ChannelEnd } from '../connection/ssh.ts';
+import { requireAsked } from './asked-for.ts';
 import type { HostShell } from './bootstrap.ts';
 import { readEvent, splitWord } from './event-lines.ts';
 import { FIND_NODE } from './find-node.ts';
@@ -18,6 +19,8 @@ import { neverStarted, notStarted, START_TIMEOUT } from './session-failures.ts';
 export interface HostLog {
   /** Says a line of ours. */
   say(text: string): void;
+  /** Says a warning of ours. */
+  warn(text: string): void;
   event(event: Event): void;
 }
 
@@ -152,11 +155,12 @@ function readLines(
         throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
       const { event, end } = readEvent(rest, course.offset, label);
       course.offset = end;
-      if (event === null) return;
       if (event.type === 'state') course.state = event.state;
       course.log.event(event);
       onEvent(event);
-      if (event.type === 'end') settle(() => resolve({ kind: 'result', result: event.result }));
+      if (event.type !== 'end') return;
+      requireAsked(event.result, course);
+      settle(() => resolve({ kind: 'result', result: event.result }));
     };
     shell.listen((line) => {
       if (!line.startsWith(prefix)) return;

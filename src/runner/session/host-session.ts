@@ -35,11 +35,18 @@ export interface HostSession {
   followUp(orders: FollowUpOrders): Promise<HostResult | null>;
 }
 
+const UNPROVED =
+  'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
+
 export function hostSession({ destination, ...task }: HostTask): HostSession {
   const { label } = destination;
   const link = linkTo(destination);
+  const warnUnproved = (): void => {
+    if (destination.hostKey.kind === 'off') task.log.warn(UNPROVED);
+  };
   return {
     async carryOut({ program, mayGo, cancelled }) {
+      warnUnproved();
       const connection = await connectUnless(cancelled, destination, task.log.say);
       try {
         const orders = { ...task, connection, program, cancelled };

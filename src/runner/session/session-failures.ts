@@ -105,7 +105,7 @@ export function howLost(label: string, end: ChannelEnd, state: State | null): st
 export function lost(how: string, deployId: string, complaints: string[]): SessionError {
   return new SessionError(
     `${how} ${FINISHES_ALONE}`,
-    `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${look(deployId)}`,
+    `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${lookAtEvents(deployId)}`,
     complaints,
     true,
   );
@@ -136,7 +136,7 @@ export function cancelledUnanswered(
 ): SessionError {
   return new SessionError(
     `The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`,
-    `The post step of this action reports how it ends. ${look(deployId)}`,
+    `The post step of this action reports how it ends. ${lookAtEvents(deployId)}`,
     [],
     true,
   );
@@ -151,7 +151,7 @@ export function stillAtWork(
 ): SessionError {
   return new SessionError(
     `${label} did not come to an end within ${seconds} s. ${standing(label, state)}`,
-    look(deployId),
+    lookAtEvents(deployId),
     [],
     true,
   );
@@ -164,7 +164,8 @@ function standing(label: string, state: State | null): string {
   return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
 }
 
-function look(deployId: string): string {
+/** Where to see how a deploy went that is not followed to its end. */
+export function lookAtEvents(deployId: string): string {
   return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
 }
 
@@ -186,6 +187,16 @@ export function damaged(label: string, text: string): SessionError {
     `What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`,
     'Look for a background job in the start-up files of the login shell, and silence it.',
     [showable(text)],
+    true,
+  );
+}
+
+/** The host program has said what it never says; `what` is a sentence without its full stop. */
+export function unbelievable(label: string, what: string): SessionError {
+  return new SessionError(
+    `${label} reported what cannot be true: ${what}. How the deploy ended is not known.`,
+    `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`,
+    [],
     true,
   );
 }

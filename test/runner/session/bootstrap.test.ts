@@ -99,6 +99,7 @@ async function deploy(
     bootstrapTimeout: options.bootstrapTimeout ?? 15_000,
     log: {
       say: () => {},
+      warn: () => {},
       event: (event) => {
         events.push(event);
         options.onEvent?.(event, connection);
@@ -309,6 +310,23 @@ describe('a session', () => {
       message: expect.stringContaining('ended without a result, after it had entered staged'),
       output: ['out of luck'],
     });
+  });
+
+  it.each([
+    [
+      "emit({ type: 'end', result: { ...result('deployed'), outcome: 'x\"; id' } })",
+      'end.result.outcome is not one of',
+    ],
+    [
+      "emit({ type: 'end', result: { ...result('deployed'), sha: null } })",
+      'it ended as deployed, with no commit',
+    ],
+    ["emit({ type: 'state', state: 'done', atMs: 1 })", 'state.state is not one of'],
+    ["emit({ type: 'mystery' })", 'type is not one of'],
+  ])('believes no host that says what cannot be true: %s', async (run, says) => {
+    const { result, events } = await deploy({}, run);
+    expect(result).toMatchObject({ goesOn: true, message: expect.stringContaining(says) });
+    expect(events.filter(({ type }) => type !== 'end')).toEqual([]);
   });
 
   it('tells of a program that is none', async () => {

@@ -82,6 +82,7 @@ async function standInHost(node = process.execPath): Promise<Place> {
         link,
         log: {
           say: (text) => void said.push(text),
+          warn: (text) => void said.push(text),
           event: options.onEvent ?? ((event) => void events.push(event)),
         },
         mayGo: async () => {},
@@ -110,7 +111,7 @@ function reach(sshd: SshHost, relay: Relay, timeout: number, hop?: SshHost): Pro
   });
 }
 
-const SILENT: HostLog = { say: () => {}, event: () => {} };
+const SILENT: HostLog = { say: () => {}, warn: () => {}, event: () => {} };
 
 function sessionError(error: unknown): SessionError {
   if (error instanceof SessionError) return error;
@@ -287,7 +288,7 @@ describe('following up, after the runner is gone', () => {
       shellInit: null,
       reason: 'the job was cancelled',
       within: 20_000,
-      log: { say: () => {}, event: onEvent },
+      log: { say: () => {}, warn: () => {}, event: onEvent },
     });
 
   it.each([

@@ -1,0 +1,22 @@
+import { isCommitId } from '../../event-parser.ts';
+import { type HostResult, looksOnly, type Plan } from '../../protocol.ts';
+import { unbelievable } from './session-failures.ts';
+
+/** What a result is held against. */
+export interface Asked {
+  label: string;
+  plan: Pick<Plan, 'mode' | 'ref'>;
+}
+
+/**
+ * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` where a result is of
+ * another mode, or a good one of no commit or of another commit than the full id in the plan.
+ */
+export function requireAsked({ mode, outcome, sha }: HostResult, { label, plan }: Asked): void {
+  if (mode !== plan.mode) throw unbelievable(label, `it was asked to ${plan.mode}, and ended a ${mode}`);
+  if (looksOnly(plan) || (outcome !== 'deployed' && outcome !== 'unchanged')) return;
+  if (sha === null) throw unbelievable(label, `it ended as ${outcome}, with no commit`);
+  const { ref } = plan;
+  if (ref !== null && isCommitId(ref) && sha !== ref)
+    throw unbelievable(label, `it ended as ${outcome} with the commit ${sha}, and ${ref} was asked for`);
+}
