@@ -57428,6 +57428,575 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./protocol.js
+/**
+ * All that crosses the wire between the runner (the action) and the host program.
+ *
+ * The runner sends one `Opening`, then `Control` messages; the host answers with `Event`s. Each travels as one
+ * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
+ * the same build, but a journal on a host may have been written by an older one.
+ */
+const PROTOCOL_VERSION = 4;
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+const STATES = [
+    'preflight',
+    'locked',
+    'fetched',
+    'staged',
+    'prepared',
+    'canary',
+    'activating',
+    'verifying',
+    'verified',
+    'committed',
+    'rolling-back',
+    'rolled-back',
+    'rollback-failed',
+];
+/** What the action was asked to do. `check` and `status` change nothing. */
+const MODES = ['deploy', 'rollback', 'check', 'status'];
+/** Whether nothing is changed on the host, so that nothing is left to be ended either. */
+function looksOnly({ mode }) {
+    return mode === 'check' || mode === 'status';
+}
+const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
+/** The commands of a deploy that the user may give, in the order in which they run. */
+const STEPS = ['install', 'build'];
+/** What the time of a deploy is spent on. */
+const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
+const NOTICE_LEVELS = ['info', 'warning'];
+/** What prints lines that are shown. */
+const OUTPUT_SOURCES = [...STEPS, 'pm2'];
+/** The runner sends a heartbeat this often, in milliseconds. */
+const HEARTBEAT_EVERY = 10_000;
+/** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
+const LEASE = 120_000;
+
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = require("node:fs");
+;// CONCATENATED MODULE: ./workflow.js
+
+/** Reads the GITHUB_* variables; never throws. */
+function readWorkflow(env) {
+    return {
+        serverUrl: (env.GITHUB_SERVER_URL || 'https://github.com').replace(/\/+$/, ''),
+        repository: env.GITHUB_REPOSITORY ?? '',
+        runId: env.GITHUB_RUN_ID ?? '',
+        runAttempt: env.GITHUB_RUN_ATTEMPT || '1',
+        actor: env.GITHUB_ACTOR ?? '',
+        sha: env.GITHUB_SHA ?? '',
+        eventName: env.GITHUB_EVENT_NAME ?? '',
+        eventPath: env.GITHUB_EVENT_PATH ?? '',
+    };
+}
+/** The page of this run attempt, or empty text outside of a workflow. */
+function runUrl(workflow) {
+    const { serverUrl, repository, runId, runAttempt } = workflow;
+    return repository && runId ? `${serverUrl}/${repository}/actions/runs/${runId}/attempts/${runAttempt}` : '';
+}
+/** The payload of the event that started the run; null where there is none that can be read. */
+function readEvent(workflow) {
+    try {
+        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(workflow.eventPath, 'utf8'));
+    }
+    catch {
+        return null;
+    }
+}
+/** Where the commits of a repository of this GitHub server can be looked at, ending in `/commit`; else null. */
+function commitPages({ serverUrl }, repositoryUrl) {
+    const server = URL.canParse(serverUrl) ? new URL(serverUrl).host : '';
+    const [, host, ownerAndName] = /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repositoryUrl) ??
+        [];
+    return server !== '' && host === server ? `${serverUrl}/${ownerAndName}/commit` : null;
+}
+
+;// CONCATENATED MODULE: ./plan.js
+
+
+
+/** Makes the plan for the host from checked inputs and the workflow's context. */
+function makePlan(inputs, workflow) {
+    return {
+        ...inputs.plan,
+        protocol: PROTOCOL_VERSION,
+        deployId: makeDeployId(workflow),
+        run: {
+            repository: workflow.repository,
+            id: workflow.runId,
+            attempt: workflow.runAttempt,
+            url: runUrl(workflow),
+            actor: workflow.actor,
+        },
+        // A status asks no repository.
+        gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
+    };
+}
+/** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
+function makeDeployId(workflow) {
+    const run = `${workflow.runId}-${workflow.runAttempt}`.toLowerCase().replace(/[^a-z0-9-]/g, '');
+    const random = Array.from({ length: 10 }, () => (0,external_node_crypto_.randomInt)(36).toString(36)).join('');
+    return `${run.slice(0, 48)}-${random}`.replace(/^-+/, '');
+}
+
+;// CONCATENATED MODULE: ./runner/session/session-error.js
+/** Why a deploy cannot be followed, or could not begin. */
+class session_error_SessionError extends Error {
+    constructor(message, remedy, output = [], goesOn = false) {
+        super(message);
+        this.name = 'SessionError';
+        this.remedy = remedy;
+        this.output = output;
+        this.goesOn = goesOn;
+    }
+}
+
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./runner/connection/lines.js
+
+/** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
+const LONGEST = 16 * 1024 * 1024;
+/** Characters of a line that are shown, and how many are looked at for each of them. */
+const LONGEST_SHOWN = 200;
+const LONGEST_RAW = 10;
+/** Cuts a byte stream into lines at `\n`, and hands each on without it. What follows the last `\n` is never a line. */
+function lineReader(onLine) {
+    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    let pieces = [];
+    let length = 0;
+    return (chunk) => {
+        const parts = decoder.write(chunk).split('\n');
+        const last = parts.pop() ?? '';
+        for (const part of parts) {
+            const line = pieces.length === 0 ? part : [...pieces, part].join('');
+            pieces = [];
+            length = 0;
+            onLine(line);
+        }
+        length += last.length;
+        if (length > LONGEST)
+            pieces = [];
+        else if (last !== '')
+            pieces.push(last);
+    };
+}
+/** What may be shown of a line that a host sent: no control characters, no escape sequences, not for ever. */
+function showable(line) {
+    // Cut first: a line of millions of characters would be searched for a minute.
+    const plain = line
+        .slice(0, LONGEST_SHOWN * LONGEST_RAW)
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+        .replace(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+        .replace(/[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, ' ')
+        .trim();
+    return plain.length > LONGEST_SHOWN ? `${plain.slice(0, LONGEST_SHOWN)} …` : plain;
+}
+
+;// CONCATENATED MODULE: ./runner/session/find-node.js
+/** The oldest Node that runs the host program. */
+const OLDEST_NODE = 16;
+/**
+ * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
+ * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
+ * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
+ * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ */
+const LOADER = String.raw `
+(function () {
+  var fs = require("fs"), os = require("os"), path = require("path");
+  var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
+  delete process.env.PM2_SSH_DEPLOY_NONCE;
+  var chunks = [];
+  function fail(error) {
+    var text = JSON.stringify(String((error && error.message) || error));
+    process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
+  }
+  function make(directory) {
+    try {
+      fs.mkdirSync(directory, { mode: 448 });
+      return true;
+    } catch (error) {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    }
+  }
+  // The program lies there, and is run: whoever else can write there would say what this user runs.
+  function requirePrivate(directory) {
+    var stat = fs.lstatSync(directory);
+    if (stat.isDirectory() && stat.uid === process.geteuid() && (stat.mode & 63) === 0) return;
+    var what = !stat.isDirectory() ? "is a link or a file" : stat.uid !== process.geteuid() ? "belongs to the user with id " + stat.uid : "is open to other users (mode " + (stat.mode & 4095).toString(8) + ")";
+    throw new Error(directory + " " + what + ". It must be a directory of this user alone, so nothing was done with it. Look at it on the server with: ls -ld " + directory + ". Close it with chmod 700 if it is yours, or move it away, and run the job again.");
+  }
+  function rejoin(runDir, opening, rest, until) {
+    var isNew = make(runDir);
+    if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
+      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
+    } else if (!isNew && Date.now() < until) {
+      setTimeout(function () {
+        try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
+      }, 50);
+    } else {
+      var cancel = JSON.stringify({ type: "cancel", reason: opening.refusal });
+      fs.appendFileSync(path.join(runDir, "control.ndjson"), cancel + "\n", { mode: 384 });
+      process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
+    }
+  }
+  function look(opening) {
+    var Module = require("module"), host = new Module("pm2-ssh-deploy");
+    host._compile(opening.program, "pm2-ssh-deploy.js");
+    host.exports.look({ nonce: nonce, plan: opening.plan });
+  }
+  function begin(opening, rest) {
+    // What only looks leaves no file behind.
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
+    var given = process.env.XDG_STATE_HOME;
+    var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
+    var id = String(opening.follow || opening.plan.deployId);
+    if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
+    var ours = path.join(state, "pm2-ssh-deploy");
+    var runs = path.join(ours, "runs");
+    var runDir = path.join(runs, id);
+    var programFile = path.join(runDir, "host.js");
+    fs.mkdirSync(runs, { recursive: true, mode: 448 });
+    [ours, runs].forEach(requirePrivate);
+    // What another session is just starting under that id is waited for.
+    if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
+    if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
+    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
+    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
+  }
+  function onEnd() { process.exit(1); }
+  function onData(chunk) {
+    var at = chunk.indexOf(10);
+    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
+    if (at < 0) return;
+    process.stdin.removeListener("data", onData);
+    process.stdin.removeListener("end", onEnd);
+    process.stdin.pause();
+    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+  }
+  process.stdin.on("end", onEnd);
+  process.stdin.on("data", onData);
+})();
+`;
+/**
+ * What the bootstrap evaluates: POSIX sh. It finds `n`, the nonce, and `e`, a line end, and reads from stdin the
+ * user's shell-init up to a line that is the nonce. It ends as the Node that it found, with the rest of stdin untouched.
+ * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`.
+ */
+const FIND_NODE = `
+set +eu
+pm2sd_nonce=$n; pm2sd_newline=$e
+pm2sd_init=; pm2sd_whole=; pm2sd_old=; pm2sd_node=
+pm2sd_say() { printf '\\n%s %s\\n' "$pm2sd_nonce" "$*"; }
+while IFS= read -r pm2sd_line; do
+  if [ "$pm2sd_line" = "$pm2sd_nonce" ]; then pm2sd_whole=1; break; fi
+  pm2sd_init=$pm2sd_init$pm2sd_line$pm2sd_newline
+done
+[ -n "$pm2sd_whole" ] || exit 1
+
+pm2sd_before=$(command -v node)
+if [ -n "$pm2sd_init" ]; then
+  # Printed where shell-init ends this shell: by exit, or by an error in its syntax.
+  trap 'pm2sd_say "init-ended $?"' EXIT
+  eval "$pm2sd_init" </dev/null >&2
+  trap - EXIT
+  set +euf
+  unset IFS
+  cd "$HOME" 2>/dev/null
+fi
+
+if timeout -s KILL 5 true </dev/null >/dev/null 2>&1; then
+  pm2sd_run() { timeout -s KILL "$@"; }
+else
+  pm2sd_run() {
+    pm2sd_seconds=$1; shift
+    "$@" &
+    pm2sd_job=$!
+    (sleep "$pm2sd_seconds"; kill -9 "$pm2sd_job") >/dev/null 2>&1 &
+    pm2sd_watch=$!
+    wait "$pm2sd_job"
+    kill "$pm2sd_watch"
+  }
+fi
+# Prints what a command prints within so many seconds. The mark, not the end of the stream, ends it: a child that the
+# command has left behind may hold that open for ever.
+pm2sd_limited() {
+  { pm2sd_run "$@" </dev/null 2>/dev/null; printf '\\npm2sd-end\\n'; } 2>/dev/null | sed -n '/^pm2sd-end$/q;p'
+}
+
+pm2sd_try() {
+  case $1 in /*) ;; *) return 1 ;; esac
+  [ -f "$1" ] && [ -x "$1" ] || return 1
+  pm2sd_version=$(pm2sd_limited 5 "$1" -v)
+  case $pm2sd_version in v[0-9]*.*) ;; *) return 1 ;; esac
+  pm2sd_major=\${pm2sd_version#v}; pm2sd_major=\${pm2sd_major%%.*}
+  case $pm2sd_major in *[!0-9]*) return 1 ;; esac
+  if [ "$pm2sd_major" -ge ${OLDEST_NODE} ]; then pm2sd_node=$1; return 0; fi
+  [ -n "$pm2sd_old" ] || pm2sd_old="$1 $pm2sd_version"
+  return 1
+}
+
+pm2sd_newest() {
+  ls "$1" 2>/dev/null | sed -n 's/^v\\{0,1\\}\\([0-9][0-9]*\\.[0-9][0-9]*\\.[0-9][0-9]*\\)$/\\1/p' | sort -t. -rn -k1,1 -k2,2 -k3,3
+}
+
+pm2sd_daemon() {
+  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
+  case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
+  pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
+  # A stale pid file may name any process by now.
+  case $pm2sd_exe in */node|*/nodejs|*/node[0-9]*) pm2sd_try "$pm2sd_exe" ;; *) return 1 ;; esac
+}
+
+# Every version below a directory, the newest first; what stands behind the version's name comes second.
+pm2sd_versions() {
+  for pm2sd_v in $(pm2sd_newest "$1"); do
+    for pm2sd_name in "v$pm2sd_v" "$pm2sd_v"; do
+      pm2sd_try "$1/$pm2sd_name/$2" && return 0
+    done
+  done
+  return 1
+}
+
+pm2sd_nvm() {
+  for pm2sd_dir in "$NVM_DIR" "$HOME/.nvm" "\${XDG_CONFIG_HOME:-$HOME/.config}/nvm"; do
+    [ -d "$pm2sd_dir/versions/node" ] || continue
+    pm2sd_alias=default
+    for pm2sd_hop in 1 2 3 4 5; do
+      [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
+      read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
+    done
+    case $pm2sd_alias in v[0-9]*|[0-9]*)
+      for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
+        case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
+      done ;;
+    esac
+    pm2sd_versions "$pm2sd_dir/versions/node" bin/node && return 0
+  done
+  return 1
+}
+
+pm2sd_fnm() {
+  for pm2sd_dir in "$FNM_DIR" "\${XDG_DATA_HOME:-$HOME/.local/share}/fnm" "$HOME/.fnm"; do
+    [ -d "$pm2sd_dir/node-versions" ] || continue
+    pm2sd_try "$pm2sd_dir/aliases/default/bin/node" && return 0
+    pm2sd_versions "$pm2sd_dir/node-versions" installation/bin/node && return 0
+  done
+  return 1
+}
+
+# A shim answers with the version that is set for the home; where none is set it fails, and the newest is taken.
+pm2sd_managers() {
+  pm2sd_data=\${XDG_DATA_HOME:-$HOME/.local/share}
+  pm2sd_asdf=\${ASDF_DATA_DIR:-$HOME/.asdf}
+  pm2sd_mise=\${MISE_DATA_DIR:-$pm2sd_data/mise}
+  pm2sd_nodenv=\${NODENV_ROOT:-$HOME/.nodenv}
+  pm2sd_try "\${VOLTA_HOME:-$HOME/.volta}/bin/node" ||
+    pm2sd_versions "\${VOLTA_HOME:-$HOME/.volta}/tools/image/node" bin/node ||
+    pm2sd_try "$pm2sd_asdf/shims/node" || pm2sd_versions "$pm2sd_asdf/installs/nodejs" bin/node ||
+    pm2sd_try "$pm2sd_mise/shims/node" || pm2sd_versions "$pm2sd_mise/installs/node" bin/node ||
+    pm2sd_try "$pm2sd_nodenv/shims/node" || pm2sd_versions "$pm2sd_nodenv/versions" bin/node ||
+    pm2sd_places
+}
+
+pm2sd_places() {
+  for pm2sd_file in \\
+    "\${N_PREFIX:-/usr/local}/bin/node" "$HOME/n/bin/node" "$HOME/.n/bin/node" \\
+    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" "\${PNPM_HOME:-$pm2sd_data/pnpm}/bin/node" \\
+    "$HOME/.npm-global/bin/node" "$HOME/.local/bin/node" "$HOME/bin/node" \\
+    /opt/homebrew/bin/node /home/linuxbrew/.linuxbrew/bin/node "$HOME/.linuxbrew/bin/node" \\
+    /usr/local/bin/node /usr/bin/node /usr/bin/nodejs /snap/bin/node /opt/node*/bin/node /usr/local/lib/nodejs/*/bin/node
+  do
+    pm2sd_try "$pm2sd_file" && return 0
+  done
+  return 1
+}
+
+pm2sd_login() {
+  [ -x "$SHELL" ] || return 1
+  pm2sd_try "$(pm2sd_limited 10 "$SHELL" -lic 'echo; echo @@; node -p process.execPath; echo @@' | sed -n '/^@@$/,/^@@$/{/^\\//p;}' | sed 1q)"
+}
+
+pm2sd_find() {
+  # What shell-init has put on PATH was put there to be used.
+  if [ -n "$pm2sd_init" ]; then
+    pm2sd_after=$(command -v node)
+    [ "$pm2sd_after" != "$pm2sd_before" ] && pm2sd_try "$pm2sd_after" && return 0
+  fi
+  pm2sd_daemon || pm2sd_try "$(command -v node)" || pm2sd_try "$(command -v nodejs)" ||
+    pm2sd_nvm || pm2sd_fnm || pm2sd_managers || pm2sd_login
+}
+
+if pm2sd_find; then
+  PATH=\${pm2sd_node%/*}:$PATH
+  PM2_SSH_DEPLOY_NONCE=$pm2sd_nonce
+  export PATH PM2_SSH_DEPLOY_NONCE
+  exec "$pm2sd_node" -e '${LOADER}'
+fi
+if [ -n "$pm2sd_old" ]; then
+  pm2sd_say "old-node $pm2sd_old"
+else
+  pm2sd_say "no-node PM2's daemon, PATH ($PATH), nvm, fnm, Volta, asdf, mise, nodenv, n, pnpm, Homebrew, snap, and a login shell ($SHELL -lic)"
+fi
+exit 1
+`;
+
+;// CONCATENATED MODULE: ./runner/session/session-failures.js
+
+
+
+
+/** How long the host may take to find its Node and start the program, in milliseconds. */
+const START_TIMEOUT = 120_000;
+const FINISHES_ALONE = 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
+/** What the host's answer `word` means, where it is neither `started` nor `event`. */
+function notStarted({ label, word, rest, state, complaints, rejoins }) {
+    const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
+    switch (word) {
+        case 'no-node':
+            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
+        case 'old-node': {
+            const found = /^(.*) (v\S+)$/.exec(rest);
+            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
+        }
+        case 'init-ended':
+            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
+        case 'failed': {
+            const why = showable(String(parseText(rest)));
+            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
+        }
+        case 'gone': {
+            const lines = parseText(rest);
+            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+        }
+        default:
+            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
+    }
+}
+/** What to do where the program could not be written down, by the system's word for it. */
+function remedyFor(why) {
+    if (/\b(?:ENOSPC|EDQUOT)\b/.test(why))
+        return 'The disk is full: see df -h and df -i there, and free some space.';
+    if (/\bEROFS\b/.test(why))
+        return 'The disk is mounted read-only, mostly after an error: look at dmesg there.';
+    if (/\b(?:EACCES|EPERM|ENOENT|ENOTDIR)\b/.test(why))
+        return 'Check that the home of the user exists and is his own: ls -ld ~ there. What the action keeps goes below ~/.local/state, or $XDG_STATE_HOME.';
+    return null;
+}
+function neverStarted(label, complaints) {
+    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
+}
+/** How a session ended that was lost, as a sentence. */
+function howLost(label, end, state) {
+    return end.lost === null
+        ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
+        : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
+}
+/** The deploy cannot be followed any more; `how` is a sentence. */
+function lost(how, deployId, complaints) {
+    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
+}
+/** The host has not begun the deploy, and never will. */
+function neverBegan(label) {
+    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
+}
+/** Cancelled before the host knew of the deploy. */
+function cancelledBefore(label) {
+    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
+}
+/** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
+function cancelledUnanswered(label, deployId, state, seconds) {
+    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${lookAtEvents(deployId)}`, [], true);
+}
+/** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
+function stillAtWork(label, deployId, state, seconds) {
+    return new session_error_SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, lookAtEvents(deployId), [], true);
+}
+/** Where a host stands that is left to itself. */
+function standing(label, state) {
+    if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
+        return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
+    return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
+}
+/** Where to see how a deploy went that is not followed to its end. */
+function lookAtEvents(deployId) {
+    return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
+}
+function since(state) {
+    return state === null ? 'before its first step' : `after it had entered ${state}`;
+}
+function parseText(json) {
+    try {
+        return JSON.parse(json);
+    }
+    catch {
+        return json;
+    }
+}
+/** A line that carries the nonce, and is not as it was sent. */
+function damaged(label, text) {
+    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
+}
+/** The host program has said what it never says; `what` is a sentence without its full stop. */
+function unbelievable(label, what) {
+    return new session_error_SessionError(`${label} reported what cannot be true: ${what}. How the deploy ended is not known.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
+}
+
+;// CONCATENATED MODULE: ./follow-up.js
+
+
+
+
+
+/** Milliseconds, all of these. */
+const CONNECTING = 30_000;
+/** PM2's own limits for each instance are not known here: this is for a dozen slow ones. */
+const RELOAD = 60_000;
+/** GitHub ends a cancelled job for good after 5 minutes; `main` may have used 10 s of them, and the report needs some. */
+const MOST = 280_000;
+/** What `main` leaves for `post` of a deploy that is about to begin. */
+function leftDeploy(plan, { destination }) {
+    const { deployId, mode, ref } = plan;
+    return { deployId, destination: digestOf(destination, plan), mode, ref: ref ?? '' };
+}
+/**
+ * The plan of a deploy that `main` has left. Inputs are evaluated anew for `post`, and a later step may have changed what
+ * they say: throws a `SessionError` where they name another destination.
+ */
+function planOfLeft(left, inputs, workflow) {
+    const { deployId, ref } = left;
+    const mode = MODES.find((known) => known === left.mode);
+    const plan = { ...makePlan(inputs, workflow), deployId };
+    const given = Buffer.from(digestOf(inputs.destination, plan));
+    const known = Buffer.from(left.destination);
+    if (mode === undefined || given.length !== known.length || !(0,external_node_crypto_.timingSafeEqual)(given, known))
+        throw elsewhere(inputs.destination.label, deployId);
+    return { ...plan, mode, ref: ref === '' ? null : ref };
+}
+/**
+ * How long `post` follows a deploy, in milliseconds: as long as the plan gives the new version to become healthy and, where
+ * it does not, the old one too. What comes before the reload is cancelled.
+ */
+function followedFor({ healthTimeout, stableFor }) {
+    return Math.min(MOST, CONNECTING + 2 * (RELOAD + healthTimeout + stableFor));
+}
+/**
+ * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
+ * time that one guess takes keep it from being found by trying.
+ */
+function digestOf({ host, port, username }, { path, deployId }) {
+    const destination = JSON.stringify([host.toLowerCase(), port, username, path]);
+    return (0,external_node_crypto_.scryptSync)(destination, deployId, 32).toString('hex');
+}
+function elsewhere(label, deployId) {
+    return new session_error_SessionError(`The post step was given another host, port, user or path than the deploy. How the deploy on ${label} ended is not known. Nobody cancelled it.`, `GitHub evaluates inputs again for the post step: a later step has changed one, such as host: \${{ env.TARGET }}. Set it from a value that stays. ${lookAtEvents(deployId)}`, [], true);
+}
+
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: ./inputs/bad-value.js
@@ -57487,45 +58056,6 @@ function parseRelativePath(text, takes) {
         throw new BadValue('it holds ".."', takes);
     const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
     return normal === '.' ? '' : normal;
-}
-
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = require("node:fs");
-;// CONCATENATED MODULE: ./workflow.js
-
-/** Reads the GITHUB_* variables; never throws. */
-function readWorkflow(env) {
-    return {
-        serverUrl: (env.GITHUB_SERVER_URL || 'https://github.com').replace(/\/+$/, ''),
-        repository: env.GITHUB_REPOSITORY ?? '',
-        runId: env.GITHUB_RUN_ID ?? '',
-        runAttempt: env.GITHUB_RUN_ATTEMPT || '1',
-        actor: env.GITHUB_ACTOR ?? '',
-        sha: env.GITHUB_SHA ?? '',
-        eventName: env.GITHUB_EVENT_NAME ?? '',
-        eventPath: env.GITHUB_EVENT_PATH ?? '',
-    };
-}
-/** The page of this run attempt, or empty text outside of a workflow. */
-function runUrl(workflow) {
-    const { serverUrl, repository, runId, runAttempt } = workflow;
-    return repository && runId ? `${serverUrl}/${repository}/actions/runs/${runId}/attempts/${runAttempt}` : '';
-}
-/** The payload of the event that started the run; null where there is none that can be read. */
-function readEvent(workflow) {
-    try {
-        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(workflow.eventPath, 'utf8'));
-    }
-    catch {
-        return null;
-    }
-}
-/** Where the commits of a repository of this GitHub server can be looked at, ending in `/commit`; else null. */
-function commitPages({ serverUrl }, repositoryUrl) {
-    const server = URL.canParse(serverUrl) ? new URL(serverUrl).host : '';
-    const [, host, ownerAndName] = /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repositoryUrl) ??
-        [];
-    return server !== '' && host === server ? `${serverUrl}/${ownerAndName}/commit` : null;
 }
 
 ;// CONCATENATED MODULE: ./inputs/git-ref.js
@@ -57768,8 +58298,6 @@ class connect_error_ConnectError extends Error {
     }
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./runner/identity/host-pattern.js
 
 
@@ -58146,7 +58674,7 @@ function emptyKey() {
 function cutOff(what) {
     return new connect_error_ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
 }
-function damaged() {
+function key_errors_damaged() {
     return new connect_error_ConnectError('key', 'The key is damaged: it has the frame of a private key, but what is between is not one.', COPY_AGAIN);
 }
 function severalKeys(count) {
@@ -58177,7 +58705,7 @@ function lockedOtherwise(how, anew) {
 ;// CONCATENATED MODULE: ./runner/keys/key-text.js
 
 /** The longest key there is, of RSA with 16,384 bits, has a third of it. */
-const LONGEST = 65_536;
+const key_text_LONGEST = 65_536;
 const FRAME = /-----BEGIN ([A-Z0-9 ]*)-----([\s\S]*?)-----END \1-----/g;
 /** What an encrypted key in the old PEM format begins with. Without line ends, only its length ends the hexadecimal number. */
 const LOCK = /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*(AES-\d{3}-CBC,[0-9A-F]{32}|[A-Z0-9-]+,[0-9A-F]{16})/i;
@@ -58187,7 +58715,7 @@ const LOCK = /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*(AES-\d{3}-CBC,[0-9A
  * Throws a `ConnectError` of kind `key` that says what was given instead, and never shows it.
  */
 function readKeyText(given) {
-    if (given.length > LONGEST)
+    if (given.length > key_text_LONGEST)
         throw notAPrivateKey('something that is too long for a key');
     const text = unwrapped(given);
     if (text === '')
@@ -58229,7 +58757,7 @@ function framed(label, content) {
     const lock = LOCK.exec(content);
     const base64 = content.slice(lock?.[0].length ?? 0).replace(/\s/g, '');
     if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
-        throw damaged();
+        throw key_errors_damaged();
     const lines = [
         `-----BEGIN ${label}-----`,
         ...(lock === null ? [] : ['Proc-Type: 4,ENCRYPTED', `DEK-Info: ${lock[1]}`, '']),
@@ -58391,7 +58919,7 @@ function readPrivateKey(text, passphrase) {
         throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH takes for none');
     }
     if (!isPublicKey(blob) || !canSign(parsed))
-        throw damaged();
+        throw key_errors_damaged();
     return {
         parsed,
         type: parsed.type,
@@ -58412,7 +58940,7 @@ function parseAs(given, passphrase) {
 function openssh(text, passphrase) {
     const open = readOpensshKey(text.replace(/-----.*-----|\n/g, ''));
     if (open === null)
-        throw damaged();
+        throw key_errors_damaged();
     checkType(keyType(open.publicKey) ?? '');
     const locked = open.cipher !== 'none';
     if (locked && passphrase === null)
@@ -58425,10 +58953,10 @@ function openssh(text, passphrase) {
     if (typeof parsed === 'string') {
         throw locked && /bad passphrase|unable to authenticate data/i.test(parsed)
             ? passphraseWrong()
-            : damaged();
+            : key_errors_damaged();
     }
     if (!parsed.getPublicSSH().equals(open.publicKey))
-        throw damaged();
+        throw key_errors_damaged();
     return parsed;
 }
 function checkType(type) {
@@ -58438,7 +58966,7 @@ function checkType(type) {
         throw dsa();
     if (type.startsWith('sk-'))
         throw unusable('one of a security token', 'which nobody can touch during a deploy');
-    throw damaged();
+    throw key_errors_damaged();
 }
 function dsa() {
     return unusable('a DSA key', 'which SSH servers have refused for years');
@@ -58452,7 +58980,7 @@ function pem({ text, encrypted }, passphrase) {
     }
     catch (error) {
         if (!encrypted)
-            throw damaged();
+            throw key_errors_damaged();
         throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
     }
     try {
@@ -58467,7 +58995,7 @@ function pem({ text, encrypted }, passphrase) {
         if (error instanceof connect_error_ConnectError)
             throw error;
     }
-    throw damaged();
+    throw key_errors_damaged();
 }
 /** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
 function asSsh2Reads(key) {
@@ -59124,50 +59652,6 @@ function checkedUrl(text) {
     return text;
 }
 
-;// CONCATENATED MODULE: ./protocol.js
-/**
- * All that crosses the wire between the runner (the action) and the host program.
- *
- * The runner sends one `Opening`, then `Control` messages; the host answers with `Event`s. Each travels as one
- * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
- * the same build, but a journal on a host may have been written by an older one.
- */
-const PROTOCOL_VERSION = 4;
-/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
-const STATES = [
-    'preflight',
-    'locked',
-    'fetched',
-    'staged',
-    'prepared',
-    'canary',
-    'activating',
-    'verifying',
-    'verified',
-    'committed',
-    'rolling-back',
-    'rolled-back',
-    'rollback-failed',
-];
-/** What the action was asked to do. `check` and `status` change nothing. */
-const MODES = ['deploy', 'rollback', 'check', 'status'];
-/** Whether nothing is changed on the host, so that nothing is left to be ended either. */
-function looksOnly({ mode }) {
-    return mode === 'check' || mode === 'status';
-}
-const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
-/** The commands of a deploy that the user may give, in the order in which they run. */
-const STEPS = ['install', 'build'];
-/** What the time of a deploy is spent on. */
-const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
-const NOTICE_LEVELS = ['info', 'warning'];
-/** What prints lines that are shown. */
-const OUTPUT_SOURCES = [...STEPS, 'pm2'];
-/** The runner sends a heartbeat this often, in milliseconds. */
-const HEARTBEAT_EVERY = 10_000;
-/** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
-const LEASE = 120_000;
-
 ;// CONCATENATED MODULE: ./inputs.js
 
 
@@ -59267,50 +59751,29 @@ function readRepository(given, workflow) {
         : { url: parseRepository(given, workflow.serverUrl), given: true };
 }
 
-;// CONCATENATED MODULE: ./plan.js
-
-
-
-/** Makes the plan for the host from checked inputs and the workflow's context. */
-function makePlan(inputs, workflow) {
-    return {
-        ...inputs.plan,
-        protocol: PROTOCOL_VERSION,
-        deployId: makeDeployId(workflow),
-        run: {
-            repository: workflow.repository,
-            id: workflow.runId,
-            attempt: workflow.runAttempt,
-            url: runUrl(workflow),
-            actor: workflow.actor,
-        },
-        // A status asks no repository.
-        gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
-    };
-}
-/** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
-function makeDeployId(workflow) {
-    const run = `${workflow.runId}-${workflow.runAttempt}`.toLowerCase().replace(/[^a-z0-9-]/g, '');
-    const random = Array.from({ length: 10 }, () => (0,external_node_crypto_.randomInt)(36).toString(36)).join('');
-    return `${run.slice(0, 48)}-${random}`.replace(/^-+/, '');
-}
-
 ;// CONCATENATED MODULE: ./report/left-for-post.js
 
-/** What the action's `main` leaves for its `post`. No secrets: the runner keeps it in a file. */
-const DEPLOY = 'deploy-id';
+/** Their names in the state. The id comes last: without it `post` does nothing. */
+const NAMES = { mode: 'mode', ref: 'ref', destination: 'destination', deployId: 'deploy-id' };
 const SETTLED = 'settled';
 /** Call it before anything is sent. From then on `post` makes sure that this deploy ends. */
-function noteDeploy(deployId) {
-    save(DEPLOY, deployId);
+function noteDeploy(left) {
+    for (const key of Object.keys(NAMES))
+        save(NAMES[key], left[key]);
 }
 /** Call it once the end of the deploy is reported: `post` then has nothing to do. */
 function noteSettled() {
     save(SETTLED, 'true');
 }
-/** The id of a deploy whose end `main` did not report; null if there is none. */
+/** The deploy whose end `main` did not report; null if there is none. */
 function unsettledDeploy() {
-    return getState(SETTLED) === 'true' ? null : getState(DEPLOY) || null;
+    const left = {
+        deployId: getState(NAMES.deployId),
+        destination: getState(NAMES.destination),
+        mode: getState(NAMES.mode),
+        ref: getState(NAMES.ref),
+    };
+    return getState(SETTLED) === 'true' || left.deployId === '' ? null : left;
 }
 function save(name, value) {
     // Outside a workflow there is no `post`, and core would print the state.
@@ -59326,9 +59789,9 @@ function save(name, value) {
 
 ;// CONCATENATED MODULE: ./report/hostile-text.js
 const LONGEST_LINE = 2_000;
-const MOST = 1_000_000;
+const hostile_text_MOST = 1_000_000;
 /** How many raw characters are read for each one that is shown, so that no line takes long. */
-const LONGEST_RAW = 4;
+const hostile_text_LONGEST_RAW = 4;
 /** What the runner, a terminal, an editor or a browser takes for the end of a line. */
 const LINE_END = /\r\n|[\n\r\v\f\x85\u2028\u2029]/;
 /**
@@ -59343,14 +59806,14 @@ const UNWANTED = /(\x1b\[[0-9;:]*m)|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x0
 const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|:(?=:)/g;
 /** Turns a host's text into lines that are safe in the job's log. */
 function hostLines(text, shape = {}) {
-    const { prefix = '', colours = true, longestLine = LONGEST_LINE, most = MOST } = shape;
+    const { prefix = '', colours = true, longestLine = LONGEST_LINE, most = hostile_text_MOST } = shape;
     const lines = text.split(LINE_END);
     if (lines.at(-1) === '')
         lines.pop();
     const shown = [];
     let left = most;
     for (const line of lines) {
-        const cut = cutAt(harmless(line.slice(0, longestLine * LONGEST_RAW), colours), longestLine);
+        const cut = cutAt(harmless(line.slice(0, longestLine * hostile_text_LONGEST_RAW), colours), longestLine);
         left -= cut.length;
         if (left < 0) {
             const count = lines.length - shown.length;
@@ -59363,7 +59826,7 @@ function hostLines(text, shape = {}) {
 }
 /** Puts a host's text on one line, without colours, to be used in a sentence. */
 function hostile_text_hostSentence(text, longest = 600) {
-    const looked = text.slice(0, longest * LONGEST_RAW);
+    const looked = text.slice(0, longest * hostile_text_LONGEST_RAW);
     return cutAt(hostLines(looked, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
 function harmless(line, colours) {
@@ -59534,7 +59997,7 @@ const pastDeploy = object({
     run: object({ repository: event_parser_text, id: event_parser_text, attempt: event_parser_text, url: event_parser_text, actor: event_parser_text }),
     reason: nullable(event_parser_text),
 });
-const standing = object({
+const event_parser_standing = object({
     deployed: nullable(pastDeploy),
     apps: event_parser_list(object({ name: event_parser_text, instances: count, online: count, restarts: count })),
     complaint: nullable(event_parser_text),
@@ -59558,7 +60021,7 @@ const result = object({
         output: lines,
         appLog: lines,
     })),
-    standing: nullable(standing),
+    standing: nullable(event_parser_standing),
 });
 const EVENTS = {
     state: object({ type: event_parser_oneOf(['state']), state, atMs: milliseconds }),
@@ -61231,49 +61694,6 @@ function takes(accepted) {
     return accepted === null || accepted.length === 0 ? '' : ` It takes: ${accepted.join(', ')}.`;
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./runner/connection/lines.js
-
-/** A line that is longer is no line of ours; what comes of it is dropped. Characters. */
-const lines_LONGEST = 16 * 1024 * 1024;
-/** Characters of a line that are shown, and how many are looked at for each of them. */
-const LONGEST_SHOWN = 200;
-const lines_LONGEST_RAW = 10;
-/** Cuts a byte stream into lines at `\n`, and hands each on without it. What follows the last `\n` is never a line. */
-function lineReader(onLine) {
-    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    let pieces = [];
-    let length = 0;
-    return (chunk) => {
-        const parts = decoder.write(chunk).split('\n');
-        const last = parts.pop() ?? '';
-        for (const part of parts) {
-            const line = pieces.length === 0 ? part : [...pieces, part].join('');
-            pieces = [];
-            length = 0;
-            onLine(line);
-        }
-        length += last.length;
-        if (length > lines_LONGEST)
-            pieces = [];
-        else if (last !== '')
-            pieces.push(last);
-    };
-}
-/** What may be shown of a line that a host sent: no control characters, no escape sequences, not for ever. */
-function showable(line) {
-    // Cut first: a line of millions of characters would be searched for a minute.
-    const plain = line
-        .slice(0, LONGEST_SHOWN * lines_LONGEST_RAW)
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
-        .replace(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
-        .replace(/[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, ' ')
-        .trim();
-    return plain.length > LONGEST_SHOWN ? `${plain.slice(0, LONGEST_SHOWN)} …` : plain;
-}
-
 ;// CONCATENATED MODULE: ./runner/connection/forward-error.js
 
 
@@ -61659,18 +62079,6 @@ function hostKeyError(login, presented) {
     return new connect_error_ConnectError('host-key', refused?.message ?? `${login.label} presented no host key.`, refused?.remedy ?? null);
 }
 
-;// CONCATENATED MODULE: ./runner/session/session-error.js
-/** Why a deploy cannot be followed, or could not begin. */
-class session_error_SessionError extends Error {
-    constructor(message, remedy, output = [], goesOn = false) {
-        super(message);
-        this.name = 'SessionError';
-        this.remedy = remedy;
-        this.output = output;
-        this.goesOn = goesOn;
-    }
-}
-
 ;// CONCATENATED MODULE: ./runner/session/no-answer.js
 
 /** What a login shell or sshd says to a user whom it lets in, but do nothing. */
@@ -61804,357 +62212,6 @@ function keepLast(lines, line) {
         lines.shift();
 }
 
-;// CONCATENATED MODULE: ./runner/session/find-node.js
-/** The oldest Node that runs the host program. */
-const OLDEST_NODE = 16;
-/**
- * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
- * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
- * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
- */
-const LOADER = String.raw `
-(function () {
-  var fs = require("fs"), os = require("os"), path = require("path");
-  var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
-  delete process.env.PM2_SSH_DEPLOY_NONCE;
-  var chunks = [];
-  function fail(error) {
-    var text = JSON.stringify(String((error && error.message) || error));
-    process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
-  }
-  function make(directory) {
-    try {
-      fs.mkdirSync(directory, { mode: 448 });
-      return true;
-    } catch (error) {
-      if (error.code === "EEXIST") return false;
-      throw error;
-    }
-  }
-  // The program lies there, and is run: whoever else can write there would say what this user runs.
-  function requirePrivate(directory) {
-    var stat = fs.lstatSync(directory);
-    if (stat.isDirectory() && stat.uid === process.geteuid() && (stat.mode & 63) === 0) return;
-    var what = !stat.isDirectory() ? "is a link or a file" : stat.uid !== process.geteuid() ? "belongs to the user with id " + stat.uid : "is open to other users (mode " + (stat.mode & 4095).toString(8) + ")";
-    throw new Error(directory + " " + what + ". It must be a directory of this user alone, so nothing was done with it. Look at it on the server with: ls -ld " + directory + ". Close it with chmod 700 if it is yours, or move it away, and run the job again.");
-  }
-  function rejoin(runDir, opening, rest, until) {
-    var isNew = make(runDir);
-    if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
-      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
-    } else if (!isNew && Date.now() < until) {
-      setTimeout(function () {
-        try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
-      }, 50);
-    } else {
-      var cancel = JSON.stringify({ type: "cancel", reason: opening.refusal });
-      fs.appendFileSync(path.join(runDir, "control.ndjson"), cancel + "\n", { mode: 384 });
-      process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
-    }
-  }
-  function look(opening) {
-    var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(opening.program, "pm2-ssh-deploy.js");
-    host.exports.look({ nonce: nonce, plan: opening.plan });
-  }
-  function begin(opening, rest) {
-    // What only looks leaves no file behind.
-    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
-    var given = process.env.XDG_STATE_HOME;
-    var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
-    var id = String(opening.follow || opening.plan.deployId);
-    if (!/^[a-z0-9-]{8,64}$/.test(id)) throw new Error("The deploy id is not a file name.");
-    var ours = path.join(state, "pm2-ssh-deploy");
-    var runs = path.join(ours, "runs");
-    var runDir = path.join(runs, id);
-    var programFile = path.join(runDir, "host.js");
-    fs.mkdirSync(runs, { recursive: true, mode: 448 });
-    [ours, runs].forEach(requirePrivate);
-    // What another session is just starting under that id is waited for.
-    if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
-    if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
-    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
-  }
-  function onEnd() { process.exit(1); }
-  function onData(chunk) {
-    var at = chunk.indexOf(10);
-    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
-    if (at < 0) return;
-    process.stdin.removeListener("data", onData);
-    process.stdin.removeListener("end", onEnd);
-    process.stdin.pause();
-    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
-  }
-  process.stdin.on("end", onEnd);
-  process.stdin.on("data", onData);
-})();
-`;
-/**
- * What the bootstrap evaluates: POSIX sh. It finds `n`, the nonce, and `e`, a line end, and reads from stdin the
- * user's shell-init up to a line that is the nonce. It ends as the Node that it found, with the rest of stdin untouched.
- * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`.
- */
-const FIND_NODE = `
-set +eu
-pm2sd_nonce=$n; pm2sd_newline=$e
-pm2sd_init=; pm2sd_whole=; pm2sd_old=; pm2sd_node=
-pm2sd_say() { printf '\\n%s %s\\n' "$pm2sd_nonce" "$*"; }
-while IFS= read -r pm2sd_line; do
-  if [ "$pm2sd_line" = "$pm2sd_nonce" ]; then pm2sd_whole=1; break; fi
-  pm2sd_init=$pm2sd_init$pm2sd_line$pm2sd_newline
-done
-[ -n "$pm2sd_whole" ] || exit 1
-
-pm2sd_before=$(command -v node)
-if [ -n "$pm2sd_init" ]; then
-  # Printed where shell-init ends this shell: by exit, or by an error in its syntax.
-  trap 'pm2sd_say "init-ended $?"' EXIT
-  eval "$pm2sd_init" </dev/null >&2
-  trap - EXIT
-  set +euf
-  unset IFS
-  cd "$HOME" 2>/dev/null
-fi
-
-if timeout -s KILL 5 true </dev/null >/dev/null 2>&1; then
-  pm2sd_run() { timeout -s KILL "$@"; }
-else
-  pm2sd_run() {
-    pm2sd_seconds=$1; shift
-    "$@" &
-    pm2sd_job=$!
-    (sleep "$pm2sd_seconds"; kill -9 "$pm2sd_job") >/dev/null 2>&1 &
-    pm2sd_watch=$!
-    wait "$pm2sd_job"
-    kill "$pm2sd_watch"
-  }
-fi
-# Prints what a command prints within so many seconds. The mark, not the end of the stream, ends it: a child that the
-# command has left behind may hold that open for ever.
-pm2sd_limited() {
-  { pm2sd_run "$@" </dev/null 2>/dev/null; printf '\\npm2sd-end\\n'; } 2>/dev/null | sed -n '/^pm2sd-end$/q;p'
-}
-
-pm2sd_try() {
-  case $1 in /*) ;; *) return 1 ;; esac
-  [ -f "$1" ] && [ -x "$1" ] || return 1
-  pm2sd_version=$(pm2sd_limited 5 "$1" -v)
-  case $pm2sd_version in v[0-9]*.*) ;; *) return 1 ;; esac
-  pm2sd_major=\${pm2sd_version#v}; pm2sd_major=\${pm2sd_major%%.*}
-  case $pm2sd_major in *[!0-9]*) return 1 ;; esac
-  if [ "$pm2sd_major" -ge ${OLDEST_NODE} ]; then pm2sd_node=$1; return 0; fi
-  [ -n "$pm2sd_old" ] || pm2sd_old="$1 $pm2sd_version"
-  return 1
-}
-
-pm2sd_newest() {
-  ls "$1" 2>/dev/null | sed -n 's/^v\\{0,1\\}\\([0-9][0-9]*\\.[0-9][0-9]*\\.[0-9][0-9]*\\)$/\\1/p' | sort -t. -rn -k1,1 -k2,2 -k3,3
-}
-
-pm2sd_daemon() {
-  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
-  case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
-  pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
-  # A stale pid file may name any process by now.
-  case $pm2sd_exe in */node|*/nodejs|*/node[0-9]*) pm2sd_try "$pm2sd_exe" ;; *) return 1 ;; esac
-}
-
-# Every version below a directory, the newest first; what stands behind the version's name comes second.
-pm2sd_versions() {
-  for pm2sd_v in $(pm2sd_newest "$1"); do
-    for pm2sd_name in "v$pm2sd_v" "$pm2sd_v"; do
-      pm2sd_try "$1/$pm2sd_name/$2" && return 0
-    done
-  done
-  return 1
-}
-
-pm2sd_nvm() {
-  for pm2sd_dir in "$NVM_DIR" "$HOME/.nvm" "\${XDG_CONFIG_HOME:-$HOME/.config}/nvm"; do
-    [ -d "$pm2sd_dir/versions/node" ] || continue
-    pm2sd_alias=default
-    for pm2sd_hop in 1 2 3 4 5; do
-      [ -f "$pm2sd_dir/alias/$pm2sd_alias" ] || break
-      read -r pm2sd_alias <"$pm2sd_dir/alias/$pm2sd_alias"
-    done
-    case $pm2sd_alias in v[0-9]*|[0-9]*)
-      for pm2sd_v in $(pm2sd_newest "$pm2sd_dir/versions/node"); do
-        case $pm2sd_v. in "\${pm2sd_alias#v}".*) pm2sd_try "$pm2sd_dir/versions/node/v$pm2sd_v/bin/node" && return 0 ;; esac
-      done ;;
-    esac
-    pm2sd_versions "$pm2sd_dir/versions/node" bin/node && return 0
-  done
-  return 1
-}
-
-pm2sd_fnm() {
-  for pm2sd_dir in "$FNM_DIR" "\${XDG_DATA_HOME:-$HOME/.local/share}/fnm" "$HOME/.fnm"; do
-    [ -d "$pm2sd_dir/node-versions" ] || continue
-    pm2sd_try "$pm2sd_dir/aliases/default/bin/node" && return 0
-    pm2sd_versions "$pm2sd_dir/node-versions" installation/bin/node && return 0
-  done
-  return 1
-}
-
-# A shim answers with the version that is set for the home; where none is set it fails, and the newest is taken.
-pm2sd_managers() {
-  pm2sd_data=\${XDG_DATA_HOME:-$HOME/.local/share}
-  pm2sd_asdf=\${ASDF_DATA_DIR:-$HOME/.asdf}
-  pm2sd_mise=\${MISE_DATA_DIR:-$pm2sd_data/mise}
-  pm2sd_nodenv=\${NODENV_ROOT:-$HOME/.nodenv}
-  pm2sd_try "\${VOLTA_HOME:-$HOME/.volta}/bin/node" ||
-    pm2sd_versions "\${VOLTA_HOME:-$HOME/.volta}/tools/image/node" bin/node ||
-    pm2sd_try "$pm2sd_asdf/shims/node" || pm2sd_versions "$pm2sd_asdf/installs/nodejs" bin/node ||
-    pm2sd_try "$pm2sd_mise/shims/node" || pm2sd_versions "$pm2sd_mise/installs/node" bin/node ||
-    pm2sd_try "$pm2sd_nodenv/shims/node" || pm2sd_versions "$pm2sd_nodenv/versions" bin/node ||
-    pm2sd_places
-}
-
-pm2sd_places() {
-  for pm2sd_file in \\
-    "\${N_PREFIX:-/usr/local}/bin/node" "$HOME/n/bin/node" "$HOME/.n/bin/node" \\
-    "\${PNPM_HOME:-$pm2sd_data/pnpm}/node" "\${PNPM_HOME:-$pm2sd_data/pnpm}/bin/node" \\
-    "$HOME/.npm-global/bin/node" "$HOME/.local/bin/node" "$HOME/bin/node" \\
-    /opt/homebrew/bin/node /home/linuxbrew/.linuxbrew/bin/node "$HOME/.linuxbrew/bin/node" \\
-    /usr/local/bin/node /usr/bin/node /usr/bin/nodejs /snap/bin/node /opt/node*/bin/node /usr/local/lib/nodejs/*/bin/node
-  do
-    pm2sd_try "$pm2sd_file" && return 0
-  done
-  return 1
-}
-
-pm2sd_login() {
-  [ -x "$SHELL" ] || return 1
-  pm2sd_try "$(pm2sd_limited 10 "$SHELL" -lic 'echo; echo @@; node -p process.execPath; echo @@' | sed -n '/^@@$/,/^@@$/{/^\\//p;}' | sed 1q)"
-}
-
-pm2sd_find() {
-  # What shell-init has put on PATH was put there to be used.
-  if [ -n "$pm2sd_init" ]; then
-    pm2sd_after=$(command -v node)
-    [ "$pm2sd_after" != "$pm2sd_before" ] && pm2sd_try "$pm2sd_after" && return 0
-  fi
-  pm2sd_daemon || pm2sd_try "$(command -v node)" || pm2sd_try "$(command -v nodejs)" ||
-    pm2sd_nvm || pm2sd_fnm || pm2sd_managers || pm2sd_login
-}
-
-if pm2sd_find; then
-  PATH=\${pm2sd_node%/*}:$PATH
-  PM2_SSH_DEPLOY_NONCE=$pm2sd_nonce
-  export PATH PM2_SSH_DEPLOY_NONCE
-  exec "$pm2sd_node" -e '${LOADER}'
-fi
-if [ -n "$pm2sd_old" ]; then
-  pm2sd_say "old-node $pm2sd_old"
-else
-  pm2sd_say "no-node PM2's daemon, PATH ($PATH), nvm, fnm, Volta, asdf, mise, nodenv, n, pnpm, Homebrew, snap, and a login shell ($SHELL -lic)"
-fi
-exit 1
-`;
-
-;// CONCATENATED MODULE: ./runner/session/session-failures.js
-
-
-
-
-/** How long the host may take to find its Node and start the program, in milliseconds. */
-const START_TIMEOUT = 120_000;
-const FINISHES_ALONE = 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
-/** What the host's answer `word` means, where it is neither `started` nor `event`. */
-function notStarted({ label, word, rest, state, complaints, rejoins }) {
-    const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
-    switch (word) {
-        case 'no-node':
-            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
-        case 'old-node': {
-            const found = /^(.*) (v\S+)$/.exec(rest);
-            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
-        }
-        case 'init-ended':
-            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
-        case 'failed': {
-            const why = showable(String(parseText(rest)));
-            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
-        }
-        case 'gone': {
-            const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
-        }
-        default:
-            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
-    }
-}
-/** What to do where the program could not be written down, by the system's word for it. */
-function remedyFor(why) {
-    if (/\b(?:ENOSPC|EDQUOT)\b/.test(why))
-        return 'The disk is full: see df -h and df -i there, and free some space.';
-    if (/\bEROFS\b/.test(why))
-        return 'The disk is mounted read-only, mostly after an error: look at dmesg there.';
-    if (/\b(?:EACCES|EPERM|ENOENT|ENOTDIR)\b/.test(why))
-        return 'Check that the home of the user exists and is his own: ls -ld ~ there. What the action keeps goes below ~/.local/state, or $XDG_STATE_HOME.';
-    return null;
-}
-function neverStarted(label, complaints) {
-    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
-}
-/** How a session ended that was lost, as a sentence. */
-function howLost(label, end, state) {
-    return end.lost === null
-        ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`}), ${since(state)}, without a result.`
-        : `The connection to ${label} was lost (${end.lost}), ${since(state)}.`;
-}
-/** The deploy cannot be followed any more; `how` is a sentence. */
-function lost(how, deployId, complaints) {
-    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
-}
-/** The host has not begun the deploy, and never will. */
-function neverBegan(label) {
-    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
-}
-/** Cancelled before the host knew of the deploy. */
-function cancelledBefore(label) {
-    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
-}
-/** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
-function cancelledUnanswered(label, deployId, state, seconds) {
-    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${session_failures_standing(label, state)}`, `The post step of this action reports how it ends. ${lookAtEvents(deployId)}`, [], true);
-}
-/** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
-function stillAtWork(label, deployId, state, seconds) {
-    return new session_error_SessionError(`${label} did not come to an end within ${seconds} s. ${session_failures_standing(label, state)}`, lookAtEvents(deployId), [], true);
-}
-/** Where a host stands that is left to itself. */
-function session_failures_standing(label, state) {
-    if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
-        return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
-    return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
-}
-/** Where to see how a deploy went that is not followed to its end. */
-function lookAtEvents(deployId) {
-    return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
-}
-function since(state) {
-    return state === null ? 'before its first step' : `after it had entered ${state}`;
-}
-function parseText(json) {
-    try {
-        return JSON.parse(json);
-    }
-    catch {
-        return json;
-    }
-}
-/** A line that carries the nonce, and is not as it was sent. */
-function session_failures_damaged(label, text) {
-    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
-}
-/** The host program has said what it never says; `what` is a sentence without its full stop. */
-function unbelievable(label, what) {
-    return new session_error_SessionError(`${label} reported what cannot be true: ${what}. How the deploy ended is not known.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
-}
-
 ;// CONCATENATED MODULE: ./runner/session/asked-for.js
 
 
@@ -62187,14 +62244,14 @@ function event_lines_readEvent(text, known, label) {
     const end = Number(offset);
     // Events lie behind one another in a file: where an offset does not fit, one of them did not get through.
     if (!Number.isSafeInteger(end) || end !== known + Buffer.byteLength(json) + 1)
-        throw session_failures_damaged(label, text);
+        throw damaged(label, text);
     try {
         return { event: parseEvent(JSON.parse(json)), end };
     }
     catch (error) {
         if (error instanceof ProtocolError)
             throw unbelievable(label, error.message);
-        throw session_failures_damaged(label, text);
+        throw damaged(label, text);
     }
 }
 /** Cuts a text at its first blank. */
@@ -62642,21 +62699,19 @@ function isOver(error) {
 
 
 
-/** For connecting and following together, in milliseconds. */
-const post_WITHIN = 60_000;
 const started = performance.now();
 /** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. Returns the exit code. */
-async function post(deployId) {
+async function post(left) {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
-    const plan = { ...makePlan(inputs, workflow), deployId };
+    const plan = planOfLeft(left, inputs, workflow);
     const { destination, shellInit } = inputs;
     const { label } = destination;
     const log = startLog(label);
     log.say(`How the deploy on ${label} ended is not known yet. If nothing was changed there, it is cancelled now.`);
     const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
         reason: 'the job was cancelled, or its runner is gone',
-        within: post_WITHIN,
+        within: followedFor(plan),
     });
     if (result === null) {
         log.say(`The deploy never began on ${label}, and it will not start. Nothing was changed.`);
@@ -62688,11 +62743,11 @@ function end(code) {
 function endInTrouble(error) {
     reportLateTrouble(troubleOf(error)).then(end);
 }
-const deployId = unsettledDeploy();
-if (deployId !== null) {
+const left = unsettledDeploy();
+if (left !== null) {
     process.on('uncaughtException', endInTrouble);
     process.on('unhandledRejection', endInTrouble);
-    post(deployId).then(end, endInTrouble);
+    post(left).then(end, endInTrouble);
 }
 
 })();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setSecret } from '@actions/core';
+import { leftDeploy } from './follow-up.ts';
 import { readInputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
 import { looksOnly } from './protocol.ts';
@@ -28,7 +29,7 @@ async function main(): Promise<Report> {
   const { label } = destination;
   const log = startLog(label);
   log.say(announcement(plan, label));
-  if (!looksOnly(plan)) noteDeploy(plan.deployId);
+  if (!looksOnly(plan)) noteDeploy(leftDeploy(plan, inputs));
   const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
     program: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
     // One host waits for no other.

@@ -1,7 +1,7 @@
 import { setSecret } from '@actions/core';
+import { followedFor, planOfLeft } from './follow-up.ts';
 import { readInputs } from './inputs.ts';
-import { makePlan } from './plan.ts';
-import { unsettledDeploy } from './report/left-for-post.ts';
+import { type LeftDeploy, unsettledDeploy } from './report/left-for-post.ts';
 import { type LiveLog, startLog } from './report/log.ts';
 import { reportLateResult, reportLateTrouble } from './report/report.ts';
 import type { HostLog } from './runner/session/following.ts';
@@ -9,16 +9,13 @@ import { hostSession } from './runner/session/host-session.ts';
 import { troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
-/** For connecting and following together, in milliseconds. */
-const WITHIN = 60_000;
-
 const started = performance.now();
 
 /** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. Returns the exit code. */
-async function post(deployId: string): Promise<number> {
+async function post(left: LeftDeploy): Promise<number> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
-  const plan = { ...makePlan(inputs, workflow), deployId };
+  const plan = planOfLeft(left, inputs, workflow);
   const { destination, shellInit } = inputs;
   const { label } = destination;
   const log = startLog(label);
@@ -27,7 +24,7 @@ async function post(deployId: string): Promise<number> {
   );
   const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
     reason: 'the job was cancelled, or its runner is gone',
-    within: WITHIN,
+    within: followedFor(plan),
   });
   if (result === null) {
     log.say(`The deploy never began on ${label}, and it will not start. Nothing was changed.`);
@@ -62,9 +59,9 @@ function endInTrouble(error: unknown): void {
   reportLateTrouble(troubleOf(error)).then(end);
 }
 
-const deployId = unsettledDeploy();
-if (deployId !== null) {
+const left = unsettledDeploy();
+if (left !== null) {
   process.on('uncaughtException', endInTrouble);
   process.on('unhandledRejection', endInTrouble);
-  post(deployId).then(end, endInTrouble);
+  post(left).then(end, endInTrouble);
 }

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runAction, startAction } from './rig/action.ts';
 import { startEmbeddedSsh } from './rig/embedded-ssh.ts';
+import { stateOfLeft } from './rig/left.ts';
 import { ROOT } from './rig/places.ts';
 
 const SHA = 'c0ffee0123456789c0ffee0123456789c0ffee01';
@@ -141,7 +142,7 @@ describe('the post step', () => {
   test('has nothing to do where the action came to its end: it connects nowhere, and takes no time', async () => {
     const main = await runAction({ inputs: INPUTS, env: { GITHUB_SHA: SHA } });
     const { state } = main.exported;
-    expect(Object.keys(state).sort()).toEqual(['deploy-id', 'settled']);
+    expect(Object.keys(state).sort()).toEqual(['deploy-id', 'destination', 'mode', 'ref', 'settled']);
     expect(state['deploy-id']).toMatch(/^4711-1-[a-z0-9]{10}$/);
     let connections = 0;
     const server = createServer(() => {
@@ -174,7 +175,7 @@ describe('the post step', () => {
         host: `127.0.0.1:${ssh.access.port}`,
         fingerprint: `SHA256:${'A'.repeat(43)}`,
       };
-      const env = { GITHUB_SHA: SHA, 'STATE_deploy-id': 'deploy-4711' };
+      const env = { GITHUB_SHA: SHA, ...stateVariables(stateOfLeft(inputs, 'deploy-4711')) };
       const post = await runAction({ script, inputs, env });
       expect(post, post.stdout).toMatchObject({ code: 1, outputs: {}, stderr: '' });
       const errors = post.commands.filter(({ name }) => name === 'error');

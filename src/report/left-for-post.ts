@@ -1,12 +1,23 @@
 import { getState, saveState } from '@actions/core';
 
 /** What the action's `main` leaves for its `post`. No secrets: the runner keeps it in a file. */
-const DEPLOY = 'deploy-id';
+export interface LeftDeploy {
+  deployId: string;
+  /** Tells whether `post` is given the same destination; see `digestOf`. */
+  destination: string;
+  /** What was asked for. A later step may have changed what the inputs say of it. */
+  mode: string;
+  /** Empty where none was given. */
+  ref: string;
+}
+
+/** Their names in the state. The id comes last: without it `post` does nothing. */
+const NAMES = { mode: 'mode', ref: 'ref', destination: 'destination', deployId: 'deploy-id' } as const;
 const SETTLED = 'settled';
 
 /** Call it before anything is sent. From then on `post` makes sure that this deploy ends. */
-export function noteDeploy(deployId: string): void {
-  save(DEPLOY, deployId);
+export function noteDeploy(left: LeftDeploy): void {
+  for (const key of Object.keys(NAMES) as (keyof LeftDeploy)[]) save(NAMES[key], left[key]);
 }
 
 /** Call it once the end of the deploy is reported: `post` then has nothing to do. */
@@ -14,9 +25,15 @@ export function noteSettled(): void {
   save(SETTLED, 'true');
 }
 
-/** The id of a deploy whose end `main` did not report; null if there is none. */
-export function unsettledDeploy(): string | null {
-  return getState(SETTLED) === 'true' ? null : getState(DEPLOY) || null;
+/** The deploy whose end `main` did not report; null if there is none. */
+export function unsettledDeploy(): LeftDeploy | null {
+  const left = {
+    deployId: getState(NAMES.deployId),
+    destination: getState(NAMES.destination),
+    mode: getState(NAMES.mode),
+    ref: getState(NAMES.ref),
+  };
+  return getState(SETTLED) === 'true' || left.deployId === '' ? null : left;
 }
 
 function save(name: string, value: string): void {

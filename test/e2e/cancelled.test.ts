@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import type { Host } from '../rig/host.ts';
+import { stateOfLeft } from '../rig/left.ts';
 import { processesOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { startRelay, throughRelay } from '../rig/relay.ts';
@@ -118,8 +119,12 @@ test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in 
 
 test('SIGINT after the link has died: the job ends in time all the same, and post gives the deploy up', async () => {
   await using relay = await startRelay(host.ssh.port);
-  const given = { ref: site.commit({ version: '2' }), 'build-command': STUBBORN };
-  const action = site.start({ ...given, ...throughRelay(relay, host.access) });
+  const given = {
+    ref: site.commit({ version: '2' }),
+    'build-command': STUBBORN,
+    ...throughRelay(relay, host.access),
+  };
+  const action = site.start(given);
   await action.says(/all run/);
   relay.swallow();
   const sent = performance.now();
@@ -131,6 +136,7 @@ test('SIGINT after the link has died: the job ends in time all the same, and pos
     expect.stringMatching(/entered staged, nothing was changed\. The host gives/),
   ]);
   expect(buildProcesses()).not.toEqual([]);
+  relay.heal();
   const post = await site.post(run.exported.state, given);
   expect(post, post.stdout).toMatchObject({ code: 1 });
   expect(buildProcesses()).toEqual([]);
@@ -143,8 +149,16 @@ test('a killed runner, in staged: post gives the deploy up and reports it', asyn
   await action.says(/all run/);
   action.process.kill('SIGKILL');
   const run = await action.done;
-  expect(Object.keys(run.exported.state)).toEqual(['deploy-id']);
-  const post = await site.post(run.exported.state, given);
+  expect(Object.keys(run.exported.state).sort()).toEqual(['deploy-id', 'destination', 'mode', 'ref']);
+  // A later step has changed what the inputs say: nobody is asked, and nobody calls that a success.
+  const elsewhere = await site.post(run.exported.state, { ...given, port: '1' });
+  expect(elsewhere, elsewhere.stdout).toMatchObject({ code: 1, outputs: {} });
+  expect(errorsOf(elsewhere)).toEqual([
+    expect.stringMatching(/^The post step was given another host, .* is not known\. Nobody cancelled it/),
+  ]);
+  expect(buildProcesses().length).toBeGreaterThanOrEqual(3);
+  // The commit is the one that main was asked for, whatever the input says now.
+  const post = await site.post(run.exported.state, { ...given, ref: first });
   expect(post, post.stdout).toMatchObject({ code: 1, outputs: {} });
   expect(post.durationMs).toBeLessThan(15_000);
   expect(errorsOf(post)).toEqual([
@@ -171,7 +185,8 @@ test('a killed runner, with a broken version in activating: post follows the rol
 });
 
 test('post with nothing begun on the host: says so, and refuses the deploy that comes late', async () => {
-  const post = await site.post({ 'deploy-id': 'late-deploy-1' }, { ref: first });
+  const given = { ref: first };
+  const post = await site.post(stateOfLeft(site.inputs(given), 'late-deploy-1'), given);
   expect(post, post.stdout).toMatchObject({ code: 0 });
   expect(post.stdout).toContain('The deploy never began on host-1, and it will not start.');
   const run = path.join(host.directory, '.local/state/pm2-ssh-deploy/runs/late-deploy-1');
