@@ -11,7 +11,7 @@ export interface KeyText {
 
 /** The longest key there is, of RSA with 16,384 bits, has a third of it. */
 const LONGEST = 65_536;
-const FRAME = /-----BEGIN ([A-Z0-9 ]*)-----([\s\S]*?)-----END \1-----/g;
+const FRAME = /-----BEGIN ([A-Z0-9 ]{0,60})-----([\s\S]*?)-----END \1-----/g;
 /** What an encrypted key in the old PEM format begins with. Without line ends, only its length ends the hexadecimal number. */
 const LOCK =
   /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*(AES-\d{3}-CBC,[0-9A-F]{32}|[A-Z0-9-]+,[0-9A-F]{16})/i;
@@ -45,7 +45,7 @@ function unwrapped(given: string): string {
   }
   // The comment of a PuTTY file may have backslashes of its own.
   const isWritten = text.startsWith('PuTTY') && /[\r\n]/.test(text);
-  return isWritten ? text : text.replace(/\\+([rnt/])/g, (_, letter) => (letter === '/' ? '/' : '\n'));
+  return isWritten ? text : text.replace(/(?<!\\)\\+([rnt/])/g, (_, letter) => (letter === '/' ? '/' : '\n'));
 }
 
 /** Without quotes, and without characters that cannot be seen. */
@@ -80,8 +80,8 @@ function framed(label: string, content: string): KeyText {
 function whatElse(text: string): ConnectError {
   const known = OTHER_THINGS.find(([pattern]) => pattern.test(text));
   if (known !== undefined) return notAPrivateKey(known[1]);
-  const begins = /BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(text);
-  const ends = /END [A-Z0-9 ]*PRIVATE KEY/.test(text);
+  const begins = /BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
+  const ends = /END [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
   if (begins !== ends) return cutOff(`its ${begins ? 'END' : 'BEGIN'} line is missing`);
   if (begins) return cutOff('its BEGIN and END lines are not whole, or do not belong to each other');
   const bytes = /^[A-Za-z0-9+/\s]{64,}=*$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
@@ -91,12 +91,16 @@ function whatElse(text: string): ConnectError {
   return notAPrivateKey('something that is in no known format');
 }
 
+/** What repeats has a limit in each: without one, a text of 64 KB that is nothing of these takes 10 s. */
 const OTHER_THINGS: ReadonlyArray<readonly [RegExp, string]> = [
   [/^\*+$/, 'only asterisks, which is how a log shows a secret'],
   [/^(SHA256|MD5):\S+$/, 'a fingerprint'],
   [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable, which nothing replaced by its value'],
-  [/BEGIN (\w+ )?CERTIFICATE|\S+-cert-v01@openssh\.com AAAA/, 'a certificate'],
-  [/\b(ssh-[a-z0-9]+|ecdsa-sha2-\w+|sk-\S+) AAAA|BEGIN (\w+ )?PUBLIC KEY/, 'a public key'],
+  [/BEGIN (\w{1,30} )?CERTIFICATE|\S-cert-v01@openssh\.com AAAA/, 'a certificate'],
+  [
+    /\b(ssh-[a-z0-9]{1,30}|ecdsa-sha2-\w{1,30}|sk-\S{1,60}) AAAA|BEGIN (\w{1,30} )?PUBLIC KEY/,
+    'a public key',
+  ],
   [/BEGIN PGP /, 'a PGP key'],
   [/BEGIN SSH2 ENCRYPTED/, 'a key in the format of ssh.com, which `ssh-keygen -i -f key` converts'],
   [

@@ -141,6 +141,31 @@ describe('a format', () => {
 });
 
 describe('what is no private key', () => {
+  it.each([
+    'A',
+    'a',
+    '/',
+    '"',
+    '\\',
+    'sk-',
+    'ssh-',
+    'ecdsa-sha2-',
+    'BEGIN ',
+    'BEGIN A',
+    '-----BEGIN A-----',
+    ' ',
+    'A\n',
+  ])('is refused at once, though it is long: %j', (unit) => {
+    for (const text of [
+      `x${unit.repeat(64_000 / unit.length)}!`,
+      `BEGIN ${unit.repeat(64_000 / unit.length)}`,
+    ]) {
+      const before = process.cpuUsage();
+      expect(errorOf(text, null).kind).toBe('key');
+      expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
+    }
+  });
+
   const lines = ed25519.text.trim().split('\n');
   const middle = lines[2] ?? '';
   const [, body = ''] = /-----\n([\s\S]*)\n-----/.exec(ed25519.text) ?? [];
