@@ -591,8 +591,8 @@ function pause(ms, cancel) {
 
 
 /**
- * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
- * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
+ * Hooks, the file system monitor and garbage collection are off. In a deploy no program of the repository's own may run,
+ * and no background process may outlive it. stdin is empty, so no prompt can be answered.
  */
 const ALWAYS = inArguments([
     ['core.hooksPath', '/dev/null'],
@@ -608,7 +608,7 @@ function gitIn(directory, options) {
         const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
         const env = access?.environment(own) ?? own;
         const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
-        // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
+        // A command that talks to a remote may leave a process behind (credential-cache--daemon) that would keep the lock.
         const holds = REMOTE.has(args[0] ?? '') ? [] : descriptorsOf(options.locks);
         const { timeLimit, cancel } = options;
         const runOptions = {
@@ -638,56 +638,53 @@ function gitIn(directory, options) {
 function inArguments(settings) {
     return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 }
-/** What git's own words mean, each with what to do. First match wins. */
+/** What to do, by what git printed. The first match counts. */
 const CAUSES = [
     [
         /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
-        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
+        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for them. Give the server a deploy key for the repository, or a login in its git credentials.",
     ],
     [
         /Could not resolve host/i,
-        'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
+        "The server cannot resolve the name of the git server. Check the server's DNS and internet connection.",
     ],
     [
         /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-        "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
+        "The server may not read the repository over https. git-token opens repositories of the workflow's own GitHub server, and no others. For others, add a deploy key to the repository and use its ssh address: in the checkout (git remote set-url origin git@…) or in the input repository.",
     ],
     [
         /returned error: 30[12378]\b/i,
-        'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
+        'The repository has moved, and git-token does not follow redirects. Set the new address on the server: git remote set-url origin https://…',
     ],
     [
         /certificate problem|certificate verif|SSL certificate/i,
-        "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
+        "The server does not trust the git server's certificate. Tell git which authority signed it: git config --global http.https://<git server>/.sslCAInfo <file>.",
     ],
     [
         /Permission denied \(/i,
-        "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
+        "The git server refused the server's ssh key. Add the server's public key to the repository, as a deploy key.",
     ],
     [
         /Host key verification failed/i,
-        "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
+        "The server does not know the git server's host key. Log in to the server and run `ssh -T git@<git server>` once. Compare the fingerprint with the one that the git server publishes.",
     ],
-    [
-        /dubious ownership/i,
-        'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
-    ],
+    [/dubious ownership/i, 'The checkout belongs to another user. Deploy as that user, or chown the checkout.'],
     [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
     [
         /index\.lock|\.lock': File exists/i,
-        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
+        'Another git command runs in this repository, or one was killed. If none runs, remove the lock file named above.',
     ],
     [
         /mismatched algorithms/i,
-        'The repository at path and the one to fetch from name objects by different hashes (SHA-1, SHA-256), and git converts none. If a failed first deploy left the .git at path, remove that .git and run the job again. Otherwise give an empty path.',
+        'The repository at path and the one to fetch from use different hashes (SHA-1 and SHA-256), and git cannot convert them. If a failed first deploy left the .git at path, remove that .git and run the job again. Otherwise set path to an empty directory.',
     ],
     [
         /not found|does not exist|does not appear to be a git repository|not a git repository/i,
-        'Check that the repository exists, and that the server may read it.',
+        'Check that the repository exists and that the server may read it.',
     ],
     [
         /Connection (refused|timed out|reset)|unable to access/i,
-        'The server cannot reach the git server: check its firewall and its way to the internet.',
+        "The server cannot reach the git server. Check the server's firewall and internet connection.",
     ],
 ];
 function gitFailure(result, what, options) {
@@ -695,7 +692,7 @@ function gitFailure(result, what, options) {
         return options.cancel.reason;
     const output = result.tail.filter((line) => line.trim() !== '');
     const how = result.stopped === 'time limit'
-        ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
+        ? `was stopped after ${Math.round(options.timeLimit / 1000)} s (command-timeout)`
         : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
     const text = output.join('\n');
     const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
@@ -715,19 +712,19 @@ function splitZ(text) {
 
 
 const headCheck = fields({ sha: orNull(checked_text), branch: orNull(checked_text) });
-/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+/** What is at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
 async function inspectCheckout(live, git) {
     if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
         return 'absent';
     if (!isCheckout(live)) {
-        throw new DeployFailure(`${live} holds files but is no git checkout.`, {
-            remedy: 'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+        throw new DeployFailure(`${live} has files in it but is not a git checkout.`, {
+            remedy: 'Set path to a directory that is empty or does not exist, or to the top of the checkout that the app runs from.',
         });
     }
     const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
     if ((0,external_node_fs_namespaceObject.realpathSync)(top) !== (0,external_node_fs_namespaceObject.realpathSync)(live)) {
         throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
-            remedy: 'Give path the top of the checkout, and working-directory the rest.',
+            remedy: 'Set path to the top of the checkout, and working-directory to the rest.',
         });
     }
     return 'checkout';
@@ -749,7 +746,7 @@ async function readHead(git) {
         branch: branch.code === 0 ? branch.stdout.trim() : null,
     };
 }
-/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
+/** Tracked files of `live` that differ from HEAD, except those that are as an earlier deploy's build left them. */
 async function localChanges(live, git, { rewritten, deleted }) {
     const args = [
         'status',
@@ -765,17 +762,17 @@ async function localChanges(live, git, { rewritten, deleted }) {
         .map((entry) => entry.slice(3))
         .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
 }
-/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+/** A lock of another git command, running or killed, would stop the bookkeeping after the swap. */
 async function refuseGitLocks(git) {
     for (const file of await gitLocks(git)) {
-        throw new DeployFailure(`${file} is there: another git command runs in the checkout, or one was killed.`, {
-            remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
+        throw new DeployFailure(`${file} exists: another git command runs in the checkout, or one was killed.`, {
+            remedy: `If no git runs on the server ('pgrep -a git'), remove the file: 'rm ${file}'.`,
         });
     }
 }
 /**
- * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
- * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ * Removes the locks that git made in the checkout since `since` (milliseconds since 1970), and returns their paths. Call it
+ * with the deploy's own lock held: a git of an earlier deploy that still ran would hold that lock.
  */
 async function removeGitLocks(git, since) {
     const left = (await gitLocks(git)).filter((file) => (0,external_node_fs_namespaceObject.statSync)(file).mtimeMs >= since);
@@ -796,12 +793,12 @@ function refuseLocalChanges(live, changes) {
         return;
     const shown = changes.slice(0, 3).join(', ');
     const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
-    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`, {
+    throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. Nothing was changed.`, {
         output: changes,
-        remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+        remedy: `On the server, show the changes with 'git -C ${live} diff HEAD'. Commit and push them, or drop them with 'git checkout -- <file>'. Do not track a file that the app itself changes.`,
     });
 }
-/** sha256 of a file's content, or null where there is no readable file. */
+/** sha256 of a file's content, or null if there is no readable file. */
 function contentOf(file) {
     try {
         return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
@@ -810,12 +807,12 @@ function contentOf(file) {
         return null;
     }
 }
-/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
+/** Every file of a commit, without those in submodules: its path to `<mode> <object>`. */
 async function trackedFiles(git, sha) {
     const files = await listTree(git, sha);
     return new Map(files.filter(({ type }) => type === 'blob').map(({ path, mode, object }) => [path, `${mode} ${object}`]));
 }
-/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+/** Paths of a commit's submodules that are checked out in `git`'s directory, nested ones included. */
 async function submodulePaths(git, gitIn, sha) {
     if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(git.directory, '.gitmodules')))
         return [];
@@ -836,12 +833,12 @@ async function listTree(git, sha) {
         return { path: entry.slice(tab + 1), mode, type, object };
     });
 }
-/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+/** Tracked paths that git was told to ignore (skip-worktree, assume-unchanged): `git status` does not show them. */
 async function flaggedFiles(git) {
     const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
     return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
 }
-/** Of the given paths, those that the live checkout's ignore rules cover. */
+/** The given paths that the live checkout's ignore rules cover. */
 async function ignoredPaths(git, paths) {
     if (paths.length === 0)
         return new Set();
@@ -851,8 +848,8 @@ async function ignoredPaths(git, paths) {
     return new Set(splitZ(result.stdout));
 }
 /**
- * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
- * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ * Makes HEAD and the index name `sha`. No file is touched: the swap has done that. The old index goes to `keptIndex`.
+ * HEAD ends detached, so no branch of the user's is moved.
  */
 async function moveHead(git, from, sha, keptIndex) {
     const index = await indexFile(git);
@@ -863,7 +860,7 @@ async function moveHead(git, from, sha, keptIndex) {
     await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
     await git.attempt(['update-index', '-q', '--refresh']);
 }
-/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+/** Undoes `moveHead`, whether it ran, ran in part, or did not run. */
 async function restoreHead(git, to, keptIndex) {
     const index = await indexFile(git);
     if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
@@ -880,7 +877,7 @@ async function restoreHead(git, to, keptIndex) {
         await git.text(['update-ref', '--no-deref', ...reason, 'HEAD', to.sha], what);
     await git.attempt(['update-index', '-q', '--refresh']);
 }
-/** Never leaves a part, which would be taken for the whole later. */
+/** Never leaves half a copy: it would be taken for the whole later. */
 function copyWhole(from, to) {
     (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
     (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
@@ -2145,13 +2142,13 @@ async function formatOfRemote(remote) {
 const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
 const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
 /**
- * Answers git's question for a login with the token, to one host over https alone, and forgets what git asks it to
- * keep. It is POSIX sh whose `echo` and `read` are built in everywhere, so that no argument list ever holds the token.
+ * Answers with the token when git asks for a login to one host over https, and stores nothing. It is POSIX sh. `echo` and
+ * `read` are built in everywhere, so no argument list ever holds the token.
  */
 const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
-/** What could write the token, or the keys of the connection that it travels in, or hand it to an unproved git server. */
+/** Variables that could write the token, or its connection's keys, to a file, or send it to an unproved git server. */
 const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
-/** The settings trace2.* of the host can be turned off in the environment alone: git reads them before its arguments. */
+/** The host's trace2.* settings can be turned off only in the environment: git reads them before its arguments. */
 const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' };
 /**
  * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
@@ -2166,10 +2163,10 @@ function accessTo(address, { value, server }) {
             [`credential.${address}.helper`, ''],
             [`credential.${address}.helper`, HELPER],
             [`http.${address}.extraHeader`, ''],
-            // To wherever a redirect leads, git would offer what it has: the address has to be the right one.
+            // Git would offer the token wherever a redirect leads. So the address has to be the right one.
             [`http.${address}.followRedirects`, 'false'],
             [`http.${address}.sslVerify`, 'true'],
-            // The longest rule wins: the address stays what it is, whatever the host's settings make of its beginning.
+            // The longest rule wins, so the host's settings cannot rewrite the address.
             [`url.${address}.insteadOf`, address],
             ['core.alternateRefsCommand', 'true'],
         ],
@@ -2183,7 +2180,7 @@ function accessTo(address, { value, server }) {
         }),
     };
 }
-/** What a log could show of the token: itself, and as git puts it into a request. */
+/** The forms in which a log could show the token: as it is, and as git sends it. */
 function credentials_formsOf({ value }) {
     return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
 }
@@ -2206,44 +2203,47 @@ function addressOnServer(address, { server }) {
     const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
     return isThere ? `${server}${url.pathname}` : null;
 }
-/** Git's words where the other side does not let in whoever asks; GitHub says `not found` then. */
+/** What git prints if the other side refuses the login. GitHub answers `not found` then. */
 const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
-/** A host key that changed is no want of credentials: whoever answers there may be somebody else. */
+/** A changed host key is not a lack of credentials: somebody else may be answering. */
 const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
-/** Whether git failed because the other side wants other credentials than it was given. */
+/** Whether git failed because the other side wants other credentials. */
 function lacksCredentials({ code, stopped, tail }) {
     const text = tail.join('\n');
     return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
 }
-const OTHERS = "The workflow's own token reads the workflow's own repository alone: for another one, give git-token a personal access token or a GitHub App's token that may read its contents, or give the server a deploy key for it.";
-/** Why the token opened nothing, each with what to do. First match wins. */
+const OTHERS = "The workflow's own token reads only the workflow's own repository. For another one, set git-token to a personal access token or a GitHub App's token that may read its contents. Or give the server a deploy key for it.";
+/** Why the token opened nothing, and what to do. The first match counts. */
 const REFUSALS = [
     [
         /could not read|terminal prompts disabled/i,
-        'git was led to another server than the one that the token is for, and that got no token',
-        'Look at url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
+        'a setting of git led to another server, and git-token is not sent there',
+        'Look for url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
     ],
     [
         /not found/i,
-        'it answers that there is no such repository, which is also what it says to a token that may not read it',
-        `Give the job what it takes to read it: 'permissions: contents: read' in the workflow. ${OTHERS}`,
+        'the git server answers that there is no such repository. It says the same to a token that may not read the repository',
+        `Add 'permissions: contents: read' to the workflow. ${OTHERS}`,
     ],
     [
         /40[3]\b/,
-        'it knows the token, and does not let it read the repository (403)',
-        `Give the job 'permissions: contents: read'. ${OTHERS} What the git server says is shown below: an organization may ask for single sign-on, or allow certain addresses only, and the server's has to be one of them.`,
+        'the git server knows the token and does not let it read the repository (403)',
+        `Add 'permissions: contents: read' to the workflow. ${OTHERS} The git server's answer is below. An organization may ask for single sign-on, or allow only certain addresses; the server's address has to be one of them.`,
     ],
     [
         /./,
-        'it does not know the token, which has expired, was revoked, or is not a token of this server',
-        "Leave git-token out, so that the workflow's own token is used, or renew the one that it is given. The workflow's own token is good until its job ends.",
+        'the git server does not know the token. It has expired, was revoked, or belongs to another server',
+        "Leave git-token out, and the workflow's own token is used. Or renew the token in git-token. The workflow's own token is valid until its job ends.",
     ],
 ];
-/** The failure to report where neither the server's own credentials nor the token opened `address`. */
+/** The failure to report if neither the server's own credentials nor the token opened `address`. */
 function refusedToken(address, own, result) {
     const output = result.tail.filter((line) => line.trim() !== '');
     const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
-    return new DeployFailure(`${address} was opened neither by the server's own credentials nor by git-token: ${why}.`, { remedy, output: [...own.filter((line) => line.trim() !== ''), ...output] });
+    return new DeployFailure(`Neither the server's own credentials nor git-token opened ${address}: ${why}.`, {
+        remedy,
+        output: [...own.filter((line) => line.trim() !== ''), ...output],
+    });
 }
 
 ;// CONCATENATED MODULE: ./host/git/remote.js

@@ -120,6 +120,6 @@ test('without it the deploy fails before anything is changed, and says what woul
   const sha = site.commit({ version: 'private' });
   const run = await deploy(sha, { 'git-token': '' });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-  expect(run.stdout).toContain("git-token does it for repositories of the workflow's own GitHub server");
+  expect(run.stdout).toContain("git-token opens repositories of the workflow's own GitHub server");
   expect(new Set(github.requests.map(({ password }) => password))).toEqual(new Set([null]));
 });

@@ -15,29 +15,29 @@ import { DeployFailure } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { type Git, splitZ } from './git.ts';
 
-/** What HEAD of the live checkout says. */
+/** What HEAD of the live checkout names. */
 export interface Head {
-  /** The commit, or null where nothing was ever checked out. */
+  /** The commit, or null if none was ever checked out. */
   sha: string | null;
-  /** The branch that HEAD names (`refs/heads/main`), or null where it is detached. */
+  /** The branch that HEAD names (`refs/heads/main`), or null if HEAD is detached. */
   branch: string | null;
 }
 
 export const headCheck: Check<Head> = fields({ sha: orNull(text), branch: orNull(text) });
 
-/** What stands at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
+/** What is at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
 export async function inspectCheckout(live: string, git: Git): Promise<'absent' | 'checkout'> {
   if (!exists(live) || readdirSync(live).length === 0) return 'absent';
   if (!isCheckout(live)) {
-    throw new DeployFailure(`${live} holds files but is no git checkout.`, {
+    throw new DeployFailure(`${live} has files in it but is not a git checkout.`, {
       remedy:
-        'Give path a directory that is empty or absent, or the top of the checkout that the app runs from.',
+        'Set path to a directory that is empty or does not exist, or to the top of the checkout that the app runs from.',
     });
   }
   const top = (await git.text(['rev-parse', '--show-toplevel'], `Reading the checkout at ${live}`)).trim();
   if (realpathSync(top) !== realpathSync(live)) {
     throw new DeployFailure(`${live} lies inside the git checkout ${top}.`, {
-      remedy: 'Give path the top of the checkout, and working-directory the rest.',
+      remedy: 'Set path to the top of the checkout, and working-directory to the rest.',
     });
   }
   return 'checkout';
@@ -61,13 +61,13 @@ export async function readHead(git: Git): Promise<Head> {
   };
 }
 
-/** What a build did to tracked files: the sha256 of what it left in one, by path, and those that it removed. */
+/** What a build did to tracked files: by path the sha256 of each file that it rewrote, and the files that it removed. */
 export interface BuildTraces {
   rewritten: Readonly<Record<string, string>>;
   deleted: readonly string[];
 }
 
-/** Tracked files of `live` that differ from HEAD, but for those that are as an earlier deploy's build left them. */
+/** Tracked files of `live` that differ from HEAD, except those that are as an earlier deploy's build left them. */
 export async function localChanges(
   live: string,
   git: Git,
@@ -88,21 +88,18 @@ export async function localChanges(
     .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf(join(live, path)));
 }
 
-/** A lock that another git command holds, or that a killed one has left, would stop the bookkeeping after the swap. */
+/** A lock of another git command, running or killed, would stop the bookkeeping after the swap. */
 export async function refuseGitLocks(git: Git): Promise<void> {
   for (const file of await gitLocks(git)) {
-    throw new DeployFailure(
-      `${file} is there: another git command runs in the checkout, or one was killed.`,
-      {
-        remedy: `If none runs on the server ('pgrep -a git'), remove it: 'rm ${file}'.`,
-      },
-    );
+    throw new DeployFailure(`${file} exists: another git command runs in the checkout, or one was killed.`, {
+      remedy: `If no git runs on the server ('pgrep -a git'), remove the file: 'rm ${file}'.`,
+    });
   }
 }
 
 /**
- * Removes the locks that git has made since `since` (milliseconds since 1970) in the checkout, and returns their paths. To
- * be called with the deploy's own lock held, which a git of an earlier deploy that still ran would hold as well.
+ * Removes the locks that git made in the checkout since `since` (milliseconds since 1970), and returns their paths. Call it
+ * with the deploy's own lock held: a git of an earlier deploy that still ran would hold that lock.
  */
 export async function removeGitLocks(git: Git, since: number): Promise<string[]> {
   const left = (await gitLocks(git)).filter((file) => statSync(file).mtimeMs >= since);
@@ -124,15 +121,15 @@ export function refuseLocalChanges(live: string, changes: readonly string[]): vo
   const shown = changes.slice(0, 3).join(', ');
   const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
   throw new DeployFailure(
-    `Tracked files in ${live} have local changes: ${shown}${more}. They were left as they are.`,
+    `Tracked files in ${live} have local changes: ${shown}${more}. Nothing was changed.`,
     {
       output: changes,
-      remedy: `On the server, look at them with 'git -C ${live} diff HEAD', then commit and push them, or drop them with 'git checkout -- <file>'. What the app needs to change by itself should not be tracked.`,
+      remedy: `On the server, show the changes with 'git -C ${live} diff HEAD'. Commit and push them, or drop them with 'git checkout -- <file>'. Do not track a file that the app itself changes.`,
     },
   );
 }
 
-/** sha256 of a file's content, or null where there is no readable file. */
+/** sha256 of a file's content, or null if there is no readable file. */
 function contentOf(file: string): string | null {
   try {
     return createHash('sha256').update(readFileSync(file)).digest('hex');
@@ -141,7 +138,7 @@ function contentOf(file: string): string | null {
   }
 }
 
-/** Path to `<mode> <object>` of every file of a commit; what lies in submodules is left out. */
+/** Every file of a commit, without those in submodules: its path to `<mode> <object>`. */
 export async function trackedFiles(git: Git, sha: string): Promise<Map<string, string>> {
   const files = await listTree(git, sha);
   return new Map(
@@ -149,7 +146,7 @@ export async function trackedFiles(git: Git, sha: string): Promise<Map<string, s
   );
 }
 
-/** Where the submodules of a commit lie that are checked out in `git`'s directory, those within others included. */
+/** Paths of a commit's submodules that are checked out in `git`'s directory, nested ones included. */
 export async function submodulePaths(
   git: Git,
   gitIn: (directory: string) => Git,
@@ -179,13 +176,13 @@ async function listTree(
   });
 }
 
-/** Tracked paths that git was told not to look at (skip-worktree, assume-unchanged): status says nothing of them. */
+/** Tracked paths that git was told to ignore (skip-worktree, assume-unchanged): `git status` does not show them. */
 export async function flaggedFiles(git: Git): Promise<Set<string>> {
   const listing = splitZ(await git.text(['ls-files', '-v', '-z'], 'Reading the flags of tracked files'));
   return new Set(listing.filter((entry) => /^[a-zS]/.test(entry)).map((entry) => entry.slice(2)));
 }
 
-/** Of the given paths, those that the live checkout's ignore rules cover. */
+/** The given paths that the live checkout's ignore rules cover. */
 export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
   if (paths.length === 0) return new Set();
   const result = await git.attempt(['check-ignore', '-z', '--stdin', '--no-index'], {
@@ -195,8 +192,8 @@ export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<
 }
 
 /**
- * Makes HEAD and the index say that `sha` is checked out, without touching a file: the swap has done that.
- * The index as it was goes to `keptIndex`. HEAD ends detached: no branch of the user's is moved.
+ * Makes HEAD and the index name `sha`. No file is touched: the swap has done that. The old index goes to `keptIndex`.
+ * HEAD ends detached, so no branch of the user's is moved.
  */
 export async function moveHead(git: Git, from: Head, sha: string, keptIndex: string): Promise<void> {
   const index = await indexFile(git);
@@ -207,7 +204,7 @@ export async function moveHead(git: Git, from: Head, sha: string, keptIndex: str
   await git.attempt(['update-index', '-q', '--refresh']);
 }
 
-/** Undoes `moveHead`, whether or not it was carried out, or only in part. */
+/** Undoes `moveHead`, whether it ran, ran in part, or did not run. */
 export async function restoreHead(git: Git, to: Head, keptIndex: string): Promise<void> {
   const index = await indexFile(git);
   if (existsSync(keptIndex)) {
@@ -222,7 +219,7 @@ export async function restoreHead(git: Git, to: Head, keptIndex: string): Promis
   await git.attempt(['update-index', '-q', '--refresh']);
 }
 
-/** Never leaves a part, which would be taken for the whole later. */
+/** Never leaves half a copy: it would be taken for the whole later. */
 function copyWhole(from: string, to: string): void {
   copyFileSync(from, `${to}.pm2-ssh-deploy`);
   renameSync(`${to}.pm2-ssh-deploy`, to);

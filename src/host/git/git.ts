@@ -7,9 +7,9 @@ import type { Access } from './credentials.ts';
 /** Runs git in one directory. */
 export interface Git {
   readonly directory: string;
-  /** Resolves with git's stdout; a failure of git is a `DeployFailure` that says what was tried. */
+  /** Resolves with git's stdout. Throws a `DeployFailure` that says what was tried. */
   text(args: readonly string[], what: string): Promise<string>;
-  /** Resolves whatever git's exit code is. */
+  /** Resolves with any exit code of git. */
   attempt(args: readonly string[], options?: { input?: string; access?: Access }): Promise<CommandResult>;
   /** The failure that says what was tried, and how git ended. */
   failure(result: CommandResult, what: string): Error;
@@ -20,13 +20,13 @@ export interface GitOptions {
   env: NodeJS.ProcessEnv;
   timeLimit: number;
   cancel?: AbortSignal;
-  /** Git's children keep these held. */
+  /** Git's children keep these locks held. */
   locks: HeldLocks;
 }
 
 /**
- * Hooks, the file system monitor and garbage collection are off: none of a repository's own programs may run in a
- * deploy, and no background process may outlive it. `stdin` is empty and no prompt can be answered.
+ * Hooks, the file system monitor and garbage collection are off. In a deploy no program of the repository's own may run,
+ * and no background process may outlive it. stdin is empty, so no prompt can be answered.
  */
 const ALWAYS = inArguments([
   ['core.hooksPath', '/dev/null'],
@@ -44,7 +44,7 @@ export function gitIn(directory: string, options: GitOptions): Git {
     const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
     const env = access?.environment(own) ?? own;
     const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
-    // What talks to a remote may leave a process behind (credential-cache--daemon), which would keep the lock.
+    // A command that talks to a remote may leave a process behind (credential-cache--daemon) that would keep the lock.
     const holds = REMOTE.has(args[0] ?? '') ? [] : descriptorsOf(options.locks);
     const { timeLimit, cancel } = options;
     const runOptions = {
@@ -75,56 +75,53 @@ function inArguments(settings: readonly (readonly string[])[]): string[] {
   return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 }
 
-/** What git's own words mean, each with what to do. First match wins. */
+/** What to do, by what git printed. The first match counts. */
 const CAUSES: readonly [RegExp, string][] = [
   [
     /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
-    "The server's own credentials do not open the large files (Git LFS), and git-token is not used for those. Give the server a deploy key for the repository, or a login in its git credentials.",
+    "The server's own credentials do not open the large files (Git LFS), and git-token is not used for them. Give the server a deploy key for the repository, or a login in its git credentials.",
   ],
   [
     /Could not resolve host/i,
-    'The server cannot resolve the name of the git server: check its DNS and its way to the internet.',
+    "The server cannot resolve the name of the git server. Check the server's DNS and internet connection.",
   ],
   [
     /could not read Username|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 403/i,
-    "The server may not read the repository over https. git-token does it for repositories of the workflow's own GitHub server, and is given to no other. Else add a deploy key to the repository and use its ssh address, in the checkout (git remote set-url origin git@…) or as the input repository.",
+    "The server may not read the repository over https. git-token opens repositories of the workflow's own GitHub server, and no others. For others, add a deploy key to the repository and use its ssh address: in the checkout (git remote set-url origin git@…) or in the input repository.",
   ],
   [
     /returned error: 30[12378]\b/i,
-    'The repository has moved, and git-token is sent to its own address alone. Set the new one on the server: git remote set-url origin https://…',
+    'The repository has moved, and git-token does not follow redirects. Set the new address on the server: git remote set-url origin https://…',
   ],
   [
     /certificate problem|certificate verif|SSL certificate/i,
-    "The server does not trust the git server's certificate. Give git the authority that signed it, with git config --global http.https://<git server>/.sslCAInfo <file>.",
+    "The server does not trust the git server's certificate. Tell git which authority signed it: git config --global http.https://<git server>/.sslCAInfo <file>.",
   ],
   [
     /Permission denied \(/i,
-    "The git server refused the server's ssh key. Add the server's public key to the repository as a deploy key.",
+    "The git server refused the server's ssh key. Add the server's public key to the repository, as a deploy key.",
   ],
   [
     /Host key verification failed/i,
-    "The server does not know the git server's host key. Log in and run `ssh -T git@<git server>` once, comparing the fingerprint with the one that it publishes.",
+    "The server does not know the git server's host key. Log in to the server and run `ssh -T git@<git server>` once. Compare the fingerprint with the one that the git server publishes.",
   ],
-  [
-    /dubious ownership/i,
-    'The checkout belongs to another user than the one who deploys. Deploy as its owner, or chown it.',
-  ],
+  [/dubious ownership/i, 'The checkout belongs to another user. Deploy as that user, or chown the checkout.'],
   [/No space left on device/i, "The server's disk is full. Free some space and run the job again."],
   [
     /index\.lock|\.lock': File exists/i,
-    'Another git command runs in this repository, or one was killed. If none runs, remove the lock file that is named above.',
+    'Another git command runs in this repository, or one was killed. If none runs, remove the lock file named above.',
   ],
   [
     /mismatched algorithms/i,
-    'The repository at path and the one to fetch from name objects by different hashes (SHA-1, SHA-256), and git converts none. If a failed first deploy left the .git at path, remove that .git and run the job again. Otherwise give an empty path.',
+    'The repository at path and the one to fetch from use different hashes (SHA-1 and SHA-256), and git cannot convert them. If a failed first deploy left the .git at path, remove that .git and run the job again. Otherwise set path to an empty directory.',
   ],
   [
     /not found|does not exist|does not appear to be a git repository|not a git repository/i,
-    'Check that the repository exists, and that the server may read it.',
+    'Check that the repository exists and that the server may read it.',
   ],
   [
     /Connection (refused|timed out|reset)|unable to access/i,
-    'The server cannot reach the git server: check its firewall and its way to the internet.',
+    "The server cannot reach the git server. Check the server's firewall and internet connection.",
   ],
 ];
 
@@ -133,7 +130,7 @@ function gitFailure(result: CommandResult, what: string, options: GitOptions): E
   const output = result.tail.filter((line) => line.trim() !== '');
   const how =
     result.stopped === 'time limit'
-      ? `did not end within ${Math.round(options.timeLimit / 1000)} s`
+      ? `was stopped after ${Math.round(options.timeLimit / 1000)} s (command-timeout)`
       : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
   const text = output.join('\n');
   const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];

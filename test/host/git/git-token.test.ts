@@ -218,7 +218,7 @@ describe('keeps the token back', () => {
   ])('from %s', async (_, arrange) => {
     arrange();
     const { remedy } = await failureOf(fetchIt());
-    expect(remedy).toContain('and is given to no other');
+    expect(remedy).toContain('and no others');
     expect([...passwords(github), ...passwords(elsewhere)]).toEqual([null]);
   });
 
@@ -251,7 +251,7 @@ describe('keeps the token back', () => {
 
 describe('says why the token opened nothing', () => {
   it.each([
-    ['ghs_expired', 'it does not know the token, which has expired', 'renew'],
+    ['ghs_expired', 'does not know the token. It has expired', 'renew'],
     ['ghs_withoutContentsRead', 'there is no such repository', 'permissions: contents: read'],
     ['ghs_forbidden', '(403)', 'permissions: contents: read'],
   ])('%s', async (token, why, remedy) => {
@@ -323,7 +323,7 @@ describe('submodules', () => {
     await fetchIt({ ref: sha });
     const failure = await failureOf(stage(sha));
     expect(failure.message).toContain('The submodule vendor/secret was not fetched');
-    expect(failure.remedy).toContain('reads the workflow');
+    expect(failure.remedy).toContain('reads only the workflow');
   });
 
   it('of another server never get it', async () => {

@@ -160,9 +160,9 @@ describe('inspectCheckout', () => {
     const files = join(scratch, 'files');
     mkdirSync(files);
     writeFileSync(join(files, 'index.html'), '');
-    await expect(inspectCheckout(files, open(files))).rejects.toThrow('is no git checkout');
+    await expect(inspectCheckout(files, open(files))).rejects.toThrow('is not a git checkout');
     await expect(inspectCheckout(join(live, 'deep'), open(join(live, 'deep')))).rejects.toThrow(
-      'is no git checkout',
+      'is not a git checkout',
     );
   });
 });

@@ -73,6 +73,6 @@ it('a checkout of the other format is named as such, with what to do', async () 
   execFileSync('git', ['init', '--quiet', live]);
   const fetched = fetchCommit(open(live), open, main(), ACCESS);
   await expect(fetched).rejects.toMatchObject({
-    remedy: expect.stringContaining('different hashes (SHA-1, SHA-256)'),
+    remedy: expect.stringContaining('different hashes (SHA-1 and SHA-256)'),
   });
 });
