@@ -1709,66 +1709,6 @@ function found(path) {
     return { kind, mode: stat.mode & 0o7777, uid: stat.uid };
 }
 
-;// CONCATENATED MODULE: ./host/pm2/launcher.js
-
-/** npm and its like, by the name that people write and by the file that PM2 finds for it. */
-const PACKAGE_MANAGER = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/;
-/** Packages whose command starts the app as another process. */
-const WRAPPER = /^(tsx|nodemon|cross-env|dotenv-cli|dotenv|env-cmd|concurrently)$/;
-/**
- * The launcher's name, if the script only starts the real app as another process; else null. Takes a bare word, such as
- * `npm`, and the file that PM2 finds for it.
- */
-function launcherIn(script) {
-    const [, manager] = PACKAGE_MANAGER.exec((0,external_node_path_namespaceObject.basename)(script)) ?? [];
-    if (manager !== undefined)
-        return manager;
-    // `node_modules/.bin/tsx`, and `node_modules/tsx/dist/cli.mjs`.
-    const [program = ''] = script
-        .split(/node_modules\/(?:\.bin\/)?/)
-        .at(-1)
-        ?.split('/') ?? [];
-    const name = script.includes('node_modules/') ? program : (0,external_node_path_namespaceObject.basename)(script);
-    return WRAPPER.test(name) ? name : null;
-}
-
-;// CONCATENATED MODULE: ./host/build/advice.js
-
-
-/** How an app tells PM2 that it is ready; `source` is its script's text. */
-const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
-/**
- * What of an app's settings may cost its users something in a deploy, each with the line to change. `source` is the
- * text of its script, or null where that is not to be had.
- */
-function adviseOn(app, source) {
-    const { count, mode } = expectedInstances(app);
-    const serves = app.env.PORT !== undefined;
-    const advice = [
-        app.watch === true || Array.isArray(app.watch)
-            ? 'watch is on, so that PM2 restarts it by itself while its files are swapped: set "watch: false"'
-            : null,
-        app.autorestart === false
-            ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
-            : null,
-        launcherIn(scriptOf(app) ?? '') !== null
-            ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
-            : null,
-        serves && mode === 'fork'
-            ? 'in fork mode PM2 restarts instead of reloading, and connections are refused meanwhile: set "exec_mode: \'cluster\', instances: 2"'
-            : null,
-        serves && mode === 'cluster' && count === 1
-            ? 'with one instance a slow start can cost requests: set "instances: 2"'
-            : null,
-        serves && mode === 'cluster' && app.wait_ready !== true
-            ? source !== null && SAYS_READY.test(source)
-                ? 'it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true"'
-                : 'PM2 takes it for ready as soon as it listens; if it cannot answer by then, have it call process.send(\'ready\') when it can, and set "wait_ready: true"'
-            : null,
-    ];
-    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
-}
-
 ;// CONCATENATED MODULE: ./host/build/ecosystem-reader.js
 /**
  * The program of the child process that evaluates an ecosystem file: a text, since it runs by `node -e` and must reach
@@ -1944,6 +1884,29 @@ function isFile(path) {
     catch {
         return false;
     }
+}
+
+;// CONCATENATED MODULE: ./host/pm2/launcher.js
+
+/** npm and its like, by the name that people write and by the file that PM2 finds for it. */
+const PACKAGE_MANAGER = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx)(-cli)?(\.c?js)?$/;
+/** Packages whose command starts the app as another process. */
+const WRAPPER = /^(tsx|nodemon|cross-env|dotenv-cli|dotenv|env-cmd|concurrently)$/;
+/**
+ * The launcher's name, if the script only starts the real app as another process; else null. Takes a bare word, such as
+ * `npm`, and the file that PM2 finds for it.
+ */
+function launcherIn(script) {
+    const [, manager] = PACKAGE_MANAGER.exec((0,external_node_path_namespaceObject.basename)(script)) ?? [];
+    if (manager !== undefined)
+        return manager;
+    // `node_modules/.bin/tsx`, and `node_modules/tsx/dist/cli.mjs`.
+    const [program = ''] = script
+        .split(/node_modules\/(?:\.bin\/)?/)
+        .at(-1)
+        ?.split('/') ?? [];
+    const name = script.includes('node_modules/') ? program : (0,external_node_path_namespaceObject.basename)(script);
+    return WRAPPER.test(name) ? name : null;
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/running-config.js
@@ -2947,9 +2910,11 @@ function firstLine(command) {
 
 
 
-
-/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
-async function stage(context, sha) {
+/**
+ * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
+ * the ecosystem file can be read: before the build, if the file needs nothing that is installed.
+ */
+async function stage(context, sha, refuse) {
     const { plan, places } = context;
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     discardLeftovers(context);
@@ -2964,6 +2929,9 @@ async function stage(context, sha) {
         inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
     for (const path of envFiles(workshop, directories))
         context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
+    const early = await readApps(context, workshop, plan.deployId).catch(unreadable);
+    if (early !== null)
+        await refuse(early, workshop);
     const checkout = { top: workshop, workDir };
     await runStep(context, 'install', checkout);
     await runStep(context, 'build', checkout);
@@ -2977,7 +2945,7 @@ async function stage(context, sha) {
         context.redactor.hide(secretsOfApp(app));
         requireScript(app, places.live, staging);
     }
-    advise(context, config, staging);
+    await refuse(config, staging);
     hideEnvFiles(staging, shown);
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
@@ -2986,23 +2954,11 @@ async function stage(context, sha) {
     const record = saveRecord(places.state, plan.deployId, generated);
     return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
 }
-function textOf(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch {
+/** A file that cannot be evaluated yet may need what install or build brings. */
+function unreadable(error) {
+    if (error instanceof DeployFailure)
         return null;
-    }
-}
-function advise({ plan, places, log }, config, staging) {
-    const advice = config.flatMap((app) => {
-        const file = scriptFile(app);
-        return adviseOn(app, file === null ? null : textOf((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(places.live, file))));
-    });
-    for (const text of advice)
-        warn(log, text);
-    if (plan.script !== null && advice.length > 0)
-        inform(log, "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.");
+    throw error;
 }
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
 function tellUnusedEcosystem({ plan, log }, workDir) {
@@ -3096,7 +3052,7 @@ function connects(port, host, timeLimit) {
 }
 function socketsOf(table) {
     const sockets = [];
-    for (const line of listening_textOf(`/proc/net/${table}`).split('\n').slice(1)) {
+    for (const line of textOf(`/proc/net/${table}`).split('\n').slice(1)) {
         const fields = line.trim().split(/\s+/);
         const [address, port] = fields[1]?.split(':') ?? [];
         if (fields[3] !== LISTEN || !address || !port || !fields[9])
@@ -3141,7 +3097,7 @@ function socketInodes(pid) {
         return [];
     }
 }
-function listening_textOf(path) {
+function textOf(path) {
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)(path, 'latin1');
     }
@@ -5426,7 +5382,7 @@ function refuseForeign(live, instances) {
     for (const { name, cwd } of instances) {
         if (!isWithin(live, realOrSame(cwd))) {
             throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
-                remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
+                remedy: `If this deploy is not for '${name}', name the apps that it is for with \`app\`. Else give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
             });
         }
     }
@@ -6049,6 +6005,8 @@ function withPatience(config, boots) {
             advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
             return app;
         }
+        if (app.wait_ready !== true && boot.readyMs !== null)
+            advice.push(`'${app.name}': it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true".`);
         const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
         if (took === null || took * SLOWER <= given)
             return app;
@@ -6249,15 +6207,18 @@ async function reload(context, transaction, boots) {
 
 
 
+
+
 /**
  * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
  * canary has told how long they boot.
  */
-function adviseOnPace({ pm2, log }, config, old, pace, boots) {
+function adviseOnPace({ pm2, log }, { config, pm2Env, before }, old, pace, boots) {
     const pids = pace.killed();
     for (const app of config) {
         const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
         const seen = {
+            serves: declaredPort(app, pm2Env) !== null || portsOfApp(app.name, old, before.ports).certain.length > 0,
             waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
             limit: readyTimeLimit(app, pm2.install.version),
             killedAfter: killed === undefined ? null : killTimeoutOf(killed),
@@ -6267,11 +6228,11 @@ function adviseOnPace({ pm2, log }, config, old, pace, boots) {
     }
 }
 /** What a reload that went well showed, and what may cost requests in the next one. */
-function adviseAfterReload(app, { waits, limit, killedAfter }) {
+function adviseAfterReload(app, { serves, waits, limit, killedAfter }) {
     const slowest = Math.max(0, ...waits);
     const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
     const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
-    const awaited = app.wait_ready === true || app.env.PORT !== undefined;
+    const awaited = app.wait_ready === true || serves;
     const advice = [
         awaited && slowest >= 0.95 * limit
             ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
@@ -6279,11 +6240,16 @@ function adviseAfterReload(app, { waits, limit, killedAfter }) {
         awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
             ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
             : null,
-        killedAfter !== null
-            ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
-            : null,
+        killedAfter !== null ? adviseOnKill(killedAfter) : null,
     ];
     return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+/** Longer than the requests of most apps take: what is still open then does not end by itself. */
+const PATIENT = 5_000;
+function adviseOnKill(after) {
+    const close = 'on SIGINT close the server and all its open connections (a WebSocket or an event stream never ends by itself), then exit';
+    const more = after < PATIENT ? `. Only if ordinary requests take that long, set "kill_timeout: ${PATIENT}" too` : '';
+    return `an old instance was still alive ${seconds(after)} after PM2 told it to end, so PM2 killed it and cut off its requests: ${close}${more}`;
 }
 function seconds(ms) {
     return `${Math.round(ms / 100) / 10} s`;
@@ -6453,7 +6419,7 @@ async function goLive(context, progress, transaction, instances, boots) {
                 throw error;
             return commit(context, transaction, expected);
         });
-        adviseOnPace(context, transaction.config, instances, pace, boots);
+        adviseOnPace(context, transaction, instances, pace, boots);
         return { outcome: 'deployed', sha, previousSha, failure: null };
     }
     catch (error) {
@@ -6844,6 +6810,276 @@ async function commitIfHealthy(context, transaction) {
     return true;
 }
 
+;// CONCATENATED MODULE: ./host/build/start-script.js
+
+
+
+
+const UNKNOWN = { kind: 'unknown' };
+/** Programs that run source files as they are. */
+const RUNS_SOURCE = /^(tsx|ts-node|ts-node-dev|ts-node-esm|babel-node|vite-node)$/;
+/** The `scripts` of the package.json where an app runs, in the version at `top`; none if there is no such file. */
+function scriptsOf({ cwd }, live, top) {
+    try {
+        const manifest = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(top, (0,external_node_path_namespaceObject.relative)(live, cwd), 'package.json'), 'utf8'));
+        return manifest.scripts ?? {};
+    }
+    catch {
+        return {};
+    }
+}
+/** What really runs behind an app's launcher or command line; null if its script is a file that PM2 runs itself. */
+function startedByLauncher(app, scripts) {
+    const [program = '', ...inline] = (scriptOf(app) ?? '').trim().split(/\s+/);
+    const launcher = launcherIn(program);
+    if (launcher !== null)
+        return { launcher, started: behind(launcher, [...inline, ...wordsOf(app.args)], scripts) };
+    // PM2 gives a command line to bash.
+    return inline.length === 0
+        ? null
+        : { launcher: 'a command line', started: startedBy([program, ...inline]) };
+}
+function behind(launcher, words, scripts) {
+    if (RUNS_SOURCE.test(launcher))
+        return { kind: 'source', program: launcher };
+    if (!/^(npm|yarn|yarnpkg|pnpm)$/.test(launcher))
+        return startedBy(words);
+    const [first = '', ...rest] = words;
+    const [name = '', ...more] = /^run(-script)?$/.test(first) ? rest : words;
+    const command = scripts[name];
+    if (command === undefined)
+        return UNKNOWN;
+    return startedBy([...command.trim().split(/\s+/), ...more.filter((word) => word !== '--')]);
+}
+/** The words of a command line. A shell's own signs, and flags that may take a value, are left unknown. */
+function startedBy(words) {
+    if (words.some((word) => /[&|;<>$`'"(){}*=]/.test(word)))
+        return UNKNOWN;
+    const [program = '', file = '', ...rest] = words;
+    if (RUNS_SOURCE.test(program))
+        return { kind: 'source', program };
+    if (program === 'next' && file === 'start')
+        return { kind: 'file', script: 'node_modules/next/dist/bin/next', args: ['start', ...rest].join(' ') };
+    if (program !== 'node' || file.startsWith('-') || !/\w$/.test(file))
+        return UNKNOWN;
+    const script = /\.[cm]?js$/.test(file) ? file : `${file}.js`;
+    return { kind: 'file', script, args: rest.length === 0 ? null : rest.join(' ') };
+}
+function wordsOf(args) {
+    const text = Array.isArray(args) ? args.join(' ') : typeof args === 'string' ? args : '';
+    return text.trim().split(/\s+/).filter(Boolean);
+}
+/** The settings to write in the launcher's place, after "Set" or "set". */
+function settingsInstead(started) {
+    const mode = "exec_mode: 'cluster', instances: 2";
+    switch (started.kind) {
+        case 'file': {
+            const args = started.args === null ? '' : ` args: '${started.args}',`;
+            return `set "script: '${started.script}',${args} ${mode}"`;
+        }
+        case 'source':
+            return `have the build compile the app to JavaScript, and set "script: 'dist/server.js', ${mode}" with the compiled file`;
+        case 'unknown':
+            return `set "script: 'dist/server.js', ${mode}" with the JavaScript file that it starts`;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/advice.js
+
+
+
+/** What of an app's settings may cost its users something in a deploy, each with the line to change. */
+function adviseOn(app, { serves, scripts }) {
+    const { count, mode } = expectedInstances(app);
+    const advice = [
+        app.watch === true || Array.isArray(app.watch)
+            ? 'watch is on, so PM2 restarts it while its files are swapped: set "watch: false"'
+            : null,
+        app.autorestart === false
+            ? 'autorestart is off, so PM2 leaves it down after a crash: set "autorestart: true"'
+            : null,
+        serves && mode === 'fork' ? adviseOnFork(app, scripts) : null,
+        mode === 'cluster' ? adviseOnLauncher(app, scripts) : null,
+        serves && mode === 'cluster' && count === 1
+            ? 'with one instance a slow start can cost requests: set "instances: 2"'
+            : null,
+    ];
+    return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+const GAP = 'in fork mode PM2 stops it before it starts the new version, and refuses connections meanwhile';
+/** Cluster mode is for a JavaScript file that PM2 starts itself. */
+function adviseOnFork(app, scripts) {
+    const behind = startedByLauncher(app, scripts)?.started ?? startedByInterpreter(app);
+    if (behind !== null)
+        return `${GAP}: ${settingsInstead(behind)}`;
+    return isJavaScript(app) ? `${GAP}: set "exec_mode: 'cluster', instances: 2"` : null;
+}
+/** It can run in cluster mode as long as it listens nowhere. */
+function adviseOnLauncher(app, scripts) {
+    const found = startedByLauncher(app, scripts);
+    if (found === null)
+        return null;
+    return `${found.launcher} in cluster mode works for an app without a port only. If it has one, ${settingsInstead(found.started)}`;
+}
+function startedByInterpreter(app) {
+    const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+    const words = [interpreter, app.node_args, app.interpreter_args, app.interpreterArgs].flat();
+    const program = words
+        .flatMap((word) => String(word ?? '').split(/[\s=]+/))
+        .map((word) => (0,external_node_path_namespaceObject.basename)(word))
+        .find((word) => RUNS_SOURCE.test(word));
+    return program === undefined ? null : { kind: 'source', program };
+}
+function isJavaScript(app) {
+    const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+    if (typeof interpreter === 'string' && interpreter !== '')
+        return /(^|\/)node(@.*)?$/.test(interpreter);
+    return /\.[cm]?js$|\/next$/.test(scriptOf(app) ?? '');
+}
+
+;// CONCATENATED MODULE: ./host/pm2/setting-names.js
+/** Settings of an app that PM2 5, 6 and 7 take from a config, with PM2's other names for each. A test compares them with PM2. */
+const setting_names_NAMES = [
+    ...['name', 'name_prefix', 'namespace', 'script', 'exec', 'cmd', 'command', 'args', 'cwd', 'install_url'],
+    ...['exec_interpreter', 'interpreter', 'node_args', 'interpreter_args', 'execute_command', 'exec_mode'],
+    ...['instances', 'increment_var', 'instance_var', 'env', 'filter_env', 'append_env_to_name', 'port', 'io'],
+    ...[
+        'out_file',
+        'out',
+        'output',
+        'out_log',
+        'error_file',
+        'error',
+        'err',
+        'err_file',
+        'err_log',
+        'log_file',
+    ],
+    ...['log', 'disable_logs', 'log_type', 'log_date_format', 'time', 'merge_logs', 'combine_logs', 'pid_file'],
+    ...['pid', 'write', 'max_memory_restart', 'min_uptime', 'max_restarts', 'restart_delay', 'autostart'],
+    ...['exp_backoff_restart_delay', 'autorestart', 'stop_exit_codes', 'cron_restart', 'cron', 'post_update'],
+    ...['wait_ready', 'listen_timeout', 'kill_timeout', 'kill_retry_time', 'shutdown_with_message', 'treekill'],
+    ...['watch', 'watch_delay', 'watch_options', 'ignore_watch', 'uid', 'user', 'gid', 'username', 'force'],
+    ...['source_map_support', 'disable_source_map_support', 'vizion', 'trace', 'disable_trace', 'v8', 'pmx'],
+    ...['event_loop_inspector', 'deep_monitoring', 'automation', 'windowsHide'],
+];
+const KNOWN = new Set(setting_names_NAMES);
+/** Whether PM2 takes a setting of this name; it takes `execMode` for `exec_mode` too. */
+function isSetting(name) {
+    return KNOWN.has(name) || name.startsWith('env_') || setting_names_NAMES.some((known) => camelCase(known) === name);
+}
+/** The setting that somebody who wrote this name may have meant; null if none is near. */
+function nearestSetting(name) {
+    const given = plain(name);
+    const near = setting_names_NAMES.map((known) => ({ known, distance: distance(given, plain(known)) }))
+        .filter(({ known, distance }) => distance <= Math.max(1, Math.floor(known.length / 4)))
+        .sort((a, b) => a.distance - b.distance);
+    return near[0]?.known ?? null;
+}
+function camelCase(name) {
+    return name.replace(/_([a-z0-9]+)/g, (whole, word) => word.length > 1 ? word[0]?.toUpperCase() + word.slice(1) : whole.slice(1));
+}
+function plain(name) {
+    return name.replace(/[_-]/g, '').toLowerCase();
+}
+/** How many letters must be added, removed or replaced to make one text of the other. */
+function distance(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+    for (let i = 1; i <= a.length; i++) {
+        const above = row;
+        row = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const replaced = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+            row[j] = Math.min(replaced, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+        }
+    }
+    return row[b.length] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./host/build/unknown-settings.js
+
+/** A sentence for each setting that PM2 would ignore without a word. */
+function unknownSettings(app) {
+    return Object.keys(app)
+        .filter((key) => !isSetting(key) || isEnvFile(key))
+        .map((key) => `'${app.name}': PM2 has no setting '${key}' and ignores it. ${whatToDo(key, app[key])}`);
+}
+/** PM2 would take it for the variables of `--env file`. */
+function isEnvFile(key) {
+    return /^(env_?file|dot_?env)$/i.test(key);
+}
+function whatToDo(key, value) {
+    if (isEnvFile(key)) {
+        const file = typeof value === 'string' ? value : '.env';
+        return `To load that file, call process.loadEnvFile('${file}') first in the app (Node 20.12 and newer), or use the package dotenv; or list the variables in "env".`;
+    }
+    const near = nearestSetting(key);
+    return near === null ? 'Remove it, or move it to "env".' : `Did you mean '${near}'?`;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/impossible.js
+
+
+
+/**
+ * Throws a `DeployFailure` if an app that serves runs a launcher such as npm in cluster mode. The app is then npm's child
+ * and has the port for itself: PM2 restarts a second instance in a loop, and no new version can start beside the old one.
+ */
+function refuseLauncherInCluster(app, { runs, serves, scripts }) {
+    const { mode, count } = expectedInstances(app);
+    const found = startedByLauncher(app, scripts);
+    if (found === null || mode !== 'cluster')
+        return;
+    // A worker of one instance needs no port. Of an app that never ran we do not know whether it does.
+    if (!serves && (runs || count === 1))
+        return;
+    throw new DeployFailure(`'${app.name}' cannot run in cluster mode, because its script is ${found.launcher}. That starts the app as another process, which cannot share its port.`, {
+        remedy: `In the ecosystem file, ${settingsInstead(found.started)}. Or keep the script and set "exec_mode: 'fork', instances: 1"; then each deploy has a short gap.`,
+    });
+}
+
+;// CONCATENATED MODULE: ./host/deploy/known-of-app.js
+
+
+
+
+/** Looks at what runs, and at the version that lies at `top`. */
+async function knownOfApps({ pm2, plan, places }, apps, top) {
+    const all = await pm2.list();
+    const names = apps.map(({ name }) => name);
+    const { ports } = (await readBaseline(pm2, names)).before;
+    return (app) => {
+        const runs = all.some(({ name }) => name === app.name);
+        const serves = runs
+            ? portsOfApp(app.name, all, ports).certain.length > 0
+            : declaredPort(app, plan.pm2Env) !== null;
+        return { runs, serves, scripts: scriptsOf(app, places.live, top) };
+    };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/settings-advice.js
+
+
+
+
+
+/** Refuses settings that cannot work; `top` is where the version of these apps lies, built or not. */
+async function refuseImpossible(context, apps, top) {
+    const knownOf = await knownOfApps(context, apps, top);
+    for (const app of apps)
+        refuseLauncherInCluster(app, knownOf(app));
+}
+/** Warns of settings that PM2 ignores, and of those that may cost the app's users something in a deploy. */
+async function adviseOnSettings(context, { config, staging }) {
+    const { plan, log } = context;
+    const knownOf = await knownOfApps(context, config, staging);
+    const advice = config.flatMap((app) => [...unknownSettings(app), ...adviseOn(app, knownOf(app))]);
+    for (const text of advice)
+        warn(log, text);
+    if (plan.script !== null && advice.length > 0)
+        inform(log, "Settings need an ecosystem file: run 'pm2 init simple' to make one, and leave out `script`.");
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/target.js
 
 
@@ -6991,6 +7227,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -7033,8 +7270,9 @@ async function deployLocked(context, progress) {
         refuseOlderRun(newer, plan.run);
     inform(context.log, `Deploying ${sha}: ${difference}.`);
     progress.enter('staged');
-    const staged = await stage(context, sha);
+    const staged = await stage(context, sha, (apps, top) => refuseImpossible(context, apps, top));
     await refuseMisfit(context, staged.config, live.current);
+    await adviseOnSettings(context, staged);
     const listed = await layout.list(staged, live.head, live.generated);
     await layout.settle(listed.swap);
     progress.enter('prepared');
@@ -7335,7 +7573,7 @@ function readDump(path) {
     catch (error) {
         if (error.code === 'ENOENT')
             return [];
-        throw unreadable(path, error);
+        throw dump_unreadable(path, error);
     }
     try {
         const dump = JSON.parse(text);
@@ -7345,9 +7583,9 @@ function readDump(path) {
     catch {
         // An error of JSON.parse quotes the text, which is secret.
     }
-    throw unreadable(path);
+    throw dump_unreadable(path);
 }
-function unreadable(path, cause) {
+function dump_unreadable(path, cause) {
     return new DeployFailure(`PM2's dump ${path} cannot be read, so these apps were not saved for the next boot.`, { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause });
 }
 function realPathOf(path) {
@@ -7577,14 +7815,14 @@ async function removeInstances(rpc, instances) {
         // PM2 gives ids anew once its list is empty.
         .filter(({ pmId, name }) => present.get(pmId) === name)
         .map(async (one) => {
-        const started = startedBy(one);
+        const started = remove_startedBy(one);
         // After SIGINT PM2 waits for this, sends SIGKILL, and waits again.
         await rpc.call('deleteProcessId', [one.pmId], 2 * killTimeoutOf(one) + remove_MARGIN);
         await endOf(started, killTimeoutOf(one));
     }));
 }
 /** The processes to which PM2 sends its SIGINT beside the instance's own. With `treekill: false` it sends none. */
-function startedBy({ pid, settings }) {
+function remove_startedBy({ pid, settings }) {
     if (settings.treekill === false || pid <= 0)
         return [];
     return descendantsOf(pid).flatMap((child) => {

@@ -1,37 +1,61 @@
+import { basename } from 'node:path';
 import { type DeployApp, expectedInstances, scriptOf } from '../pm2/app-config.ts';
-import { launcherIn } from '../pm2/launcher.ts';
+import { RUNS_SOURCE, type Started, settingsInstead, startedByLauncher } from './start-script.ts';
 
-/** How an app tells PM2 that it is ready; `source` is its script's text. */
-const SAYS_READY = /\.send\s*(\?\.)?\s*\(\s*(['"`])ready\2/;
+interface Known {
+  /** Whether it accepts connections, as far as is known. */
+  serves: boolean;
+  /** The `scripts` of its package.json. */
+  scripts: Readonly<Record<string, string>>;
+}
 
-/**
- * What of an app's settings may cost its users something in a deploy, each with the line to change. `source` is the
- * text of its script, or null where that is not to be had.
- */
-export function adviseOn(app: DeployApp, source: string | null): string[] {
+/** What of an app's settings may cost its users something in a deploy, each with the line to change. */
+export function adviseOn(app: DeployApp, { serves, scripts }: Known): string[] {
   const { count, mode } = expectedInstances(app);
-  const serves = app.env.PORT !== undefined;
   const advice = [
     app.watch === true || Array.isArray(app.watch)
-      ? 'watch is on, so that PM2 restarts it by itself while its files are swapped: set "watch: false"'
+      ? 'watch is on, so PM2 restarts it while its files are swapped: set "watch: false"'
       : null,
     app.autorestart === false
-      ? 'autorestart is off, so that PM2 leaves it down after a crash: set "autorestart: true"'
+      ? 'autorestart is off, so PM2 leaves it down after a crash: set "autorestart: true"'
       : null,
-    launcherIn(scriptOf(app) ?? '') !== null
-      ? 'it is started through a package manager, which hands no signals on: name the file that it runs, such as "script: \'dist/server.js\'"'
-      : null,
-    serves && mode === 'fork'
-      ? 'in fork mode PM2 restarts instead of reloading, and connections are refused meanwhile: set "exec_mode: \'cluster\', instances: 2"'
-      : null,
+    serves && mode === 'fork' ? adviseOnFork(app, scripts) : null,
+    mode === 'cluster' ? adviseOnLauncher(app, scripts) : null,
     serves && mode === 'cluster' && count === 1
       ? 'with one instance a slow start can cost requests: set "instances: 2"'
       : null,
-    serves && mode === 'cluster' && app.wait_ready !== true
-      ? source !== null && SAYS_READY.test(source)
-        ? 'it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true"'
-        : 'PM2 takes it for ready as soon as it listens; if it cannot answer by then, have it call process.send(\'ready\') when it can, and set "wait_ready: true"'
-      : null,
   ];
   return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+
+const GAP = 'in fork mode PM2 stops it before it starts the new version, and refuses connections meanwhile';
+
+/** Cluster mode is for a JavaScript file that PM2 starts itself. */
+function adviseOnFork(app: DeployApp, scripts: Known['scripts']): string | null {
+  const behind = startedByLauncher(app, scripts)?.started ?? startedByInterpreter(app);
+  if (behind !== null) return `${GAP}: ${settingsInstead(behind)}`;
+  return isJavaScript(app) ? `${GAP}: set "exec_mode: 'cluster', instances: 2"` : null;
+}
+
+/** It can run in cluster mode as long as it listens nowhere. */
+function adviseOnLauncher(app: DeployApp, scripts: Known['scripts']): string | null {
+  const found = startedByLauncher(app, scripts);
+  if (found === null) return null;
+  return `${found.launcher} in cluster mode works for an app without a port only. If it has one, ${settingsInstead(found.started)}`;
+}
+
+function startedByInterpreter(app: DeployApp): Started | null {
+  const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+  const words = [interpreter, app.node_args, app.interpreter_args, app.interpreterArgs].flat();
+  const program = words
+    .flatMap((word) => String(word ?? '').split(/[\s=]+/))
+    .map((word) => basename(word))
+    .find((word) => RUNS_SOURCE.test(word));
+  return program === undefined ? null : { kind: 'source', program };
+}
+
+function isJavaScript(app: DeployApp): boolean {
+  const interpreter = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+  if (typeof interpreter === 'string' && interpreter !== '') return /(^|\/)node(@.*)?$/.test(interpreter);
+  return /\.[cm]?js$|\/next$/.test(scriptOf(app) ?? '');
 }

@@ -9,7 +9,6 @@ import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
-import { adviseOn } from './advice.ts';
 import { readApps } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
@@ -28,8 +27,14 @@ export interface Staged {
   config: DeployApp[];
 }
 
-/** Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. */
-export async function stage(context: Context, sha: string): Promise<Staged> {
+/** Throws a `DeployFailure` if these apps cannot be deployed; `top` is where their version lies. */
+export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
+
+/**
+ * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
+ * the ecosystem file can be read: before the build, if the file needs nothing that is installed.
+ */
+export async function stage(context: Context, sha: string, refuse: Refuse): Promise<Staged> {
   const { plan, places } = context;
   makePrivate(places.beside, join(places.beside, plan.deployId));
   discardLeftovers(context);
@@ -44,6 +49,8 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
     inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
   for (const path of envFiles(workshop, directories))
     context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
+  const early = await readApps(context, workshop, plan.deployId).catch(unreadable);
+  if (early !== null) await refuse(early, workshop);
   const checkout = { top: workshop, workDir };
   await runStep(context, 'install', checkout);
   await runStep(context, 'build', checkout);
@@ -58,7 +65,7 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
     context.redactor.hide(secretsOfApp(app));
     requireScript(app, places.live, staging);
   }
-  advise(context, config, staging);
+  await refuse(config, staging);
   hideEnvFiles(staging, shown);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
@@ -67,25 +74,10 @@ export async function stage(context: Context, sha: string): Promise<Staged> {
   return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
 }
 
-function textOf(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
-function advise({ plan, places, log }: Context, config: readonly DeployApp[], staging: string): void {
-  const advice = config.flatMap((app) => {
-    const file = scriptFile(app);
-    return adviseOn(app, file === null ? null : textOf(join(staging, relative(places.live, file))));
-  });
-  for (const text of advice) warn(log, text);
-  if (plan.script !== null && advice.length > 0)
-    inform(
-      log,
-      "Settings have their place in an ecosystem file, which takes the place of `script`: 'pm2 init simple' makes one.",
-    );
+/** A file that cannot be evaluated yet may need what install or build brings. */
+function unreadable(error: unknown): null {
+  if (error instanceof DeployFailure) return null;
+  throw error;
 }
 
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */

@@ -25,6 +25,10 @@ export function withPatience(
       );
       return app;
     }
+    if (app.wait_ready !== true && boot.readyMs !== null)
+      advice.push(
+        `'${app.name}': it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true".`,
+      );
     const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
     if (took === null || took * SLOWER <= given) return app;
     const enough = Math.ceil((took * 2) / 1000) * 1000;

@@ -18,6 +18,7 @@ import { takeAppLock, takePm2Lock } from './locks.ts';
 import { drawUp } from './new-transaction.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
 import { reconcile } from './reconcile.ts';
+import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
 import { beginRepository, targetCommit } from './target.ts';
 import { differsFrom } from './unchanged.ts';
 
@@ -62,8 +63,9 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   inform(context.log, `Deploying ${sha}: ${difference}.`);
 
   progress.enter('staged');
-  const staged = await stage(context, sha);
+  const staged = await stage(context, sha, (apps, top) => refuseImpossible(context, apps, top));
   await refuseMisfit(context, staged.config, live.current);
+  await adviseOnSettings(context, staged);
   const listed = await layout.list(staged, live.head, live.generated);
   await layout.settle(listed.swap);
 

@@ -72,7 +72,7 @@ export function refuseForeign(live: string, instances: readonly Instance[]): voi
       throw new DeployFailure(
         `PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`,
         {
-          remedy: `Give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
+          remedy: `If this deploy is not for '${name}', name the apps that it is for with \`app\`. Else give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
         },
       );
     }

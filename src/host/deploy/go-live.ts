@@ -47,7 +47,7 @@ export async function goLive(
       if (!makeRoom(context.runDir)) throw error;
       return commit(context, transaction, expected);
     });
-    adviseOnPace(context, transaction.config, instances, pace, boots);
+    adviseOnPace(context, transaction, instances, pace, boots);
     return { outcome: 'deployed', sha, previousSha, failure: null };
   } catch (error) {
     const failure = failureOf(error, progress.state);

@@ -1,10 +1,13 @@
 import type { Boot } from '../canary/run.ts';
 import { type Context, warn } from '../context.ts';
+import { portsOfApp } from '../health/app-ports.ts';
+import { declaredPort } from '../health/ports.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { readyTimeLimit } from '../pm2/cli.ts';
 import type { Instance } from '../pm2/list.ts';
 import type { Pace } from '../pm2/pace.ts';
 import { killTimeoutOf } from '../pm2/timeouts.ts';
+import type { Transaction } from '../state/transaction.ts';
 
 /**
  * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
@@ -12,7 +15,7 @@ import { killTimeoutOf } from '../pm2/timeouts.ts';
  */
 export function adviseOnPace(
   { pm2, log }: Pick<Context, 'pm2' | 'log'>,
-  config: readonly DeployApp[],
+  { config, pm2Env, before }: Pick<Transaction, 'config' | 'pm2Env' | 'before'>,
   old: readonly Instance[],
   pace: Pace,
   boots: readonly Boot[],
@@ -21,6 +24,8 @@ export function adviseOnPace(
   for (const app of config) {
     const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
     const seen = {
+      serves:
+        declaredPort(app, pm2Env) !== null || portsOfApp(app.name, old, before.ports).certain.length > 0,
       waits: boots.some(({ name }) => name === app.name) ? [] : pace.waits(app.name),
       limit: readyTimeLimit(app, pm2.install.version),
       killedAfter: killed === undefined ? null : killTimeoutOf(killed),
@@ -31,6 +36,8 @@ export function adviseOnPace(
 
 /** What was seen while PM2 replaced the instances of one app; milliseconds. */
 export interface SeenInReload {
+  /** Whether the app accepts connections. */
+  serves: boolean;
   /** How long PM2 waited for each new instance, and how long it waits at most. */
   waits: readonly number[];
   limit: number;
@@ -39,11 +46,14 @@ export interface SeenInReload {
 }
 
 /** What a reload that went well showed, and what may cost requests in the next one. */
-export function adviseAfterReload(app: DeployApp, { waits, limit, killedAfter }: SeenInReload): string[] {
+export function adviseAfterReload(
+  app: DeployApp,
+  { serves, waits, limit, killedAfter }: SeenInReload,
+): string[] {
   const slowest = Math.max(0, ...waits);
   const listen = `"listen_timeout: ${Math.max(10_000, 1_000 * Math.ceil((3 * limit) / 1_000))}"`;
   const sign = app.wait_ready === true ? "calls process.send('ready')" : 'listens';
-  const awaited = app.wait_ready === true || app.env.PORT !== undefined;
+  const awaited = app.wait_ready === true || serves;
   const advice = [
     awaited && slowest >= 0.95 * limit
       ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
@@ -51,11 +61,20 @@ export function adviseAfterReload(app: DeployApp, { waits, limit, killedAfter }:
     awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
       ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
       : null,
-    killedAfter !== null
-      ? `an old instance was still alive ${seconds(killedAfter)} after PM2 told it to end, so PM2 killed it, with whatever it was answering: see that it ends on SIGINT, and, if its requests take longer, set "kill_timeout: ${Math.max(5_000, 3 * killedAfter)}"`
-      : null,
+    killedAfter !== null ? adviseOnKill(killedAfter) : null,
   ];
   return advice.flatMap((text) => (text === null ? [] : `'${app.name}': ${text}.`));
+}
+
+/** Longer than the requests of most apps take: what is still open then does not end by itself. */
+const PATIENT = 5_000;
+
+function adviseOnKill(after: number): string {
+  const close =
+    'on SIGINT close the server and all its open connections (a WebSocket or an event stream never ends by itself), then exit';
+  const more =
+    after < PATIENT ? `. Only if ordinary requests take that long, set "kill_timeout: ${PATIENT}" too` : '';
+  return `an old instance was still alive ${seconds(after)} after PM2 told it to end, so PM2 killed it and cut off its requests: ${close}${more}`;
 }
 
 function seconds(ms: number): string {

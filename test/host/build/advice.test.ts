@@ -8,42 +8,59 @@ const good: DeployApp = {
   script: 'dist/server.js',
   exec_mode: 'cluster',
   instances: 2,
-  wait_ready: true,
-  env: { PORT: '3000' },
+  env: {},
 };
+const scripts = { start: 'node dist/server.js', next: 'next start', dev: 'tsx src/a.ts' };
+const known = { serves: true, scripts };
+const CLUSTER = "exec_mode: 'cluster', instances: 2";
 
 test('says nothing of an app that is set up well, or of a worker that serves nobody', () => {
-  expect(adviseOn(good, '')).toEqual([]);
-  expect(adviseOn({ name: 'worker', cwd: '/srv/web', script: 'worker.js', env: {} }, null)).toEqual([]);
+  expect(adviseOn(good, known)).toEqual([]);
+  const worker = { name: 'worker', cwd: '/srv/web', script: 'npm', args: 'start', env: {} };
+  expect(adviseOn(worker, { serves: false, scripts })).toEqual([]);
+});
+
+test('has no cluster mode to offer where Node runs nothing', () => {
+  for (const settings of [
+    { script: 'app.py' },
+    { script: 'server.js', interpreter: 'deno' },
+    { script: 'run.sh' },
+  ])
+    expect(adviseOn({ ...good, exec_mode: 'fork', instances: 1, ...settings }, known)).toEqual([]);
 });
 
 test.each<[string, Partial<DeployApp>, string]>([
-  ['watch', { watch: true }, 'watch: false'],
-  ['a list of watched files', { watch: ['src'] }, 'watch: false'],
-  ['no autorestart', { autorestart: false }, 'autorestart: true'],
-  ['npm', { script: 'npm', args: 'start' }, "script: 'dist/server.js'"],
+  ['watch', { watch: true }, 'set "watch: false"'],
+  ['a list of watched files', { watch: ['src'] }, 'set "watch: false"'],
+  ['no autorestart', { autorestart: false }, 'set "autorestart: true"'],
+  ['one instance', { instances: 1 }, 'set "instances: 2"'],
+  ['fork mode', { exec_mode: 'fork', instances: 1 }, `set "${CLUSTER}"`],
   [
-    'the file that npm is',
-    { script: '/usr/lib/node_modules/npm/bin/npm-cli.js' },
-    "script: 'dist/server.js'",
+    'npm, never with the mode alone',
+    { script: 'npm', args: 'start', exec_mode: 'fork' },
+    `set "script: 'dist/server.js', ${CLUSTER}"`,
   ],
-  ['fork mode', { exec_mode: 'fork', instances: 1 }, "exec_mode: 'cluster', instances: 2"],
-  ['one instance', { instances: 1 }, 'instances: 2'],
-  ['no wait_ready', { wait_ready: false }, 'wait_ready: true'],
+  [
+    'Next.js behind npm',
+    { script: 'npm', args: 'run next', exec_mode: 'fork' },
+    `set "script: 'node_modules/next/dist/bin/next', args: 'start', ${CLUSTER}"`,
+  ],
+  ['npm in cluster mode', { script: 'npm', args: 'start' }, 'works for an app without a port only'],
+  ['tsx behind npm', { script: 'npm', args: 'run dev', exec_mode: 'fork' }, 'have the build compile'],
+  ['tsx', { script: 'node_modules/.bin/tsx', args: 'a.ts', exec_mode: 'fork' }, 'have the build compile'],
+  [
+    'tsx, as interpreter',
+    { script: 'a.ts', interpreter: './node_modules/.bin/tsx', exec_mode: 'fork' },
+    'have the build compile',
+  ],
+  [
+    'tsx, as an argument of Node',
+    { script: 'a.ts', node_args: '--import=tsx', exec_mode: 'fork' },
+    'have the build compile',
+  ],
 ])('names the line to change: %s', (_, change, line) => {
-  const advice = adviseOn({ ...good, ...change } as DeployApp, null);
+  const advice = adviseOn({ ...good, ...change } as DeployApp, known);
   expect(advice).toHaveLength(1);
-  expect(advice.join('\n')).toContain(`"${line}"`);
+  expect(advice[0]).toContain(line);
   expect(advice[0]).toContain("'web'");
-});
-
-test.each([
-  ["process.send('ready')", true],
-  ['if (process.send) process.send("ready");', true],
-  ['e.send?.(`ready`)', true],
-  ["response.send('ready?')", false],
-  ['', false],
-])('knows whether the app says that it is ready: %s', (source, says) => {
-  const [advice] = adviseOn({ ...good, wait_ready: false }, source);
-  expect(advice?.includes('PM2 does not wait for that')).toBe(says);
 });

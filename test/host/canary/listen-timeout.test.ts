@@ -12,7 +12,9 @@ const app = (settings: Record<string, unknown> = {}): DeployApp =>
     instances: 2,
     ...settings,
   }) as DeployApp;
-const boot = (listenMs: number | null, readyMs: number | null = null) => [{ name: 'web', listenMs, readyMs }];
+const boot = (listenMs: number | null, readyMs: number | null = null) => [
+  { name: 'web', listenMs, readyMs, byChance: [] },
+];
 
 test.each<[string, DeployApp, ReturnType<typeof boot>, number | undefined, RegExp | null]>([
   ['boots in time', app(), boot(1_000), undefined, null],
@@ -34,6 +36,7 @@ test.each<[string, DeployApp, ReturnType<typeof boot>, number | undefined, RegEx
   ['gets ready too late', app({ wait_ready: true }), boot(500, 4_000), 8_000, /took 4\.0 s/],
   ['listens late, but PM2 waits for its ready', app({ wait_ready: true }), boot(4_000, 500), undefined, null],
   ['never says ready', app({ wait_ready: true }), boot(500), undefined, /sent no 'ready'.*wait_ready: false/],
+  ['says ready, but PM2 does not wait', app(), boot(500, 600), undefined, /set "wait_ready: true"/],
   ['is in fork mode', app({ exec_mode: 'fork' }), boot(9_000), undefined, null],
   ['never listened, a worker', app(), boot(null), undefined, null],
 ])('an app that %s', (_, given, boots, timeout, words) => {

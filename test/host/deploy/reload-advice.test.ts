@@ -3,7 +3,7 @@ import { adviseAfterReload } from '../../../src/host/deploy/reload-advice.ts';
 import type { DeployApp } from '../../../src/host/pm2/app-config.ts';
 
 const web: DeployApp = { name: 'web', cwd: '/srv', script: 'a.js', wait_ready: true, env: { PORT: 1 } };
-const calm = { waits: [400, 500], limit: 3_000, killedAfter: null };
+const calm = { serves: true, waits: [400, 500], limit: 3_000, killedAfter: null };
 
 test('a reload with time to spare calls for nothing', () => {
   expect(adviseAfterReload(web, calm)).toEqual([]);
@@ -27,12 +27,21 @@ describe('the time to get ready', () => {
 
   test('a worker that serves nobody has nothing to be ready for', () => {
     const worker = { ...web, wait_ready: false, env: {} };
-    expect(adviseAfterReload(worker, { ...calm, waits: [3_001] })).toEqual([]);
+    expect(adviseAfterReload(worker, { ...calm, serves: false, waits: [3_001] })).toEqual([]);
   });
 });
 
-test('an old instance that PM2 had to kill', () => {
-  const [advice] = adviseAfterReload(web, { ...calm, killedAfter: 1_600 });
-  expect(advice).toContain('still alive 1.6 s after PM2 told it to end');
-  expect(advice).toContain('"kill_timeout: 5000"');
+describe('an old instance that PM2 had to kill', () => {
+  test('is told to close what never ends by itself', () => {
+    const [advice] = adviseAfterReload(web, { ...calm, killedAfter: 1_600 });
+    expect(advice).toContain('still alive 1.6 s after PM2 told it to end');
+    expect(advice).toContain('on SIGINT close the server and all its open connections');
+    expect(advice).toContain('Only if ordinary requests take that long, set "kill_timeout: 5000" too');
+  });
+
+  test('that had time for every request is not given more', () => {
+    const [advice] = adviseAfterReload(web, { ...calm, killedAfter: 8_000 });
+    expect(advice).toContain('on SIGINT close');
+    expect(advice).not.toContain('kill_timeout');
+  });
 });

@@ -1,0 +1,30 @@
+import { adviseOn } from '../build/advice.ts';
+import type { Staged } from '../build/stage.ts';
+import { unknownSettings } from '../build/unknown-settings.ts';
+import { type Context, inform, warn } from '../context.ts';
+import type { DeployApp } from '../pm2/app-config.ts';
+import { refuseLauncherInCluster } from './impossible.ts';
+import { knownOfApps } from './known-of-app.ts';
+
+/** Refuses settings that cannot work; `top` is where the version of these apps lies, built or not. */
+export async function refuseImpossible(
+  context: Context,
+  apps: readonly DeployApp[],
+  top: string,
+): Promise<void> {
+  const knownOf = await knownOfApps(context, apps, top);
+  for (const app of apps) refuseLauncherInCluster(app, knownOf(app));
+}
+
+/** Warns of settings that PM2 ignores, and of those that may cost the app's users something in a deploy. */
+export async function adviseOnSettings(context: Context, { config, staging }: Staged): Promise<void> {
+  const { plan, log } = context;
+  const knownOf = await knownOfApps(context, config, staging);
+  const advice = config.flatMap((app) => [...unknownSettings(app), ...adviseOn(app, knownOf(app))]);
+  for (const text of advice) warn(log, text);
+  if (plan.script !== null && advice.length > 0)
+    inform(
+      log,
+      "Settings need an ecosystem file: run 'pm2 init simple' to make one, and leave out `script`.",
+    );
+}
