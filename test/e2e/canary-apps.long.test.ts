@@ -115,7 +115,7 @@ test('an app that boots longer than listen_timeout: PM2 is given more time, and 
 
 test('cancelled in its canary, a deploy leaves nothing of it; nor does one whose program was killed, after the next', async () => {
   good = (await site.deploy({ ref: version('6'), app: 'shop', canary: 'off' })).outputs.sha ?? '';
-  const inputs = { app: 'shop', 'stable-for': '30s', ref: version('7') };
+  const inputs = { app: 'shop', 'stable-for': '30s', 'health-timeout': '60s', ref: version('7') };
   const isThere = async (): Promise<boolean> =>
     (await names()).some((name) => name.startsWith('shop-canary-'));
 
