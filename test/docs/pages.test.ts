@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { STATES } from '../../src/protocol.ts';
 import { STATE_WORDS } from '../../src/report/words.ts';
 import { ROOT } from '../rig/places.ts';
 import { codeBlocks, faultsOf } from './page-rules.ts';
@@ -34,6 +35,17 @@ test('a log that a page shows says of each state what the log says', () => {
   ]);
   expect(states.length).toBeGreaterThan(5);
   for (const [line, state = '', words] of states) expect(words, line).toBe(Reflect.get(STATE_WORDS, state));
+});
+
+test('CONTRIBUTING leads from every room of the sources, and from every state, to its files', () => {
+  const rows = (pages.get('CONTRIBUTING.md') ?? '').split('\n').filter((line) => line.startsWith('| `'));
+  const named = new Set(
+    rows.flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name)),
+  );
+  const rooms = readdirSync(path.join(ROOT, 'src/host'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect([...rooms.map(({ name }) => `${name}/`), ...STATES].filter((name) => !named.has(name))).toEqual([]);
 });
 
 const STEP = `      - uses: OWNER/pm2-ssh-deploy@main
