@@ -61860,6 +61860,13 @@ const KEEPALIVES_MISSED = 3;
 const CLOSE_WITHIN = 1_000;
 /** Lines of a login banner that are kept: what is said of a refused account comes by it, and comes last. */
 const BANNER_LINES = 8;
+/** ssh2's own list without SHA-1: each sshd since OpenSSH 5.9, of 2011, has one of these. */
+const MACS = [
+    'hmac-sha2-256-etm@openssh.com',
+    'hmac-sha2-512-etm@openssh.com',
+    'hmac-sha2-256',
+    'hmac-sha2-512',
+];
 /**
  * Logs in over one TCP connection, asking for host keys by `algorithms`; the key that the host shows is added to
  * `presented`. Nothing that is secret is sent before it was accepted. Throws a `ConnectError`.
@@ -61874,7 +61881,7 @@ async function logIn(login, { stream, via, limit }, algorithms, presented) {
         // Its type asks for a stream that is readable alone, and a forwarded one is a Duplex.
         sock: stream,
         username: login.username,
-        algorithms: { serverHostKey: algorithms },
+        algorithms: { serverHostKey: algorithms, hmac: [...MACS] },
         hostVerifier: (blob) => {
             presented.push(readHostKey(blob));
             refused = refusal(login.hostKey, login, presented) !== null;

@@ -55,6 +55,14 @@ const CLOSE_WITHIN = 1_000;
 /** Lines of a login banner that are kept: what is said of a refused account comes by it, and comes last. */
 const BANNER_LINES = 8;
 
+/** ssh2's own list without SHA-1: each sshd since OpenSSH 5.9, of 2011, has one of these. */
+const MACS = [
+  'hmac-sha2-256-etm@openssh.com',
+  'hmac-sha2-512-etm@openssh.com',
+  'hmac-sha2-256',
+  'hmac-sha2-512',
+] as const;
+
 export type Attempt =
   | { kind: 'connected'; connection: Connection }
   | { kind: 'refused' }
@@ -87,7 +95,7 @@ export async function logIn(
     // Its type asks for a stream that is readable alone, and a forwarded one is a Duplex.
     sock: stream as never,
     username: login.username,
-    algorithms: { serverHostKey: algorithms as never },
+    algorithms: { serverHostKey: algorithms as never, hmac: [...MACS] },
     hostVerifier: (blob: Buffer): boolean => {
       presented.push(readHostKey(blob));
       refused = refusal(login.hostKey, login, presented) !== null;

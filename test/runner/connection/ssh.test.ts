@@ -116,6 +116,7 @@ describe('a connection', () => {
 
   it.each([
     'KexAlgorithms diffie-hellman-group14-sha256\nCiphers aes128-ctr\nMACs hmac-sha2-512-etm@openssh.com',
+    'Ciphers aes128-ctr\nMACs hmac-sha1,hmac-sha2-256',
     'KexAlgorithms ecdh-sha2-nistp521\nCiphers aes256-gcm@openssh.com\nHostKeyAlgorithms rsa-sha2-256\nPubkeyAcceptedAlgorithms ssh-ed25519',
   ])('works where few algorithms are left: %j', async (config) => {
     const other = await startSshd({ home, config: [`HostKey ${join(home, 'host_rsa')}`, config] });
@@ -419,6 +420,12 @@ describe('a host that', () => {
     ],
     ['HostKeyAlgorithms ssh-rsa', 'host key algorithm', 'ssh-rsa'],
     ['Ciphers aes256-cbc', 'cipher', 'aes256-cbc'],
+    // SHA-1 is not taken, even where there is nothing else.
+    [
+      'Ciphers aes128-ctr\nMACs hmac-sha1,hmac-sha1-etm@openssh.com',
+      'MAC',
+      'hmac-sha1, hmac-sha1-etm@openssh.com',
+    ],
     ['Ciphers aes128-ctr\nMACs umac-64@openssh.com,hmac-md5', 'MAC', 'umac-64@openssh.com, hmac-md5'],
   ])('has no algorithm in common: %s', async (config, kind, offered) => {
     const other = await startSshd({ home, config: [`HostKey ${join(home, 'host_rsa')}`, config] });
