@@ -1404,6 +1404,13 @@ function secretsOfApp(app) {
     const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
     return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
 }
+/** The query of a URL, and each value in it that is not a plain word. */
+function secretsOfUrl(url) {
+    const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(url) ?? [];
+    const values = query.split('&').map((pair) => pair.slice(pair.indexOf('=') + 1));
+    const decoded = [...new URLSearchParams(query)].map(([name, value]) => value || name);
+    return [query, ...[...values, ...decoded].filter((value) => !/^[a-z]*$/i.test(value))];
+}
 
 ;// CONCATENATED MODULE: ./host/system/versioned.js
 
@@ -3319,7 +3326,7 @@ const NOBODY_THERE = new Set([
     'EHOSTUNREACH',
 ]);
 function sentence(url, complaint) {
-    return complaint === null ? null : `${shown(url)} ${complaint.why}`;
+    return complaint === null ? null : `${shownUrl(url)} ${complaint.why}`;
 }
 function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at }) {
     return new Promise((resolve) => {
@@ -3380,14 +3387,13 @@ function lookupOf(address) {
     const family = address.includes(':') ? 6 : 4;
     return (_host, { all }, done) => (all ? done(null, [{ address, family }]) : done(null, address, family));
 }
-/** A query may hold a key. */
-function shown(url) {
-    const { origin, pathname, search } = new URL(url);
-    return `${origin}${pathname}${search === '' ? '' : '?…'}`;
+/** A URL, or the path of one, as messages may show it: its query may hold a key, and its login is one. */
+function shownUrl(url) {
+    return url.replace(/([?#]).*$/s, '$1…').replace(/^([a-z]+:)?\/\/[^/]*@/i, '$1//');
 }
 function aboutStatus(status, location, body) {
     if (status >= 300 && status < 400) {
-        const to = location === undefined ? '' : ` to ${location.slice(0, 200)}`;
+        const to = location === undefined ? '' : ` to ${shownUrl(location.slice(0, 200))}`;
         return `answers ${status}, a redirect${to}; only 2xx is healthy, and redirects are not followed`;
     }
     const text = Buffer.concat(body).toString('utf8').replace(/\s+/g, ' ').trim();
@@ -3566,9 +3572,9 @@ function healthTarget(given, apps, pm2Env, ports) {
     const url = absoluteUrl(given, ports, declaredPorts(apps, pm2Env));
     if (url !== null)
         return url;
-    throw new DeployFailure(`\`health-url\` is the path ${given}, and the app's port is not known: ${ports.length === 0
+    throw new DeployFailure(`\`health-url\` is the path ${shownUrl(given)}, and the app's port is not known: ${ports.length === 0
         ? 'its environment has no PORT, and it listened nowhere'
-        : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` });
+        : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${shownUrl(given)}.` });
 }
 
 ;// CONCATENATED MODULE: ./host/canary/config.js
@@ -4141,6 +4147,7 @@ async function answers({ title, ports, report }, healthUrl) {
 
 
 
+
 const LOG_LINES = 30;
 /**
  * Boots one instance of each chosen app of the version in staging, beside the live ones and out of reach of every visitor,
@@ -4163,7 +4170,7 @@ async function tryCanaries(context, trial) {
     try {
         const asked = canaries.filter(({ ports }) => ports.includes(localPort(trial.healthUrl) ?? -1));
         if (trial.healthUrl !== null && asked.length === 0)
-            inform(context.log, `The canary is not asked for health-url, since ${trial.healthUrl} does not name its port on this host.`);
+            inform(context.log, `The canary is not asked for health-url: ${shownUrl(trial.healthUrl)} does not name its port on this host.`);
         await untilStable(lookAt(pm2, canaries, trial.healthUrl, () => ended), plan, runner.cancelled);
         const result = await done;
         if (result.code !== 0)
@@ -7316,6 +7323,17 @@ function leaveUnchanged({ journal, plan }, sha, noted) {
     return { outcome: 'unchanged', sha, previousSha: sha, failure: null };
 }
 
+;// CONCATENATED MODULE: ./host/deploy/plan-secrets.js
+
+
+/** What no event may show of the plan, whoever repeats it: git, or the app in an answer or its log. */
+function secretsOfPlan({ gitToken, healthUrl }) {
+    return [
+        ...(gitToken === null ? [] : credentials_formsOf(gitToken)),
+        ...(healthUrl === null ? [] : secretsOfUrl(healthUrl)),
+    ];
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/amp.js
 var amp_classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
     if (kind === "m") throw new TypeError("Private method is not writable");
@@ -9262,8 +9280,7 @@ function look({ nonce, plan }) {
     process.stdin.on('end', leave).on('error', leave).resume();
     setTimeout(leave, LEASE).unref();
     const redactor = createRedactor();
-    if (plan.gitToken !== null)
-        redactor.hide(credentials_formsOf(plan.gitToken));
+    redactor.hide(secretsOfPlan(plan));
     const log = printEvents(print, redactor);
     void lookAround(plan, log, redactor).then((result) => {
         log({ type: 'end', result });
@@ -9328,8 +9345,7 @@ async function main(command, runDir) {
     const given = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(0, 'utf8'));
     const plan = isNew ? given : { ...given, lockTimeout: Math.max(given.lockTimeout, LEFT_CHILDREN) };
     const redactor = createRedactor();
-    if (plan.gitToken !== null)
-        redactor.hide(credentials_formsOf(plan.gitToken));
+    redactor.hide(secretsOfPlan(plan));
     const log = openEvents(runDir, redactor);
     const runner = isNew ? listen(runDir) : standsAlone();
     const progress = {

@@ -59591,7 +59591,7 @@ function mapValues(record, map) {
     return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }
 function describe(name, given, { message, takes, remedy }) {
-    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
+    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutSecrets(name, given))}`;
     return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
 }
 function describeUnknown(name) {
@@ -59599,9 +59599,16 @@ function describeUnknown(name) {
     const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
     return `${quote(name)} is no input of this action. ${advice}`;
 }
-/** A password before an "@" is in the wrong place, and not for the log either. */
-function withoutLogin(given) {
-    return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+/** What was given, without what people put there and must not be in the log: a password, the query of a URL. */
+function withoutSecrets(name, given) {
+    switch (name) {
+        case 'username':
+            return given.replace(/:.*$/s, ':***');
+        case 'health-url':
+            return given.replace(/([?#]).*$/s, '$1…').replace(/^.*@/s, '***@');
+        default:
+            return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+    }
 }
 /** Text as it was given, on one line, with what cannot be seen written out. */
 function quote(given) {

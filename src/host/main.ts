@@ -3,11 +3,11 @@ import { homedir } from 'node:os';
 import { type Plan, PROTOCOL_VERSION, type State } from '../protocol.ts';
 import type { Context } from './context.ts';
 import { deploy } from './deploy/deploy.ts';
+import { secretsOfPlan } from './deploy/plan-secrets.ts';
 import { preflight } from './deploy/preflight.ts';
 import { prune } from './deploy/prune.ts';
 import { resultOf } from './deploy/result.ts';
 import { resume } from './deploy/resume.ts';
-import { formsOf } from './git/credentials.ts';
 import { listen, standsAlone } from './program/control.ts';
 import type { End, Progress } from './program/end.ts';
 import { openEvents } from './program/events.ts';
@@ -33,7 +33,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   const given = JSON.parse(readFileSync(0, 'utf8')) as Plan;
   const plan = isNew ? given : { ...given, lockTimeout: Math.max(given.lockTimeout, LEFT_CHILDREN) };
   const redactor = createRedactor();
-  if (plan.gitToken !== null) redactor.hide(formsOf(plan.gitToken));
+  redactor.hide(secretsOfPlan(plan));
   const log = openEvents(runDir, redactor);
   const runner = isNew ? listen(runDir) : standsAlone();
   const progress: Progress = {

@@ -47,7 +47,8 @@ function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) =>
 }
 
 function describe(name: InputName, given: string, { message, takes, remedy }: BadValue): string {
-  const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutLogin(given))}`;
+  const value =
+    SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutSecrets(name, given))}`;
   return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
 }
 
@@ -57,9 +58,16 @@ function describeUnknown(name: string): string {
   return `${quote(name)} is no input of this action. ${advice}`;
 }
 
-/** A password before an "@" is in the wrong place, and not for the log either. */
-function withoutLogin(given: string): string {
-  return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+/** What was given, without what people put there and must not be in the log: a password, the query of a URL. */
+function withoutSecrets(name: InputName, given: string): string {
+  switch (name) {
+    case 'username':
+      return given.replace(/:.*$/s, ':***');
+    case 'health-url':
+      return given.replace(/([?#]).*$/s, '$1…').replace(/^.*@/s, '***@');
+    default:
+      return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+  }
 }
 
 /** Text as it was given, on one line, with what cannot be seen written out. */

@@ -124,12 +124,13 @@ test('nothing secret shows in a log, an argument list, an output, a summary or a
     env: 'sk_live_51H8vEnvFileValue',
     config: 'postgres://shop:Ecosystem8Value@db/shop',
     shell: 'shell-init-8-secret-value',
+    url: 'health-8-query-value',
   };
   const files = site.files({
     version: 'leaks',
     flaw: 'throws at boot',
     buildPrints: [`build sees ${secrets.env}`],
-    appPrints: [`connecting to ${secrets.config} with ${secrets.env}`],
+    appPrints: [`connecting to ${secrets.config} with ${secrets.env}`, `asked by ${secrets.url}`],
   });
   files['ecosystem.config.js'] = (files['ecosystem.config.js'] ?? '').replace(
     '"PORT"',
@@ -153,6 +154,7 @@ test('nothing secret shows in a log, an argument list, an output, a summary or a
   const action = site.start({
     ref: site.commit({ files }),
     'shell-init': `export TOKEN=${secrets.shell}`,
+    'health-url': `http://127.0.0.1:${site.port}/health?key=${secrets.url}`,
   });
   const seen = new Set<string>();
   const watch = setInterval(() => collectArguments(seen), 20);
@@ -160,6 +162,8 @@ test('nothing secret shows in a log, an argument list, an output, a summary or a
   clearInterval(watch);
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
   expect(run.stdout).toContain('connecting to ***');
+  expect(run.stdout).toContain('asked by ***');
+  expect(run.stdout).toContain('/health?… answers 404');
   const keyLine = host.access.key.split('\n')[2] ?? '';
   // The one place for them is the line that tells GitHub's runner what to mask.
   const told = shown(run)

@@ -435,10 +435,19 @@ describe('durations', () => {
     ['http://h/\u200b', 'a blank or an invisible character'],
     ['http://me:hunter2@h/health', 'it holds a login'],
     ['http://hunter2@h/health', 'it holds a login'],
+    ['h/health?key=hunter2', 'it has no http://'],
+    ['hunter2@h/health', 'it has no http://'],
+    ['http://h/a b?key=hunter2', 'a blank or an invisible character'],
   ])('health-url %j is refused: %s', (given, why) => {
     const message = messageOf({ 'health-url': given });
     expect(message).toMatch(/^One input.*\n- `health-url` is /);
     expect(message).toContain(why);
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('a password in username is not shown', () => {
+    const message = messageOf({ username: 'deploy:hunter2' });
+    expect(message).toContain('`username` is "deploy:***": it holds a colon');
     expect(message).not.toContain('hunter2');
   });
 

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { readAdded } from '../health/error-log.ts';
+import { shownUrl } from '../health/health-request.ts';
 import { untilStable } from '../health/verify.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import { reloadFailure } from '../pm2/cli.ts';
@@ -56,7 +57,7 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
     if (trial.healthUrl !== null && asked.length === 0)
       inform(
         context.log,
-        `The canary is not asked for health-url, since ${trial.healthUrl} does not name its port on this host.`,
+        `The canary is not asked for health-url: ${shownUrl(trial.healthUrl)} does not name its port on this host.`,
       );
     await untilStable(
       lookAt(pm2, canaries, trial.healthUrl, () => ended),

@@ -60,7 +60,7 @@ const NOBODY_THERE = new Set([
 ]);
 
 function sentence(url: string, complaint: Complaint | null): string | null {
-  return complaint === null ? null : `${shown(url)} ${complaint.why}`;
+  return complaint === null ? null : `${shownUrl(url)} ${complaint.why}`;
 }
 
 /** `why` goes on from the URL. `code` is Node's name for an error, or empty. */
@@ -132,15 +132,14 @@ function lookupOf(address: string): NonNullable<HttpsOptions['lookup']> {
   return (_host, { all }, done) => (all ? done(null, [{ address, family }]) : done(null, address, family));
 }
 
-/** A query may hold a key. */
-function shown(url: string): string {
-  const { origin, pathname, search } = new URL(url);
-  return `${origin}${pathname}${search === '' ? '' : '?…'}`;
+/** A URL, or the path of one, as messages may show it: its query may hold a key, and its login is one. */
+export function shownUrl(url: string): string {
+  return url.replace(/([?#]).*$/s, '$1…').replace(/^([a-z]+:)?\/\/[^/]*@/i, '$1//');
 }
 
 function aboutStatus(status: number, location: string | undefined, body: readonly Buffer[]): string {
   if (status >= 300 && status < 400) {
-    const to = location === undefined ? '' : ` to ${location.slice(0, 200)}`;
+    const to = location === undefined ? '' : ` to ${shownUrl(location.slice(0, 200))}`;
     return `answers ${status}, a redirect${to}; only 2xx is healthy, and redirects are not followed`;
   }
   const text = Buffer.concat(body).toString('utf8').replace(/\s+/g, ' ').trim();

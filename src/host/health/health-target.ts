@@ -2,7 +2,7 @@ import { type Context, inform } from '../context.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import type { Before } from '../state/transaction.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { absoluteUrl, complaintAbout } from './health-request.ts';
+import { absoluteUrl, complaintAbout, shownUrl } from './health-request.ts';
 import { declaredPorts, expectedPorts } from './ports.ts';
 
 /** What is to be requested, absolute: of the new version, and of the old one if it answered with 2xx just now. */
@@ -37,11 +37,11 @@ export function healthTarget(
   const url = absoluteUrl(given, ports, declaredPorts(apps, pm2Env));
   if (url !== null) return url;
   throw new DeployFailure(
-    `\`health-url\` is the path ${given}, and the app's port is not known: ${
+    `\`health-url\` is the path ${shownUrl(given)}, and the app's port is not known: ${
       ports.length === 0
         ? 'its environment has no PORT, and it listened nowhere'
         : `it has ${ports.join(', ')}`
     }.`,
-    { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${given}.` },
+    { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${shownUrl(given)}.` },
   );
 }

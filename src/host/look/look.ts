@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
 import { LEASE, type Plan } from '../../protocol.ts';
 import type { Context } from '../context.ts';
+import { secretsOfPlan } from '../deploy/plan-secrets.ts';
 import { preflight } from '../deploy/preflight.ts';
 import { resultOf } from '../deploy/result.ts';
-import { formsOf } from '../git/credentials.ts';
 import { standsAlone } from '../program/control.ts';
 import type { End } from '../program/end.ts';
 import { printEvents } from '../program/events.ts';
@@ -28,7 +28,7 @@ export function look({ nonce, plan }: { nonce: string; plan: Plan }): void {
   process.stdin.on('end', leave).on('error', leave).resume();
   setTimeout(leave, LEASE).unref();
   const redactor = createRedactor();
-  if (plan.gitToken !== null) redactor.hide(formsOf(plan.gitToken));
+  redactor.hide(secretsOfPlan(plan));
   const log = printEvents(print, redactor);
   void lookAround(plan, log, redactor).then((result) => {
     log({ type: 'end', result });

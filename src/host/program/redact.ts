@@ -132,3 +132,11 @@ export function secretsOfApp(app: DeployApp): string[] {
     ),
   );
 }
+
+/** The query of a URL, and each value in it that is not a plain word. */
+export function secretsOfUrl(url: string): string[] {
+  const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(url) ?? [];
+  const values = query.split('&').map((pair) => pair.slice(pair.indexOf('=') + 1));
+  const decoded = [...new URLSearchParams(query)].map(([name, value]) => value || name);
+  return [query, ...[...values, ...decoded].filter((value) => !/^[a-z]*$/i.test(value))];
+}

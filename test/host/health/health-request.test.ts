@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { absoluteUrl, complaintAbout } from '../../../src/host/health/health-request.ts';
+import { absoluteUrl, complaintAbout, shownUrl } from '../../../src/host/health/health-request.ts';
 import { freePort } from '../../rig/free-port.ts';
 import { OLDEST } from '../../rig/pm2.ts';
 import { writePlainJs } from '../swap/plain-js.ts';
@@ -124,6 +124,15 @@ describe.each<[string, Ask]>([
     expect(await ask(`http://127.0.0.1:${port}/`)).toMatch(/answers 503 with an empty body$/);
   });
 
+  test('a redirect is told without its query', async () => {
+    const port = await web((_request, response) =>
+      response.writeHead(302, { Location: 'https://me:hunter2@sso.example/login?back=hunter2' }).end(),
+    );
+    expect(await ask(`http://127.0.0.1:${port}/health?key=hunter2`)).toBe(
+      `http://127.0.0.1:${port}/health?… answers 302, a redirect to https://sso.example/login?…; only 2xx is healthy, and redirects are not followed`,
+    );
+  });
+
   test('a redirect is told, and not followed', async () => {
     const port = await web((request, response) => {
       if (request.url === '/login') response.end('ok');
@@ -236,4 +245,16 @@ test.each<[string, number[], number[], string | null]>([
   ['/health', [], [], null],
 ])('%s of an app at %j that declares %j is %s', (given, expected, declared, url) => {
   expect(absoluteUrl(given, expected, declared)).toBe(url);
+});
+
+test.each([
+  ['http://h:1/a?b=hunter2#c', 'http://h:1/a?…'],
+  ['https://me:hunter2@h/a', 'https://h/a'],
+  ['https://hunter2@h', 'https://h'],
+  ['//me:hunter2@h/a', '//h/a'],
+  ['/health?key=hunter2', '/health?…'],
+  ['/health@home', '/health@home'],
+  ['/a#hunter2', '/a#…'],
+])('%s is shown as %s', (url, shown) => {
+  expect(shownUrl(url)).toBe(shown);
 });

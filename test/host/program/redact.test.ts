@@ -1,6 +1,11 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { createRedactor, secretsOfEnvFile, secretsOfEnvironment } from '../../../src/host/program/redact.ts';
+import {
+  createRedactor,
+  secretsOfEnvFile,
+  secretsOfEnvironment,
+  secretsOfUrl,
+} from '../../../src/host/program/redact.ts';
 import { LONGEST_LINE } from '../../../src/host/system/line-splitter.ts';
 
 describe('createRedactor', () => {
@@ -114,4 +119,16 @@ describe('secretsOfEnvFile', () => {
     hide(secretsOfEnvFile(text));
     expect(redact(`the app prints ${printed} here`)).toBe('the app prints *** here');
   });
+});
+
+it.each([
+  [
+    'http://h/health?key=s3cr3t-token&verbose=readiness',
+    ['key=s3cr3t-token&verbose=readiness', 's3cr3t-token'],
+  ],
+  ['/health?s3cr3t%2Dtoken', ['s3cr3t%2Dtoken', 's3cr3t-token']],
+  ['http://h/health#x?y=1', []],
+  ['/health', []],
+])('of %s the query is secret, and what is no plain word in it', (url, secrets) => {
+  expect(new Set(secretsOfUrl(url).filter((one) => one !== ''))).toEqual(new Set(secrets));
 });
