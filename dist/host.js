@@ -81,7 +81,7 @@ function looksOnly({ mode }) {
 }
 const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
 /** The commands of a deploy that the user may give, in the order in which they run. */
-const STEPS = ['install', 'build'];
+const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'];
 /** What the time of a deploy is spent on. */
 const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
 const NOTICE_LEVELS = (/* unused pure expression or super */ null && (['info', 'warning']));
@@ -2842,29 +2842,30 @@ const DEFAULTS = { install: defaultInstall, build: defaultBuild };
  * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` where it
  * fails or takes longer than `command-timeout`, and the reason of a cancel.
  */
-async function runStep(context, name, checkout) {
-    const { plan, clock, log, env, runner } = context;
+async function runStep(context, name, checkout, cancel = context.runner.cancelled) {
+    const { plan, clock, log, env } = context;
     const step = plan.steps[name];
     const command = step.kind === 'default'
-        ? DEFAULTS[name](checkout, env)
+        ? (DEFAULTS[name]?.(checkout, env) ?? null)
         : step.kind === 'command'
             ? script(context, name, step.command, checkout)
             : null;
     if (command === null) {
-        inform(log, `Nothing to ${name}.`);
+        if (name in DEFAULTS)
+            inform(log, `Nothing to ${name}.`);
         return;
     }
     const result = await clock.book(name, () => run(command.file, command.args, {
         cwd: command.cwd,
         env,
         timeLimit: plan.commandTimeout,
-        cancel: runner.cancelled,
+        cancel,
         onLine: (text) => log({ type: 'output', from: name, text }),
         inOrder: true,
         reap: true,
     }));
     if (result.stopped === 'cancelled')
-        throw runner.cancelled.reason;
+        throw cancel.reason;
     if (result.code !== 0)
         throw stepFailure(name, command.shown, result, plan.commandTimeout);
     inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
@@ -2881,6 +2882,10 @@ function script({ env, runDir }, name, command, { workDir }) {
         shown: firstLine(command),
     };
 }
+/** What to know of a step that failed, beyond what it printed. */
+const REMEDIES = {
+    migrate: 'What the command did to the database stays. Look at that before you run the job again.',
+};
 function stepFailure(name, shown, result, timeLimit) {
     const how = result.stopped === 'time limit'
         ? `did not end within ${Math.round(timeLimit / 1000)} s (command-timeout) and was stopped`
@@ -2892,7 +2897,7 @@ function stepFailure(name, shown, result, timeLimit) {
         output: result.tail,
         remedy: killed
             ? "The kernel often ends a build like this when memory runs out: see 'dmesg | tail' on the server."
-            : null,
+            : (REMEDIES[name] ?? null),
     });
 }
 function firstLine(command) {
@@ -5051,7 +5056,7 @@ const REASONS = {
     database: 'is a database that the app may have written to',
     flagged: 'is marked skip-worktree or assume-unchanged, so that local changes in it would not be seen',
 };
-const REMEDIES = {
+const swap_list_REMEDIES = {
     untracked: 'move it away on the server if nothing needs it, or keep the new version from bringing its own',
     changed: 'move it away on the server if the new one is wanted, or have the app write to a path that no build makes',
     database: 'give the build another database than the production one, or keep it out of the repository',
@@ -5061,7 +5066,7 @@ const REMEDIES = {
 function describeCollision({ path, why, at, brings }) {
     const bringer = brings === 'tracked' ? 'the commit has' : 'the build made';
     const its = at === path ? 'its own' : JSON.stringify(at);
-    return `${JSON.stringify(path)} ${REASONS[why]}, and ${bringer} ${its}: ${REMEDIES[why]}.`;
+    return `${JSON.stringify(path)} ${REASONS[why]}, and ${bringer} ${its}: ${swap_list_REMEDIES[why]}.`;
 }
 
 ;// CONCATENATED MODULE: ./host/state/current.js
@@ -5157,6 +5162,7 @@ const format1 = (value, at) => {
     return {
         ...rest,
         previousSha: previous.sha,
+        migrated: false,
         swap: { layout: 'in-place', head: previous, staging, kept, ops },
         before: { ...was, orphans: strays },
     };
@@ -5164,6 +5170,7 @@ const format1 = (value, at) => {
 const format2 = fields({
     ...common,
     previousSha: orNull(checked_text),
+    migrated: flag,
     swap: fields({
         layout: oneOf(['in-place']),
         head: headCheck,
@@ -5991,6 +5998,33 @@ function layoutOf(context) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/deploy/migrate.js
+
+
+
+/**
+ * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
+ * file. Says whether there was one. A rollback runs none: no command can be trusted to undo one.
+ */
+async function migrate(context, { staging }, { own, version }) {
+    const { plan, places } = context;
+    if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none')
+        return false;
+    linkOwn(own(), places.live, staging);
+    try {
+        await runStep(context, 'migrate', { top: staging, workDir: (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory) });
+    }
+    finally {
+        removeUnknown(staging, version);
+    }
+    return true;
+}
+const NOT_UNDONE = 'migrate-command had run before that, and the schema was not rolled back.';
+/** Files and PM2 go back after a failure. A schema does not, and whoever reads the failure has to know. */
+function withMigration(failure, migrated) {
+    return migrated ? { ...failure, message: `${failure.message} ${NOT_UNDONE}` } : failure;
+}
+
 ;// CONCATENATED MODULE: ./host/canary/listen-timeout.js
 
 
@@ -6401,6 +6435,7 @@ function keepForDiagnosis({ places, log }, { swap, deployId }) {
 
 
 
+
 const APP_LOG_LINES = 30;
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 async function goLive(context, progress, transaction, instances, boots) {
@@ -6430,7 +6465,7 @@ async function goLive(context, progress, transaction, instances, boots) {
         return { outcome: 'deployed', sha, previousSha, failure: null };
     }
     catch (error) {
-        const failure = failureOf(error, progress.state);
+        const failure = withMigration(failureOf(error, progress.state), transaction.migrated);
         // However PM2's command ended, the daemon may still be busy with what it began.
         const stopped = progress.state === 'activating' && transaction.swapped !== null;
         return await goBack(context, progress, transaction, failure, stopped, appLog.read);
@@ -6605,7 +6640,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
 
 
 /** Looks at the host a last time and writes down what is to be done, and what undoes it. Changes nothing yet. */
-async function drawUp(context, staged, { current, generated }) {
+async function drawUp(context, staged, { current, generated }, migrated) {
     const { plan, pm2, log } = context;
     const { config, sha, record } = staged;
     const head = await readHead(context.git);
@@ -6634,6 +6669,7 @@ async function drawUp(context, staged, { current, generated }) {
         healthTimeout: plan.healthTimeout,
         stableFor: plan.stableFor,
         healthUrl: health.now,
+        migrated,
         swapped: null,
         restored: false,
     };
@@ -6736,6 +6772,7 @@ function refuseOlderRun(newer, run) {
 
 
 
+
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
  * files of the old version can be brought back. `onState` is told what that deploy enters.
@@ -6768,7 +6805,8 @@ async function reconcile(context, onState = () => { }) {
 async function end(context, entry, transaction, onState) {
     const { journal } = context;
     // What a rollback is for was noted as it began.
-    let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
+    const killed = `The host program was killed, or crashed, in ${entry.state}.`;
+    let why = entry.reason ?? (transaction.migrated ? `${killed} ${NOT_UNDONE}` : killed);
     if (entry.state !== 'rollback-failed') {
         if (entry.state !== 'rolling-back') {
             onState('verifying');
@@ -6816,6 +6854,80 @@ async function commitIfHealthy(context, transaction) {
     inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
     return true;
 }
+
+;// CONCATENATED MODULE: ./host/deploy/reload-commands.js
+
+
+
+
+
+
+
+
+/**
+ * Runs `before-reload-command`, the work, then `after-reload-command`, however the work ended: a host that was taken out
+ * of a load balancer has to come back. Throws where the first command or the work does.
+ */
+async function betweenReloadCommands(context, work) {
+    const { steps } = context.plan;
+    if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none')
+        return work();
+    const after = steps['after-reload'];
+    writeVersioned(reload_commands_noteOf(context), reload_commands_FORMAT, { after: after.kind === 'command' ? after.command : null });
+    let end;
+    try {
+        await runStep(context, 'before-reload', liveCheckout(context));
+        end = await work();
+    }
+    catch (error) {
+        const failure = await runAfter(context);
+        if (failure !== null)
+            warn(context.log, failure.message);
+        throw error;
+    }
+    const failure = await runAfter(context);
+    return failure === null ? end : withFailure(end, failure);
+}
+/** Runs the `after-reload-command` of a deploy whose program was killed before it came to that. */
+async function endReloadCommands(context) {
+    const left = readVersioned(reload_commands_noteOf(context), reload_commands_FORMAT);
+    if (left === null)
+        return;
+    const after = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
+    const steps = { ...context.plan.steps, 'after-reload': after };
+    const failure = await runAfter({ ...context, plan: { ...context.plan, steps } });
+    if (failure !== null)
+        warn(context.log, `Left by the deploy before: ${failure.message}`);
+}
+async function runAfter(context) {
+    try {
+        // A cancel is no reason to leave the host out of its load balancer.
+        await runStep(context, 'after-reload', liveCheckout(context), new AbortController().signal);
+        return null;
+    }
+    catch (error) {
+        return failureOf(error, 'committed');
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.rmSync)(reload_commands_noteOf(context), { force: true });
+    }
+}
+/** The version stays: to take it back would not put the host back either. */
+function withFailure(end, failure) {
+    if (end.failure === null)
+        return { ...end, failure };
+    const message = `${end.failure.message} ${failure.message}`;
+    return { ...end, failure: { ...end.failure, message, output: [...end.failure.output, ...failure.output] } };
+}
+/** Before a first deploy there is no more than the directory itself. */
+function liveCheckout({ places }) {
+    return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
+}
+const reload_commands_noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
+const reload_commands_FORMAT = {
+    what: 'The note of commands around a reload',
+    readers: [fields({ after: orNull(checked_text) })],
+};
 
 ;// CONCATENATED MODULE: ./host/build/start-script.js
 
@@ -7235,6 +7347,8 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -7247,11 +7361,12 @@ async function deploy(context, progress) {
         await runner.undisturbed(async () => {
             await removeCanaries(context);
             await reconcile(context);
+            await endReloadCommands(context);
         });
         return await deployLocked(context, progress);
     }
     catch (error) {
-        const failure = failureOf(error, progress.state);
+        const failure = withMigration(failureOf(error, progress.state), progress.migrated);
         freeReserve(context.runDir);
         if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
             journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
@@ -7297,10 +7412,15 @@ async function deployLocked(context, progress) {
 async function proveAndGoLive(context, progress, live, staged, listed) {
     const layout = layoutOf(context);
     await layout.check(live.generated);
+    progress.migrated = await migrate(context, staged, listed);
     const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
-    if (boots.length > 0)
+    return betweenReloadCommands(context, async () => {
         await layout.check(live.generated);
-    const { transaction, instances } = await drawUp(context, staged, live);
+        return activate(context, progress, staged, live, boots);
+    });
+}
+async function activate(context, progress, staged, live, boots) {
+    const { transaction, instances } = await drawUp(context, staged, live, progress.migrated);
     // Anew, since a disk that was full for a moment has taken the first one.
     takeReserve(context.runDir);
     // From here on no cancel counts; one that has come already does.
@@ -8538,6 +8658,7 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
@@ -8555,6 +8676,8 @@ async function resume(context, progress) {
     endLeftBuild(places.beside);
     await removeCanaries(context);
     const trouble = await reconcile(context, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
+    if (trouble === null)
+        await endReloadCommands(context);
     const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
     const { sha } = await readHead(context.git);
     const failure = (state, message) => ({
@@ -9351,6 +9474,7 @@ async function main(command, runDir) {
     const progress = {
         state: 'preflight',
         sha: null,
+        migrated: false,
         enter(state) {
             progress.state = state;
             log({ type: 'state', state, atMs: Math.round(performance.now() - started) });

@@ -57468,7 +57468,7 @@ function looksOnly({ mode }) {
 }
 const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
 /** The commands of a deploy that the user may give, in the order in which they run. */
-const STEPS = ['install', 'build'];
+const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'];
 /** What the time of a deploy is spent on. */
 const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
 const NOTICE_LEVELS = ['info', 'warning'];
@@ -59130,6 +59130,10 @@ function parseStep(text) {
         return { kind: 'none' };
     return { kind: 'command', command: parseShellText(text) };
 }
+/** Reads a command that nothing stands for where it is not given. */
+function parseCommand(text) {
+    return text === '' ? { kind: 'none' } : parseStep(text);
+}
 /** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
 function parseAppName(name) {
     const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
@@ -59456,6 +59460,9 @@ const DEFAULTS = {
     'working-directory': '.',
     'install-command': '',
     'build-command': '',
+    'migrate-command': '',
+    'before-reload-command': '',
+    'after-reload-command': '',
     'shell-init': '',
     'command-timeout': '15m',
     app: '',
@@ -59720,6 +59727,9 @@ function readInputs(env, workflow, mask) {
         steps: {
             install: input('install-command', parseStep),
             build: input('build-command', parseStep),
+            migrate: input('migrate-command', parseCommand),
+            'before-reload': input('before-reload-command', parseCommand),
+            'after-reload': input('after-reload-command', parseCommand),
         },
         // By the names that they have in the plan.
         plan: {
@@ -60140,7 +60150,7 @@ function outcomeSentence(result) {
     const isRollback = result.mode === 'rollback';
     switch (result.outcome) {
         case 'deployed':
-            return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.`;
+            return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.${result.failure ? ` But then: ${reason}` : ''}`;
         case 'unchanged':
             if (result.mode === 'check')
                 return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
@@ -60349,7 +60359,8 @@ function startLog(label, now = () => performance.now()) {
 }
 /** Whether the job may be green. */
 function isGood(result) {
-    return result.outcome === 'deployed' || result.outcome === 'unchanged';
+    const { outcome, failure } = result;
+    return (outcome === 'deployed' || outcome === 'unchanged') && failure === null;
 }
 /** Prints a host's lines under a title. Prints nothing if there are none. */
 function printTail(title, lines, prefix) {

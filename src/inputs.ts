@@ -15,6 +15,7 @@ import { maskSecrets } from './inputs/secrets.ts';
 import {
   oneOf,
   parseAppName,
+  parseCommand,
   parseCount,
   parsePm2Env,
   parseScript,
@@ -92,6 +93,9 @@ export function readInputs(
     steps: {
       install: input('install-command', parseStep),
       build: input('build-command', parseStep),
+      migrate: input('migrate-command', parseCommand),
+      'before-reload': input('before-reload-command', parseCommand),
+      'after-reload': input('after-reload-command', parseCommand),
     },
     // By the names that they have in the plan.
     plan: {

@@ -41,7 +41,7 @@ export const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-faile
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** The commands of a deploy that the user may give, in the order in which they run. */
-export const STEPS = ['install', 'build'] as const;
+export const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'] as const;
 
 export type StepName = (typeof STEPS)[number];
 

@@ -165,10 +165,10 @@ const WORDS: Record<string, readonly string[]> = {
   mode: MODES,
   outcome: OUTCOMES,
   level: ['info', 'warning'],
-  from: ['install', 'build', 'pm2'],
+  from: ['install', 'build', 'migrate', 'before-reload', 'after-reload', 'pm2'],
 };
 const NUMBERS =
-  /^(atMs|durationMs|downtimeMs|lock|git|install|build|canary|pm2|verify|sent|failed|instances|online|restarts)$/;
+  /^(atMs|durationMs|downtimeMs|lock|git|install|build|migrate|before-reload|after-reload|canary|pm2|verify|sent|failed|instances|online|restarts)$/;
 
 /** Paths of what no parser may let through. */
 function strangeIn(value: unknown, path: readonly string[] = []): string[] {

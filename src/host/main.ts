@@ -39,6 +39,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   const progress: Progress = {
     state: 'preflight',
     sha: null,
+    migrated: false,
     enter(state: State) {
       progress.state = state;
       log({ type: 'state', state, atMs: Math.round(performance.now() - started) });

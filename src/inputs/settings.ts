@@ -38,6 +38,11 @@ export function parseStep(text: string): Step {
   return { kind: 'command', command: parseShellText(text) };
 }
 
+/** Reads a command that nothing stands for where it is not given. */
+export function parseCommand(text: string): Step {
+  return text === '' ? { kind: 'none' } : parseStep(text);
+}
+
 /** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
 export function parseAppName(name: string): string {
   const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';

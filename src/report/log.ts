@@ -96,7 +96,8 @@ export function startLog(label: string, now: () => number = () => performance.no
 
 /** Whether the job may be green. */
 export function isGood(result: HostResult): boolean {
-  return result.outcome === 'deployed' || result.outcome === 'unchanged';
+  const { outcome, failure } = result;
+  return (outcome === 'deployed' || outcome === 'unchanged') && failure === null;
 }
 
 /** Prints a host's lines under a title. Prints nothing if there are none. */

@@ -58,7 +58,7 @@ export function outcomeSentence(result: HostResult): string {
   const isRollback = result.mode === 'rollback';
   switch (result.outcome) {
     case 'deployed':
-      return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.`;
+      return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.${result.failure ? ` But then: ${reason}` : ''}`;
     case 'unchanged':
       if (result.mode === 'check')
         return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;

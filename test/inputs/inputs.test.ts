@@ -83,7 +83,13 @@ test('a minimal set of inputs gives the documented defaults', () => {
     repository: { url: 'https://github.com/acme/shop.git', given: false },
     gitToken: null,
     workingDirectory: '',
-    steps: { install: { kind: 'default' }, build: { kind: 'default' } },
+    steps: {
+      install: { kind: 'default' },
+      build: { kind: 'default' },
+      migrate: { kind: 'none' },
+      'before-reload': { kind: 'none' },
+      'after-reload': { kind: 'none' },
+    },
     apps: [],
     ecosystem: null,
     script: null,
@@ -460,11 +466,19 @@ describe('durations', () => {
 });
 
 describe('settings', () => {
-  test('build steps', () => {
-    const given = { 'install-command': 'none', 'build-command': 'npm run a\nnpm run b' };
+  test('steps', () => {
+    const given = {
+      'install-command': 'none',
+      'build-command': 'npm run a\nnpm run b',
+      'migrate-command': 'npm run migrate',
+      'before-reload-command': 'none',
+    };
     expect(read(given).steps).toEqual({
       install: { kind: 'none' },
       build: { kind: 'command', command: 'npm run a\nnpm run b' },
+      migrate: { kind: 'command', command: 'npm run migrate' },
+      'before-reload': { kind: 'none' },
+      'after-reload': { kind: 'none' },
     });
   });
 

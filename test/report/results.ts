@@ -1,7 +1,9 @@
-import type { Failure, HostResult } from '../../src/protocol.ts';
+import { ACCOUNTS, type Failure, type HostResult } from '../../src/protocol.ts';
 
 export const SHA = 'a'.repeat(40);
 export const PREVIOUS = 'b'.repeat(40);
+
+const NO_TIME = Object.fromEntries(ACCOUNTS.map((account) => [account, 0])) as HostResult['spent'];
 
 /** A deploy that went well, but for what is given. */
 export function result(given: Partial<HostResult> = {}): HostResult {
@@ -12,7 +14,7 @@ export function result(given: Partial<HostResult> = {}): HostResult {
     previousSha: PREVIOUS,
     instances: 2,
     durationMs: 42_400,
-    spent: { lock: 0, git: 800, install: 12_000, build: 8_000, canary: 0, pm2: 3_200, verify: 10_000 },
+    spent: { ...NO_TIME, git: 800, install: 12_000, build: 8_000, pm2: 3_200, verify: 10_000 },
     versions: { node: 'v22.11.0', pm2: '5.4.3' },
     requests: null,
     failure: null,

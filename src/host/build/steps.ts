@@ -9,23 +9,28 @@ import { type Checkout, type Command, defaultBuild, defaultInstall, onPath } fro
 type Default = (checkout: Checkout, env: NodeJS.ProcessEnv) => Command | null;
 
 /** What a step runs where the user gave no command. */
-const DEFAULTS: Readonly<Record<StepName, Default>> = { install: defaultInstall, build: defaultBuild };
+const DEFAULTS: Partial<Record<StepName, Default>> = { install: defaultInstall, build: defaultBuild };
 
 /**
  * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` where it
  * fails or takes longer than `command-timeout`, and the reason of a cancel.
  */
-export async function runStep(context: Context, name: StepName, checkout: Checkout): Promise<void> {
-  const { plan, clock, log, env, runner } = context;
+export async function runStep(
+  context: Context,
+  name: StepName,
+  checkout: Checkout,
+  cancel: AbortSignal = context.runner.cancelled,
+): Promise<void> {
+  const { plan, clock, log, env } = context;
   const step = plan.steps[name];
   const command =
     step.kind === 'default'
-      ? DEFAULTS[name](checkout, env)
+      ? (DEFAULTS[name]?.(checkout, env) ?? null)
       : step.kind === 'command'
         ? script(context, name, step.command, checkout)
         : null;
   if (command === null) {
-    inform(log, `Nothing to ${name}.`);
+    if (name in DEFAULTS) inform(log, `Nothing to ${name}.`);
     return;
   }
   const result = await clock.book(name, () =>
@@ -33,13 +38,13 @@ export async function runStep(context: Context, name: StepName, checkout: Checko
       cwd: command.cwd,
       env,
       timeLimit: plan.commandTimeout,
-      cancel: runner.cancelled,
+      cancel,
       onLine: (text) => log({ type: 'output', from: name, text }),
       inOrder: true,
       reap: true,
     }),
   );
-  if (result.stopped === 'cancelled') throw runner.cancelled.reason;
+  if (result.stopped === 'cancelled') throw cancel.reason;
   if (result.code !== 0) throw stepFailure(name, command.shown, result, plan.commandTimeout);
   inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
 }
@@ -57,6 +62,11 @@ function script({ env, runDir }: Context, name: StepName, command: string, { wor
   };
 }
 
+/** What to know of a step that failed, beyond what it printed. */
+const REMEDIES: Partial<Record<StepName, string>> = {
+  migrate: 'What the command did to the database stays. Look at that before you run the job again.',
+};
+
 function stepFailure(name: StepName, shown: string, result: CommandResult, timeLimit: number): DeployFailure {
   const how =
     result.stopped === 'time limit'
@@ -69,7 +79,7 @@ function stepFailure(name: StepName, shown: string, result: CommandResult, timeL
     output: result.tail,
     remedy: killed
       ? "The kernel often ends a build like this when memory runs out: see 'dmesg | tail' on the server."
-      : null,
+      : (REMEDIES[name] ?? null),
   });
 }
 

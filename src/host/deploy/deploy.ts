@@ -1,6 +1,7 @@
 import { STATES } from '../../protocol.ts';
 import { type Staged, stage } from '../build/stage.ts';
 import { prove } from '../canary/prove.ts';
+import type { Boot } from '../canary/run.ts';
 import { removeCanaries } from '../canary/run.ts';
 import { type Context, inform } from '../context.ts';
 import { isCheckout, readHead } from '../git/checkout.ts';
@@ -15,9 +16,11 @@ import { goLive } from './go-live.ts';
 import { type Listed, layoutOf } from './layout.ts';
 import { type Live, readLive } from './live.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';
+import { migrate, withMigration } from './migrate.ts';
 import { drawUp } from './new-transaction.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
 import { reconcile } from './reconcile.ts';
+import { betweenReloadCommands, endReloadCommands } from './reload-commands.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
 import { beginRepository, targetCommit } from './target.ts';
 import { differsFrom } from './unchanged.ts';
@@ -34,10 +37,11 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
     await runner.undisturbed(async () => {
       await removeCanaries(context);
       await reconcile(context);
+      await endReloadCommands(context);
     });
     return await deployLocked(context, progress);
   } catch (error) {
-    const failure = failureOf(error, progress.state);
+    const failure = withMigration(failureOf(error, progress.state), progress.migrated);
     freeReserve(context.runDir);
     if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
       journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
@@ -90,9 +94,22 @@ async function proveAndGoLive(
 ): Promise<End> {
   const layout = layoutOf(context);
   await layout.check(live.generated);
+  progress.migrated = await migrate(context, staged, listed);
   const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
-  if (boots.length > 0) await layout.check(live.generated);
-  const { transaction, instances } = await drawUp(context, staged, live);
+  return betweenReloadCommands(context, async () => {
+    await layout.check(live.generated);
+    return activate(context, progress, staged, live, boots);
+  });
+}
+
+async function activate(
+  context: Context,
+  progress: Progress,
+  staged: Staged,
+  live: Live,
+  boots: readonly Boot[],
+): Promise<End> {
+  const { transaction, instances } = await drawUp(context, staged, live, progress.migrated);
 
   // Anew, since a disk that was full for a moment has taken the first one.
   takeReserve(context.runDir);

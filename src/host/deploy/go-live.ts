@@ -12,6 +12,7 @@ import type { Transaction } from '../state/transaction.ts';
 import { failureOf } from '../system/failure.ts';
 import { commit } from './commit.ts';
 import { layoutOf } from './layout.ts';
+import { withMigration } from './migrate.ts';
 import { reload } from './reload.ts';
 import { adviseOnPace } from './reload-advice.ts';
 import { rollBack } from './rollback.ts';
@@ -50,7 +51,7 @@ export async function goLive(
     adviseOnPace(context, transaction, instances, pace, boots);
     return { outcome: 'deployed', sha, previousSha, failure: null };
   } catch (error) {
-    const failure = failureOf(error, progress.state);
+    const failure = withMigration(failureOf(error, progress.state), transaction.migrated);
     // However PM2's command ended, the daemon may still be busy with what it began.
     const stopped = progress.state === 'activating' && transaction.swapped !== null;
     return await goBack(context, progress, transaction, failure, stopped, appLog.read);

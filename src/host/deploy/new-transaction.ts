@@ -16,6 +16,7 @@ export async function drawUp(
   context: Context,
   staged: Staged,
   { current, generated }: Live,
+  migrated: boolean,
 ): Promise<{ transaction: Transaction; instances: Instance[] }> {
   const { plan, pm2, log } = context;
   const { config, sha, record } = staged;
@@ -46,6 +47,7 @@ export async function drawUp(
     healthTimeout: plan.healthTimeout,
     stableFor: plan.stableFor,
     healthUrl: health.now,
+    migrated,
     swapped: null,
     restored: false,
   };

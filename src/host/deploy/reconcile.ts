@@ -10,6 +10,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { commit } from './commit.ts';
 import { layoutOf } from './layout.ts';
 import { takePm2Lock } from './locks.ts';
+import { NOT_UNDONE } from './migrate.ts';
 import { rollBack } from './rollback.ts';
 
 /**
@@ -53,7 +54,8 @@ async function end(
 ): Promise<void> {
   const { journal } = context;
   // What a rollback is for was noted as it began.
-  let why = entry.reason ?? `The host program was killed, or crashed, in ${entry.state}.`;
+  const killed = `The host program was killed, or crashed, in ${entry.state}.`;
+  let why = entry.reason ?? (transaction.migrated ? `${killed} ${NOT_UNDONE}` : killed);
   if (entry.state !== 'rollback-failed') {
     if (entry.state !== 'rolling-back') {
       onState('verifying');

@@ -12,6 +12,7 @@ import { subjectOf } from '../state/journal.ts';
 import { loadTransaction } from '../state/transaction.ts';
 import { takeAppLock } from './locks.ts';
 import { reconcile } from './reconcile.ts';
+import { endReloadCommands } from './reload-commands.ts';
 
 const REMEDY =
   'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
@@ -35,6 +36,8 @@ export async function resume(context: Context, progress: Progress): Promise<End>
     () => null,
     (error: unknown) => ({ error }),
   );
+
+  if (trouble === null) await endReloadCommands(context);
 
   const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
   const { sha } = await readHead(context.git);

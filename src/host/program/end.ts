@@ -9,5 +9,7 @@ export interface Progress {
   state: State;
   /** The commit that the deploy is about; null until it is known. */
   sha: string | null;
+  /** Whether `migrate-command` has run: that is not undone. */
+  migrated: boolean;
   enter(state: State): void;
 }

@@ -40,6 +40,8 @@ export interface Transaction {
   /** Apps that run but are not in `config`. They are removed once the version is verified. */
   leftOut: string[];
   pm2Env: string | null;
+  /** Whether `migrate-command` has run. */
+  migrated: boolean;
   /** When the swap ended; null until it has. */
   swapped: Moment | null;
   /** Whether the old version's files are back. Later changes to them are somebody else's. */
@@ -131,6 +133,7 @@ const format1: Check<Transaction> = (value, at) => {
   return {
     ...rest,
     previousSha: previous.sha,
+    migrated: false,
     swap: { layout: 'in-place', head: previous, staging, kept, ops },
     before: { ...was, orphans: strays },
   };
@@ -139,6 +142,7 @@ const format1: Check<Transaction> = (value, at) => {
 const format2: Check<Transaction> = fields<Transaction>({
   ...common,
   previousSha: orNull(text),
+  migrated: flag,
   swap: fields<InPlaceSwap>({
     layout: oneOf(['in-place']),
     head: headCheck,

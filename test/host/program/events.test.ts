@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openEvents } from '../../../src/host/program/events.ts';
 import { createRedactor } from '../../../src/host/program/redact.ts';
+import { createClock } from '../../../src/host/system/clock.ts';
 import type { HostResult } from '../../../src/protocol.ts';
 
 const someResult = (): HostResult => ({
@@ -13,7 +14,7 @@ const someResult = (): HostResult => ({
   previousSha: null,
   instances: 0,
   durationMs: 1,
-  spent: { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 },
+  spent: createClock().spent,
   versions: { node: '', pm2: '' },
   requests: null,
   failure: null,

@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { Failure } from '../../protocol.ts';
+import type { Staged } from '../build/stage.ts';
+import { runStep } from '../build/steps.ts';
+import { linkOwn, removeUnknown } from '../canary/own-entries.ts';
+import type { Context } from '../context.ts';
+import type { Listed } from './layout.ts';
+
+/**
+ * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
+ * file. Says whether there was one. A rollback runs none: no command can be trusted to undo one.
+ */
+export async function migrate(
+  context: Context,
+  { staging }: Staged,
+  { own, version }: Listed,
+): Promise<boolean> {
+  const { plan, places } = context;
+  if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none') return false;
+  linkOwn(own(), places.live, staging);
+  try {
+    await runStep(context, 'migrate', { top: staging, workDir: join(staging, plan.workingDirectory) });
+  } finally {
+    removeUnknown(staging, version);
+  }
+  return true;
+}
+
+export const NOT_UNDONE = 'migrate-command had run before that, and the schema was not rolled back.';
+
+/** Files and PM2 go back after a failure. A schema does not, and whoever reads the failure has to know. */
+export function withMigration(failure: Failure, migrated: boolean): Failure {
+  return migrated ? { ...failure, message: `${failure.message} ${NOT_UNDONE}` } : failure;
+}

@@ -1,0 +1,79 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Failure, Step } from '../../protocol.ts';
+import type { Checkout } from '../build/default-commands.ts';
+import { runStep } from '../build/steps.ts';
+import { type Context, warn } from '../context.ts';
+import type { End } from '../program/end.ts';
+import { fields, orNull, text } from '../system/checked.ts';
+import { failureOf } from '../system/failure.ts';
+import { exists } from '../system/paths.ts';
+import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
+
+/**
+ * Runs `before-reload-command`, the work, then `after-reload-command`, however the work ended: a host that was taken out
+ * of a load balancer has to come back. Throws where the first command or the work does.
+ */
+export async function betweenReloadCommands(context: Context, work: () => Promise<End>): Promise<End> {
+  const { steps } = context.plan;
+  if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none') return work();
+  const after = steps['after-reload'];
+  writeVersioned(noteOf(context), FORMAT, { after: after.kind === 'command' ? after.command : null });
+  let end: End;
+  try {
+    await runStep(context, 'before-reload', liveCheckout(context));
+    end = await work();
+  } catch (error) {
+    const failure = await runAfter(context);
+    if (failure !== null) warn(context.log, failure.message);
+    throw error;
+  }
+  const failure = await runAfter(context);
+  return failure === null ? end : withFailure(end, failure);
+}
+
+/** Runs the `after-reload-command` of a deploy whose program was killed before it came to that. */
+export async function endReloadCommands(context: Context): Promise<void> {
+  const left = readVersioned(noteOf(context), FORMAT);
+  if (left === null) return;
+  const after: Step = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
+  const steps = { ...context.plan.steps, 'after-reload': after };
+  const failure = await runAfter({ ...context, plan: { ...context.plan, steps } });
+  if (failure !== null) warn(context.log, `Left by the deploy before: ${failure.message}`);
+}
+
+async function runAfter(context: Context): Promise<Failure | null> {
+  try {
+    // A cancel is no reason to leave the host out of its load balancer.
+    await runStep(context, 'after-reload', liveCheckout(context), new AbortController().signal);
+    return null;
+  } catch (error) {
+    return failureOf(error, 'committed');
+  } finally {
+    rmSync(noteOf(context), { force: true });
+  }
+}
+
+/** The version stays: to take it back would not put the host back either. */
+function withFailure(end: End, failure: Failure): End {
+  if (end.failure === null) return { ...end, failure };
+  const message = `${end.failure.message} ${failure.message}`;
+  return { ...end, failure: { ...end.failure, message, output: [...end.failure.output, ...failure.output] } };
+}
+
+/** Before a first deploy there is no more than the directory itself. */
+function liveCheckout({ places }: Context): Checkout {
+  return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
+}
+
+/** Says that the commands have begun, and what ends them. */
+interface Note {
+  after: string | null;
+}
+
+const noteOf = ({ places }: Context): string => join(places.state, 'after-reload.json');
+
+const FORMAT: Format<Note> = {
+  what: 'The note of commands around a reload',
+  readers: [fields<Note>({ after: orNull(text) })],
+};
