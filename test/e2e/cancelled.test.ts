@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
+import { UNVISITED } from '../rig/fixture-app.ts';
 import type { Host } from '../rig/host.ts';
 import { stateOfLeft } from '../rig/left.ts';
 import { processesOf } from '../rig/leftovers.ts';
@@ -20,7 +21,7 @@ let sum: string;
 let pids: number[];
 
 beforeEach(async () => {
-  site = await createSite(NEWEST, { inputs: { canary: 'off' } });
+  site = await createSite(NEWEST, { app: UNVISITED, inputs: { canary: 'off' } });
   ({ host } = site);
   first = site.commit({ version: '1' });
   const run = await site.deploy({ ref: first });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type FixtureOptions, INSTANCES } from '../rig/fixture-app.ts';
+import { type FixtureOptions, INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
 import type { Host } from '../rig/host.ts';
 import { startLoad } from '../rig/load.ts';
 import { RUNTIMES, type Runtime } from '../rig/pm2.ts';
@@ -9,6 +9,8 @@ import { createSite, type Site } from '../rig/site.ts';
 
 /** `.git` keeps what was fetched; all else in the live directory is the app. */
 const TREE = { except: ['.git'] };
+/** The versions whose instances replace each other under load. */
+const VISITED = { drain: 1000, settings: {} };
 
 /**
  * One host lives through a row of deploys, as a server does: each test leaves it to the next one.
@@ -20,7 +22,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
   let live: string;
 
   beforeAll(async () => {
-    site = await createSite(runtime, { inputs: { canary: 'off' } });
+    site = await createSite(runtime, { app: UNVISITED, inputs: { canary: 'off' } });
     ({ host, live } = site);
   });
   afterAll(() => site?.stop());
@@ -29,7 +31,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
   let second: string;
 
   test('a first deploy, where the app does not run yet', async () => {
-    first = site.commit({ version: '1' });
+    first = site.commit({ version: '1', ...VISITED });
     const run = await site.deploy({ ref: first });
     expect(run, run.stdout).toMatchObject({
       code: 0,
@@ -57,7 +59,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
 
   test('a second version, under load: all instances are new, nothing is lost', async () => {
     const old = await host.pids('shop');
-    second = site.commit({ version: '2' });
+    second = site.commit({ version: '2', ...VISITED });
     const load = startLoad({ url: `http://127.0.0.1:${site.port}/version` });
     await load.sees('1', 10_000);
     const run = await site.deploy({ ref: second });

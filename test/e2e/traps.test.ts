@@ -2,6 +2,7 @@ import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
+import { UNVISITED } from '../rig/fixture-app.ts';
 import { createHost, type Host } from '../rig/host.ts';
 import { processesOf } from '../rig/leftovers.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -17,7 +18,10 @@ afterAll(async () => {
 });
 
 const site = (name: string): Promise<Site> =>
-  createSite(host, { name, inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '5s' } });
+  createSite(host, {
+    app: { name, ...UNVISITED },
+    inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '5s' },
+  });
 const deploy = (
   app: Site,
   files: Record<string, string>,

@@ -22,6 +22,8 @@ export interface FixtureOptions {
   port: number;
   /** The app's name in PM2; default `shop`. */
   name?: string;
+  /** Milliseconds for which an instance that has to end still takes requests; default 1000, as the README shows. */
+  drain?: number;
   /** Settings of the ecosystem file that are added to its own, or replace them; `env` is added to. */
   settings?: { script?: string; env?: Record<string, string>; [setting: string]: Json | undefined };
   /** Further apps of the ecosystem file, and the files that they need. */
@@ -35,6 +37,9 @@ export interface FixtureOptions {
 
 /** What PM2 lists for the app's instances when all is well. */
 export const INSTANCES = 2;
+
+/** For an app that nobody visits while it is reloaded: an instance ends at once, and PM2 does not wait long for one. */
+export const UNVISITED = { drain: 0, settings: { listen_timeout: 1500, kill_timeout: 1600 } };
 
 /**
  * The files of a small HTTP app that runs under PM2 in cluster mode, by path: `npm ci` needs no network,
@@ -91,7 +96,7 @@ ${end}
 `;
 }
 
-function server({ flaw, version, appPrints = [] }: FixtureOptions): string {
+function server({ flaw, version, drain = 1000, appPrints = [] }: FixtureOptions): string {
   const print = appPrints.map((line) => `console.error(${JSON.stringify(line)});`).join('\n');
   if (flaw === 'throws at boot') {
     return `${print}
@@ -147,7 +152,7 @@ process.on('SIGINT', () => {
   setTimeout(() => {
     server.close(() => process.exit(0));
     server.closeIdleConnections?.();
-  }, 1000);
+  }, ${drain});
 });
 ${Number.isNaN(seconds) ? '' : crash}
 `;

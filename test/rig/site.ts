@@ -36,8 +36,8 @@ export interface Site extends AsyncDisposable {
 }
 
 export interface SiteOptions {
-  /** The app's name in PM2 and its directory in the home; default `shop`. */
-  name?: string;
+  /** For every version of the app; its name, `shop` unless given, is its directory's as well. */
+  app?: Omit<Version, 'version'>;
   /** For every deploy to this site. */
   inputs?: Inputs;
 }
@@ -45,13 +45,14 @@ export interface SiteOptions {
 /** Makes a site on a new host with this runtime. On a given host it makes one more, and `stop` ends that site's app alone. */
 export async function createSite(
   on: Runtime | Host = NEWEST,
-  { name = 'shop', inputs: always = {} }: SiteOptions = {},
+  { app = {}, inputs: always = {} }: SiteOptions = {},
 ): Promise<Site> {
   const isGiven = 'ssh' in on;
   const host = isGiven ? on : await createHost({ runtime: on });
+  const name = app.name ?? 'shop';
   const repository = createRepository();
   const port = await freePort();
-  const files: Site['files'] = (version) => fixtureApp({ name, ...version, port });
+  const files: Site['files'] = (version) => fixtureApp({ ...app, ...version, port });
   const inputs: Site['inputs'] = (given) => ({
     ...host.access,
     path: name,
