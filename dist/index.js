@@ -60295,7 +60295,7 @@ function startLog(label, now = () => performance.now()) {
     const say = (text) => timed(hostSentence(text, 1_200));
     const warn = (text) => {
         leaveGroup();
-        warning(hostSentence(`${label}: ${text}`));
+        warning(hostSentence(`${label}: ${text}`), { title: `Deploy to ${label}` });
     };
     /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
     const bounded = (kind, show) => {
@@ -60353,7 +60353,7 @@ function startLog(label, now = () => performance.now()) {
             if (isGood(result))
                 say(sentence);
             else
-                error(remedy ? `${sentence} ${remedy}` : sentence);
+                error(remedy ? `${sentence} ${remedy}` : sentence, { title: `${label}: ${result.outcome}` });
         },
     };
 }
@@ -60540,7 +60540,7 @@ async function reportLateTrouble({ message, remedy, output }) {
         printTail('More details', output, '  ');
         error(hostLines([message, remedy ?? ''].join('\n'), { colours: false })
             .join('\n')
-            .trim());
+            .trim(), { title: 'PM2 SSH Deploy failed' });
     });
     return 1;
 }

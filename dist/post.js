@@ -60294,7 +60294,7 @@ function startLog(label, now = () => performance.now()) {
     const say = (text) => timed(hostile_text_hostSentence(text, 1_200));
     const warn = (text) => {
         leaveGroup();
-        warning(hostile_text_hostSentence(`${label}: ${text}`));
+        warning(hostile_text_hostSentence(`${label}: ${text}`), { title: `Deploy to ${label}` });
     };
     /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
     const bounded = (kind, show) => {
@@ -60352,7 +60352,7 @@ function startLog(label, now = () => performance.now()) {
             if (isGood(result))
                 say(sentence);
             else
-                error(remedy ? `${sentence} ${remedy}` : sentence);
+                error(remedy ? `${sentence} ${remedy}` : sentence, { title: `${label}: ${result.outcome}` });
         },
     };
 }
@@ -60539,7 +60539,7 @@ async function reportLateTrouble({ message, remedy, output }) {
         printTail('More details', output, '  ');
         error(hostLines([message, remedy ?? ''].join('\n'), { colours: false })
             .join('\n')
-            .trim());
+            .trim(), { title: 'PM2 SSH Deploy failed' });
     });
     return 1;
 }

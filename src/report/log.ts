@@ -35,7 +35,7 @@ export function startLog(label: string, now: () => number = () => performance.no
   const say = (text: string): void => timed(hostSentence(text, 1_200));
   const warn = (text: string): void => {
     leaveGroup();
-    core.warning(hostSentence(`${label}: ${text}`));
+    core.warning(hostSentence(`${label}: ${text}`), { title: `Deploy to ${label}` });
   };
   /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
   const bounded = (kind: LogKind, show: () => void): void => {
@@ -89,7 +89,7 @@ export function startLog(label: string, now: () => number = () => performance.no
         core.info(hostLines(line, { prefix, colours: false }).join('\n'));
       const sentence = outcomeSentence(result);
       if (isGood(result)) say(sentence);
-      else core.error(remedy ? `${sentence} ${remedy}` : sentence);
+      else core.error(remedy ? `${sentence} ${remedy}` : sentence, { title: `${label}: ${result.outcome}` });
     },
   };
 }

@@ -65,6 +65,7 @@ export async function reportLateTrouble({ message, remedy, output }: Trouble): P
       hostLines([message, remedy ?? ''].join('\n'), { colours: false })
         .join('\n')
         .trim(),
+      { title: 'PM2 SSH Deploy failed' },
     );
   });
   return 1;

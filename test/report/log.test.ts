@@ -53,7 +53,7 @@ test('a good deploy reads as its states, with what commands printed folded betwe
     '::group::build on web-1',
     '  web-1 | built',
     '::endgroup::',
-    '::warning::web-1: disk is nearly full',
+    '::warning title=Deploy to web-1::web-1: disk is nearly full',
     '[   4.0s] committed        done: the new version stays',
     '[   4.5s] 0 of 132 requests to the health URL failed.',
     '[   4.5s] Deployed: aaaaaaa runs on all 2 instances, healthy.',
@@ -76,7 +76,7 @@ test('after a failure the reasons stand last, and the very last is one sentence 
     '',
     "Last lines of the app's error log:",
     '  web-1 | Error: boom',
-    '::error::Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances. Mend it and push.',
+    '::error title=web-1%3A rolled-back::Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances. Mend it and push.',
   ]);
 });
 
@@ -110,7 +110,7 @@ test('of no kind of event the log takes more than is bounded, and it says what w
   log.finish(result());
   expect(printed.length).toBeLessThan(6_500_000);
   const lines = printed.split('\n');
-  expect(lines.filter((line) => line.startsWith('::warning::'))).toHaveLength(100);
+  expect(lines.filter((line) => line.startsWith('::warning '))).toHaveLength(100);
   expect(lines.filter((line) => line.includes('staged  '))).toHaveLength(200);
   for (const kind of ['states', 'notices', 'warnings', 'lines of output'])
     expect(lines.filter((line) => line.includes(`(too many ${kind} for this log`))).toHaveLength(1);

@@ -74,7 +74,7 @@ test('a failed one sets outputs too, and is red by one annotation, which stands 
   expect(await report(ended)).toBe(1);
   expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toMatchObject({ outcome: 'rolled-back' });
   expect(commands()).toEqual(['error']);
-  expect(lastLine()).toMatch(/^::error::Rolled back: /);
+  expect(lastLine()).toMatch(/^::error title=web-1%3A rolled-back::Rolled back: /);
   // The exit code is the caller's to set.
   expect(process.exitCode).toBe(before);
 });
@@ -84,7 +84,7 @@ test('so does one that has no result', async () => {
   expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toEqual(outputsWithoutResult(7));
   expect(readFileSync(summary, 'utf8')).toBe(renderErrorSummary('No answer', 'Look there', ['more']));
   expect(commands()).toEqual(['error']);
-  expect(lastLine()).toBe('::error::No answer%0ALook there');
+  expect(lastLine()).toBe('::error title=PM2 SSH Deploy failed::No answer%0ALook there');
 });
 
 test.each(['plain', 'two\nlines', '100 %, %0A', 'a: b, c=d'])(
@@ -130,7 +130,7 @@ test.each([undefined, ''])('outside of a workflow (%j) the log has it all', asyn
   expect(await report(result())).toBe(0);
   expect(lastLine()).toContain('Deployed: aaaaaaa');
   expect(await reportTrouble(TROUBLE, 7)).toBe(1);
-  expect(lastLine()).toBe('::error::No answer%0ALook there');
+  expect(lastLine()).toBe('::error title=PM2 SSH Deploy failed::No answer%0ALook there');
   expect(complaints).toBe('');
 });
 
@@ -142,7 +142,7 @@ test('what cannot be written changes neither the verdict nor the last line, and 
   expect(await report(result())).toBe(0);
   expect(lastLine()).toContain('Deployed: aaaaaaa');
   expect(await reportTrouble(TROUBLE, 7)).toBe(1);
-  expect(lastLine()).toBe('::error::No answer%0ALook there');
+  expect(lastLine()).toBe('::error title=PM2 SSH Deploy failed::No answer%0ALook there');
   expect(complaints.match(/^Could not set the outputs: .*gone/gm)).toHaveLength(2);
   expect(complaints.match(/^Could not write the summary: .*EISDIR/gm)).toHaveLength(2);
   expect(interpretLog(complaints)).toEqual([]);
