@@ -1412,6 +1412,107 @@ function secretsOfUrl(url) {
     return [query, ...[...values, ...decoded].filter((value) => !/^[a-z]*$/i.test(value))];
 }
 
+;// CONCATENATED MODULE: ./host/system/mounts.js
+
+
+/**
+ * Where something is mounted, bind mounts too, as real paths. Nothing can be renamed from one mount to another, even of one
+ * file system, which then has one device number. Empty where the kernel does not tell.
+ */
+function mountPoints() {
+    try {
+        return parseMounts((0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mountinfo', 'utf8'));
+    }
+    catch {
+        return [];
+    }
+}
+function parseMounts(mountinfo) {
+    const points = mountinfo.split('\n').flatMap((line) => line.split(' ')[4] ?? []);
+    return points.map((point) => point.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8))));
+}
+/** The mount in which a real path lies: the deepest point above it. Empty where that is not known. */
+function mountOf(path, points) {
+    const above = points.filter((point) => isWithin(point, path));
+    return above.reduce((deepest, point) => (point.length > deepest.length ? point : deepest), '');
+}
+
+;// CONCATENATED MODULE: ./host/state/places.js
+
+
+
+
+
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+function resolvePath(given, home) {
+    const named = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    const path = realAncestor(named);
+    if (path === '/' || path === realOrSame(home)) {
+        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
+            remedy: "Give the app a directory of its own, such as '~/app'.",
+        });
+    }
+    return path;
+}
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path) {
+    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
+}
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+function stateRoot(env, home) {
+    const given = env.XDG_STATE_HOME;
+    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+/** Names the places of the app at `live` without making or changing any. */
+function placesOf(live, workingDirectory, root) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
+    return {
+        live,
+        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
+        beside: placeBeside(live),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
+    };
+}
+function placeBeside(live) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
+    return isWritable(existingOf(sibling)) && onOneMount(sibling, live)
+        ? sibling
+        : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
+}
+/** Refuses places between which nothing can be renamed, before anything is built there. */
+function refuseApart({ live, beside }) {
+    const base = existingOf(beside);
+    if (!(0,external_node_fs_namespaceObject.statSync)(base).isDirectory()) {
+        throw new DeployFailure(`${base} is no directory, so the new version cannot be built in ${beside}.`, {
+            remedy: `Let the deploying user write to ${(0,external_node_path_namespaceObject.dirname)(live)}, or give path a checkout with a .git directory of its own.`,
+        });
+    }
+    if (onOneMount(beside, live))
+        return;
+    throw new DeployFailure(`${base} and ${live} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`, {
+        remedy: `Keep the .git of path on the mount of path itself ('findmnt -T ${base}' shows where it is).`,
+    });
+}
+function onOneMount(one, other) {
+    const points = mountPoints();
+    const [a, b] = [existingOf(one), existingOf(other)];
+    return (0,external_node_fs_namespaceObject.statSync)(a).dev === (0,external_node_fs_namespaceObject.statSync)(b).dev && mountOf(a, points) === mountOf(b, points);
+}
+/** The path itself, or the nearest directory above it that is there. */
+function existingOf(path) {
+    return exists(path) ? path : existingOf((0,external_node_path_namespaceObject.dirname)(path));
+}
+function isWritable(directory) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/system/versioned.js
 
 
@@ -2922,12 +3023,14 @@ function firstLine(command) {
 
 
 
+
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
  * the ecosystem file can be read: before the build, if the file needs nothing that is installed.
  */
 async function stage(context, sha, refuse) {
     const { plan, places } = context;
+    refuseApart(places);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     discardLeftovers(context);
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
@@ -5563,6 +5666,8 @@ function permitted(change) {
 
 
 
+
+
 /** A path that is written again each time that it is set aside is given up after this many times. */
 const TRIES = 100;
 /** So many things of one path can be set aside. */
@@ -5591,10 +5696,13 @@ function isForward({ staging, kept }, ops) {
  */
 function checkSwap(places, ops) {
     const device = rename_statOf(places.staging)?.dev;
+    const mounted = mountPoints();
+    const top = realOrSame(places.live);
     for (const { path, live, staging } of ops) {
         const refuse = (what, remedy = 'Run the job again.') => {
             throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
         };
+        const at = `${top}/${path}`;
         const here = rename_statOf(`${places.live}/${path}`);
         if ((here !== null) !== live)
             refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
@@ -5602,14 +5710,14 @@ function checkSwap(places, ops) {
             refuse('has changed in the finished build');
         if (rename_statOf(`${places.kept}/${path}`) !== null)
             refuse('was replaced already');
-        if (here !== null && here.dev !== device)
-            refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
+        if (here !== null && (here.dev !== device || mounted.some((point) => isWithin(at, point))))
+            refuse('is a mount point, or holds one', 'Mount a directory that neither git nor the build makes.');
         // A directory's own entry `..` changes when it moves to another parent.
         const mustWrite = [
             (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
             ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
         ];
-        if (!mustWrite.every(isWritable))
+        if (!mustWrite.every(swap_isWritable))
             refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
     }
 }
@@ -5754,7 +5862,7 @@ function attempt(work) {
         // Nothing depends on it.
     }
 }
-function isWritable(directory) {
+function swap_isWritable(directory) {
     try {
         (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
         return true;
@@ -8199,58 +8307,6 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
                 await saveApps(open, pm2Home, names, session_ANSWERS_WITHIN);
         },
     };
-}
-
-;// CONCATENATED MODULE: ./host/state/places.js
-
-
-
-
-
-/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
-function resolvePath(given, home) {
-    const named = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
-    const path = realAncestor(named);
-    if (path === '/' || path === realOrSame(home)) {
-        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
-            remedy: "Give the app a directory of its own, such as '~/app'.",
-        });
-    }
-    return path;
-}
-/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
-function realAncestor(path) {
-    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
-}
-/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
-function stateRoot(env, home) {
-    const given = env.XDG_STATE_HOME;
-    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
-}
-/** Names the places of the app at `live` without making or changing any. */
-function placesOf(live, workingDirectory, root) {
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
-    return {
-        live,
-        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
-        beside: placeBeside(live),
-        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
-    };
-}
-function placeBeside(live) {
-    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
-    return writableOnSameFilesystem(sibling, live) ? sibling : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
-}
-function writableOnSameFilesystem(sibling, live) {
-    const parent = (0,external_node_path_namespaceObject.dirname)(live);
-    try {
-        const existing = exists(sibling) ? sibling : parent;
-        (0,external_node_fs_namespaceObject.accessSync)(existing, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return (0,external_node_fs_namespaceObject.statSync)(existing).dev === (0,external_node_fs_namespaceObject.statSync)(exists(live) ? live : parent).dev;
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/system/environment.js

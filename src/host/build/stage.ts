@@ -4,6 +4,7 @@ import { accessOf, type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { secretsOfApp, secretsOfEnvFile } from '../program/redact.ts';
+import { refuseApart } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -36,6 +37,7 @@ export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
  */
 export async function stage(context: Context, sha: string, refuse: Refuse): Promise<Staged> {
   const { plan, places } = context;
+  refuseApart(places);
   makePrivate(places.beside, join(places.beside, plan.deployId));
   discardLeftovers(context);
   const workshop = join(places.beside, 'staging');

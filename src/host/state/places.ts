@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { DeployFailure } from '../system/failure.ts';
+import { mountOf, mountPoints } from '../system/mounts.ts';
 import { exists, realOrSame } from '../system/paths.ts';
 
 /** Where the things of one app lie on a host. All are absolute, real paths. */
@@ -56,15 +57,43 @@ export function placesOf(live: string, workingDirectory: string, root: string): 
 
 function placeBeside(live: string): string {
   const sibling = join(dirname(live), `.${basename(live)}.pm2-ssh-deploy`);
-  return writableOnSameFilesystem(sibling, live) ? sibling : join(live, '.git', 'pm2-ssh-deploy');
+  return isWritable(existingOf(sibling)) && onOneMount(sibling, live)
+    ? sibling
+    : join(live, '.git', 'pm2-ssh-deploy');
 }
 
-function writableOnSameFilesystem(sibling: string, live: string): boolean {
-  const parent = dirname(live);
+/** Refuses places between which nothing can be renamed, before anything is built there. */
+export function refuseApart({ live, beside }: Places): void {
+  const base = existingOf(beside);
+  if (!statSync(base).isDirectory()) {
+    throw new DeployFailure(`${base} is no directory, so the new version cannot be built in ${beside}.`, {
+      remedy: `Let the deploying user write to ${dirname(live)}, or give path a checkout with a .git directory of its own.`,
+    });
+  }
+  if (onOneMount(beside, live)) return;
+  throw new DeployFailure(
+    `${base} and ${live} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`,
+    {
+      remedy: `Keep the .git of path on the mount of path itself ('findmnt -T ${base}' shows where it is).`,
+    },
+  );
+}
+
+function onOneMount(one: string, other: string): boolean {
+  const points = mountPoints();
+  const [a, b] = [existingOf(one), existingOf(other)];
+  return statSync(a).dev === statSync(b).dev && mountOf(a, points) === mountOf(b, points);
+}
+
+/** The path itself, or the nearest directory above it that is there. */
+function existingOf(path: string): string {
+  return exists(path) ? path : existingOf(dirname(path));
+}
+
+function isWritable(directory: string): boolean {
   try {
-    const existing = exists(sibling) ? sibling : parent;
-    accessSync(existing, constants.W_OK | constants.X_OK);
-    return statSync(existing).dev === statSync(exists(live) ? live : parent).dev;
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
   } catch {
     return false;
   }

@@ -2,6 +2,8 @@ import { accessSync, constants, mkdirSync, renameSync, rmdirSync } from 'node:fs
 import { dirname } from 'node:path';
 import { syncDirectory } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { mountPoints } from '../system/mounts.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
 import { codeOf, isSameFile, type OnStep, removeName, renameIfFree, statOf } from './rename.ts';
 import type { SwapOp } from './swap-list.ts';
 import { parentsOf } from './tree.ts';
@@ -61,18 +63,21 @@ export function isForward({ staging, kept }: SwapPlaces, ops: readonly SwapOp[])
  */
 export function checkSwap(places: SwapPlaces, ops: readonly SwapOp[]): void {
   const device = statOf(places.staging)?.dev;
+  const mounted = mountPoints();
+  const top = realOrSame(places.live);
   for (const { path, live, staging } of ops) {
     const refuse = (what: string, remedy = 'Run the job again.'): never => {
       throw new DeployFailure(`${JSON.stringify(path)} ${what}. Nothing was changed.`, { remedy });
     };
+    const at = `${top}/${path}`;
     const here = statOf(`${places.live}/${path}`);
     if ((here !== null) !== live)
       refuse(`has ${live ? 'gone from' : 'come up in'} the live directory meanwhile`);
     if ((statOf(`${places.staging}/${path}`) !== null) !== staging)
       refuse('has changed in the finished build');
     if (statOf(`${places.kept}/${path}`) !== null) refuse('was replaced already');
-    if (here !== null && here.dev !== device)
-      refuse('is a mount point', 'Mount a directory that neither git nor the build makes.');
+    if (here !== null && (here.dev !== device || mounted.some((point) => isWithin(at, point))))
+      refuse('is a mount point, or holds one', 'Mount a directory that neither git nor the build makes.');
     // A directory's own entry `..` changes when it moves to another parent.
     const mustWrite = [
       dirname(`${places.live}/${path}`),
