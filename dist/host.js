@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 4;
+const PROTOCOL_VERSION = 5;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -795,7 +795,7 @@ function refuseLocalChanges(live, changes) {
     const more = changes.length > 3 ? ` and ${changes.length - 3} more, listed above` : '';
     throw new DeployFailure(`Tracked files in ${live} have local changes: ${shown}${more}. Nothing was changed.`, {
         output: changes,
-        remedy: `On the server, show the changes with 'git -C ${live} diff HEAD'. Commit and push them, or drop them with 'git checkout -- <file>'. Do not track a file that the app itself changes.`,
+        remedy: `On the server, show the changes with 'git -C ${live} diff HEAD'. Commit and push them, or drop them with 'git checkout -- <file>'. Or set the input local-changes to 'save': the deploy then saves them as a patch on the server, and goes on. Do not track a file that the app itself changes.`,
     });
 }
 /** sha256 of a file's content, or null if there is no readable file. */
@@ -849,14 +849,15 @@ async function ignoredPaths(git, paths) {
 }
 /**
  * Makes HEAD and the index name `sha`. No file is touched: the swap has done that. The old index goes to `keptIndex`.
- * HEAD ends detached, so no branch of the user's is moved.
+ * What it has staged beyond HEAD stops this, unless `dropStaged`. HEAD ends detached, so no branch of the user's is moved.
  */
-async function moveHead(git, from, sha, keptIndex) {
+async function moveHead(git, from, sha, keptIndex, dropStaged = false) {
     const index = await indexFile(git);
     if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
         copyWhole(index, keptIndex);
     const what = `Setting HEAD to ${sha}`;
-    await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+    const merge = dropStaged ? ['--reset', sha] : ['-m', '-i', String(from.sha), sha];
+    await git.text(['read-tree', ...(from.sha === null ? [sha] : merge)], what);
     await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
     await git.attempt(['update-index', '-q', '--refresh']);
 }
@@ -5048,7 +5049,7 @@ async function swapList(input) {
 }
 /** The rules, over data: `live` is asked only about paths that a version of ours has, or had. */
 function listSwaps(input) {
-    const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
+    const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [], changed = new Set(), } = input;
     const old = knownTree(trackedOld, generatedOld, 'known');
     const next = knownTree(trackedNew, generatedNew, 'absent');
     const found = { ops: [], collisions: [], adopted: [], same: [] };
@@ -5067,7 +5068,14 @@ function listSwaps(input) {
         }
     }
     const own = ownership(live, input.flagged);
-    const walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
+    const walk = {
+        live,
+        own,
+        found,
+        barred,
+        changed,
+        pinned: new Set([...pinned, ...parentsOf(pinned)]),
+    };
     merge(walk, '', old, next);
     found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
     const exchanged = new Set(found.ops.map(({ path }) => path));
@@ -5126,6 +5134,8 @@ function entry(walk, path, old, next) {
 }
 /** Whether the versions differ there: generated directories always do, for nothing but names is recorded of them. */
 function differs(walk, path, old, next) {
+    if (walk.changed.has(path))
+        return true;
     if (old?.kind === 'leaf' && next?.kind === 'leaf') {
         if (old.tracked !== null && next.tracked !== null)
             return old.content === null && next.content === null
@@ -5564,6 +5574,74 @@ async function removeLeftOut({ pm2, places, log }, { leftOut }) {
     inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
 }
 
+;// CONCATENATED MODULE: ./host/git/local-patch.js
+
+
+
+
+/** More paths than these could be too many for one command line: then the patch has every change. */
+const MOST_PATHS = 1_000;
+/** A form of patch that no setting of the user's changes, and that has all: binary files, modes, deletions. */
+const WHOLE = [
+    ...['--binary', '--full-index', '--no-renames', '--unified=3', '--inter-hunk-context=0'],
+    ...['--no-ext-diff', '--no-textconv', '--no-color', '--ignore-submodules=all'],
+];
+/**
+ * Saves local changes of tracked files, staged or not, as one patch against the commits that are checked out. Returns the
+ * files that it made, all 0600 and on disk: the patch, and a second one if what is staged is not what the files hold.
+ * Throws a `DeployFailure` if the patch does not have it all.
+ */
+async function saveLocalPatch(live, changed, file) {
+    await writePatch(file, changed, []);
+    const check = ['-c', 'apply.whitespace=nowarn', 'apply', '--check', '--reverse', file];
+    const result = await live.attempt(check);
+    if (result.code !== 0) {
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        throw new DeployFailure(`The local changes in ${live.directory} cannot be saved as a patch, so they were left as they are.`, {
+            output: result.tail,
+            remedy: `Look at them on the server with 'git -C ${live.directory} status', and commit and push them, or drop them.`,
+        });
+    }
+    if (!(await hasTwoStates(changed)))
+        return [file];
+    const staged = file.replace(/\.patch$/, '.staged.patch');
+    await writePatch(staged, changed, ['--cached']);
+    return [file, staged];
+}
+async function writePatch(file, changed, options) {
+    const part = `${file}.part`;
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'wx', 0o600);
+    try {
+        for (const { git, prefix, paths } of changed) {
+            // Git writes it itself: not every text file is UTF-8.
+            (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(part, 'w', 0o600));
+            const names = [`--src-prefix=a/${prefix}`, `--dst-prefix=b/${prefix}`, `--output=${part}`];
+            const chosen = paths.length > MOST_PATHS ? [] : paths;
+            await git.text(['--literal-pathspecs', 'diff', ...options, ...WHOLE, ...names, 'HEAD', '--', ...chosen], 'Saving local changes');
+            (0,external_node_fs_namespaceObject.appendFileSync)(descriptor, (0,external_node_fs_namespaceObject.readFileSync)(part));
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        throw error;
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        (0,external_node_fs_namespaceObject.rmSync)(part, { force: true });
+    }
+    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+}
+async function hasTwoStates(changed) {
+    for (const { git } of changed) {
+        const staged = await git.attempt(['diff', '--cached', '--quiet', '--ignore-submodules=all', 'HEAD']);
+        const since = await git.attempt(['diff', '--quiet', '--ignore-submodules=all']);
+        if (staged.code === 1 && since.code === 1)
+            return true;
+    }
+    return false;
+}
+
 ;// CONCATENATED MODULE: ./host/swap/match-mode.js
 
 
@@ -5948,7 +6026,7 @@ async function swapIn(context, transaction) {
         const tracked = await trackedFiles(git, head.sha);
         tellStrays(context, bringBack(kept, places.live, { tracked, generated: loadRecord(places.state, current?.record ?? null) }, ops));
     }
-    await moveHead(git, head, sha, keptIndex(swap));
+    await moveHead(git, head, sha, keptIndex(swap), context.plan.localChanges === 'save');
     transaction.swapped = momentNow();
     saveTransaction(places.state, transaction);
 }
@@ -6004,16 +6082,46 @@ function isSwappedIn(context, swap) {
 
 
 
-/** The live checkout must be as its commit and our deploys left it. */
+
+/**
+ * Tracked files of the live checkout that are not as its commit and our deploys left them. Any is refused, unless the plan
+ * lets the deploy save them.
+ */
 async function checkLive(context, generatedOld) {
-    const { places, git } = context;
-    await refuseGitLocks(git);
-    const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
-    for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
-        const within = await localChanges((0,external_node_path_namespaceObject.join)(places.live, path), context.gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), NO_TRACES);
-        changes.push(...within.map((inner) => `${path}/${inner}`));
+    await refuseGitLocks(context.git);
+    const changes = in_place_pathsOf(await changesIn(context, generatedOld));
+    if (context.plan.localChanges === 'fail')
+        refuseLocalChanges(context.places.live, changes);
+    return changes;
+}
+/** Local changes, those in submodules too where no record of ours has their files. */
+async function changesIn(context, generatedOld) {
+    const { places, git, gitIn } = context;
+    const checkouts = [{ git, prefix: '', traces: generatedOld ?? NO_TRACES }];
+    for (const path of generatedOld === null ? await oldSubmodules(context) : [])
+        checkouts.push({ git: gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), prefix: `${path}/`, traces: NO_TRACES });
+    const found = [];
+    for (const { git: one, prefix, traces } of checkouts) {
+        const paths = await localChanges(one.directory, one, traces);
+        if (paths.length > 0)
+            found.push({ git: one, prefix, paths });
     }
-    refuseLocalChanges(places.live, changes);
+    return found;
+}
+function in_place_pathsOf(changed) {
+    return changed.flatMap(({ prefix, paths }) => paths.map((path) => prefix + path));
+}
+/** Saves local changes as a patch in the app's state directory, which no deploy ever removes, and says where it is. */
+async function saveChanges(context, generatedOld) {
+    const { git, places, plan } = context;
+    const changed = await changesIn(context, generatedOld);
+    if (changed.length === 0)
+        return;
+    const date = new Date().toISOString().slice(0, 10);
+    const file = (0,external_node_path_namespaceObject.join)(places.state, `local-changes-${date}-${plan.deployId}.patch`);
+    const files = await saveLocalPatch(git, changed, file);
+    const count = in_place_pathsOf(changed).length;
+    warn(context.log, `${count} tracked ${count === 1 ? 'file has' : 'files have'} local changes. They are saved on the server in ${files.join(' and ')}. Look at them with 'git apply --stat ${file}'. Bring them back with 'git -C ${places.live} apply --3way ${file}'.`);
 }
 const NO_TRACES = { rewritten: {}, deleted: [] };
 /** Submodules of a checkout that was made by hand; what a deploy of ours made of them is in its record. */
@@ -6050,6 +6158,7 @@ async function listSwap(context, staged, head, generatedOld) {
         generatedOld,
         generatedNew: staged.generated,
         flagged,
+        changed: new Set(context.plan.localChanges === 'save' ? in_place_pathsOf(await changesIn(context, generatedOld)) : []),
         pinned: workingDirectories(context, staged.config),
         ignored: (paths) => ignoredPaths(git, paths),
     });
@@ -6098,6 +6207,7 @@ async function settle(context, swap) {
 function layoutOf(context) {
     return {
         check: (generated) => checkLive(context, generated),
+        saveChanges: (generated) => saveChanges(context, generated),
         list: (staged, head, generated) => listSwap(context, staged, head, generated),
         settle: (swap) => settle(context, swap),
         swapIn: (transaction) => swapIn(context, transaction),
@@ -7489,10 +7599,11 @@ async function deployLocked(context, progress) {
     if (!isCheckout(places.live))
         await beginRepository(context);
     const live = await readLive(context);
-    await layout.check(live.generated);
+    const changes = await layout.check(live.generated);
     const sha = await targetCommit(context, live.head.sha);
     progress.sha = sha;
-    const difference = await differsFrom(context, sha, live);
+    const difference = (await differsFrom(context, sha, live)) ??
+        (changes.length > 0 ? 'tracked files have local changes' : null);
     const newer = newerRun(context.journal.entries(), plan.run);
     if (difference === null)
         return leaveUnchanged(context, sha, newer === null);
@@ -7524,6 +7635,7 @@ async function proveAndGoLive(context, progress, live, staged, listed) {
     const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
     return betweenReloadCommands(context, async () => {
         await layout.check(live.generated);
+        await layout.saveChanges(live.generated);
         return activate(context, progress, staged, live, boots);
     });
 }
@@ -9408,8 +9520,10 @@ async function lookAtCommit(context, git) {
 }
 async function lookAtCheckout(context) {
     const { generated } = await readLive(context);
-    await layoutOf(context).check(generated);
-    return 'The checkout has no local changes.';
+    const changes = await layoutOf(context).check(generated);
+    return changes.length === 0
+        ? 'The checkout has no local changes.'
+        : `A deploy saves these local changes first, and then replaces them (local-changes): ${changes.slice(0, 20).join(', ')}.`;
 }
 /** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */
 async function lookAtApps(context) {

@@ -57443,7 +57443,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 4;
+const PROTOCOL_VERSION = 5;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -59470,6 +59470,7 @@ const DEFAULTS = {
     script: '',
     'pm2-env': '',
     'on-config-change': 'apply',
+    'local-changes': 'fail',
     save: 'true',
     'health-url': '',
     'health-timeout': '60s',
@@ -59747,6 +59748,7 @@ function readInputs(env, workflow, mask) {
             script: input('script', (given) => parseScript(given, splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== '')),
             pm2Env: input('pm2-env', parsePm2Env),
             onConfigChange: input('on-config-change', (given) => oneOf(given, ['apply', 'fail'])),
+            localChanges: input('local-changes', (given) => oneOf(given, ['fail', 'save'])),
             save: input('save', parseSwitch),
             healthUrl: input('health-url', parseHealthUrl),
             healthTimeout: duration('health-timeout', '1s', '1h'),

@@ -115,6 +115,7 @@ export function readInputs(
       ),
       pm2Env: input('pm2-env', parsePm2Env),
       onConfigChange: input('on-config-change', (given) => oneOf(given, ['apply', 'fail'])),
+      localChanges: input('local-changes', (given) => oneOf(given, ['fail', 'save'])),
       save: input('save', parseSwitch),
       healthUrl: input('health-url', parseHealthUrl),
       healthTimeout: duration('health-timeout', '1s', '1h'),

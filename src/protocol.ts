@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -89,6 +89,8 @@ export interface Plan {
   pm2Env: string | null;
   /** What happens where PM2's own reload would not apply what the config says. */
   onConfigChange: 'apply' | 'fail';
+  /** What happens to local changes of tracked files in `path`: they end the deploy, or are saved as a patch and replaced. */
+  localChanges: 'fail' | 'save';
   /** Whether PM2's dump is updated for these apps after a commit or a rollback. */
   save: boolean;
   /** Milliseconds, all of these. */

@@ -33,6 +33,7 @@ export const DEFAULTS = {
   script: '',
   'pm2-env': '',
   'on-config-change': 'apply',
+  'local-changes': 'fail',
   save: 'true',
   'health-url': '',
   'health-timeout': '60s',

@@ -95,6 +95,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     script: null,
     pm2Env: null,
     onConfigChange: 'apply',
+    localChanges: 'fail',
     save: true,
     commandTimeout: 900_000,
     healthTimeout: 60_000,
@@ -508,6 +509,11 @@ describe('settings', () => {
     expect(read({ 'pm2-env': 'production' }).pm2Env).toBe('production');
     for (const bad of ['--x', 'a b', '$(id)'])
       expect(messageOf({ 'pm2-env': bad })).toContain('`pm2-env` is');
+  });
+
+  test('local-changes', () => {
+    expect(read({ 'local-changes': 'save' }).localChanges).toBe('save');
+    expect(messageOf({ 'local-changes': 'drop' })).toContain('It takes `fail` or `save`.');
   });
 
   test('on-config-change', () => {

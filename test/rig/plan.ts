@@ -34,6 +34,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     script: null,
     pm2Env: null,
     onConfigChange: 'apply',
+    localChanges: 'fail',
     save: false,
     commandTimeout: 60_000,
     healthTimeout: 60_000,

@@ -57,10 +57,12 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   progress.enter('fetched');
   if (!isCheckout(places.live)) await beginRepository(context);
   const live = await readLive(context);
-  await layout.check(live.generated);
+  const changes = await layout.check(live.generated);
   const sha = await targetCommit(context, live.head.sha);
   progress.sha = sha;
-  const difference = await differsFrom(context, sha, live);
+  const difference =
+    (await differsFrom(context, sha, live)) ??
+    (changes.length > 0 ? 'tracked files have local changes' : null);
   const newer = newerRun(context.journal.entries(), plan.run);
   if (difference === null) return leaveUnchanged(context, sha, newer === null);
   if (newer !== null && !plan.force) refuseOlderRun(newer, plan.run);
@@ -98,6 +100,7 @@ async function proveAndGoLive(
   const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
   return betweenReloadCommands(context, async () => {
     await layout.check(live.generated);
+    await layout.saveChanges(live.generated);
     return activate(context, progress, staged, live, boots);
   });
 }

@@ -38,7 +38,7 @@ export async function swapIn(context: Context, transaction: Transaction): Promis
       ),
     );
   }
-  await moveHead(git, head, sha, keptIndex(swap));
+  await moveHead(git, head, sha, keptIndex(swap), context.plan.localChanges === 'save');
   transaction.swapped = momentNow();
   saveTransaction(places.state, transaction);
 }

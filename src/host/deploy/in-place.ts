@@ -12,6 +12,7 @@ import {
   submodulePaths,
   trackedFiles,
 } from '../git/checkout.ts';
+import { type Changed, saveLocalPatch } from '../git/local-patch.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import type { InPlaceSwap } from '../state/transaction.ts';
 import { matchOwnership } from '../swap/match-mode.ts';
@@ -25,20 +26,48 @@ import { isWithin } from '../system/paths.ts';
 import { makePrivate } from '../system/private-directory.ts';
 import { swapPlaces } from './in-place-swap.ts';
 
-/** The live checkout must be as its commit and our deploys left it. */
-export async function checkLive(context: Context, generatedOld: Generated | null): Promise<void> {
-  const { places, git } = context;
-  await refuseGitLocks(git);
-  const changes = await localChanges(places.live, git, generatedOld ?? NO_TRACES);
-  for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
-    const within = await localChanges(
-      join(places.live, path),
-      context.gitIn(join(places.live, path)),
-      NO_TRACES,
-    );
-    changes.push(...within.map((inner) => `${path}/${inner}`));
+/**
+ * Tracked files of the live checkout that are not as its commit and our deploys left them. Any is refused, unless the plan
+ * lets the deploy save them.
+ */
+export async function checkLive(context: Context, generatedOld: Generated | null): Promise<string[]> {
+  await refuseGitLocks(context.git);
+  const changes = pathsOf(await changesIn(context, generatedOld));
+  if (context.plan.localChanges === 'fail') refuseLocalChanges(context.places.live, changes);
+  return changes;
+}
+
+/** Local changes, those in submodules too where no record of ours has their files. */
+async function changesIn(context: Context, generatedOld: Generated | null): Promise<Changed[]> {
+  const { places, git, gitIn } = context;
+  const checkouts = [{ git, prefix: '', traces: generatedOld ?? NO_TRACES }];
+  for (const path of generatedOld === null ? await oldSubmodules(context) : [])
+    checkouts.push({ git: gitIn(join(places.live, path)), prefix: `${path}/`, traces: NO_TRACES });
+  const found: Changed[] = [];
+  for (const { git: one, prefix, traces } of checkouts) {
+    const paths = await localChanges(one.directory, one, traces);
+    if (paths.length > 0) found.push({ git: one, prefix, paths });
   }
-  refuseLocalChanges(places.live, changes);
+  return found;
+}
+
+function pathsOf(changed: readonly Changed[]): string[] {
+  return changed.flatMap(({ prefix, paths }) => paths.map((path) => prefix + path));
+}
+
+/** Saves local changes as a patch in the app's state directory, which no deploy ever removes, and says where it is. */
+export async function saveChanges(context: Context, generatedOld: Generated | null): Promise<void> {
+  const { git, places, plan } = context;
+  const changed = await changesIn(context, generatedOld);
+  if (changed.length === 0) return;
+  const date = new Date().toISOString().slice(0, 10);
+  const file = join(places.state, `local-changes-${date}-${plan.deployId}.patch`);
+  const files = await saveLocalPatch(git, changed, file);
+  const count = pathsOf(changed).length;
+  warn(
+    context.log,
+    `${count} tracked ${count === 1 ? 'file has' : 'files have'} local changes. They are saved on the server in ${files.join(' and ')}. Look at them with 'git apply --stat ${file}'. Bring them back with 'git -C ${places.live} apply --3way ${file}'.`,
+  );
 }
 
 const NO_TRACES = { rewritten: {}, deleted: [] };
@@ -86,6 +115,9 @@ export async function listSwap(
     generatedOld,
     generatedNew: staged.generated,
     flagged,
+    changed: new Set(
+      context.plan.localChanges === 'save' ? pathsOf(await changesIn(context, generatedOld)) : [],
+    ),
     pinned: workingDirectories(context, staged.config),
     ignored: (paths) => ignoredPaths(git, paths),
   });

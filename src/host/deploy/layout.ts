@@ -4,13 +4,18 @@ import type { Head } from '../git/checkout.ts';
 import type { Swap, Transaction } from '../state/transaction.ts';
 import type { Surroundings } from '../swap/swap-list.ts';
 import type { Generated } from '../swap/tree.ts';
-import { checkLive, listSwap, settle } from './in-place.ts';
+import { checkLive, listSwap, saveChanges, settle } from './in-place.ts';
 import { isSwappedIn, swapIn, swapOut } from './in-place-swap.ts';
 
 /** How the app's directory is laid out, and so how one version takes the place of another. */
 export interface Layout {
-  /** Refuses a live directory that is not as its commit and our deploys left it. `generated` is what the last one built. */
-  check(generated: Generated | null): Promise<void>;
+  /**
+   * Refuses a live directory that is not as its commit and our deploys left it; gives what was changed there by hand if the
+   * plan allows that. `generated` is what the last deploy built.
+   */
+  check(generated: Generated | null): Promise<string[]>;
+  /** Saves what was changed by hand in live, and says where. */
+  saveChanges(generated: Generated | null): Promise<void>;
   /** What makes the staged version live; refuses where it would touch what is the app's own. Changes nothing in live. */
   list(staged: Staged, head: Head, generated: Generated | null): Promise<Listed>;
   /** Makes the staged version ready to go live at once: owners, modes, and all of it on disk. */
@@ -31,6 +36,7 @@ export interface Listed extends Surroundings {
 export function layoutOf(context: Context): Layout {
   return {
     check: (generated) => checkLive(context, generated),
+    saveChanges: (generated) => saveChanges(context, generated),
     list: (staged, head, generated) => listSwap(context, staged, head, generated),
     settle: (swap) => settle(context, swap),
     swapIn: (transaction) => swapIn(context, transaction),

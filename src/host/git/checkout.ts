@@ -124,7 +124,7 @@ export function refuseLocalChanges(live: string, changes: readonly string[]): vo
     `Tracked files in ${live} have local changes: ${shown}${more}. Nothing was changed.`,
     {
       output: changes,
-      remedy: `On the server, show the changes with 'git -C ${live} diff HEAD'. Commit and push them, or drop them with 'git checkout -- <file>'. Do not track a file that the app itself changes.`,
+      remedy: `On the server, show the changes with 'git -C ${live} diff HEAD'. Commit and push them, or drop them with 'git checkout -- <file>'. Or set the input local-changes to 'save': the deploy then saves them as a patch on the server, and goes on. Do not track a file that the app itself changes.`,
     },
   );
 }
@@ -193,13 +193,20 @@ export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<
 
 /**
  * Makes HEAD and the index name `sha`. No file is touched: the swap has done that. The old index goes to `keptIndex`.
- * HEAD ends detached, so no branch of the user's is moved.
+ * What it has staged beyond HEAD stops this, unless `dropStaged`. HEAD ends detached, so no branch of the user's is moved.
  */
-export async function moveHead(git: Git, from: Head, sha: string, keptIndex: string): Promise<void> {
+export async function moveHead(
+  git: Git,
+  from: Head,
+  sha: string,
+  keptIndex: string,
+  dropStaged = false,
+): Promise<void> {
   const index = await indexFile(git);
   if (existsSync(index) && !existsSync(keptIndex)) copyWhole(index, keptIndex);
   const what = `Setting HEAD to ${sha}`;
-  await git.text(from.sha === null ? ['read-tree', sha] : ['read-tree', '-m', '-i', from.sha, sha], what);
+  const merge = dropStaged ? ['--reset', sha] : ['-m', '-i', String(from.sha), sha];
+  await git.text(['read-tree', ...(from.sha === null ? [sha] : merge)], what);
   await git.text(['update-ref', '--no-deref', '-m', 'pm2-ssh-deploy: deploy', 'HEAD', sha], what);
   await git.attempt(['update-index', '-q', '--refresh']);
 }

@@ -81,8 +81,10 @@ async function lookAtCommit(context: Context, git: Git): Promise<string> {
 
 async function lookAtCheckout(context: Context): Promise<string> {
   const { generated } = await readLive(context);
-  await layoutOf(context).check(generated);
-  return 'The checkout has no local changes.';
+  const changes = await layoutOf(context).check(generated);
+  return changes.length === 0
+    ? 'The checkout has no local changes.'
+    : `A deploy saves these local changes first, and then replaces them (local-changes): ${changes.slice(0, 20).join(', ')}.`;
 }
 
 /** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */

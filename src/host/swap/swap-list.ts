@@ -32,6 +32,8 @@ export interface SwapInput {
   generatedNew: Generated;
   /** Tracked paths that git was told not to look at. */
   flagged: ReadonlySet<string>;
+  /** Tracked paths whose local changes are replaced, since they are saved elsewhere. */
+  changed?: ReadonlySet<string>;
   /** Of the given paths, those that git ignores in live. */
   ignored: (paths: readonly string[]) => ReadonlySet<string> | Promise<ReadonlySet<string>>;
   /** Directories, relative, that are never moved as a whole, nor what they lie in: processes stand in them. */
@@ -72,7 +74,15 @@ type Listing = Omit<SwapInput, 'live' | 'staging' | 'ignored'> & {
 
 /** The rules, over data: `live` is asked only about paths that a version of ours has, or had. */
 export function listSwaps(input: Listing): SwapList & Surroundings {
-  const { live, trackedOld, trackedNew, generatedOld, generatedNew, pinned = [] } = input;
+  const {
+    live,
+    trackedOld,
+    trackedNew,
+    generatedOld,
+    generatedNew,
+    pinned = [],
+    changed = new Set(),
+  } = input;
   const old = knownTree(trackedOld, generatedOld, 'known');
   const next = knownTree(trackedNew, generatedNew, 'absent');
   const found: SwapList = { ops: [], collisions: [], adopted: [], same: [] };
@@ -89,7 +99,14 @@ export function listSwaps(input: Listing): SwapList & Surroundings {
     }
   }
   const own = ownership(live, input.flagged);
-  const walk: Walk = { live, own, found, barred, pinned: new Set([...pinned, ...parentsOf(pinned)]) };
+  const walk: Walk = {
+    live,
+    own,
+    found,
+    barred,
+    changed,
+    pinned: new Set([...pinned, ...parentsOf(pinned)]),
+  };
   merge(walk, '', old, next);
   found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
   const exchanged = new Set(found.ops.map(({ path }) => path));
@@ -102,6 +119,7 @@ interface Walk {
   found: SwapList;
   /** Left entirely alone. */
   barred: ReadonlySet<string>;
+  changed: ReadonlySet<string>;
   pinned: ReadonlySet<string>;
 }
 
@@ -146,6 +164,7 @@ function entry(walk: Walk, path: string, old: Known | undefined, next: Known | u
 
 /** Whether the versions differ there: generated directories always do, for nothing but names is recorded of them. */
 function differs(walk: Walk, path: string, old: Known | undefined, next: Known | undefined): boolean {
+  if (walk.changed.has(path)) return true;
   if (old?.kind === 'leaf' && next?.kind === 'leaf') {
     if (old.tracked !== null && next.tracked !== null)
       return old.content === null && next.content === null

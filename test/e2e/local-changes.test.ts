@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createSite, type Site } from '../rig/site.ts';
+
+/** A checkout whose package-lock.json a plain `npm install` has rewritten, as many have. */
+let site: Site;
+let first: string;
+beforeAll(async () => {
+  site = await createSite();
+  first = site.commit({ version: '1' });
+  execFileSync('git', ['clone', '--quiet', site.repository.url, site.live]);
+  writeFileSync(path.join(site.live, 'package-lock.json'), '{"rewritten":"by npm install"}\n');
+  writeFileSync(path.join(site.live, 'version.json'), '{"version":"by hand"}\n');
+  execFileSync('git', ['add', 'version.json'], { cwd: site.live });
+  execFileSync('node', ['build.js'], { cwd: site.live });
+  rmSync(path.join(site.live, 'build.js'));
+  await site.host.pm2(['start', 'ecosystem.config.js'], site.live);
+});
+afterAll(() => site?.stop());
+
+const lock = (): string => readFileSync(path.join(site.live, 'package-lock.json'), 'utf8');
+const git = (...args: string[]): string =>
+  execFileSync('git', args, { cwd: site.live, encoding: 'utf8', stdio: 'pipe' });
+const deploy = (ref: string, inputs: Record<string, string> = {}) =>
+  site.deploy({ ref, canary: 'off', ...inputs });
+
+test('local changes are refused by default, and the refusal names the input that saves them', async () => {
+  const run = await deploy(site.commit({ version: '2' }));
+  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: first } });
+  expect(run.stdout).toContain('package-lock.json');
+  expect(run.stdout).toContain("local-changes to 'save'");
+});
+
+test('a version that breaks: every file is back as it was before, and so is what was staged', async () => {
+  const sum = site.host.checksum(site.live, { except: ['.git'] });
+  const status = git('status', '--porcelain');
+  const run = await deploy(site.commit({ version: 'bad', flaw: 'throws at boot' }), {
+    'local-changes': 'save',
+  });
+  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back', sha: first } });
+  expect(site.host.checksum(site.live, { except: ['.git'] })).toBe(sum);
+  expect(git('status', '--porcelain')).toBe(status);
+});
+
+test('with save they are a patch on the server, and what runs is the commit alone', async () => {
+  const before = lock();
+  const sha = site.commit({ version: '2' });
+  const run = await deploy(sha, { 'local-changes': 'save' });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
+  expect(await site.served()).toBe('2');
+  expect(git('status', '--porcelain')).toBe('');
+  expect(lock()).not.toBe(before);
+
+  const patch = /saved on the server in (\S+\.patch)/.exec(run.stdout)?.[1] ?? '';
+  expect(patch).toMatch(/\/local-changes-\d{4}-\d\d-\d\d-[a-z0-9-]+\.patch$/);
+  expect(statSync(patch).mode & 0o777).toBe(0o600);
+  const again = path.join(site.host.directory, 'again');
+  execFileSync('git', ['clone', '--quiet', site.live, again]);
+  execFileSync('git', ['checkout', '--quiet', first], { cwd: again });
+  execFileSync('git', ['apply', patch], { cwd: again });
+  expect(readFileSync(path.join(again, 'package-lock.json'), 'utf8')).toBe(before);
+  expect(execFileSync('git', ['status', '--porcelain'], { cwd: again, encoding: 'utf8' })).toBe(
+    ' D build.js\n M package-lock.json\n M version.json\n',
+  );
+
+  const next = await deploy(site.commit({ version: '3' }));
+  expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(statSync(patch).size).toBeGreaterThan(0);
+});
