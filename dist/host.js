@@ -179,7 +179,7 @@ class DeployFailure extends Error {
         this.name = 'DeployFailure';
         this.remedy = details.remedy ?? null;
         this.output = details.output ?? [];
-        this.appLog = details.appLog ?? [];
+        this.appLogs = details.appLogs ?? [];
     }
 }
 const DISK = {
@@ -206,7 +206,8 @@ function failureOf(error, state) {
             message: error.message,
             remedy: error.remedy,
             output: [...error.output],
-            appLog: [...error.appLog],
+            appLogs: [...error.appLogs],
+            live: null,
         };
     }
     const disk = diskTrouble(error);
@@ -214,7 +215,7 @@ function failureOf(error, state) {
         return failureOf(disk, state);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const [message = 'unknown error', ...stack] = text.split('\n');
-    return { state, message, remedy: null, output: stack, appLog: [] };
+    return { state, message, remedy: null, output: stack, appLogs: [], live: null };
 }
 
 ;// CONCATENATED MODULE: ./host/system/paths.js
@@ -1056,6 +1057,7 @@ function instanceOf(entry) {
         status: list_text(pm2.status) ?? 'unknown',
         restartTime: list_number(pm2.restart_time) ?? 0,
         unstableRestarts: list_number(pm2.unstable_restarts) ?? 0,
+        exitCode: list_number(pm2.exit_code),
         createdAt: list_number(pm2.created_at) ?? 0,
         pmUptime: list_number(pm2.pm_uptime) ?? 0,
         cwd: list_text(pm2.pm_cwd) ?? '',
@@ -1070,7 +1072,7 @@ function instanceOf(entry) {
         waitReady: pm2.wait_ready === true,
         listenTimeout: list_number(pm2.listen_timeout),
         killTimeout: list_number(pm2.kill_timeout),
-        autorestart: pm2.autorestart !== false,
+        autorestart: pm2.autorestart !== false && pm2.autorestart !== 'false',
         watch: (pm2.watch ?? false),
         errLogPath: list_text(pm2.pm_err_log_path),
         outLogPath: list_text(pm2.pm_out_log_path),
@@ -3256,6 +3258,45 @@ function sorted(ports) {
     return [...new Set(ports)].sort((a, b) => a - b);
 }
 
+;// CONCATENATED MODULE: ./host/health/job.js
+
+/**
+ * Whether an instance is of an app that ends by itself, by its settings: PM2 does not start it again after exit code 0.
+ * In cluster mode PM2 gives a crash exit code 0 as well, so an app that has a port there counts as a server.
+ */
+function isJob({ autorestart, settings, execMode, env }) {
+    const ends = !autorestart || codesIn(settings.stop_exit_codes).includes(0);
+    return ends && !(execMode === 'cluster' && portIn(env) !== null);
+}
+/** The same, of an app that PM2 does not run yet. */
+function endsByItself(app) {
+    return app.autorestart === false || codesIn(app.stop_exit_codes).includes(0);
+}
+/** Whether a job has done its work: nothing of it runs, and PM2 knows of no failure. */
+function endedWell(one) {
+    return hasEnded(one) && (one.exitCode ?? 0) === 0;
+}
+/** Whether nothing of a job runs. PM2 6 still calls it `online` then, and with a `restart_delay` it waits for ever. */
+function hasEnded(one) {
+    return isJob(one) && one.pid === 0 && ['stopped', 'online', 'waiting restart'].includes(one.status);
+}
+/** Whether PM2 restarts the app by a clock. */
+function restartsByCron({ settings }) {
+    const pattern = settings.cron_restart;
+    return typeof pattern === 'string' && pattern !== '' && pattern !== '0';
+}
+/**
+ * Whether PM2 restarted an instance between two looks on purpose, as its settings say: for that it notes a new
+ * `created_at`, for a restart after a crash it does not.
+ */
+function restartedOnPurpose(then, now) {
+    return now.createdAt !== then.createdAt && (restartsByCron(now) || isJob(now));
+}
+function codesIn(value) {
+    const codes = Array.isArray(value) ? value : [value ?? null];
+    return codes.filter((code) => code !== null && code !== '').map(Number);
+}
+
 ;// CONCATENATED MODULE: ./host/health/ports.js
 
 
@@ -3299,7 +3340,10 @@ function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: ./host/health/health.js
+
 const HEALTHY = { kind: 'healthy' };
+/** PM2's own default for the time in which a new instance listens, in milliseconds. */
+const BOOTS_WITHIN = 3_000;
 /**
  * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
  * process may be replaced and no restart counter may move.
@@ -3310,27 +3354,77 @@ function judge(expected, now, since) {
     const broken = firstOf(ours, failed) ?? firstOf(ours, (one) => changed(one, since));
     if (broken !== null)
         return { kind: 'broken', why: broken };
+    const mute = silent(expected, now);
+    const [thrown] = now.thrown;
+    // A boot that ends in a rejection never listens, however long it is waited for.
+    if (mute !== null && thrown !== undefined)
+        return { kind: 'broken', why: `${thrown}, and ${mute}` };
     const pending = miscounted(expected, now) ??
         firstOf(now.instances, (one) => notReady(one, now)) ??
         firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
         orphans(expected, now) ??
-        silent(expected, now) ??
+        mute ??
         now.complaint;
-    return pending === null ? HEALTHY : { kind: 'pending', why: pending };
+    if (pending === null)
+        return HEALTHY;
+    return { kind: 'pending', why: pending, planned: ours.some((one) => isInPlannedRestart(one, now.at)) };
+}
+/** The first snapshot, with each instance as it was after the last restart that was no crash, or will be after this one. */
+function afterPlannedRestarts(since, now) {
+    const instances = since.instances.map((then) => {
+        const one = now.instances.find(({ pmId }) => pmId === then.pmId);
+        if (one === undefined || !(then === one || restartedOnPurpose(then, one) || hasEnded(one)))
+            return then;
+        const planned = restartsByCron(one) || isJob(one);
+        return planned && isBetween(one) ? { ...one, pid: 0, restartTime: one.restartTime + 1 } : one;
+    });
+    return { ...since, instances };
+}
+/**
+ * What the counters of an instance are compared with while PM2 reloads: the instance as it was when it last ran another
+ * version, or before the last restart that was no crash.
+ */
+function baseInReload(base, one, deployId) {
+    if (one.deployId !== deployId)
+        return one;
+    const planned = restartsByCron(one) || isJob(one);
+    // An instance that was not there before has not counted any restart yet.
+    if (base === undefined)
+        return { ...one, restartTime: planned ? one.restartTime - 1 : -1 };
+    if (!restartedOnPurpose(base, one))
+        return base;
+    return { ...one, restartTime: isBetween(one) ? one.restartTime : one.restartTime - 1 };
+}
+/** PM2 counts a restart, and starts the new process, only once the old one is gone. */
+function isBetween(one) {
+    return ['stopping', 'stopped', 'waiting restart'].includes(one.status);
+}
+/** Whether PM2 restarts an instance by its clock now, or has just done so and it boots. */
+function isInPlannedRestart(one, at) {
+    if (!restartsByCron(one))
+        return false;
+    return one.status !== 'online' || at - one.pmUptime < (one.listenTimeout ?? BOOTS_WITHIN);
 }
 /**
  * The first sign, while PM2 still reloads, that the new version fails; null while there is none.
- * `before` are the instances as they were when they last ran another version.
+ * `bases` are what the counters are compared with, from `baseInReload`.
  */
-function troubleInReload(deployId, now, before) {
+function troubleInReload(deployId, now, bases) {
     return firstOf(now.filter((one) => one.deployId === deployId), (one) => {
         // PM2 counts the reload itself as one restart.
-        const allowed = (before.find(({ pmId }) => pmId === one.pmId)?.restartTime ?? -1) + 1;
+        const allowed = (bases.find(({ pmId }) => pmId === one.pmId)?.restartTime ?? -1) + 1;
         return failed(one) ?? (one.restartTime > allowed ? `${health_nameOf(one)} crashed and was restarted` : null);
     });
 }
 function failed(one) {
-    return ['errored', 'stopped', 'stopping', 'waiting restart'].includes(one.status)
+    if (one.status === 'errored')
+        return `${health_nameOf(one)} is errored`;
+    if (isJob(one)) {
+        const failed = hasEnded(one) && !endedWell(one);
+        return failed ? `${health_nameOf(one)} ended with exit code ${one.exitCode}` : null;
+    }
+    // With a clock, PM2 goes through these in each restart.
+    return ['stopped', 'waiting restart'].includes(one.status) && !restartsByCron(one)
         ? `${health_nameOf(one)} is ${one.status}`
         : null;
 }
@@ -3338,9 +3432,13 @@ function changed(one, since) {
     const then = since.instances.find(({ pmId }) => pmId === one.pmId);
     if (then === undefined || then.deployId !== one.deployId)
         return null;
+    if (restartedOnPurpose(then, one) || endedWell(one))
+        return null;
     if (one.restartTime > then.restartTime)
         return `${health_nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
-    return one.pid !== then.pid ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}` : null;
+    return then.pid > 0 && one.pid !== then.pid
+        ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}`
+        : null;
 }
 function miscounted(expected, now) {
     for (const [name, count] of Object.entries(expected.instances)) {
@@ -3351,6 +3449,8 @@ function miscounted(expected, now) {
     return null;
 }
 function notReady(one, now) {
+    if (endedWell(one))
+        return null;
     if (one.status !== 'online')
         return `${health_nameOf(one)} is ${one.status}`;
     return one.pid > 0 && now.startTicks.has(one.pid) ? null : `${health_nameOf(one)} has no living process`;
@@ -3358,6 +3458,9 @@ function notReady(one, now) {
 function otherVersion(one, expected, now) {
     if (one.deployId !== expected.deployId)
         return `${health_nameOf(one)} still runs another version`;
+    // PM2 was given the deploy's id after the swap: a job that has ended had the new files.
+    if (endedWell(one))
+        return null;
     const started = now.startTicks.get(one.pid) ?? 0;
     const tooOld = expected.after !== null && started <= expected.after;
     return tooOld ? `${health_nameOf(one)} was started before this version's files were in place` : null;
@@ -3546,7 +3649,7 @@ const ACCEPTS_WITHIN = 2_000;
 /** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
 const STAYS_BAD = 5_000;
 /** Looks at everything that health depends on, once. */
-async function observe(pm2, { instances, ports, healthUrl }) {
+async function observe(pm2, { instances, ports, healthUrl }, thrown = []) {
     const asked = healthUrl ? complaintAbout(healthUrl) : null;
     const [all, accepting, complaint] = await Promise.all([pm2.list(), acceptingPorts(ports), asked]);
     const started = new Map();
@@ -3556,10 +3659,12 @@ async function observe(pm2, { instances, ports, healthUrl }) {
             started.set(pid, ticks);
     }
     return {
+        at: Date.now(),
         instances: all.filter((one) => instances[one.name] !== undefined),
         startTicks: started,
         orphans: orphansOf(pm2, all),
         accepting,
+        thrown,
         complaint,
     };
 }
@@ -3582,10 +3687,17 @@ function orphansOf(pm2, all) {
 }
 /**
  * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
+ * `listener` has heard the apps since before they were started.
  */
-async function verify(pm2, expected, limits) {
-    const since = await observe(pm2, expected);
-    await untilStable(async () => judge(expected, await observe(pm2, expected), since), limits);
+async function verify(pm2, expected, limits, listener = null) {
+    const first = await observe(pm2, expected);
+    let since = afterPlannedRestarts(first, first);
+    await untilStable(async () => {
+        const now = await observe(pm2, expected, listener?.thrown(expected.deployId));
+        const verdict = judge(expected, now, since);
+        since = afterPlannedRestarts(since, now);
+        return verdict;
+    }, limits);
 }
 /**
  * Resolves once `look` said `healthy` for `stableFor` milliseconds without a break. Rejects with a `DeployFailure` at the
@@ -3612,11 +3724,13 @@ async function untilStable(look, { healthTimeout, stableFor }, cancelled = null)
                 throw new DeployFailure(`${verify_sentence(verdict.why)}.`);
             if (healthySince !== null)
                 turnedBad ??= at;
-            healthySince = null;
+            // A restart by a clock is no break, unless it does not come to its end.
+            if (!verdict.planned)
+                healthySince = null;
             if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
                 throw new DeployFailure(`It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`);
             }
-            if (at >= deadline) {
+            if (healthySince === null && at >= deadline) {
                 throw new DeployFailure(`Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`);
             }
         }
@@ -3633,14 +3747,16 @@ function verify_sentence(text) {
 
 
 
+
 /** What PM2 runs of the apps of these names now, and how to bring it back. */
 async function readBaseline(pm2, names) {
     const all = await pm2.list();
     const instances = all.filter(({ name, module }) => names.includes(name) && !module);
     const counts = {};
-    for (const { name, status } of instances) {
-        const { total, online } = counts[name] ?? { total: 0, online: 0 };
-        counts[name] = { total: total + 1, online: online + (status === 'online' ? 1 : 0) };
+    for (const one of instances) {
+        const { total, online } = counts[one.name] ?? { total: 0, online: 0 };
+        const well = one.status === 'online' || endedWell(one);
+        counts[one.name] = { total: total + 1, online: online + (well ? 1 : 0) };
     }
     const accepting = await acceptingPorts(portsOf(pm2, instances, all));
     const before = {
@@ -3941,6 +4057,102 @@ function pathsOf(instances) {
     return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
 }
 
+;// CONCATENATED MODULE: ./host/pm2/daemon-log.js
+/** PM2's own lines in its log. */
+const OWN = /^(?:[^ ]+ )?PM2 +(?:log|error)?: |^\[PM2\]|^\d{4}-\d\d-\d\dT[\d:.]+: PM2/;
+const EXITED = /App \[(.*):([^\]:]+)\] exited with code/;
+/**
+ * What processes of these apps wrote into the log of PM2's daemon, by name: the last words of a cluster worker that ends
+ * before PM2 has hold of its output (an `--import` that is not found), and of what npm starts in cluster mode.
+ * PM2 writes its own line as a process exits: what stands above that line is taken for the words of this process.
+ */
+function wordsInDaemonLog(lines, names) {
+    const found = new Map();
+    let unclaimed = [];
+    for (const line of lines) {
+        const [, name = '', pmId = ''] = EXITED.exec(line) ?? [];
+        if (!OWN.test(line))
+            unclaimed.push(line);
+        else if (name !== '') {
+            // A process that was replaced has nothing to say of the version that replaced it.
+            if (unclaimed.length > 0 && names.includes(name) && !pmId.startsWith('_old_'))
+                found.set(name, unclaimed);
+            unclaimed = [];
+        }
+    }
+    return found;
+}
+
+;// CONCATENATED MODULE: ./host/health/last-words.js
+
+
+
+
+const MOST_LINES = 30;
+/** PM2 hands on with some delay what an app printed as it died, in milliseconds. */
+const LATE = 250;
+/** `instances` are those that run already: what their log files hold now is not theirs to say again. */
+function listenTo(pm2, names, instances) {
+    const daemonLog = { name: '', errLogPath: (0,external_node_path_namespaceObject.join)(pm2.home, 'pm2.log') };
+    const notes = noteLogSizes([...instances, daemonLog]);
+    const stream = pm2.hearLives(names);
+    return {
+        async words(deployId, until) {
+            await (0,promises_namespaceObject.setTimeout)(Math.max(0, until + LATE - performance.now()));
+            const heard = lastWords(stream.lives(), deployId, until + LATE);
+            const inDaemonLog = wordsInDaemonLog(readAdded(notes, [daemonLog], Number.POSITIVE_INFINITY), names);
+            for (const [app, lines] of inDaemonLog) {
+                const known = heard.find((one) => one.app === app);
+                if (known === undefined)
+                    heard.push({ app, lines });
+                else
+                    known.lines.push(...lines);
+            }
+            return bounded(heard.length > 0 ? heard : await inLogFiles());
+        },
+        thrown: (deployId) => stream
+            .lives()
+            .filter((life) => isOf(life, deployId) && life.ended === null)
+            .flatMap(({ name, pmId, thrown }) => thrown === null ? [] : `'${name}' (pm2 id ${pmId}) threw an error that nothing caught (${thrown})`),
+        close: stream.close,
+    };
+    async function inLogFiles() {
+        const all = await pm2.list().catch(() => []);
+        return names.flatMap((app) => {
+            const own = [...instances, ...all].filter(({ name }) => name === app);
+            const lines = readAdded(notes, own, MOST_LINES);
+            return lines.length > 0 ? [{ app, lines }] : [];
+        });
+    }
+}
+/**
+ * Of what was heard, the words of this version's processes up to `until`. If some of them died, only the last one of each
+ * app that did: what others print is no cause. What began later may have found the files of another version.
+ */
+function lastWords(lives, deployId, until) {
+    const own = lives
+        .filter((life) => isOf(life, deployId) && life.began <= until)
+        .map((life) => ({
+        ...life,
+        died: life.ended !== null && life.ended <= until,
+        said: life.lines.filter(({ at }) => at <= until).map(({ text }) => text),
+    }))
+        .filter(({ said }) => said.length > 0);
+    const dead = own.filter(({ died }) => died);
+    const telling = dead.length > 0 ? dead : own;
+    return [...new Map(telling.map(({ name, said }) => [name, said]))].map(([app, lines]) => ({ app, lines }));
+}
+function isOf({ deployId: of, isNew, pmId }, deployId) {
+    if (pmId.startsWith('_old_'))
+        return false;
+    // PM2 names the deploy of a new process only once that is ready, or dead.
+    return of === deployId || (of === null && isNew);
+}
+function bounded(words) {
+    const share = Math.max(1, Math.floor(MOST_LINES / Math.max(1, words.length)));
+    return words.map(({ app, lines }) => ({ app, lines: lines.slice(-share) }));
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/timeouts.js
 /** PM2's own, in milliseconds. */
 const LISTEN_TIMEOUT = 3_000;
@@ -4181,19 +4393,20 @@ function readReport(file) {
 
 
 
+
 /** On this host itself: slower is not healthy. */
 const watch_ACCEPTS_WITHIN = 2_000;
 /** Looks at all canaries once; the first of them that is not healthy decides. */
-function lookAt(pm2, canaries, healthUrl, startEnded) {
+function lookAt(pm2, canaries, healthUrl, heard) {
     const first = new Map();
     return async () => {
-        const ended = startEnded();
+        const ended = heard.startEnded();
         const list = await pm2.list();
         const verdicts = await Promise.all(canaries.map(async (canary) => {
             const found = list.find(({ name }) => name === canary.name);
             if (found === undefined) {
                 const why = `PM2 does not list '${canary.title}'`;
-                return ended ? { kind: 'broken', why } : { kind: 'pending', why };
+                return ended ? { kind: 'broken', why } : { kind: 'pending', why, planned: false };
             }
             const one = { ...found, name: canary.title };
             if (one.pid > 0 && !first.has(canary.name))
@@ -4203,7 +4416,17 @@ function lookAt(pm2, canaries, healthUrl, startEnded) {
                 return alone;
             // What it does not answer tells more than PM2's word for it.
             const answer = await answers(canary, healthUrl);
-            return answer.kind === 'healthy' ? alone : answer;
+            if (answer.kind === 'healthy')
+                return alone;
+            // A boot that ends in a rejection never listens, however long it is waited for.
+            const thrown = heard.thrown().find((sentence) => sentence.startsWith(`'${canary.name}'`));
+            const mute = readReport(canary.report).listens.length === 0;
+            if (thrown === undefined || !mute)
+                return answer;
+            return {
+                kind: 'broken',
+                why: `${thrown.replace(canary.name, canary.title)}, and it listens nowhere`,
+            };
         }));
         return (verdicts.find(({ kind }) => kind === 'broken') ??
             verdicts.find(({ kind }) => kind === 'pending') ?? { kind: 'healthy' });
@@ -4212,9 +4435,14 @@ function lookAt(pm2, canaries, healthUrl, startEnded) {
 function judgeAlone(canary, one, then) {
     const ticks = one.pid > 0 ? startTicks(one.pid) : null;
     // PM2 6 keeps `online` for one that has ended and is not to be restarted.
-    if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
-        return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
-    const empty = { orphans: [], accepting: new Set(), complaint: null };
+    if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null)) {
+        const { app, ports, title } = canary;
+        if (endsByItself(app) && ports.length === 0 && endedWell(one))
+            return { kind: 'healthy' };
+        const code = one.exitCode ? ` with exit code ${one.exitCode}` : '';
+        return { kind: 'broken', why: `the process of '${title}' has ended${code}` };
+    }
+    const empty = { at: Date.now(), thrown: [], orphans: [], accepting: new Set(), complaint: null };
     return judge({
         deployId: String(canary.config.env[DEPLOY_ID]),
         instances: { [canary.title]: 1 },
@@ -4232,18 +4460,19 @@ async function answers({ title, ports, report }, healthUrl) {
         const there = [...listens].reverse().find((listen) => listen.port === port);
         if (there === undefined) {
             const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
-            return { kind: 'pending', why };
+            return { kind: 'pending', why, planned: false };
         }
         if (!(await accepts(there.at, '127.0.0.1', watch_ACCEPTS_WITHIN)))
-            return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}` };
+            return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}`, planned: false };
         const complaint = healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
         if (complaint !== null)
-            return { kind: 'pending', why: `'${title}': ${complaint}` };
+            return { kind: 'pending', why: `'${title}': ${complaint}`, planned: false };
     }
     return { kind: 'healthy' };
 }
 
 ;// CONCATENATED MODULE: ./host/canary/run.js
+
 
 
 
@@ -4266,7 +4495,7 @@ const LOG_LINES = 30;
 async function tryCanaries(context, trial) {
     const { pm2, plan, runner } = context;
     const canaries = trial.chosen.map((chosen, at) => prepare(context, trial, chosen, at));
-    const stream = pm2.hearErrors(canaries.map(({ name }) => name));
+    const listener = listenTo(pm2, canaries.map(({ name }) => name), []);
     const apps = canaries.map(({ config }) => config);
     const command = pm2.startOrReload({ apps, removed: {}, pm2Env: null }, [], () => { });
     let ended = false;
@@ -4280,7 +4509,10 @@ async function tryCanaries(context, trial) {
         const asked = canaries.filter(({ ports }) => ports.includes(localPort(trial.healthUrl) ?? -1));
         if (trial.healthUrl !== null && asked.length === 0)
             inform(context.log, `The canary is not asked for health-url: ${shownUrl(trial.healthUrl)} does not name its port on this host.`);
-        await untilStable(lookAt(pm2, canaries, trial.healthUrl, () => ended), plan, runner.cancelled);
+        await untilStable(lookAt(pm2, canaries, trial.healthUrl, {
+            startEnded: () => ended,
+            thrown: () => listener.thrown(plan.deployId),
+        }), plan, runner.cancelled);
         const result = await done;
         if (result.code !== 0)
             throw reloadFailure(result);
@@ -4290,18 +4522,17 @@ async function tryCanaries(context, trial) {
     catch (error) {
         if (!(error instanceof DeployFailure) || runner.cancelled.aborted)
             throw error;
-        const heard = stream.lines();
         throw new DeployFailure(error.message, {
             remedy: error.remedy,
             output: error.output,
-            appLog: (heard.length > 0 ? heard : lastErrors(canaries)).slice(-LOG_LINES),
+            appLogs: await appLogs(canaries, listener, plan.deployId),
             cause: error,
         });
     }
     finally {
         command.abort();
         await done.catch(() => { });
-        stream.close();
+        listener.close();
         await removeCanaries(context).catch((error) => {
             if (!failed)
                 throw error;
@@ -4342,9 +4573,13 @@ function prepare({ plan, places, runDir }, trial, chosen, at) {
     });
     return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
 }
-function lastErrors(canaries) {
-    const logs = canaries.map(({ files }) => ({ errLogPath: `${files}-error.log` }));
-    return readAdded({}, logs, LOG_LINES);
+async function appLogs(canaries, listener, deployId) {
+    const heard = await listener.words(deployId, performance.now());
+    return canaries.flatMap(({ name, app, files }) => {
+        const lines = heard.find((words) => words.app === name)?.lines ??
+            (heard.length > 0 ? [] : readAdded({}, [{ errLogPath: `${files}-error.log` }], LOG_LINES));
+        return lines.length === 0 ? [] : [{ app: app.name, version: 'new', lines }];
+    });
 }
 function bootOf(app, ports, { listens, readyMs }) {
     const times = listens.filter(({ port }) => port !== null && ports.includes(port)).map(({ ms }) => ms);
@@ -5189,6 +5424,7 @@ function describeCollision({ path, why, at, brings }) {
 
 
 
+const counters = (value, at) => value === undefined || value === null ? null : mapOf(number)(value, at);
 const currentCheck = fields({
     deployId: checked_text,
     sha: checked_text,
@@ -5198,6 +5434,7 @@ const currentCheck = fields({
     runsAs: checked_text,
     since: moment,
     ports: listOf(number),
+    restarts: counters,
 });
 const current_FORMAT = { what: 'The record of the version that runs', readers: [currentCheck] };
 const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
@@ -5553,6 +5790,7 @@ async function commit(context, transaction, expected) {
         runsAs: deployId,
         since: swapped,
         ports: [...expected.ports],
+        restarts: await restartCounters(context, transaction),
     });
     context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
     try {
@@ -5564,6 +5802,18 @@ async function commit(context, transaction, expected) {
     catch (error) {
         // The version runs and is verified: an old dump is not worth taking it down.
         warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
+    }
+}
+/** What a deploy's own reload has counted is no restart of the app. */
+async function restartCounters({ pm2 }, { config, before }) {
+    const names = [...config, ...before.apps].map(({ name }) => name);
+    try {
+        const own = (await pm2.list()).filter(({ name }) => names.includes(name));
+        return Object.fromEntries(own.map(({ pmId, restartTime }) => [pmId, restartTime]));
+    }
+    catch {
+        // It is for the report alone.
+        return null;
     }
 }
 async function removeLeftOut({ pm2, places, log }, { leftOut }) {
@@ -6376,14 +6626,13 @@ async function watchReload(pm2, reload, deployId, before) {
     ended.catch(() => { });
     let trouble = null;
     // An old version that crashes until its turn comes is no fault of the new one.
-    const lastOther = new Map(before.map((one) => [one.pmId, one]));
+    const bases = new Map(before.map((one) => [one.pmId, one]));
     try {
         while (running && trouble === null) {
             const now = await pm2.list();
             for (const one of now)
-                if (one.deployId !== deployId)
-                    lastOther.set(one.pmId, one);
-            trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+                bases.set(one.pmId, baseInReload(bases.get(one.pmId), one, deployId));
+            trouble = troubleInReload(deployId, now, [...bases.values()]);
             if (trouble === null)
                 await Promise.race([ended, (0,promises_namespaceObject.setTimeout)(POLL_RELOAD_EVERY)]);
         }
@@ -6528,8 +6777,13 @@ function seconds(ms) {
 
 
 
+
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const rollback_MARGIN = 10_000;
+/** What processes of the old version carry as their deploy's id, once this deploy was rolled back. */
+function rollbackId(deployId) {
+    return `${deployId}-rollback`;
+}
 /**
  * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
  * as far as a verdict, it is tried twice, since there is no other way out: PM2's daemon or its command may have been
@@ -6539,7 +6793,7 @@ const rollback_MARGIN = 10_000;
 async function rollBack(context, transaction, stopped) {
     const { pm2, places, clock, log, runDir } = context;
     const { before, deployId } = transaction;
-    const runsAs = `${deployId}-rollback`;
+    const runsAs = rollbackId(deployId);
     const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
         warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
         makeRoom(runDir);
@@ -6557,8 +6811,10 @@ async function rollBack(context, transaction, stopped) {
         const { current } = transaction;
         if (current === null)
             removeCurrent(places.state);
-        else
-            saveCurrent(places.state, { ...current, runsAs, since: swapped });
+        else {
+            const restarts = await restartCounters(context, transaction);
+            saveCurrent(places.state, { ...current, runsAs, since: swapped, restarts });
+        }
     });
     await rollback_attempt(context, async () => keepForDiagnosis(context, transaction));
 }
@@ -6607,18 +6863,18 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         if (result.code !== 0)
             throw reloadFailure(result);
     });
+    // An app need be no better than it was: a site that was down already can be mended by a deploy alone.
+    const whole = Object.entries(before.counts).filter(([, { total, online }]) => total === online);
+    if (whole.length === 0)
+        return null;
     const expected = {
         deployId: runsAs,
-        instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
+        instances: Object.fromEntries(whole.map(([name, { total }]) => [name, total])),
         ports: before.ports,
         after: ticksOf(swapped),
         knownOrphans: before.orphans,
         healthUrl: before.healthUrl,
     };
-    // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
-    const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
-    if (!wasWhole)
-        return null;
     const daemon = pm2.daemonPid();
     try {
         await clock.book('verify', () => verify(pm2, expected, transaction));
@@ -6654,7 +6910,6 @@ function keepForDiagnosis({ places, log }, { swap, deployId }) {
 
 
 
-const APP_LOG_LINES = 30;
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 async function goLive(context, progress, transaction, instances, boots) {
     const { sha, previousSha } = transaction;
@@ -6663,7 +6918,8 @@ async function goLive(context, progress, transaction, instances, boots) {
         progress.enter(state);
         context.journal.enter(subject, state);
     };
-    const appLog = watchAppLog(context, transaction, instances);
+    const names = new Set([...transaction.config, ...transaction.before.apps].map(({ name }) => name));
+    const listener = listenTo(context.pm2, [...names], instances);
     const pace = context.pm2.hearPace();
     try {
         enter('activating');
@@ -6671,7 +6927,7 @@ async function goLive(context, progress, transaction, instances, boots) {
         await reload(context, transaction, boots);
         enter('verifying');
         const expected = expectationOf(transaction);
-        await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+        await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
         progress.enter('committed');
         await commit(context, transaction, expected).catch((error) => {
             // A full disk is no reason to take down what is verified: the reserve is room enough.
@@ -6686,14 +6942,14 @@ async function goLive(context, progress, transaction, instances, boots) {
         const failure = withMigration(failureOf(error, progress.state), transaction.migrated);
         // However PM2's command ended, the daemon may still be busy with what it began.
         const stopped = progress.state === 'activating' && transaction.swapped !== null;
-        return await goBack(context, progress, transaction, failure, stopped, appLog.read);
+        return await goBack(context, progress, transaction, failure, stopped, listener);
     }
     finally {
-        appLog.close();
+        listener.close();
         pace.close();
     }
 }
-async function goBack(context, progress, transaction, failure, stopped, readAppLog) {
+async function goBack(context, progress, transaction, failure, stopped, listener) {
     const { journal } = context;
     const { previousSha: sha } = transaction;
     const subject = subjectOf(transaction, transaction.sha);
@@ -6707,6 +6963,8 @@ async function goBack(context, progress, transaction, failure, stopped, readAppL
             warn(context.log, `The journal cannot be written: ${error.message}`);
         }
     };
+    const failedAt = performance.now();
+    const { deployId } = transaction;
     makeRoom(context.runDir);
     enter('rolling-back', () => journal.enter(subject, 'rolling-back', failure.message));
     warn(context.log, failure.message);
@@ -6715,17 +6973,16 @@ async function goBack(context, progress, transaction, failure, stopped, readAppL
         await layoutOf(context)
             .swapOut(transaction)
             .catch(() => { });
-        failure.appLog = await readAppLog().catch(() => []);
+        failure.appLogs = await go_live_appLogs(listener, 'new', deployId, failedAt);
         await rollBack(context, transaction, stopped);
-        // PM2 hands on with some delay what an app printed as it died.
-        if (failure.appLog.length === 0)
-            failure.appLog = await readAppLog().catch(() => []);
         freeReserve(context.runDir);
         enter('rolled-back', () => journal.end(subject, 'rolled-back', 'rolled-back', failure.message));
         return { outcome: 'rolled-back', sha, previousSha: sha, failure };
     }
     catch (error) {
         const second = failureOf(error, 'rolling-back');
+        const old = await go_live_appLogs(listener, 'old', rollbackId(deployId), performance.now());
+        failure.appLogs = [...failure.appLogs, ...old];
         freeReserve(context.runDir);
         enter('rollback-failed', () => journal.end(subject, 'rollback-failed', 'rollback-failed', second.message));
         return {
@@ -6736,17 +6993,10 @@ async function goBack(context, progress, transaction, failure, stopped, readAppL
         };
     }
 }
-/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
-function watchAppLog({ pm2 }, { config }, instances) {
-    const sizes = noteLogSizes(instances);
-    const stream = pm2.hearErrors(config.map(({ name }) => name));
-    return {
-        async read() {
-            const heard = stream.lines().slice(-APP_LOG_LINES);
-            return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
-        },
-        close: stream.close,
-    };
+/** Never fails: a cause that cannot be read is no reason to stop a rollback. */
+async function go_live_appLogs(listener, version, deployId, until) {
+    const words = await listener.words(deployId, until).catch(() => []);
+    return words.map(({ app, lines }) => ({ app, version, lines }));
 }
 function bothFailures(first, second, { places }) {
     return {
@@ -7232,7 +7482,8 @@ function adviseOn(app, { serves, scripts }) {
         app.watch === true || Array.isArray(app.watch)
             ? 'watch is on, so PM2 restarts it while its files are swapped: set "watch: false"'
             : null,
-        app.autorestart === false
+        // An app that does not serve, or has a clock, may be meant to end: then it would run again and again.
+        app.autorestart === false && serves && !app.cron_restart
             ? 'autorestart is off, so PM2 leaves it down after a crash: set "autorestart: true"'
             : null,
         serves && mode === 'fork' ? adviseOnFork(app, scripts) : null,
@@ -7496,6 +7747,13 @@ function describe({ sha, outcome, at, run }) {
 
 
 
+
+
+
+
+/** How long a restart by PM2's clock may take, and how often it is looked at, in milliseconds. */
+const RESTARTS_WITHIN = 5_000;
+const LOOK_EVERY = 200;
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
 async function complaintAboutLive(context, current) {
     const { healthUrl, pm2Env } = context.plan;
@@ -7508,9 +7766,32 @@ async function complaintAboutLive(context, current) {
         knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
         healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
     };
-    const now = await observe(context.pm2, expected);
-    const verdict = judge(expected, now, now);
+    let verdict;
+    const deadline = performance.now() + RESTARTS_WITHIN;
+    do {
+        const now = await observe(context.pm2, expected);
+        verdict = judge(expected, now, now);
+        // PM2 restarts it by its clock at this very moment: that is how the app is meant to run.
+    } while (verdict.kind === 'pending' &&
+        verdict.planned &&
+        performance.now() < deadline &&
+        (await (0,promises_namespaceObject.setTimeout)(LOOK_EVERY, true)));
     return verdict.kind === 'healthy' ? null : verdict.why;
+}
+/**
+ * What is wrong with the live app's answer to `health-url` at this moment; null if it is good, and if nobody can ask. For a
+ * deploy that touched neither its files nor its processes: what it shares with them, such as a database, is another matter.
+ */
+async function complaintAtHealthUrl({ plan, places, pm2 }) {
+    if (plan.healthUrl === null)
+        return null;
+    const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+    const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
+    const { before } = await readBaseline(pm2, chosen.map(({ name }) => name));
+    if (before.apps.length === 0)
+        return null;
+    const url = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
+    return url === null ? null : complaintAbout(url);
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/unchanged.js
@@ -7759,27 +8040,66 @@ function unpack(arg) {
 
 
 
-const MOST_LINES = 200;
+
+const bus_MOST_LINES = 200;
+/** Processes that are remembered of one instance: a crash loop goes on for long. */
+const MOST_LIVES = 20;
 /** A daemon may only be about to start. */
 const bus_RETRY_EVERY = 50;
+const STARTING = /^App \[(.*):(\d+)\] starting in -/;
 /** Listens to the apps of these names until it is closed. Never fails: without a daemon there is nothing to hear. */
-function hearErrors(pm2Home, names) {
-    const heard = [];
-    const close = hearBus(pm2Home, (topic, packet) => {
-        if (topic !== 'log:err')
-            return;
-        const { data, process } = packet;
-        if (typeof data !== 'string' || !names.includes(String(process?.name)))
-            return;
-        const splitter = new LineSplitter((line) => {
-            if (line.trim() !== '')
-                heard.push(line);
-        });
-        splitter.write(Buffer.from(data));
-        splitter.end();
-        heard.splice(0, heard.length - MOST_LINES);
-    });
-    return { lines: () => [...heard], close };
+function hearLives(pm2Home, names) {
+    const lives = [];
+    const close = hearBus(pm2Home, (topic, packet) => note(lives, names, topic, packet));
+    return { lives: () => lives, close };
+}
+function note(lives, names, topic, packet) {
+    const { data } = packet;
+    const at = performance.now();
+    if (topic === 'log:PM2' && typeof data === 'string') {
+        const [, name = '', pmId = ''] = STARTING.exec(data) ?? [];
+        if (names.includes(name))
+            begin(lives, name, pmId, at, true);
+        return;
+    }
+    const name = String(packet.process?.name);
+    if (!names.includes(name))
+        return;
+    const pmId = String(packet.process?.pm_id);
+    const life = [...lives].reverse().find((one) => one.pmId === pmId && one.name === name) ??
+        begin(lives, name, pmId, at, false);
+    if (topic === 'log:err' && typeof data === 'string') {
+        life.lines.push(...linesOf(data).map((text) => ({ at, text })));
+        life.lines.splice(0, life.lines.length - bus_MOST_LINES);
+    }
+    else if (topic === 'process:exception') {
+        life.thrown ??= bus_firstLine(data?.message);
+    }
+    else if (topic === 'process:event') {
+        const deployId = packet.process?.[DEPLOY_ID];
+        if (typeof deployId === 'string')
+            life.deployId ??= deployId;
+        if (packet.event === 'exit')
+            life.ended ??= at;
+    }
+}
+function begin(lives, name, pmId, at, isNew) {
+    const life = { name, pmId, deployId: null, isNew, began: at, ended: null, lines: [], thrown: null };
+    lives.push(life);
+    const same = lives.filter((one) => one.pmId === pmId);
+    if (same.length > MOST_LIVES)
+        lives.splice(lives.indexOf(same[0]), 1);
+    return life;
+}
+function linesOf(data) {
+    const lines = [];
+    const splitter = new LineSplitter((line) => lines.push(line));
+    splitter.write(Buffer.from(data));
+    splitter.end();
+    return lines.filter((line) => line.trim() !== '');
+}
+function bus_firstLine(message) {
+    return (typeof message === 'string' && linesOf(message)[0]) || 'an error without a message';
 }
 /**
  * Gives all that the daemon announces from now on to `take`, through restarts of the daemon, until the function that it
@@ -8125,7 +8445,7 @@ function expand(pattern) {
 
 ;// CONCATENATED MODULE: ./host/pm2/pace.js
 
-const STARTING = /^App \[(.*):(\d+)\] starting in -cluster mode-/;
+const pace_STARTING = /^App \[(.*):(\d+)\] starting in -cluster mode-/;
 const STOPPING = /^Stopping app:(.*) id:_old_(\d+)\s*$/;
 const KILLING = /^Process with pid (\d+) still alive after \d+ms/;
 /** Listens until it is closed. */
@@ -8137,8 +8457,8 @@ function hearPace(pm2Home) {
         if (topic !== 'log:PM2' || typeof data !== 'string')
             return;
         const now = performance.now();
-        const [, name = '', id = ''] = STARTING.exec(data) ?? STOPPING.exec(data) ?? [];
-        if (STARTING.test(data))
+        const [, name = '', id = ''] = pace_STARTING.exec(data) ?? STOPPING.exec(data) ?? [];
+        if (pace_STARTING.test(data))
             started.set(id, now);
         else if (STOPPING.test(data)) {
             const since = started.get(id);
@@ -8347,9 +8667,13 @@ function rpc_describe(error) {
 
 /** Milliseconds that the daemon has for an answer. */
 const session_ANSWERS_WITHIN = 10_000;
+/** PM2_HOME in this environment, or where PM2 has it otherwise. */
+function pm2HomeOf(env, home) {
+    return env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
+}
 /** Finds PM2 and its daemon, and starts nothing. */
 async function openPm2({ env, home, workDir, configDir, locks }) {
-    const pm2Home = env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
+    const pm2Home = pm2HomeOf(env, home);
     requireTrustworthy(pm2Home, 'PM2_HOME');
     let rpc = await openRpc(pm2Home, session_ANSWERS_WITHIN);
     const daemon = rpc === null ? null : await daemonStart(rpc, session_ANSWERS_WITHIN);
@@ -8395,7 +8719,7 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
                 holds: descriptorsOf(locks),
             });
         },
-        hearErrors: (names) => hearErrors(pm2Home, names),
+        hearLives: (names) => hearLives(pm2Home, names),
         hearPace: () => hearPace(pm2Home),
         async remove(instances) {
             const open = await connection();
@@ -8762,30 +9086,153 @@ async function prune_remove(path) {
     await (0,external_node_fs_promises_namespaceObject.rm)(path, { recursive: true, force: true });
 }
 
+;// CONCATENATED MODULE: ./host/health/outdated.js
+
+
+/**
+ * Online instances that still run an older version than the files that are live: a deploy of some apps swaps the files of
+ * all, and the next crash of the others boots code that nobody tried. `inLive` is all that PM2 runs from there.
+ */
+function outdatedOf(inLive, current, entries, ticksOfPid = startTicks) {
+    const since = current === null ? null : ticksOf(current.since);
+    // After a reboot, every process began with the files as they are.
+    if (current === null || since === null)
+        return [];
+    const shas = new Map(endedDeploys(entries)
+        .filter(({ outcome }) => outcome === 'deployed')
+        .map(({ deploy, sha }) => [deploy, sha]));
+    return inLive.filter(({ status, pid, deployId }) => {
+        const started = pid > 0 ? ticksOfPid(pid) : null;
+        if (status !== 'online' || started === null || started > since)
+            return false;
+        return deployId === null || (deployId !== current.runsAs && shas.get(deployId) !== current.sha);
+    });
+}
+
+;// CONCATENATED MODULE: ./host/system/clock.js
+
+function createClock(now = () => performance.now()) {
+    const spent = Object.fromEntries(ACCOUNTS.map((account) => [account, 0]));
+    const active = new Map();
+    return {
+        spent,
+        async book(account, work) {
+            const running = active.get(account) ?? { count: 0, since: now() };
+            running.count += 1;
+            active.set(account, running);
+            try {
+                return await work();
+            }
+            finally {
+                running.count -= 1;
+                if (running.count === 0) {
+                    spent[account] += now() - running.since;
+                    active.delete(account);
+                }
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/glance.js
+
+
+
+
+
+
+
+
+
+
+
+/** Milliseconds, for each of two looks. */
+const LOOKS_FOR = 5_000;
+/**
+ * What runs at `path`, for a deploy that failed before it could look: on a full disk, or without PM2's command. Needs no
+ * room and neither git's nor PM2's checks. Never fails: what cannot be seen is null.
+ */
+async function glance(plan) {
+    const home = (0,external_node_os_namespaceObject.homedir)();
+    const [sha, instances] = await Promise.all([
+        headOf(plan, home).catch(() => null),
+        onlineInstances(plan, home).catch(() => null),
+    ]);
+    return { sha, previousSha: sha, instances, outdated: [] };
+}
+async function headOf({ path }, home) {
+    const live = resolvePath(path, home);
+    // Git would look for a repository above.
+    if (!exists((0,external_node_path_namespaceObject.join)(live, '.git')))
+        return null;
+    const git = gitIn(live, {
+        clock: createClock(),
+        env: sessionless(process.env),
+        timeLimit: LOOKS_FOR,
+        locks: new Set(),
+    });
+    return (await readHead(git)).sha;
+}
+async function onlineInstances({ path }, home) {
+    const live = resolvePath(path, home);
+    const rpc = await openRpc(pm2HomeOf(process.env, home), LOOKS_FOR);
+    if (rpc === null)
+        return 0;
+    try {
+        const online = (await listInstances(rpc, LOOKS_FOR)).filter(({ status }) => status === 'online');
+        return online.filter(({ cwd }) => isWithin(live, realOrSame(cwd))).length;
+    }
+    finally {
+        rpc.close();
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/result.js
+
+
+
+
 
 /** All that the runner is told at the end. `started` is on the clock of `performance.now()`. */
 async function resultOf(plan, end, context, clock, started) {
+    // Without a context, preflight failed: what runs here was not looked at yet.
+    const { failure } = end;
+    const runs = context === null ? await glance(plan) : await countInstances(context);
     return {
         mode: plan.mode,
         requests: null,
         standing: null,
         ...end,
-        instances: context === null ? 0 : await onlineInstances(context),
+        ...runs,
+        failure: failure === null ? null : { ...failure, live: await complaintAfter(failure, context) },
+        asked: plan.healthUrl !== null,
         durationMs: Math.round(performance.now() - started),
         spent: clock.spent,
         versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
     };
 }
-/** Instances of whatever runs from the app's directory. */
-async function onlineInstances({ pm2, places }) {
+/** In these states commands of the new version have run: a migration may have broken what the live app works with. */
+const RUNS_COMMANDS = ['staged', 'prepared', 'canary'];
+async function complaintAfter({ state }, context) {
+    if (context === null || !RUNS_COMMANDS.includes(state))
+        return null;
+    return complaintAtHealthUrl(context).catch(() => null);
+}
+async function countInstances({ pm2, places, journal, }) {
+    let online;
     try {
-        return (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd))).length;
+        online = (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd)));
     }
     catch {
-        // A daemon that does not answer any more has been reported already.
-        return 0;
+        // A daemon that no longer answers has been reported already.
+        return { instances: null, outdated: [] };
     }
+    const old = outdatedOf(online, loadCurrent(places.state), journal.entries());
+    const names = [...new Set(old.map(({ name }) => name))].sort();
+    return {
+        instances: online.length - old.length,
+        outdated: names.map((name) => ({ name, instances: old.filter((one) => one.name === name).length })),
+    };
 }
 
 ;// CONCATENATED MODULE: ./host/program/program-log.js
@@ -8853,7 +9300,8 @@ async function resume(context, progress) {
         message,
         remedy: REMEDY,
         output,
-        appLog: [],
+        appLogs: [],
+        live: null,
     });
     if (entry === undefined || entry.outcome === null) {
         if (trouble !== null)
@@ -9119,31 +9567,6 @@ function clean(key, value, redactor) {
     return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)} …` : text;
 }
 
-;// CONCATENATED MODULE: ./host/system/clock.js
-
-function createClock(now = () => performance.now()) {
-    const spent = Object.fromEntries(ACCOUNTS.map((account) => [account, 0]));
-    const active = new Map();
-    return {
-        spent,
-        async book(account, work) {
-            const running = active.get(account) ?? { count: 0, since: now() };
-            running.count += 1;
-            active.set(account, running);
-            try {
-                return await work();
-            }
-            finally {
-                running.count -= 1;
-                if (running.count === 0) {
-                    spent[account] += now() - running.since;
-                    active.delete(account);
-                }
-            }
-        },
-    };
-}
-
 ;// CONCATENATED MODULE: ./host/program/start.js
 
 
@@ -9375,6 +9798,8 @@ function isEnd(line) {
 
 
 
+
+
 /** Deploys of the history that are told. */
 const status_TOLD = 30;
 /** Tells what runs and how it came there. Changes nothing. */
@@ -9392,18 +9817,32 @@ async function status_status(context) {
     return { outcome: 'unchanged', sha, previousSha: sha, failure: null, standing };
 }
 /** What PM2 runs from the app's directory, by name. */
-async function status_appsOf({ pm2, places }) {
-    const apps = new Map();
-    for (const { name, status: now, cwd, restartTime, module } of await pm2.list()) {
-        if (module || !isWithin(places.live, realOrSame(cwd)))
-            continue;
-        const app = apps.get(name) ?? { name, instances: 0, online: 0, restarts: 0 };
-        app.instances += 1;
-        app.online += now === 'online' ? 1 : 0;
-        app.restarts += restartTime;
-        apps.set(name, app);
-    }
-    return [...apps.values()].sort((a, b) => a.name.localeCompare(b.name));
+async function status_appsOf({ pm2, places, journal }) {
+    const own = (await pm2.list()).filter(({ module, cwd }) => !module && isWithin(places.live, realOrSame(cwd)));
+    const current = loadCurrent(places.state);
+    const outdated = outdatedOf(own, current, journal.entries());
+    const names = [...new Set(own.map(({ name }) => name))].sort((a, b) => a.localeCompare(b));
+    return names.map((name) => {
+        const same = own.filter((one) => one.name === name);
+        return {
+            name,
+            instances: same.length,
+            online: same.filter((one) => one.status === 'online' && !endedWell(one)).length,
+            ended: same.filter(endedWell).length,
+            outdated: outdated.filter((one) => one.name === name).length,
+            restarts: current === null ? null : restartsSince(current.restarts, same),
+        };
+    });
+}
+/** PM2 counts deploys too: what it had counted when the last one was verified is left out. */
+function restartsSince(noted, same) {
+    if (noted === null)
+        return null;
+    // A counter below the noted one was set to 0 by `pm2 reset`, or is a new instance's.
+    return same.reduce((sum, { pmId, restartTime }) => {
+        const then = noted[pmId] ?? 0;
+        return sum + (restartTime < then ? restartTime : restartTime - then);
+    }, 0);
 }
 async function complaint(context) {
     const current = loadCurrent(context.places.state);
@@ -9494,7 +9933,8 @@ function check_failureOf(problems) {
         message: `A deploy would fail: ${message}${more}`,
         remedy,
         output: [...output, ...listed],
-        appLog: [],
+        appLogs: [],
+        live: null,
     };
 }
 function requireWritable(state) {

@@ -60005,6 +60005,11 @@ const count = (value, where) => {
         throw new ProtocolError(where, 'a count');
     return value;
 };
+const flag = (value, where) => {
+    if (typeof value !== 'boolean')
+        throw new ProtocolError(where, 'true or false');
+    return value;
+};
 const commitId = matching('a full commit id', event_parser_isCommitId);
 /** Empty where it was not found out. */
 const version = matching('a version', (given) => /^[\w.+-]{0,64}$/.test(given));
@@ -60022,7 +60027,14 @@ const pastDeploy = object({
 });
 const event_parser_standing = object({
     deployed: nullable(pastDeploy),
-    apps: event_parser_list(object({ name: event_parser_text, instances: count, online: count, restarts: count })),
+    apps: event_parser_list(object({
+        name: event_parser_text,
+        instances: count,
+        online: count,
+        ended: count,
+        outdated: count,
+        restarts: nullable(count),
+    })),
     complaint: nullable(event_parser_text),
     remarks: lines,
     history: event_parser_list(pastDeploy),
@@ -60032,7 +60044,9 @@ const result = object({
     outcome,
     sha: nullable(commitId),
     previousSha: nullable(commitId),
-    instances: count,
+    instances: nullable(count),
+    outdated: event_parser_list(object({ name: event_parser_text, instances: count })),
+    asked: flag,
     durationMs: milliseconds,
     spent: object(Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds]))),
     versions: object({ node: version, pm2: version }),
@@ -60042,7 +60056,8 @@ const result = object({
         message: event_parser_text,
         remedy: nullable(event_parser_text),
         output: lines,
-        appLog: lines,
+        appLogs: event_parser_list(object({ app: event_parser_text, version: event_parser_oneOf(['new', 'old']), lines })),
+        live: nullable(event_parser_text),
     })),
     standing: nullable(event_parser_standing),
 });
@@ -60151,13 +60166,13 @@ function outcomeSentence(result) {
     const isRollback = result.mode === 'rollback';
     switch (result.outcome) {
         case 'deployed':
-            return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.${result.failure ? ` But then: ${reason}` : ''}`;
+            return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result)}, healthy${asFarAs(result)}.${left(result)}${result.failure ? ` But then: ${reason}` : ''}`;
         case 'unchanged':
             if (result.mode === 'check')
                 return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
             if (result.mode === 'status')
                 return `Status: ${nowRuns(result)}`;
-            return `Unchanged: ${commit} already runs${on(result.instances)}, healthy.`;
+            return `Unchanged: ${commit} already runs${on(result)}, healthy${asFarAs(result)}.${left(result)}`;
         case 'rolled-back':
             return `${isRollback ? 'The rollback failed and was undone' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
         case 'rollback-failed':
@@ -60174,12 +60189,19 @@ function requestsSentence({ requests }) {
     const lost = failed === 0 ? '' : `, ${formatDuration(downtime ?? 0)} without a good answer`;
     return `${failed} of ${sent} requests to the health URL failed${lost}.`;
 }
+/** Above the lines of one app. */
+function appLogTitle({ app, version }) {
+    const which = version === 'old' ? 'the old version' : 'the new version';
+    return hostile_text_hostSentence(`Last lines of the error log of '${app}', ${which}`, 200);
+}
 /** What to do about a failure, or null. */
 function remedySentence(failure) {
     return failure?.remedy ? asSentence(failure.remedy) : null;
 }
 function nowRuns({ sha, instances }) {
     const commit = shortSha(sha);
+    if (instances === null)
+        return 'What runs was not looked at.';
     const count = `${Number(instances)} ${instances === 1 ? 'instance' : 'instances'} online`;
     return commit === null ? `No commit is checked out, ${count}.` : `${commit} is checked out, ${count}.`;
 }
@@ -60190,10 +60212,28 @@ function whatRuns(result) {
             ? 'Nothing ran here before, and nothing of this deploy runs now.'
             : `The files of the old version (${old}) are back. No instance is online now.`;
     }
-    return `The old version${old ? ` (${old})` : ''} runs${on(result.instances)}.`;
+    return `The old version${old ? ` (${old})` : ''} runs${on(result)}.`;
 }
-function on(instances) {
-    return instances === 1 ? ' on its 1 instance' : ` on all ${Number(instances)} instances`;
+function on({ instances, outdated }) {
+    if (instances === null)
+        return '';
+    if (instances === 1)
+        return ' on its 1 instance';
+    return ` on ${outdated.length > 0 ? 'its' : 'all'} ${Number(instances)} instances`;
+}
+/** Without a `health-url` an app that answers every page with 500 passes as healthy. */
+function asFarAs({ asked }) {
+    return asked ? '' : ' as far as PM2 can tell; without `health-url` nobody asked for a page';
+}
+/** What a deploy of some apps leaves behind. */
+function left({ outdated }) {
+    if (outdated.length === 0)
+        return '';
+    const apps = outdated.map(({ name, instances }) => {
+        const count = Number(instances);
+        return `'${hostile_text_hostSentence(name, 60)}' (${count} ${count === 1 ? 'instance' : 'instances'})`;
+    });
+    return ` Still on an older version, on files of the new one: ${apps.join(', ')}. A crash would boot the new code there untried: add the app to \`app\`, or leave \`app\` out, and deploy again.`;
 }
 function stateName({ state }) {
     return STATES.includes(state) ? state : 'an unknown state';
@@ -60202,7 +60242,11 @@ function stateName({ state }) {
 function untouched(failure) {
     const index = failure ? STATES.indexOf(failure.state) : -1;
     const touches = index < 0 || failure?.state === 'locked' || index >= STATES.indexOf('activating');
-    return touches ? '' : ' The live app was not touched.';
+    if (touches)
+        return '';
+    return failure?.live
+        ? ` No file or process of the live app was touched, but it is not well now: ${asSentence(failure.live)}`
+        : ' The live app was not touched.';
 }
 function asSentence(text) {
     const sentence = hostile_text_hostSentence(text);
@@ -60251,13 +60295,19 @@ function facts(result, standing) {
     return [
         ['Runs', result.sha ?? 'no commit is checked out'],
         ['Since', deployed === null ? 'not deployed by this action' : `${whenOf(deployed)}, ${byOf(deployed)}`],
-        ...apps.map((app) => [
-            'App',
-            `${app.name}: ${Number(app.online)} of ${Number(app.instances)} online, restarted ${Number(app.restarts)} times`,
-        ]),
+        ...apps.map((app) => ['App', aboutApp(app)]),
         ['Health', complaint === null ? 'healthy' : `fails the health rules: ${complaint}`],
         ...remarks.map((remark) => ['Note', remark]),
     ];
+}
+function aboutApp({ name, instances, online, ended, outdated, restarts }) {
+    const parts = [
+        `${Number(online)} of ${Number(instances)} online`,
+        ...(ended > 0 ? [`${Number(ended)} ended well (a job)`] : []),
+        ...(outdated > 0 ? [`${Number(outdated)} still on an older version than the files: reload it`] : []),
+        ...(restarts === null ? [] : [`restarted ${Number(restarts)} times since the last deploy`]),
+    ];
+    return `${name}: ${parts.join(', ')}`;
 }
 function whenOf({ at }) {
     // By the host's clock, to the second.
@@ -60347,7 +60397,8 @@ function startLog(label, now = () => performance.now()) {
             if (requests !== null)
                 say(requests);
             printTail('Last lines of the failed step', failure?.output ?? [], prefix);
-            printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
+            for (const log of failure?.appLogs ?? [])
+                printTail(appLogTitle(log), log.lines, prefix);
             for (const line of standingLines(result))
                 info(hostLines(line, { prefix, colours: false }).join('\n'));
             const sentence = outcomeSentence(result);
@@ -60384,7 +60435,7 @@ function outputs_outputsOf(label, result, durationMs) {
         outcome: result.outcome,
         sha: commit(result.sha),
         'previous-sha': commit(result.previousSha),
-        instances: result.instances,
+        instances: outputs_count(result.instances),
         'duration-ms': Math.round(result.durationMs),
         'failed-requests': outputs_count(result.requests?.failed),
         'downtime-ms': outputs_count(result.requests?.downtimeMs),
@@ -60458,11 +60509,16 @@ function table(result, facts) {
     const cells = [
         ['Host', summaryCode(facts.label)],
         ['Path', summaryCode(facts.path)],
-        ['Runs now', commitLink(result.sha, facts.commits)],
+        [
+            'Runs now',
+            result.instances === null && result.sha === null
+                ? 'not looked at'
+                : commitLink(result.sha, facts.commits),
+        ],
         ...(looksOnly(result)
             ? []
             : [['Ran before', commitLink(result.previousSha, facts.commits)]]),
-        ['Instances', String(Number(result.instances))],
+        ['Instances', result.instances === null ? 'not looked at' : String(Number(result.instances))],
         ['Duration', formatDuration(result.durationMs)],
         ['Node', summaryCode(result.versions.node)],
         ['PM2', summaryCode(result.versions.pm2)],
@@ -60494,7 +60550,7 @@ function failureBlocks({ failure }) {
         return [];
     const blocks = [
         ['Last lines of the failed step', failure.output],
-        ["Last lines of the app's error log", failure.appLog],
+        ...failure.appLogs.map((log) => [summaryText(appLogTitle(log)), log.lines]),
     ];
     return blocks.flatMap(([title, lines]) => lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : []);
 }
@@ -62774,11 +62830,11 @@ function end(code) {
 function endInTrouble(error) {
     reportLateTrouble(troubleOf(error)).then(end);
 }
-const left = unsettledDeploy();
-if (left !== null) {
+const post_left = unsettledDeploy();
+if (post_left !== null) {
     process.on('uncaughtException', endInTrouble);
     process.on('unhandledRejection', endInTrouble);
-    post(left).then(end, endInTrouble);
+    post(post_left).then(end, endInTrouble);
 }
 
 })();

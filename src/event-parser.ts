@@ -1,5 +1,6 @@
 import {
   ACCOUNTS,
+  type AppLog,
   type Event,
   type HostResult,
   MODES,
@@ -68,6 +69,11 @@ const count: Parser<number> = (value, where) => {
   return value as number;
 };
 
+const flag: Parser<boolean> = (value, where) => {
+  if (typeof value !== 'boolean') throw new ProtocolError(where, 'true or false');
+  return value;
+};
+
 const commitId = matching('a full commit id', isCommitId);
 /** Empty where it was not found out. */
 const version = matching('a version', (given) => /^[\w.+-]{0,64}$/.test(given));
@@ -91,7 +97,14 @@ const pastDeploy = object<PastDeploy>({
 const standing = object<Standing>({
   deployed: nullable(pastDeploy),
   apps: list(
-    object<Standing['apps'][number]>({ name: text, instances: count, online: count, restarts: count }),
+    object<Standing['apps'][number]>({
+      name: text,
+      instances: count,
+      online: count,
+      ended: count,
+      outdated: count,
+      restarts: nullable(count),
+    }),
   ),
   complaint: nullable(text),
   remarks: lines,
@@ -103,7 +116,9 @@ const result = object<HostResult>({
   outcome,
   sha: nullable(commitId),
   previousSha: nullable(commitId),
-  instances: count,
+  instances: nullable(count),
+  outdated: list(object<HostResult['outdated'][number]>({ name: text, instances: count })),
+  asked: flag,
   durationMs: milliseconds,
   spent: object(
     Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds])) as Fields<HostResult['spent']>,
@@ -118,7 +133,8 @@ const result = object<HostResult>({
       message: text,
       remedy: nullable(text),
       output: lines,
-      appLog: lines,
+      appLogs: list(object<AppLog>({ app: text, version: oneOf(['new', 'old']), lines })),
+      live: nullable(text),
     }),
   ),
   standing: nullable(standing),

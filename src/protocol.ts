@@ -114,8 +114,10 @@ export interface Failure {
   remedy: string | null;
   /** The failing command's last lines. */
   output: string[];
-  /** The last lines that the app wrote to its error log during this deploy. */
-  appLog: string[];
+  /** The last lines of the apps that failed, of the new version and, after a failed rollback, of the old one. */
+  appLogs: AppLog[];
+  /** What is wrong with the live app's answer to `health-url` now, though this deploy did not touch it; else null. */
+  live: string | null;
 }
 
 /** What the time of a deploy is spent on. */
@@ -123,14 +125,25 @@ export const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'] as 
 
 export type Account = (typeof ACCOUNTS)[number];
 
-/** How a host ended. `sha` is what runs there now, or null where nothing of ours does. */
+/** What one app of one version wrote to its error log, up to its end. */
+export interface AppLog {
+  app: string;
+  version: 'new' | 'old';
+  lines: string[];
+}
+
+/** How a host ended. `sha` is the commit that is checked out there now; null if there is none, or nobody could look. */
 export interface HostResult {
   mode: Mode;
   outcome: Outcome;
   sha: string | null;
   previousSha: string | null;
-  /** Instances that are online at the end, over all chosen apps. */
-  instances: number;
+  /** Instances in `path` that are online at the end and run `sha`; null if nobody could look. */
+  instances: number | null;
+  /** Instances in `path` that still run an older version, on the files of `sha`. */
+  outdated: { name: string; instances: number }[];
+  /** Whether a `health-url` was given. Without one, nobody has looked at a page. */
+  asked: boolean;
   durationMs: number;
   /** Milliseconds by what they were spent on; what no entry claims is the host program's own overhead. */
   spent: Readonly<Record<Account, number>>;
@@ -164,7 +177,7 @@ export interface PastDeploy {
 export interface Standing {
   /** By which deploy the live commit came there; null where none of ours brought it. */
   deployed: PastDeploy | null;
-  apps: { name: string; instances: number; online: number; restarts: number }[];
+  apps: AppStanding[];
   /** Why what runs is not healthy, as far as can be seen from the host; null where it is. */
   complaint: string | null;
   /** What else there is to know: a deploy that goes on, or was interrupted. */
@@ -177,6 +190,19 @@ export const NOTICE_LEVELS = ['info', 'warning'] as const;
 
 /** What prints lines that are shown. */
 export const OUTPUT_SOURCES = [...STEPS, 'pm2'] as const;
+
+/** One app, as PM2 lists it. */
+export interface AppStanding {
+  name: string;
+  instances: number;
+  online: number;
+  /** Instances of a job that have done their work. */
+  ended: number;
+  /** Online instances that still run an older version, on newer files. */
+  outdated: number;
+  /** Restarts since the last deploy, whatever their cause; null if that deploy did not note its own. */
+  restarts: number | null;
+}
 
 export type Event =
   | { type: 'state'; state: State; atMs: number }

@@ -19,7 +19,7 @@ const WHOLE: HostResult = {
   failure: failure(),
   standing: {
     deployed: PAST,
-    apps: [{ name: 'web', instances: 2, online: 1, restarts: 3 }],
+    apps: [{ name: 'web', instances: 2, online: 1, ended: 0, outdated: 0, restarts: 3 }],
     complaint: 'nothing accepts connections',
     remarks: ['a remark'],
     history: [PAST, { ...PAST, sha: null, reason: null }],
@@ -72,7 +72,10 @@ test.each<[unknown, string]>([
   ],
   [ending({ failure: { ...failure(), state: 'x' } }), 'end.result.failure.state is not one of'],
   [ending({ failure: { ...failure(), output: 'x' } }), 'end.result.failure.output is not a list'],
-  [ending({ failure: { ...failure(), appLog: [1] } }), 'end.result.failure.appLog[0] is not text'],
+  [
+    ending({ failure: { ...failure(), appLogs: [{ app: 'shop', version: 'new', lines: [1] }] } }),
+    'end.result.failure.appLogs[0].lines[0] is not text',
+  ],
   [
     ending({ standing: { ...WHOLE.standing, history: [{ ...PAST, at: 'now' }] } }),
     'history[0].at is not a time',
@@ -168,7 +171,7 @@ const WORDS: Record<string, readonly string[]> = {
   from: ['install', 'build', 'migrate', 'before-reload', 'after-reload', 'pm2'],
 };
 const NUMBERS =
-  /^(atMs|durationMs|downtimeMs|lock|git|install|build|migrate|before-reload|after-reload|canary|pm2|verify|sent|failed|instances|online|restarts)$/;
+  /^(ended|outdated|atMs|durationMs|downtimeMs|lock|git|install|build|migrate|before-reload|after-reload|canary|pm2|verify|sent|failed|instances|online|restarts)$/;
 
 /** Paths of what no parser may let through. */
 function strangeIn(value: unknown, path: readonly string[] = []): string[] {
@@ -184,8 +187,11 @@ function strangeIn(value: unknown, path: readonly string[] = []): string[] {
   }
   if (typeof value === 'number')
     return NUMBERS.test(name) && value >= 0 && Number.isFinite(value) ? [] : [where];
+  if (typeof value === 'boolean') return name === 'asked' ? [] : [where];
   if (value === null)
-    return /^(sha|previousSha|requests|failure|standing|deployed|reason|complaint|remedy)$/.test(name)
+    return /^(sha|previousSha|requests|failure|standing|deployed|reason|complaint|remedy|instances|restarts|live)$/.test(
+      name,
+    )
       ? []
       : [where];
   if (typeof value !== 'object') return [where];

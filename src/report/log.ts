@@ -4,7 +4,14 @@ import { hostLines, hostSentence } from './hostile-text.ts';
 import { enterGroup, leaveGroup } from './log-group.ts';
 import { type LogKind, startLimits } from './log-limits.ts';
 import { standingLines } from './standing.ts';
-import { formatDuration, outcomeSentence, remedySentence, requestsSentence, STATE_WORDS } from './words.ts';
+import {
+  appLogTitle,
+  formatDuration,
+  outcomeSentence,
+  remedySentence,
+  requestsSentence,
+  STATE_WORDS,
+} from './words.ts';
 
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 
@@ -84,7 +91,7 @@ export function startLog(label: string, now: () => number = () => performance.no
       const requests = requestsSentence(result);
       if (requests !== null) say(requests);
       printTail('Last lines of the failed step', failure?.output ?? [], prefix);
-      printTail("Last lines of the app's error log", failure?.appLog ?? [], prefix);
+      for (const log of failure?.appLogs ?? []) printTail(appLogTitle(log), log.lines, prefix);
       for (const line of standingLines(result))
         core.info(hostLines(line, { prefix, colours: false }).join('\n'));
       const sentence = outcomeSentence(result);

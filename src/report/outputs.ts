@@ -21,7 +21,7 @@ export function outputsOf(label: string, result: HostResult, durationMs: number)
     outcome: result.outcome,
     sha: commit(result.sha),
     'previous-sha': commit(result.previousSha),
-    instances: result.instances,
+    instances: count(result.instances),
     'duration-ms': Math.round(result.durationMs),
     'failed-requests': count(result.requests?.failed),
     'downtime-ms': count(result.requests?.downtimeMs),
@@ -52,7 +52,7 @@ export function outputsWithoutResult(durationMs: number): Outputs {
 }
 
 /** Null if this is not a number: nothing was counted, or the host sent something else. */
-function count(value: number | undefined): number | null {
+function count(value: number | null | undefined): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
 }
 

@@ -1,4 +1,4 @@
-import type { HostResult, PastDeploy, Standing } from '../protocol.ts';
+import type { AppStanding, HostResult, PastDeploy, Standing } from '../protocol.ts';
 import { hostSentence, summaryText } from './hostile-text.ts';
 import { commitLink, shortSha } from './words.ts';
 
@@ -44,13 +44,20 @@ function facts(result: HostResult, standing: Standing): [string, string][] {
   return [
     ['Runs', result.sha ?? 'no commit is checked out'],
     ['Since', deployed === null ? 'not deployed by this action' : `${whenOf(deployed)}, ${byOf(deployed)}`],
-    ...apps.map((app): [string, string] => [
-      'App',
-      `${app.name}: ${Number(app.online)} of ${Number(app.instances)} online, restarted ${Number(app.restarts)} times`,
-    ]),
+    ...apps.map((app): [string, string] => ['App', aboutApp(app)]),
     ['Health', complaint === null ? 'healthy' : `fails the health rules: ${complaint}`],
     ...remarks.map((remark): [string, string] => ['Note', remark]),
   ];
+}
+
+function aboutApp({ name, instances, online, ended, outdated, restarts }: AppStanding): string {
+  const parts = [
+    `${Number(online)} of ${Number(instances)} online`,
+    ...(ended > 0 ? [`${Number(ended)} ended well (a job)`] : []),
+    ...(outdated > 0 ? [`${Number(outdated)} still on an older version than the files: reload it`] : []),
+    ...(restarts === null ? [] : [`restarted ${Number(restarts)} times since the last deploy`]),
+  ];
+  return `${name}: ${parts.join(', ')}`;
 }
 
 function whenOf({ at }: PastDeploy): string {

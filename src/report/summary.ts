@@ -1,7 +1,14 @@
 import { ACCOUNTS, type Account, type HostResult, looksOnly } from '../protocol.ts';
 import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
 import { standingHtml } from './standing.ts';
-import { commitLink, formatDuration, outcomeSentence, remedySentence, requestsSentence } from './words.ts';
+import {
+  appLogTitle,
+  commitLink,
+  formatDuration,
+  outcomeSentence,
+  remedySentence,
+  requestsSentence,
+} from './words.ts';
 
 /** GitHub drops a whole summary above 1 MiB, and earlier steps may have written to it. */
 const MOST_BYTES = 256 * 1024;
@@ -49,11 +56,16 @@ function table(result: HostResult, facts: SummaryFacts): string {
   const cells: [string, string][] = [
     ['Host', summaryCode(facts.label)],
     ['Path', summaryCode(facts.path)],
-    ['Runs now', commitLink(result.sha, facts.commits)],
+    [
+      'Runs now',
+      result.instances === null && result.sha === null
+        ? 'not looked at'
+        : commitLink(result.sha, facts.commits),
+    ],
     ...(looksOnly(result)
       ? []
       : [['Ran before', commitLink(result.previousSha, facts.commits)] as [string, string]]),
-    ['Instances', String(Number(result.instances))],
+    ['Instances', result.instances === null ? 'not looked at' : String(Number(result.instances))],
     ['Duration', formatDuration(result.durationMs)],
     ['Node', summaryCode(result.versions.node)],
     ['PM2', summaryCode(result.versions.pm2)],
@@ -87,7 +99,7 @@ function failureBlocks({ failure }: HostResult): string[] {
   if (!failure) return [];
   const blocks: [string, readonly string[]][] = [
     ['Last lines of the failed step', failure.output],
-    ["Last lines of the app's error log", failure.appLog],
+    ...failure.appLogs.map((log): [string, readonly string[]] => [summaryText(appLogTitle(log)), log.lines]),
   ];
   return blocks.flatMap(([title, lines]) =>
     lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : [],

@@ -1,5 +1,13 @@
 import { isCommitId } from '../event-parser.ts';
-import { type Failure, type HostResult, type Mode, type Plan, STATES, type State } from '../protocol.ts';
+import {
+  type AppLog,
+  type Failure,
+  type HostResult,
+  type Mode,
+  type Plan,
+  STATES,
+  type State,
+} from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
 
 /** What happens in each state, for a reader who does not know the word. */
@@ -58,12 +66,12 @@ export function outcomeSentence(result: HostResult): string {
   const isRollback = result.mode === 'rollback';
   switch (result.outcome) {
     case 'deployed':
-      return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result.instances)}, healthy.${result.failure ? ` But then: ${reason}` : ''}`;
+      return `${isRollback ? 'Rolled back as asked' : 'Deployed'}: ${commit} runs${on(result)}, healthy${asFarAs(result)}.${left(result)}${result.failure ? ` But then: ${reason}` : ''}`;
     case 'unchanged':
       if (result.mode === 'check')
         return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
       if (result.mode === 'status') return `Status: ${nowRuns(result)}`;
-      return `Unchanged: ${commit} already runs${on(result.instances)}, healthy.`;
+      return `Unchanged: ${commit} already runs${on(result)}, healthy${asFarAs(result)}.${left(result)}`;
     case 'rolled-back':
       return `${isRollback ? 'The rollback failed and was undone' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
     case 'rollback-failed':
@@ -81,6 +89,12 @@ export function requestsSentence({ requests }: HostResult): string | null {
   return `${failed} of ${sent} requests to the health URL failed${lost}.`;
 }
 
+/** Above the lines of one app. */
+export function appLogTitle({ app, version }: AppLog): string {
+  const which = version === 'old' ? 'the old version' : 'the new version';
+  return hostSentence(`Last lines of the error log of '${app}', ${which}`, 200);
+}
+
 /** What to do about a failure, or null. */
 export function remedySentence(failure: Failure | null): string | null {
   return failure?.remedy ? asSentence(failure.remedy) : null;
@@ -88,6 +102,7 @@ export function remedySentence(failure: Failure | null): string | null {
 
 function nowRuns({ sha, instances }: HostResult): string {
   const commit = shortSha(sha);
+  if (instances === null) return 'What runs was not looked at.';
   const count = `${Number(instances)} ${instances === 1 ? 'instance' : 'instances'} online`;
   return commit === null ? `No commit is checked out, ${count}.` : `${commit} is checked out, ${count}.`;
 }
@@ -99,11 +114,28 @@ function whatRuns(result: HostResult): string {
       ? 'Nothing ran here before, and nothing of this deploy runs now.'
       : `The files of the old version (${old}) are back. No instance is online now.`;
   }
-  return `The old version${old ? ` (${old})` : ''} runs${on(result.instances)}.`;
+  return `The old version${old ? ` (${old})` : ''} runs${on(result)}.`;
 }
 
-function on(instances: number): string {
-  return instances === 1 ? ' on its 1 instance' : ` on all ${Number(instances)} instances`;
+function on({ instances, outdated }: HostResult): string {
+  if (instances === null) return '';
+  if (instances === 1) return ' on its 1 instance';
+  return ` on ${outdated.length > 0 ? 'its' : 'all'} ${Number(instances)} instances`;
+}
+
+/** Without a `health-url` an app that answers every page with 500 passes as healthy. */
+function asFarAs({ asked }: HostResult): string {
+  return asked ? '' : ' as far as PM2 can tell; without `health-url` nobody asked for a page';
+}
+
+/** What a deploy of some apps leaves behind. */
+function left({ outdated }: HostResult): string {
+  if (outdated.length === 0) return '';
+  const apps = outdated.map(({ name, instances }) => {
+    const count = Number(instances);
+    return `'${hostSentence(name, 60)}' (${count} ${count === 1 ? 'instance' : 'instances'})`;
+  });
+  return ` Still on an older version, on files of the new one: ${apps.join(', ')}. A crash would boot the new code there untried: add the app to \`app\`, or leave \`app\` out, and deploy again.`;
 }
 
 function stateName({ state }: Failure): string {
@@ -114,7 +146,10 @@ function stateName({ state }: Failure): string {
 function untouched(failure: Failure | null): string {
   const index = failure ? STATES.indexOf(failure.state) : -1;
   const touches = index < 0 || failure?.state === 'locked' || index >= STATES.indexOf('activating');
-  return touches ? '' : ' The live app was not touched.';
+  if (touches) return '';
+  return failure?.live
+    ? ` No file or process of the live app was touched, but it is not well now: ${asSentence(failure.live)}`
+    : ' The live app was not touched.';
 }
 
 function asSentence(text: string): string {

@@ -74,7 +74,7 @@ test('after a failure the reasons stand last, and the very last is one sentence 
     '  web-1 | one',
     '  web-1 | two',
     '',
-    "Last lines of the app's error log:",
+    "Last lines of the error log of 'shop', the new version:",
     '  web-1 | Error: boom',
     '::error title=web-1%3A rolled-back::Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances. Mend it and push.',
   ]);
@@ -91,7 +91,12 @@ test('nothing that a host says is a command or looks like a line of ours', () =>
   log.finish(
     result({
       outcome: 'failed',
-      failure: failure({ message: nasty, remedy: nasty, output: [nasty], appLog: [nasty] }),
+      failure: failure({
+        message: nasty,
+        remedy: nasty,
+        output: [nasty],
+        appLogs: [{ app: nasty, version: 'new', lines: [nasty] }],
+      }),
     }),
   );
   const names = interpretLog(printed).map((command) => command.name);

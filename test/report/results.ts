@@ -13,6 +13,8 @@ export function result(given: Partial<HostResult> = {}): HostResult {
     sha: SHA,
     previousSha: PREVIOUS,
     instances: 2,
+    outdated: [],
+    asked: true,
     durationMs: 42_400,
     spent: { ...NO_TIME, git: 800, install: 12_000, build: 8_000, pm2: 3_200, verify: 10_000 },
     versions: { node: 'v22.11.0', pm2: '5.4.3' },
@@ -29,7 +31,8 @@ export function failure(given: Partial<Failure> = {}): Failure {
     message: 'The new version crashed',
     remedy: 'Mend it and push',
     output: ['one', 'two'],
-    appLog: ['Error: boom'],
+    appLogs: [{ app: 'shop', version: 'new', lines: ['Error: boom'] }],
+    live: null,
     ...given,
   };
 }

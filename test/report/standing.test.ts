@@ -23,7 +23,7 @@ const past = (given: Partial<PastDeploy> = {}): PastDeploy => ({
 });
 const standing = (given: Partial<Standing> = {}): Standing => ({
   deployed: past(),
-  apps: [{ name: 'shop', instances: 2, online: 1, restarts: 3 }],
+  apps: [{ name: 'shop', instances: 2, online: 1, ended: 0, outdated: 0, restarts: 3 }],
   complaint: null,
   remarks: [],
   history: [past(), past({ mode: 'rollback', sha: PREVIOUS })],
@@ -36,7 +36,7 @@ test('the log tells what runs, since when and by which run, and the history in c
   expect(standingLines(status({ remarks: ['A deploy goes on here: ben.'] }))).toEqual([
     `Runs       ${SHA}`,
     `Since      2026-01-02 03:04:05 UTC, ann, ${run.url}`,
-    'App        shop: 1 of 2 online, restarted 3 times',
+    'App        shop: 1 of 2 online, restarted 3 times since the last deploy',
     'Health     healthy',
     'Note       A deploy goes on here: ben.',
     'History, newest first:',

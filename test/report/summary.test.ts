@@ -62,7 +62,12 @@ test('nothing that a host says changes the form of the summary', () => {
       durationMs: '<b>' as unknown as number,
       requests: { sent: '<b>', failed: '</p>', downtimeMs: '<b>' } as unknown as HostResult['requests'],
       versions: { node: text, pm2: text },
-      failure: failure({ message: text, remedy: text, output: NASTY, appLog: NASTY }),
+      failure: failure({
+        message: text,
+        remedy: text,
+        output: NASTY,
+        appLogs: [{ app: text, version: 'new', lines: NASTY }],
+      }),
     }),
     { ...FACTS, label: text, path: text },
   );
@@ -81,7 +86,11 @@ test('it stays far below the size at which GitHub drops it', () => {
   const long = Array.from({ length: 400 }, () => '\'"<&日'.repeat(400));
   const ended = result({
     outcome: 'failed',
-    failure: failure({ message: long.join(), output: long, appLog: long }),
+    failure: failure({
+      message: long.join(),
+      output: long,
+      appLogs: [{ app: 'shop', version: 'new', lines: long }],
+    }),
   });
   expect(Buffer.byteLength(renderSummary(ended, FACTS))).toBeLessThan(256 * 1024);
   expect(renderSummary(ended, FACTS)).toContain('<h3>Failed in verifying');

@@ -4,6 +4,26 @@ import { failure, result } from './results.ts';
 
 test.each([
   [result(), 'Deployed: aaaaaaa runs on all 2 instances, healthy.'],
+  [
+    result({ asked: false }),
+    'Deployed: aaaaaaa runs on all 2 instances, healthy as far as PM2 can tell; without `health-url` nobody asked for a page.',
+  ],
+  [
+    result({ outdated: [{ name: 'api', instances: 3 }] }),
+    "Deployed: aaaaaaa runs on its 2 instances, healthy. Still on an older version, on files of the new one: 'api' (3 instances). A crash would boot the new code there untried: add the app to `app`, or leave `app` out, and deploy again.",
+  ],
+  [
+    result({
+      outcome: 'failed',
+      failure: failure({ state: 'canary', live: 'http://localhost/ answers 500' }),
+    }),
+    'Failed in canary: The new version crashed. No file or process of the live app was touched, but it is not well now: http://localhost/ answers 500.',
+  ],
+  [
+    result({ outcome: 'failed', failure: failure({ state: 'preflight' }), sha: null, instances: null }),
+    'Failed in preflight: The new version crashed. The live app was not touched.',
+  ],
+  [result({ mode: 'status', outcome: 'unchanged', instances: null }), 'Status: What runs was not looked at.'],
   [result({ instances: 1 }), 'Deployed: aaaaaaa runs on its 1 instance, healthy.'],
   [result({ outcome: 'unchanged' }), 'Unchanged: aaaaaaa already runs on all 2 instances, healthy.'],
   [

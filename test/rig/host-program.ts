@@ -47,7 +47,7 @@ const heard = (type) => new Promise((resolve) => {
     if (found) { clearInterval(timer); resolve(found); }
   }, 5);
 });
-const result = (outcome) => ({ mode: plan.mode, outcome, sha: 'a'.repeat(40), previousSha: null, instances: 0, durationMs: 1,
+const result = (outcome) => ({ mode: plan.mode, outcome, sha: 'a'.repeat(40), previousSha: null, instances: 0, outdated: [], asked: false, durationMs: 1,
   spent: { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 },
   versions: { node: process.version, pm2: '0' }, requests: null, failure: null });
 function main(body) {

@@ -16,7 +16,8 @@ export function adviseOn(app: DeployApp, { serves, scripts }: Known): string[] {
     app.watch === true || Array.isArray(app.watch)
       ? 'watch is on, so PM2 restarts it while its files are swapped: set "watch: false"'
       : null,
-    app.autorestart === false
+    // An app that does not serve, or has a clock, may be meant to end: then it would run again and again.
+    app.autorestart === false && serves && !app.cron_restart
       ? 'autorestart is off, so PM2 leaves it down after a crash: set "autorestart: true"'
       : null,
     serves && mode === 'fork' ? adviseOnFork(app, scripts) : null,

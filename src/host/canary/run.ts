@@ -1,8 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AppLog } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { readAdded } from '../health/error-log.ts';
 import { shownUrl } from '../health/health-request.ts';
+import { type Listener, listenTo } from '../health/last-words.ts';
 import { untilStable } from '../health/verify.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import { reloadFailure } from '../pm2/cli.ts';
@@ -42,7 +44,11 @@ const LOG_LINES = 30;
 export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[]> {
   const { pm2, plan, runner } = context;
   const canaries = trial.chosen.map((chosen, at) => prepare(context, trial, chosen, at));
-  const stream = pm2.hearErrors(canaries.map(({ name }) => name));
+  const listener = listenTo(
+    pm2,
+    canaries.map(({ name }) => name),
+    [],
+  );
   const apps = canaries.map(({ config }) => config);
   const command = pm2.startOrReload({ apps, removed: {}, pm2Env: null }, [], () => {});
   let ended = false;
@@ -60,7 +66,10 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
         `The canary is not asked for health-url: ${shownUrl(trial.healthUrl)} does not name its port on this host.`,
       );
     await untilStable(
-      lookAt(pm2, canaries, trial.healthUrl, () => ended),
+      lookAt(pm2, canaries, trial.healthUrl, {
+        startEnded: () => ended,
+        thrown: () => listener.thrown(plan.deployId),
+      }),
       plan,
       runner.cancelled,
     );
@@ -70,17 +79,16 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
     return canaries.map(({ app, ports, report }) => bootOf(app, ports, readReport(report)));
   } catch (error) {
     if (!(error instanceof DeployFailure) || runner.cancelled.aborted) throw error;
-    const heard = stream.lines();
     throw new DeployFailure(error.message, {
       remedy: error.remedy,
       output: error.output,
-      appLog: (heard.length > 0 ? heard : lastErrors(canaries)).slice(-LOG_LINES),
+      appLogs: await appLogs(canaries, listener, plan.deployId),
       cause: error,
     });
   } finally {
     command.abort();
     await done.catch(() => {});
-    stream.close();
+    listener.close();
     await removeCanaries(context).catch((error: Error) => {
       if (!failed) throw error;
       warn(context.log, `The canary could not be removed: ${error.message} The next deploy tries again.`);
@@ -121,9 +129,14 @@ function prepare({ plan, places, runDir }: Context, trial: Trial, chosen: Chosen
   return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
 }
 
-function lastErrors(canaries: readonly Canary[]): string[] {
-  const logs = canaries.map(({ files }) => ({ errLogPath: `${files}-error.log` }));
-  return readAdded({}, logs, LOG_LINES);
+async function appLogs(canaries: readonly Canary[], listener: Listener, deployId: string): Promise<AppLog[]> {
+  const heard = await listener.words(deployId, performance.now());
+  return canaries.flatMap(({ name, app, files }): AppLog[] => {
+    const lines =
+      heard.find((words) => words.app === name)?.lines ??
+      (heard.length > 0 ? [] : readAdded({}, [{ errLogPath: `${files}-error.log` }], LOG_LINES));
+    return lines.length === 0 ? [] : [{ app: app.name, version: 'new', lines }];
+  });
 }
 
 function bootOf(app: DeployApp, ports: readonly number[], { listens, readyMs }: CanaryReport): Boot {

@@ -1,5 +1,6 @@
 import { judge, type Verdict } from '../health/health.ts';
 import { complaintAbout } from '../health/health-request.ts';
+import { endedWell, endsByItself } from '../health/job.ts';
 import { accepts } from '../health/listening.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { DEPLOY_ID, type Instance } from '../pm2/list.ts';
@@ -23,23 +24,31 @@ export interface Canary extends Chosen {
 /** On this host itself: slower is not healthy. */
 const ACCEPTS_WITHIN = 2_000;
 
+/** What is known of the canaries beside PM2's list. */
+export interface Heard {
+  /** Whether PM2's command, which starts them, has ended. */
+  startEnded(): boolean;
+  /** Errors that nothing caught, as sentences. */
+  thrown(): string[];
+}
+
 /** Looks at all canaries once; the first of them that is not healthy decides. */
 export function lookAt(
   pm2: Pm2,
   canaries: readonly Canary[],
   healthUrl: string | null,
-  startEnded: () => boolean,
+  heard: Heard,
 ): () => Promise<Verdict> {
   const first = new Map<string, Instance>();
   return async () => {
-    const ended = startEnded();
+    const ended = heard.startEnded();
     const list = await pm2.list();
     const verdicts = await Promise.all(
       canaries.map(async (canary): Promise<Verdict> => {
         const found = list.find(({ name }) => name === canary.name);
         if (found === undefined) {
           const why = `PM2 does not list '${canary.title}'`;
-          return ended ? { kind: 'broken', why } : { kind: 'pending', why };
+          return ended ? { kind: 'broken', why } : { kind: 'pending', why, planned: false };
         }
         const one = { ...found, name: canary.title };
         if (one.pid > 0 && !first.has(canary.name)) first.set(canary.name, one);
@@ -47,7 +56,15 @@ export function lookAt(
         if (alone.kind === 'broken') return alone;
         // What it does not answer tells more than PM2's word for it.
         const answer = await answers(canary, healthUrl);
-        return answer.kind === 'healthy' ? alone : answer;
+        if (answer.kind === 'healthy') return alone;
+        // A boot that ends in a rejection never listens, however long it is waited for.
+        const thrown = heard.thrown().find((sentence) => sentence.startsWith(`'${canary.name}'`));
+        const mute = readReport(canary.report).listens.length === 0;
+        if (thrown === undefined || !mute) return answer;
+        return {
+          kind: 'broken',
+          why: `${thrown.replace(canary.name, canary.title)}, and it listens nowhere`,
+        };
       }),
     );
     return (
@@ -60,9 +77,13 @@ export function lookAt(
 function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
   const ticks = one.pid > 0 ? startTicks(one.pid) : null;
   // PM2 6 keeps `online` for one that has ended and is not to be restarted.
-  if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null))
-    return { kind: 'broken', why: `the process of '${canary.title}' has ended` };
-  const empty = { orphans: [], accepting: new Set<number>(), complaint: null };
+  if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null)) {
+    const { app, ports, title } = canary;
+    if (endsByItself(app) && ports.length === 0 && endedWell(one)) return { kind: 'healthy' };
+    const code = one.exitCode ? ` with exit code ${one.exitCode}` : '';
+    return { kind: 'broken', why: `the process of '${title}' has ended${code}` };
+  }
+  const empty = { at: Date.now(), thrown: [], orphans: [], accepting: new Set<number>(), complaint: null };
   return judge(
     {
       deployId: String(canary.config.env[DEPLOY_ID]),
@@ -85,13 +106,13 @@ async function answers({ title, ports, report }: Canary, healthUrl: string | nul
     const there = [...listens].reverse().find((listen) => listen.port === port);
     if (there === undefined) {
       const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
-      return { kind: 'pending', why };
+      return { kind: 'pending', why, planned: false };
     }
     if (!(await accepts(there.at, '127.0.0.1', ACCEPTS_WITHIN)))
-      return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}` };
+      return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}`, planned: false };
     const complaint =
       healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
-    if (complaint !== null) return { kind: 'pending', why: `'${title}': ${complaint}` };
+    if (complaint !== null) return { kind: 'pending', why: `'${title}': ${complaint}`, planned: false };
   }
   return { kind: 'healthy' };
 }

@@ -1,6 +1,6 @@
 import { type Context, inform, warn } from '../context.ts';
 import type { Expected } from '../health/health.ts';
-import { saveCurrent } from '../state/current.ts';
+import { type Current, saveCurrent } from '../state/current.ts';
 import { subjectOf } from '../state/journal.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { isWithin, realOrSame } from '../system/paths.ts';
@@ -18,6 +18,7 @@ export async function commit(context: Context, transaction: Transaction, expecte
     runsAs: deployId,
     since: swapped,
     ports: [...expected.ports],
+    restarts: await restartCounters(context, transaction),
   });
   context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
   try {
@@ -30,6 +31,21 @@ export async function commit(context: Context, transaction: Transaction, expecte
       context.log,
       `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${(error as Error).message}`,
     );
+  }
+}
+
+/** What a deploy's own reload has counted is no restart of the app. */
+export async function restartCounters(
+  { pm2 }: Pick<Context, 'pm2'>,
+  { config, before }: Pick<Transaction, 'config' | 'before'>,
+): Promise<Current['restarts']> {
+  const names = [...config, ...before.apps].map(({ name }) => name);
+  try {
+    const own = (await pm2.list()).filter(({ name }) => names.includes(name));
+    return Object.fromEntries(own.map(({ pmId, restartTime }) => [pmId, restartTime]));
+  } catch {
+    // It is for the report alone.
+    return null;
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Failure, State } from '../../protocol.ts';
+import type { AppLog, Failure, State } from '../../protocol.ts';
 import type { Boot } from '../canary/run.ts';
 import { type Context, warn } from '../context.ts';
-import { noteLogSizes, readAdded } from '../health/error-log.ts';
 import { expectationOf } from '../health/expectation.ts';
+import { type Listener, listenTo } from '../health/last-words.ts';
 import { verify } from '../health/verify.ts';
 import type { Instance } from '../pm2/list.ts';
 import type { End, Progress } from '../program/end.ts';
@@ -15,9 +15,7 @@ import { layoutOf } from './layout.ts';
 import { withMigration } from './migrate.ts';
 import { reload } from './reload.ts';
 import { adviseOnPace } from './reload-advice.ts';
-import { rollBack } from './rollback.ts';
-
-const APP_LOG_LINES = 30;
+import { rollBack, rollbackId } from './rollback.ts';
 
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 export async function goLive(
@@ -33,7 +31,8 @@ export async function goLive(
     progress.enter(state);
     context.journal.enter(subject, state);
   };
-  const appLog = watchAppLog(context, transaction, instances);
+  const names = new Set([...transaction.config, ...transaction.before.apps].map(({ name }) => name));
+  const listener = listenTo(context.pm2, [...names], instances);
   const pace = context.pm2.hearPace();
   try {
     enter('activating');
@@ -41,7 +40,7 @@ export async function goLive(
     await reload(context, transaction, boots);
     enter('verifying');
     const expected = expectationOf(transaction);
-    await context.clock.book('verify', () => verify(context.pm2, expected, transaction));
+    await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
     progress.enter('committed');
     await commit(context, transaction, expected).catch((error: unknown) => {
       // A full disk is no reason to take down what is verified: the reserve is room enough.
@@ -54,9 +53,9 @@ export async function goLive(
     const failure = withMigration(failureOf(error, progress.state), transaction.migrated);
     // However PM2's command ended, the daemon may still be busy with what it began.
     const stopped = progress.state === 'activating' && transaction.swapped !== null;
-    return await goBack(context, progress, transaction, failure, stopped, appLog.read);
+    return await goBack(context, progress, transaction, failure, stopped, listener);
   } finally {
-    appLog.close();
+    listener.close();
     pace.close();
   }
 }
@@ -67,7 +66,7 @@ async function goBack(
   transaction: Transaction,
   failure: Failure,
   stopped: boolean,
-  readAppLog: () => Promise<string[]>,
+  listener: Listener,
 ): Promise<End> {
   const { journal } = context;
   const { previousSha: sha } = transaction;
@@ -81,6 +80,8 @@ async function goBack(
       warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
     }
   };
+  const failedAt = performance.now();
+  const { deployId } = transaction;
   makeRoom(context.runDir);
   enter('rolling-back', () => journal.enter(subject, 'rolling-back', failure.message));
   warn(context.log, failure.message);
@@ -89,15 +90,15 @@ async function goBack(
     await layoutOf(context)
       .swapOut(transaction)
       .catch(() => {});
-    failure.appLog = await readAppLog().catch(() => []);
+    failure.appLogs = await appLogs(listener, 'new', deployId, failedAt);
     await rollBack(context, transaction, stopped);
-    // PM2 hands on with some delay what an app printed as it died.
-    if (failure.appLog.length === 0) failure.appLog = await readAppLog().catch(() => []);
     freeReserve(context.runDir);
     enter('rolled-back', () => journal.end(subject, 'rolled-back', 'rolled-back', failure.message));
     return { outcome: 'rolled-back', sha, previousSha: sha, failure };
   } catch (error) {
     const second = failureOf(error, 'rolling-back');
+    const old = await appLogs(listener, 'old', rollbackId(deployId), performance.now());
+    failure.appLogs = [...failure.appLogs, ...old];
     freeReserve(context.runDir);
     enter('rollback-failed', () =>
       journal.end(subject, 'rollback-failed', 'rollback-failed', second.message),
@@ -111,17 +112,15 @@ async function goBack(
   }
 }
 
-/** What the apps print to their error streams from now on, from PM2's daemon itself and else from their log files. */
-function watchAppLog({ pm2 }: Context, { config }: Transaction, instances: readonly Instance[]) {
-  const sizes = noteLogSizes(instances);
-  const stream = pm2.hearErrors(config.map(({ name }) => name));
-  return {
-    async read(): Promise<string[]> {
-      const heard = stream.lines().slice(-APP_LOG_LINES);
-      return heard.length > 0 ? heard : readAdded(sizes, await pm2.list(), APP_LOG_LINES);
-    },
-    close: stream.close,
-  };
+/** Never fails: a cause that cannot be read is no reason to stop a rollback. */
+async function appLogs(
+  listener: Listener,
+  version: AppLog['version'],
+  deployId: string,
+  until: number,
+): Promise<AppLog[]> {
+  const words = await listener.words(deployId, until).catch(() => []);
+  return words.map(({ app, lines }) => ({ app, version, lines }));
 }
 
 function bothFailures(first: Failure, second: Failure, { places }: Context): Failure {

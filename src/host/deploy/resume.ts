@@ -46,7 +46,8 @@ export async function resume(context: Context, progress: Progress): Promise<End>
     message,
     remedy: REMEDY,
     output,
-    appLog: [],
+    appLogs: [],
+    live: null,
   });
   if (entry === undefined || entry.outcome === null) {
     if (trouble !== null) throw trouble.error;

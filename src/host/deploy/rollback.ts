@@ -11,11 +11,17 @@ import type { Transaction } from '../state/transaction.ts';
 import { exists } from '../system/paths.ts';
 import { type Moment, momentNow, ticksOf } from '../system/processes.ts';
 import { bringAbout } from './bring-about.ts';
+import { restartCounters } from './commit.ts';
 import { layoutOf } from './layout.ts';
 import { awaitReload, quiet } from './watch-reload.ts';
 
 /** Beyond what PM2's own limits add up to, in milliseconds. */
 const MARGIN = 10_000;
+
+/** What processes of the old version carry as their deploy's id, once this deploy was rolled back. */
+export function rollbackId(deployId: string): string {
+  return `${deployId}-rollback`;
+}
 
 /**
  * Brings back the files and what PM2 ran, and verifies it by the same rules; throws where that fails. Where it does not come
@@ -26,7 +32,7 @@ const MARGIN = 10_000;
 export async function rollBack(context: Context, transaction: Transaction, stopped: boolean): Promise<void> {
   const { pm2, places, clock, log, runDir } = context;
   const { before, deployId } = transaction;
-  const runsAs = `${deployId}-rollback`;
+  const runsAs = rollbackId(deployId);
   const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch(
     (error: Error) => {
       warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
@@ -43,7 +49,10 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
   await attempt(context, async () => {
     const { current } = transaction;
     if (current === null) removeCurrent(places.state);
-    else saveCurrent(places.state, { ...current, runsAs, since: swapped });
+    else {
+      const restarts = await restartCounters(context, transaction);
+      saveCurrent(places.state, { ...current, runsAs, since: swapped, restarts });
+    }
   });
   await attempt(context, async () => keepForDiagnosis(context, transaction));
 }
@@ -118,17 +127,17 @@ async function restoreApps(
     const result = await clock.book('pm2', () => awaitReload(pm2, command));
     if (result.code !== 0) throw reloadFailure(result);
   });
+  // An app need be no better than it was: a site that was down already can be mended by a deploy alone.
+  const whole = Object.entries(before.counts).filter(([, { total, online }]) => total === online);
+  if (whole.length === 0) return null;
   const expected = {
     deployId: runsAs,
-    instances: Object.fromEntries(Object.entries(before.counts).map(([name, { total }]) => [name, total])),
+    instances: Object.fromEntries(whole.map(([name, { total }]) => [name, total])),
     ports: before.ports,
     after: ticksOf(swapped),
     knownOrphans: before.orphans,
     healthUrl: before.healthUrl,
   };
-  // It need be no better than what it goes back to: a site that was down already can be mended by a deploy alone.
-  const wasWhole = Object.values(before.counts).every(({ total, online }) => total === online);
-  if (!wasWhole) return null;
   const daemon = pm2.daemonPid();
   try {
     await clock.book('verify', () => verify(pm2, expected, transaction));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { troubleInReload } from '../health/health.ts';
+import { baseInReload, troubleInReload } from '../health/health.ts';
 import { orphansOf } from '../health/verify.ts';
 import { type Reload, reloadFailure } from '../pm2/cli.ts';
 import type { Instance } from '../pm2/list.ts';
@@ -29,12 +29,12 @@ export async function watchReload(
   ended.catch(() => {});
   let trouble: string | null = null;
   // An old version that crashes until its turn comes is no fault of the new one.
-  const lastOther = new Map(before.map((one) => [one.pmId, one]));
+  const bases = new Map(before.map((one) => [one.pmId, one]));
   try {
     while (running && trouble === null) {
       const now = await pm2.list();
-      for (const one of now) if (one.deployId !== deployId) lastOther.set(one.pmId, one);
-      trouble = troubleInReload(deployId, now, [...lastOther.values()]);
+      for (const one of now) bases.set(one.pmId, baseInReload(bases.get(one.pmId), one, deployId));
+      trouble = troubleInReload(deployId, now, [...bases.values()]);
       if (trouble === null) await Promise.race([ended, sleep(POLL_RELOAD_EVERY)]);
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Instance } from '../pm2/list.ts';
 import { baselineConfig } from '../pm2/running-config.ts';
 import type { Pm2 } from '../pm2/session.ts';
 import type { Before } from '../state/transaction.ts';
+import { endedWell } from './job.ts';
 import { portsOf } from './ports.ts';
 import { acceptingPorts, orphansOf } from './verify.ts';
 
@@ -14,9 +15,10 @@ export async function readBaseline(
   const all = await pm2.list();
   const instances = all.filter(({ name, module }) => names.includes(name) && !module);
   const counts: Before['counts'] = {};
-  for (const { name, status } of instances) {
-    const { total, online } = counts[name] ?? { total: 0, online: 0 };
-    counts[name] = { total: total + 1, online: online + (status === 'online' ? 1 : 0) };
+  for (const one of instances) {
+    const { total, online } = counts[one.name] ?? { total: 0, online: 0 };
+    const well = one.status === 'online' || endedWell(one);
+    counts[one.name] = { total: total + 1, online: online + (well ? 1 : 0) };
   }
   const accepting = await acceptingPorts(portsOf(pm2, instances, all));
   const before: Before = {

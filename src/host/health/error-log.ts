@@ -9,7 +9,7 @@ export type LogNotes = Readonly<Record<string, { size: number; inode: number }>>
 const READ = 256 * 1024;
 
 /** Notes where the error logs of these instances end now. */
-export function noteLogSizes(instances: readonly Instance[]): LogNotes {
+export function noteLogSizes(instances: readonly Pick<Instance, 'errLogPath'>[]): LogNotes {
   const notes: Record<string, { size: number; inode: number }> = {};
   for (const path of pathsOf(instances)) {
     try {

@@ -1,10 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import type { Current } from '../state/current.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
 import { ticksOf } from '../system/processes.ts';
-import { expectedCounts } from './baseline.ts';
-import { judge } from './health.ts';
+import { expectedCounts, readBaseline } from './baseline.ts';
+import { judge, type Verdict } from './health.ts';
+import { absoluteUrl, complaintAbout } from './health-request.ts';
 import { healthTarget } from './health-target.ts';
+import { declaredPorts } from './ports.ts';
 import { observe, orphansOf } from './verify.ts';
+
+/** How long a restart by PM2's clock may take, and how often it is looked at, in milliseconds. */
+const RESTARTS_WITHIN = 5_000;
+const LOOK_EVERY = 200;
 
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
 export async function complaintAboutLive(context: Context, current: Current): Promise<string | null> {
@@ -18,7 +26,34 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
     knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
     healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
   };
-  const now = await observe(context.pm2, expected);
-  const verdict = judge(expected, now, now);
+  let verdict: Verdict;
+  const deadline = performance.now() + RESTARTS_WITHIN;
+  do {
+    const now = await observe(context.pm2, expected);
+    verdict = judge(expected, now, now);
+    // PM2 restarts it by its clock at this very moment: that is how the app is meant to run.
+  } while (
+    verdict.kind === 'pending' &&
+    verdict.planned &&
+    performance.now() < deadline &&
+    (await sleep(LOOK_EVERY, true))
+  );
   return verdict.kind === 'healthy' ? null : verdict.why;
+}
+
+/**
+ * What is wrong with the live app's answer to `health-url` at this moment; null if it is good, and if nobody can ask. For a
+ * deploy that touched neither its files nor its processes: what it shares with them, such as a database, is another matter.
+ */
+export async function complaintAtHealthUrl({ plan, places, pm2 }: Context): Promise<string | null> {
+  if (plan.healthUrl === null) return null;
+  const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+  const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
+  const { before } = await readBaseline(
+    pm2,
+    chosen.map(({ name }) => name),
+  );
+  if (before.apps.length === 0) return null;
+  const url = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
+  return url === null ? null : complaintAbout(url);
 }

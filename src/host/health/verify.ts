@@ -3,8 +3,9 @@ import type { Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { childrenOf, startTicks } from '../system/processes.ts';
-import { type Expected, judge, type Snapshot, type Verdict } from './health.ts';
+import { afterPlannedRestarts, type Expected, judge, type Snapshot, type Verdict } from './health.ts';
 import { complaintAbout } from './health-request.ts';
+import type { Listener } from './last-words.ts';
 import { accepts, listeningAddresses } from './listening.ts';
 
 const POLL_EVERY = 200;
@@ -17,6 +18,7 @@ const STAYS_BAD = 5_000;
 export async function observe(
   pm2: Pm2,
   { instances, ports, healthUrl }: Pick<Expected, 'instances' | 'ports' | 'healthUrl'>,
+  thrown: readonly string[] = [],
 ): Promise<Snapshot> {
   const asked = healthUrl ? complaintAbout(healthUrl) : null;
   const [all, accepting, complaint] = await Promise.all([pm2.list(), acceptingPorts(ports), asked]);
@@ -26,10 +28,12 @@ export async function observe(
     if (ticks !== null) started.set(pid, ticks);
   }
   return {
+    at: Date.now(),
     instances: all.filter((one) => instances[one.name] !== undefined),
     startTicks: started,
     orphans: orphansOf(pm2, all),
     accepting,
+    thrown,
     complaint,
   };
 }
@@ -58,10 +62,22 @@ export function orphansOf(pm2: Pm2, all: readonly Instance[]): number[] {
 
 /**
  * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
+ * `listener` has heard the apps since before they were started.
  */
-export async function verify(pm2: Pm2, expected: Expected, limits: HealthLimits): Promise<void> {
-  const since = await observe(pm2, expected);
-  await untilStable(async () => judge(expected, await observe(pm2, expected), since), limits);
+export async function verify(
+  pm2: Pm2,
+  expected: Expected,
+  limits: HealthLimits,
+  listener: Pick<Listener, 'thrown'> | null = null,
+): Promise<void> {
+  const first = await observe(pm2, expected);
+  let since = afterPlannedRestarts(first, first);
+  await untilStable(async () => {
+    const now = await observe(pm2, expected, listener?.thrown(expected.deployId));
+    const verdict = judge(expected, now, since);
+    since = afterPlannedRestarts(since, now);
+    return verdict;
+  }, limits);
 }
 
 /** Milliseconds, both. */
@@ -94,13 +110,14 @@ export async function untilStable(
     } else {
       if (verdict.kind === 'broken') throw new DeployFailure(`${sentence(verdict.why)}.`);
       if (healthySince !== null) turnedBad ??= at;
-      healthySince = null;
+      // A restart by a clock is no break, unless it does not come to its end.
+      if (!verdict.planned) healthySince = null;
       if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
         throw new DeployFailure(
           `It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`,
         );
       }
-      if (at >= deadline) {
+      if (healthySince === null && at >= deadline) {
         throw new DeployFailure(
           `Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`,
         );

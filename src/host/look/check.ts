@@ -55,7 +55,8 @@ function failureOf(problems: readonly DeployFailure[]): End['failure'] {
     message: `A deploy would fail: ${message}${more}`,
     remedy,
     output: [...output, ...listed],
-    appLog: [],
+    appLogs: [],
+    live: null,
   };
 }
 

@@ -1,8 +1,11 @@
-import type { PastDeploy, Standing } from '../../protocol.ts';
+import type { AppStanding, PastDeploy, Standing } from '../../protocol.ts';
 import type { Context } from '../context.ts';
 import { lockHolders } from '../deploy/locks.ts';
 import { readHead } from '../git/checkout.ts';
+import { endedWell } from '../health/job.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
+import { outdatedOf } from '../health/outdated.ts';
+import type { Instance } from '../pm2/list.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys, pastDeploy } from '../state/history.ts';
@@ -28,17 +31,37 @@ export async function status(context: Context): Promise<End & { standing: Standi
 }
 
 /** What PM2 runs from the app's directory, by name. */
-async function appsOf({ pm2, places }: Context): Promise<Standing['apps']> {
-  const apps = new Map<string, Standing['apps'][number]>();
-  for (const { name, status: now, cwd, restartTime, module } of await pm2.list()) {
-    if (module || !isWithin(places.live, realOrSame(cwd))) continue;
-    const app = apps.get(name) ?? { name, instances: 0, online: 0, restarts: 0 };
-    app.instances += 1;
-    app.online += now === 'online' ? 1 : 0;
-    app.restarts += restartTime;
-    apps.set(name, app);
-  }
-  return [...apps.values()].sort((a, b) => a.name.localeCompare(b.name));
+async function appsOf({ pm2, places, journal }: Context): Promise<AppStanding[]> {
+  const own = (await pm2.list()).filter(
+    ({ module, cwd }) => !module && isWithin(places.live, realOrSame(cwd)),
+  );
+  const current = loadCurrent(places.state);
+  const outdated = outdatedOf(own, current, journal.entries());
+  const names = [...new Set(own.map(({ name }) => name))].sort((a, b) => a.localeCompare(b));
+  return names.map((name) => {
+    const same = own.filter((one) => one.name === name);
+    return {
+      name,
+      instances: same.length,
+      online: same.filter((one) => one.status === 'online' && !endedWell(one)).length,
+      ended: same.filter(endedWell).length,
+      outdated: outdated.filter((one) => one.name === name).length,
+      restarts: current === null ? null : restartsSince(current.restarts, same),
+    };
+  });
+}
+
+/** PM2 counts deploys too: what it had counted when the last one was verified is left out. */
+function restartsSince(
+  noted: Readonly<Record<string, number>> | null,
+  same: readonly Instance[],
+): number | null {
+  if (noted === null) return null;
+  // A counter below the noted one was set to 0 by `pm2 reset`, or is a new instance's.
+  return same.reduce((sum, { pmId, restartTime }) => {
+    const then = noted[pmId] ?? 0;
+    return sum + (restartTime < then ? restartTime : restartTime - then);
+  }, 0);
 }
 
 async function complaint(context: Context): Promise<string | null> {

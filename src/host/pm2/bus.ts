@@ -2,42 +2,100 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { LineSplitter } from '../system/line-splitter.ts';
 import { MessageReader } from './amp.ts';
+import { DEPLOY_ID } from './list.ts';
 
 /**
- * What apps print to their error stream, as PM2's daemon announces it. A cluster worker that throws as it boots ends
- * before PM2 has opened its log file (seen with PM2 7 on Node 24): only here are its last words to be had.
+ * One process of an app, as PM2's daemon announced it. A cluster worker that throws as it boots ends before PM2 has opened
+ * its log file (seen with PM2 7 on Node 24): only here are its last words to be had. Times are of `performance.now()`.
  */
-export interface ErrorStream {
-  /** The last lines so far, oldest first. */
-  lines(): string[];
+export interface Life {
+  name: string;
+  /** PM2's id, as text: that of a process which is being replaced begins with `_old_`. */
+  pmId: string;
+  /** The deploy that started it; null as long as PM2 has not said so. */
+  deployId: string | null;
+  /** Whether its start was heard: one that ran already is of an older version. */
+  isNew: boolean;
+  began: number;
+  /** Null while it runs. */
+  ended: number | null;
+  /** What it printed to its error stream; the last lines. */
+  lines: { at: number; text: string }[];
+  /** The message of an error that nothing caught. In cluster mode the process lives on after a rejection. */
+  thrown: string | null;
+}
+
+export interface LifeStream {
+  /** Oldest first. */
+  lives(): readonly Life[];
   close(): void;
 }
 
 const MOST_LINES = 200;
+/** Processes that are remembered of one instance: a crash loop goes on for long. */
+const MOST_LIVES = 20;
 /** A daemon may only be about to start. */
 const RETRY_EVERY = 50;
+const STARTING = /^App \[(.*):(\d+)\] starting in -/;
 
 /** Listens to the apps of these names until it is closed. Never fails: without a daemon there is nothing to hear. */
-export function hearErrors(pm2Home: string, names: readonly string[]): ErrorStream {
-  const heard: string[] = [];
-  const close = hearBus(pm2Home, (topic, packet) => {
-    if (topic !== 'log:err') return;
-    const { data, process } = packet;
-    if (typeof data !== 'string' || !names.includes(String(process?.name))) return;
-    const splitter = new LineSplitter((line) => {
-      if (line.trim() !== '') heard.push(line);
-    });
-    splitter.write(Buffer.from(data));
-    splitter.end();
-    heard.splice(0, heard.length - MOST_LINES);
-  });
-  return { lines: () => [...heard], close };
+export function hearLives(pm2Home: string, names: readonly string[]): LifeStream {
+  const lives: Life[] = [];
+  const close = hearBus(pm2Home, (topic, packet) => note(lives, names, topic, packet));
+  return { lives: () => lives, close };
+}
+
+function note(lives: Life[], names: readonly string[], topic: unknown, packet: Announcement): void {
+  const { data } = packet;
+  const at = performance.now();
+  if (topic === 'log:PM2' && typeof data === 'string') {
+    const [, name = '', pmId = ''] = STARTING.exec(data) ?? [];
+    if (names.includes(name)) begin(lives, name, pmId, at, true);
+    return;
+  }
+  const name = String(packet.process?.name);
+  if (!names.includes(name)) return;
+  const pmId = String(packet.process?.pm_id);
+  const life =
+    [...lives].reverse().find((one) => one.pmId === pmId && one.name === name) ??
+    begin(lives, name, pmId, at, false);
+  if (topic === 'log:err' && typeof data === 'string') {
+    life.lines.push(...linesOf(data).map((text) => ({ at, text })));
+    life.lines.splice(0, life.lines.length - MOST_LINES);
+  } else if (topic === 'process:exception') {
+    life.thrown ??= firstLine((data as { message?: unknown } | undefined)?.message);
+  } else if (topic === 'process:event') {
+    const deployId = packet.process?.[DEPLOY_ID];
+    if (typeof deployId === 'string') life.deployId ??= deployId;
+    if (packet.event === 'exit') life.ended ??= at;
+  }
+}
+
+function begin(lives: Life[], name: string, pmId: string, at: number, isNew: boolean): Life {
+  const life = { name, pmId, deployId: null, isNew, began: at, ended: null, lines: [], thrown: null };
+  lives.push(life);
+  const same = lives.filter((one) => one.pmId === pmId);
+  if (same.length > MOST_LIVES) lives.splice(lives.indexOf(same[0] as Life), 1);
+  return life;
+}
+
+function linesOf(data: string): string[] {
+  const lines: string[] = [];
+  const splitter = new LineSplitter((line) => lines.push(line));
+  splitter.write(Buffer.from(data));
+  splitter.end();
+  return lines.filter((line) => line.trim() !== '');
+}
+
+function firstLine(message: unknown): string {
+  return (typeof message === 'string' && linesOf(message)[0]) || 'an error without a message';
 }
 
 /** What PM2's daemon announces: an app's output as `log:err` and `log:out`, its own as `log:PM2`. */
 export interface Announcement {
+  event?: unknown;
   data?: unknown;
-  process?: { name?: unknown };
+  process?: { name?: unknown; pm_id?: unknown; [variable: string]: unknown };
 }
 
 /**

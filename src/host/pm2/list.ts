@@ -21,6 +21,8 @@ export interface Instance {
   status: string;
   restartTime: number;
   unstableRestarts: number;
+  /** Of the process that ended last. In cluster mode PM2 has 0 for a crash as well. */
+  exitCode: number | null;
   /** Milliseconds since 1970, both: a crash changes only the latter. */
   createdAt: number;
   pmUptime: number;
@@ -90,6 +92,7 @@ function instanceOf(entry: Fields): Instance {
     status: text(pm2.status) ?? 'unknown',
     restartTime: number(pm2.restart_time) ?? 0,
     unstableRestarts: number(pm2.unstable_restarts) ?? 0,
+    exitCode: number(pm2.exit_code),
     createdAt: number(pm2.created_at) ?? 0,
     pmUptime: number(pm2.pm_uptime) ?? 0,
     cwd: text(pm2.pm_cwd) ?? '',
@@ -104,7 +107,7 @@ function instanceOf(entry: Fields): Instance {
     waitReady: pm2.wait_ready === true,
     listenTimeout: number(pm2.listen_timeout),
     killTimeout: number(pm2.kill_timeout),
-    autorestart: pm2.autorestart !== false,
+    autorestart: pm2.autorestart !== false && pm2.autorestart !== 'false',
     watch: (pm2.watch ?? false) as Json,
     errLogPath: text(pm2.pm_err_log_path),
     outLogPath: text(pm2.pm_out_log_path),

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import { DeployFailure } from '../system/failure.ts';
 import { descriptorsOf, type HeldLocks } from '../system/lock.ts';
 import { requireTrustworthy } from '../system/private-directory.ts';
-import { type ErrorStream, hearErrors } from './bus.ts';
+import { hearLives, type LifeStream } from './bus.ts';
 import { type Reload, type ReloadOptions, startOrReload } from './cli.ts';
 import { daemonPid, daemonStart } from './daemon.ts';
 import { saveApps } from './dump.ts';
@@ -36,7 +36,8 @@ export interface Pm2 {
   duplicate(instance: Instance, timeLimit: number): Promise<void>;
   /** Ends PM2's watching of an instance's files, which goes on through every reload. */
   unwatch(instance: Instance): Promise<void>;
-  hearErrors(names: readonly string[]): ErrorStream;
+  /** The processes of these apps from now on, with what they print to their error streams. */
+  hearLives(names: readonly string[]): LifeStream;
   /** How PM2 replaces instances from now on. */
   hearPace(): Pace;
   /** Updates PM2's dump for these apps alone. */
@@ -57,9 +58,14 @@ interface Options {
 /** Milliseconds that the daemon has for an answer. */
 const ANSWERS_WITHIN = 10_000;
 
+/** PM2_HOME in this environment, or where PM2 has it otherwise. */
+export function pm2HomeOf(env: NodeJS.ProcessEnv, home: string): string {
+  return env.PM2_HOME && isAbsolute(env.PM2_HOME) ? env.PM2_HOME : join(home, '.pm2');
+}
+
 /** Finds PM2 and its daemon, and starts nothing. */
 export async function openPm2({ env, home, workDir, configDir, locks }: Options): Promise<Pm2> {
-  const pm2Home = env.PM2_HOME && isAbsolute(env.PM2_HOME) ? env.PM2_HOME : join(home, '.pm2');
+  const pm2Home = pm2HomeOf(env, home);
   requireTrustworthy(pm2Home, 'PM2_HOME');
   let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
   const daemon = rpc === null ? null : await daemonStart(rpc, ANSWERS_WITHIN);
@@ -103,7 +109,7 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
         holds: descriptorsOf(locks),
       });
     },
-    hearErrors: (names) => hearErrors(pm2Home, names),
+    hearLives: (names) => hearLives(pm2Home, names),
     hearPace: () => hearPace(pm2Home),
     async remove(instances) {
       const open = await connection();

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DeployApp, deployApp } from '../pm2/app-config.ts';
-import { type Check, fields, listOf, number, text } from '../system/checked.ts';
+import { type Check, fields, listOf, mapOf, number, text } from '../system/checked.ts';
 import { type Moment, moment } from '../system/processes.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 
@@ -19,7 +19,12 @@ export interface Current {
   /** All of its processes started after this. */
   since: Moment;
   ports: number[];
+  /** PM2's restart counter of each instance as it was verified, by pm_id; null if nobody noted it, as 0.1 did not. */
+  restarts: Record<string, number> | null;
 }
+
+const counters: Check<Current['restarts']> = (value, at) =>
+  value === undefined || value === null ? null : mapOf(number)(value, at);
 
 export const currentCheck: Check<Current> = fields({
   deployId: text,
@@ -30,6 +35,7 @@ export const currentCheck: Check<Current> = fields({
   runsAs: text,
   since: moment,
   ports: listOf(number),
+  restarts: counters,
 });
 
 const FORMAT: Format<Current> = { what: 'The record of the version that runs', readers: [currentCheck] };

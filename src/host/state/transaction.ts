@@ -66,7 +66,7 @@ export interface InPlaceSwap {
 export interface Before {
   /** What restores each app. An app that is missing here did not exist. */
   apps: DeployApp[];
-  /** By app name: how many instances there were, and how many were online. */
+  /** By app name: how many instances there were, and how many were online, or were jobs that had done their work. */
   counts: Record<string, { total: number; online: number }>;
   /** Ports on which the old version accepted connections. */
   ports: number[];

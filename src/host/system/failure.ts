@@ -1,18 +1,18 @@
-import type { Failure, State } from '../../protocol.ts';
+import type { AppLog, Failure, State } from '../../protocol.ts';
 
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
 export class DeployFailure extends Error {
   readonly remedy: string | null;
   readonly output: readonly string[];
-  /** The last lines of the app's own error log, where the failure is the app's. */
-  readonly appLog: readonly string[];
+  /** The last lines of the apps' own error logs, if the failure is the app's. */
+  readonly appLogs: readonly AppLog[];
 
   constructor(
     message: string,
     details: {
       remedy?: string | null;
       output?: readonly string[];
-      appLog?: readonly string[];
+      appLogs?: readonly AppLog[];
       cause?: unknown;
     } = {},
   ) {
@@ -20,7 +20,7 @@ export class DeployFailure extends Error {
     this.name = 'DeployFailure';
     this.remedy = details.remedy ?? null;
     this.output = details.output ?? [];
-    this.appLog = details.appLog ?? [];
+    this.appLogs = details.appLogs ?? [];
   }
 }
 
@@ -53,12 +53,13 @@ export function failureOf(error: unknown, state: State): Failure {
       message: error.message,
       remedy: error.remedy,
       output: [...error.output],
-      appLog: [...error.appLog],
+      appLogs: [...error.appLogs],
+      live: null,
     };
   }
   const disk = diskTrouble(error);
   if (disk !== null) return failureOf(disk, state);
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const [message = 'unknown error', ...stack] = text.split('\n');
-  return { state, message, remedy: null, output: stack, appLog: [] };
+  return { state, message, remedy: null, output: stack, appLogs: [], live: null };
 }

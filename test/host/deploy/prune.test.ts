@@ -83,6 +83,7 @@ test('of what is finished, what the current version replaced and the last broken
     runsAs: 'deploy-b',
     since: momentNow(),
     ports: [],
+    restarts: null,
   });
   for (const name of ['built-deploy-a.json', 'built-deploy-b.json'])
     writeFileSync(join(context.places.state, name), '{}');

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Expected, judge, type Snapshot, troubleInReload } from '../../../src/host/health/health.ts';
+import {
+  afterPlannedRestarts,
+  baseInReload,
+  type Expected,
+  judge,
+  type Snapshot,
+  troubleInReload,
+} from '../../../src/host/health/health.ts';
 import type { Instance } from '../../../src/host/pm2/list.ts';
 
 const expected: Expected = {
@@ -12,9 +19,26 @@ const expected: Expected = {
 };
 
 function instance(pmId: number, change: Partial<Instance> = {}): Instance {
-  const base = { pmId, name: 'web', pid: 100 + pmId, status: 'online', restartTime: 1, deployId: 'new' };
+  const base = {
+    pmId,
+    name: 'web',
+    pid: 100 + pmId,
+    status: 'online',
+    restartTime: 1,
+    deployId: 'new',
+    execMode: 'cluster',
+    autorestart: true,
+    settings: {},
+    env: {},
+    exitCode: null,
+    createdAt: 1,
+    pmUptime: -10_000,
+    listenTimeout: null,
+  };
   return { ...base, ...change } as Instance;
 }
+
+const cron = { settings: { cron_restart: '* * * * * *' } };
 
 function snapshot(change: Partial<Snapshot> = {}): Snapshot {
   return {
@@ -23,6 +47,8 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
       [100, 501],
       [101, 510],
     ]),
+    at: 0,
+    thrown: [],
     orphans: [77],
     accepting: new Set([3000]),
     complaint: null,
@@ -131,6 +157,117 @@ describe('judge', () => {
   });
 });
 
+describe('a job', () => {
+  const job = (change: Partial<Instance> = {}): Instance =>
+    instance(0, { execMode: 'fork', autorestart: false, status: 'stopped', pid: 0, exitCode: 0, ...change });
+  const alone: Expected = { ...expected, instances: { web: 1 }, ports: [], healthUrl: null };
+  const judged = (now: Instance, then: Instance = now) =>
+    judge(alone, snapshot({ instances: [now] }), snapshot({ instances: [then] }));
+
+  it.each<[string, Partial<Instance>]>([
+    ['autorestart is off', {}],
+    ['PM2 6 calls it online', { status: 'online' }],
+    ['it has a restart_delay, so that PM2 says it waits', { status: 'waiting restart' }],
+    ['0 is one of its stop_exit_codes', { autorestart: true, settings: { stop_exit_codes: [0] } }],
+    ['PM2 knows no exit code', { exitCode: null }],
+    ['it has a PORT from a shared env, in fork mode', { env: { PORT: '3000' } }],
+  ])('that has ended is healthy: %s', (_, change) => {
+    expect(judged(job(change))).toEqual({ kind: 'healthy' });
+    expect(troubleInReload('new', [job(change)], [job(change)])).toBeNull();
+  });
+
+  it('is healthy while it works, as it ends, and as its clock starts it again', () => {
+    const works = job({ status: 'online', pid: 100 });
+    expect(judged(works)).toEqual({ kind: 'healthy' });
+    expect(judged(job(), works)).toEqual({ kind: 'healthy' });
+    expect(judged(job({ status: 'online', pid: 100, restartTime: 2, createdAt: 2 }), job())).toEqual({
+      kind: 'healthy',
+    });
+  });
+
+  it.each<[string, Partial<Instance>, string]>([
+    ['another exit code', { exitCode: 3 }, "'web' (pm2 id 0) ended with exit code 3"],
+    ['too many restarts', { status: 'errored' }, "'web' (pm2 id 0) is errored"],
+    [
+      'cluster mode, where a crash has exit code 0, and a port',
+      { execMode: 'cluster', env: { PORT: '3000' } },
+      "'web' (pm2 id 0) is stopped",
+    ],
+    ['autorestart, so that it is no job', { autorestart: true }, "'web' (pm2 id 0) is stopped"],
+  ])('fails with %s', (_, change, why) => {
+    expect(judged(job(change))).toEqual({ kind: 'broken', why });
+    expect(troubleInReload('new', [job(change)], [job(change)])).toBe(why);
+  });
+
+  it('of another version is no healthy one', () => {
+    expect(judged(job({ deployId: 'old' })).kind).toBe('pending');
+  });
+});
+
+describe('a restart by cron_restart', () => {
+  const before = snapshot({ instances: [instance(0, cron), instance(1, cron)] });
+  const during = (change: Partial<Instance>): Snapshot =>
+    snapshot({ instances: [instance(0, { ...cron, createdAt: 2, ...change }), instance(1, cron)] });
+
+  it.each<[string, Partial<Instance>]>([
+    ['stopping', { status: 'stopping' }],
+    ['stopped', { status: 'stopped', pid: 0 }],
+    ['launching', { status: 'launching', restartTime: 2 }],
+  ])('is no crash while the instance is %s', (_, change) => {
+    expect(judge(expected, during(change), before)).toMatchObject({ kind: 'pending', planned: true });
+    expect(troubleInReload('new', during(change).instances, before.instances)).toBeNull();
+  });
+
+  it('is healthy once it is over, and a crash after it is one', () => {
+    const over = during({ restartTime: 2 });
+    expect(judge(expected, over, before)).toEqual({ kind: 'healthy' });
+    const crashed = during({ restartTime: 3 });
+    expect(judge(expected, crashed, afterPlannedRestarts(before, over))).toMatchObject({ kind: 'broken' });
+  });
+
+  it('is seen as one restart, though PM2 counts it late', () => {
+    const stopping = during({ status: 'stopping' });
+    const started = during({ status: 'online', restartTime: 2, pid: 200 });
+    const ticks = new Map([
+      [200, 900],
+      [101, 510],
+    ]);
+    const since = afterPlannedRestarts(before, stopping);
+    expect(judge(expected, { ...started, startTicks: ticks }, since)).toEqual({ kind: 'healthy' });
+    const [mid, done] = [stopping.instances[0], started.instances[0]] as [Instance, Instance];
+    const base = baseInReload(baseInReload(before.instances[0], mid, 'new'), done, 'new');
+    expect(troubleInReload('new', [done], [base])).toBeNull();
+    expect(troubleInReload('new', [{ ...done, restartTime: 3 }], [base])).toContain('crashed');
+  });
+
+  it('excuses a silent port while the instance boots, and no longer', () => {
+    const mute = { ...during({ restartTime: 2, pmUptime: -1_000 }), accepting: new Set<number>() };
+    expect(judge(expected, mute, before)).toMatchObject({ kind: 'pending', planned: true });
+    expect(judge(expected, { ...mute, at: 9_000 }, before)).toMatchObject({
+      kind: 'pending',
+      planned: false,
+    });
+  });
+
+  it('excuses nothing of an app without a clock', () => {
+    const stopping = snapshot({ instances: [instance(0, { status: 'stopping' }), instance(1)] });
+    expect(judge(expected, stopping, snapshot())).toMatchObject({ kind: 'pending', planned: false });
+    expect(troubleInReload('new', stopping.instances, snapshot().instances)).toBeNull();
+  });
+});
+
+describe('an error that nothing caught', () => {
+  const thrown = ["'web' (pm2 id 0) threw an error that nothing caught (no database)"];
+
+  it('is the end where nothing listens, and nothing where something does', () => {
+    expect(judge(expected, snapshot({ thrown, accepting: new Set() }), snapshot())).toEqual({
+      kind: 'broken',
+      why: `${thrown[0]}, and nothing accepts connections on port 3000`,
+    });
+    expect(judge(expected, snapshot({ thrown }), snapshot())).toEqual({ kind: 'healthy' });
+  });
+});
+
 describe('troubleInReload', () => {
   const before = [
     instance(0, { deployId: 'old', restartTime: 5 }),
@@ -150,6 +287,21 @@ describe('troubleInReload', () => {
     ['a crash of an instance that was not there before', instance(2, { restartTime: 1 })],
   ])('sees %s', (_, broken) => {
     expect(troubleInReload('new', [broken], before)).toContain(`(pm2 id ${broken.pmId})`);
+  });
+
+  it('follows restarts by a clock from look to look, and still sees a crash between them', () => {
+    const looks = [
+      instance(0, { ...cron, deployId: 'old', restartTime: 5 }),
+      instance(0, { ...cron, createdAt: 2, restartTime: 6 }),
+      instance(0, { ...cron, createdAt: 3, restartTime: 7 }),
+      instance(0, { ...cron, createdAt: 3, restartTime: 8 }),
+    ];
+    let base: Instance | undefined;
+    const troubles = looks.map((one) => {
+      base = baseInReload(base, one, 'new');
+      return troubleInReload('new', [one], [base]);
+    });
+    expect(troubles).toEqual([null, null, null, "'web' (pm2 id 0) crashed and was restarted"]);
   });
 
   it("looks at the new version's instances alone", () => {

@@ -1,0 +1,55 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { HostResult, Plan } from '../../protocol.ts';
+import { readHead } from '../git/checkout.ts';
+import { gitIn } from '../git/git.ts';
+import { listInstances } from '../pm2/list.ts';
+import { openRpc } from '../pm2/rpc.ts';
+import { pm2HomeOf } from '../pm2/session.ts';
+import { resolvePath } from '../state/places.ts';
+import { createClock } from '../system/clock.ts';
+import { sessionless } from '../system/environment.ts';
+import { exists, isWithin, realOrSame } from '../system/paths.ts';
+
+/** Milliseconds, for each of two looks. */
+const LOOKS_FOR = 5_000;
+
+type Seen = Pick<HostResult, 'sha' | 'previousSha' | 'instances' | 'outdated'>;
+
+/**
+ * What runs at `path`, for a deploy that failed before it could look: on a full disk, or without PM2's command. Needs no
+ * room and neither git's nor PM2's checks. Never fails: what cannot be seen is null.
+ */
+export async function glance(plan: Plan): Promise<Seen> {
+  const home = homedir();
+  const [sha, instances] = await Promise.all([
+    headOf(plan, home).catch(() => null),
+    onlineInstances(plan, home).catch(() => null),
+  ]);
+  return { sha, previousSha: sha, instances, outdated: [] };
+}
+
+async function headOf({ path }: Plan, home: string): Promise<string | null> {
+  const live = resolvePath(path, home);
+  // Git would look for a repository above.
+  if (!exists(join(live, '.git'))) return null;
+  const git = gitIn(live, {
+    clock: createClock(),
+    env: sessionless(process.env),
+    timeLimit: LOOKS_FOR,
+    locks: new Set(),
+  });
+  return (await readHead(git)).sha;
+}
+
+async function onlineInstances({ path }: Plan, home: string): Promise<number> {
+  const live = resolvePath(path, home);
+  const rpc = await openRpc(pm2HomeOf(process.env, home), LOOKS_FOR);
+  if (rpc === null) return 0;
+  try {
+    const online = (await listInstances(rpc, LOOKS_FOR)).filter(({ status }) => status === 'online');
+    return online.filter(({ cwd }) => isWithin(live, realOrSame(cwd))).length;
+  } finally {
+    rpc.close();
+  }
+}
