@@ -1331,6 +1331,8 @@ const HARMLESS = new Map([
 function named(form, ...names) {
     return names.map((name) => [name, form]);
 }
+/** What stands before the host of an address, whoever prints it. The `git` of an ssh address is in all documentation. */
+const LOGIN = /\/\/(?!git@)[^\s/]*@/g;
 /** Takes secret values out of text before it becomes an event. */
 function createRedactor() {
     const secrets = new Set();
@@ -1350,7 +1352,8 @@ function createRedactor() {
         },
         redact(text) {
             const whole = longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text);
-            return text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+            const known = text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+            return known.replace(LOGIN, '//***@');
         },
     };
 }
@@ -7955,6 +7958,63 @@ function secretsOfPlan({ gitToken, healthUrl }) {
     ];
 }
 
+;// CONCATENATED MODULE: ./host/git/settings-secrets.js
+
+/** In any setting, its name included: `url.https://user:TOKEN@host/.insteadOf`. */
+const settings_secrets_LOGIN = /\/\/([^\s/]*)@/g;
+/** A shorter name alone is a person's or a system user's, which stands in paths too. Tokens are longer. */
+const SHORTEST_TOKEN = 20;
+const HEADER = /^http\..*extraheader$/;
+/** Of a helper that is a line of shell, and of an ssh command. */
+const IN_COMMANDS = /\b(?:password=|sshpass\s+-p\s*)["']?([^\s"';]+)/g;
+const NAMED_SECRET = /(?:token|password|passwd|pass|secret)$/;
+/** What git servers take beside a token, and tells nothing. */
+const NO_SECRET = ['x-access-token', 'x-oauth-basic'];
+/** The passwords and tokens in all settings that git has in its directory, in each form in which git may print them. */
+async function secretsOfSettings(git) {
+    const { stdout } = await git.attempt(['config', '--list', '-z', '--includes']);
+    return splitZ(stdout).flatMap((entry) => {
+        const end = entry.indexOf('\n');
+        return end < 0
+            ? secretsOfSetting(entry, '')
+            : secretsOfSetting(entry.slice(0, end), entry.slice(end + 1));
+    });
+}
+/** `name` as git lists it: section and variable in lower case. */
+function secretsOfSetting(name, value) {
+    const logins = [...`${name}\n${value}`.matchAll(settings_secrets_LOGIN)].flatMap(([, login = '']) => secretsOfLogin(login));
+    const commands = [...value.matchAll(IN_COMMANDS)].map(([, secret = '']) => secret);
+    const named = NAMED_SECRET.test(name) ? [value] : [];
+    return [...logins, ...commands, ...named, ...(HEADER.test(name) ? secretsOfHeader(value) : [])];
+}
+/** The password; a token may stand in place of the name. */
+function secretsOfLogin(login) {
+    const colon = login.indexOf(':');
+    const [name, password] = colon < 0 ? [login, ''] : [login.slice(0, colon), login.slice(colon + 1)];
+    const secrets = [...(name.length >= SHORTEST_TOKEN ? [name] : []), password];
+    return secrets
+        .filter((secret) => secret !== '' && !NO_SECRET.includes(secret))
+        .flatMap((secret) => [...new Set([secret, decoded(secret)])]);
+}
+/** `Authorization: Basic …`: what is sent, and the login in it. */
+function secretsOfHeader(header) {
+    const credentials = header
+        .slice(header.indexOf(':') + 1)
+        .trim()
+        .split(/\s+/)
+        .at(-1) ?? '';
+    const login = Buffer.from(credentials, 'base64').toString('utf8');
+    return [credentials, ...(/^[ -~]*:[ -~]*$/.test(login) ? secretsOfLogin(login) : [])];
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/amp.js
 var amp_classPrivateFieldSet = (undefined && undefined.__classPrivateFieldSet) || function (receiver, state, value, kind, f) {
     if (kind === "m") throw new TypeError("Private method is not writable");
@@ -8856,6 +8916,7 @@ async function askLogind(env) {
 
 
 
+
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
 /** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
@@ -8879,6 +8940,7 @@ async function preflight(start) {
         await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
     }
     const git = await requireGit(gitAt, start, live);
+    start.redactor.hide(await secretsOfSettings(exists(live) ? git : gitAt('/')));
     const pm2 = await clock.book('pm2', () => openPm2({
         env: pm2Environment(surroundings),
         home,

@@ -4,6 +4,7 @@ import type { Plan } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { inspectCheckout } from '../git/checkout.ts';
 import { type Git, gitIn } from '../git/git.ts';
+import { secretsOfSettings } from '../git/settings-secrets.ts';
 import { openPm2 } from '../pm2/session.ts';
 import type { RunnerLine } from '../program/control.ts';
 import type { EventLog } from '../program/events.ts';
@@ -57,6 +58,7 @@ export async function preflight(start: Start): Promise<Context> {
     await requireSpace(existsSync(live) ? live : dirname(live), env);
   }
   const git = await requireGit(gitAt, start, live);
+  start.redactor.hide(await secretsOfSettings(exists(live) ? git : gitAt('/')));
   const pm2 = await clock.book('pm2', () =>
     openPm2({
       env: pm2Environment(surroundings),

@@ -41,6 +41,9 @@ function named(form: RegExp, ...names: string[]): [string, RegExp][] {
   return names.map((name) => [name, form]);
 }
 
+/** What stands before the host of an address, whoever prints it. The `git` of an ssh address is in all documentation. */
+const LOGIN = /\/\/(?!git@)[^\s/]*@/g;
+
 export interface Redactor {
   /** Values that no event may carry from now on. */
   hide(values: Iterable<string>): void;
@@ -64,7 +67,8 @@ export function createRedactor(): Redactor {
     },
     redact(text) {
       const whole = longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text);
-      return text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+      const known = text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+      return known.replace(LOGIN, '//***@');
     },
   };
 }

@@ -51,6 +51,24 @@ describe('createRedactor', () => {
     hide(['true', '3000', 'prod']);
     expect(redact('listens on 3000: true')).toBe('listens on 3000: true');
   });
+
+  it.each([
+    [
+      "fatal: unable to access 'https://me:t0ken@git.example/a.git/'",
+      "fatal: unable to access 'https://***@git.example/a.git/'",
+    ],
+    ['https://ghp_x@github.com/a postgres://app:p@ss@db/x', 'https://***@github.com/a postgres://***@db/x'],
+    ['from ssh://git@github.com/a', 'from ssh://git@github.com/a'],
+    ['https://unpkg.com/react@18 // by ada@example.com', 'https://unpkg.com/react@18 // by ada@example.com'],
+  ])('takes the login out of any address: %s', (text, shown) => {
+    expect(createRedactor().redact(text)).toBe(shown);
+  });
+
+  it('takes no longer for a text that is made for it', () => {
+    const started = performance.now();
+    createRedactor().redact(`${'//a'.repeat(1_000_000) + '/'.repeat(1_000_000)}//${'a'.repeat(3_000_000)}`);
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
 });
 
 describe('secretsOfEnvironment', () => {
