@@ -2187,6 +2187,32 @@ function hideEnvFiles(staging, shown) {
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
 }
 
+;// CONCATENATED MODULE: ./host/git/file-names.js
+
+const SHOWN = 20;
+/**
+ * Refuses a commit that has file names which are not UTF-8. Git takes any bytes for a name. Records, journal and the
+ * list of what is swapped are text, where two such names could become one.
+ */
+async function refuseNamesThatAreNoText(git, sha) {
+    // Quoted by git: each byte beyond ASCII is an octal number, so that none is lost on the way.
+    const listing = await git.text(['-c', 'core.quotePath=true', 'ls-tree', '-r', '--full-tree', '--name-only', sha], `Reading the files of ${sha}`);
+    const names = listing.split('\n').filter((line) => line.startsWith('"') && !isText(line));
+    const [first] = names;
+    if (first === undefined)
+        return;
+    const more = names.length === 1 ? '' : ` ${names.length - 1} more names are not.`;
+    throw new DeployFailure(`The file name ${first} in the commit is not valid UTF-8.${more}`, {
+        output: names.slice(0, SHOWN),
+        remedy: `Rename the file in the repository, commit and push. This command renames all of one directory from Latin-1: 'convmv -f latin1 -t utf8 --notest *'.`,
+    });
+}
+function isText(quoted) {
+    const bytes = quoted.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    const name = Buffer.from(bytes, 'latin1');
+    return Buffer.from(name.toString('utf8')).equals(name);
+}
+
 ;// CONCATENATED MODULE: ./host/git/object-format.js
 const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 /** Whether text is a full object id, of either format. */
@@ -2784,12 +2810,15 @@ function statOf(pid) {
 
 
 
+
+
 /**
  * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
  * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
  * and it has the tags, so that `git describe` answers as it would in live.
  */
 async function checkOut(live, gitIn, staging, sha, access) {
+    await refuseNamesThatAreNoText(live, sha);
     // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
     const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
     const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
@@ -2815,6 +2844,8 @@ async function checkOut(live, gitIn, staging, sha, access) {
     (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
     await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
     await fillSubmodules(git, gitIn, access);
+    for (const path of await submodulePaths(git, gitIn, sha))
+        await refuseNamesThatAreNoText(gitIn((0,external_node_path_namespaceObject.join)(staging, path)), 'HEAD');
 }
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
 function endLeftBuild(beside) {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -88,4 +89,63 @@ test("a fork's commit is deployed where the input allows it, and not by an event
   await site.host.pm2(['delete', 'shop']);
   const allowed = await onPull('mallory/shop', { 'allow-untracked-ref': 'true' });
   expect(allowed, allowed.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: fork } });
+});
+
+test("no login of the server's git settings is shown, whatever prints it", async () => {
+  const own = await createSite(site.host, { app: { name: 'settings' } });
+  const secrets = [
+    'ofTheOrigin1',
+    'ofThePush1',
+    'ofTheHeader1',
+    'ofTheAlias1',
+    'ofASubmodule1',
+    'ofTheBuild1',
+  ];
+  const git = (...args: string[]) => execFileSync('git', args, { env: own.host.env });
+  own.commit({ version: 'first' });
+  git('clone', '--quiet', own.repository.url, own.live);
+  const local = (name: string, value: string) => git('-C', own.live, 'config', name, value);
+  // Nothing listens there, which git says with the whole address.
+  local('remote.origin.url', 'https://deploy:ofTheOrigin1@localhost:1/acme/app.git');
+  local('remote.origin.pushurl', 'https://deploy:ofThePush1@localhost:1/acme/app.git');
+  local('submodule.lib.url', 'https://deploy:ofASubmodule1@localhost:1/acme/lib.git');
+  git('config', '--global', 'http.https://git.example/.extraHeader', 'Authorization: Bearer ofTheHeader1');
+  git('config', '--global', 'url.https://deploy:ofTheAlias1@localhost:1/.insteadOf', 'work:');
+
+  const refused = await own.deploy({ mode: 'check', ref: 'main', repository: '' });
+  expect(refused, refused.stdout).toMatchObject({ code: 1 });
+  expect(refused.stdout).toContain('unable to access');
+  const version = own.commit({ version: 'settings' });
+  const prints =
+    'git remote -v; git config --list; echo ofTheHeader1; echo postgres://app:ofTheBuild1@db/shop';
+  const run = await own.deploy({ ref: version, 'build-command': `${prints}; node build.js`, canary: 'off' });
+  expect(run, run.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: version } });
+  expect(run.stdout).toContain('remote.origin.url=https://***@localhost:1/acme/app.git');
+  for (const secret of secrets) {
+    for (const { stdout, stderr, summary, outputs } of [refused, run])
+      expect([stdout, stderr, summary, JSON.stringify(outputs)].join()).not.toContain(secret);
+  }
+  await own.stop();
+  git('config', '--global', '--remove-section', 'url.https://deploy:ofTheAlias1@localhost:1/');
+});
+
+test('a file name that is not UTF-8 is refused by name; without it the same checkout is deployed', async () => {
+  const own = await createSite(site.host, { app: { name: 'latin' }, inputs: { canary: 'off' } });
+  const files = own.files({ version: 'old' });
+  own.commit({ files });
+  const blob = own.repository.git('rev-parse', 'HEAD:package.json');
+  execFileSync('git', ['--git-dir', own.repository.path, 'update-index', '--index-info'], {
+    input: `100644 ${blob}\t"caf\\351.txt"\n`,
+  });
+  own.repository.git('commit', '--quiet', '--message', 'Add a name of another time');
+  const named = own.repository.git('rev-parse', 'HEAD');
+  execFileSync('git', ['clone', '--quiet', own.repository.url, own.live], { env: own.host.env });
+  const refused = await own.deploy({ ref: named, force: 'true' });
+  expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(refused.stdout).toContain(String.raw`The file name "caf\351.txt" in the commit is not valid UTF-8`);
+  expect(refused.stdout).not.toMatch(/\n\s+at /);
+  const renamed = own.commit({ version: 'new' });
+  const run = await own.deploy({ ref: renamed, canary: 'required' });
+  expect(run, run.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: renamed } });
+  await own.stop();
 });

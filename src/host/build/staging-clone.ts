@@ -1,5 +1,7 @@
 import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { submodulePaths } from '../git/checkout.ts';
+import { refuseNamesThatAreNoText } from '../git/file-names.ts';
 import type { Git } from '../git/git.ts';
 import { formatOf, initRepository } from '../git/object-format.ts';
 import type { Access } from '../git/remote.ts';
@@ -19,6 +21,7 @@ export async function checkOut(
   sha: string,
   access: Access,
 ): Promise<void> {
+  await refuseNamesThatAreNoText(live, sha);
   // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
   const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
   const source = resolve(live.directory, common);
@@ -47,6 +50,8 @@ export async function checkOut(
 
   await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
   await fillSubmodules(git, gitIn, access);
+  for (const path of await submodulePaths(git, gitIn, sha))
+    await refuseNamesThatAreNoText(gitIn(join(staging, path)), 'HEAD');
 }
 
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
