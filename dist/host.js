@@ -3936,8 +3936,10 @@ function chooseCanaries(canary, apps, live, knownOf) {
             choice.without.push(`No canary for '${app.name}': ${why}.`);
         else if (impossible !== null)
             choice.without.push(`No canary for '${app.name}': ${impossible}.`);
-        else
-            choice.chosen.push({ app, ports: portsToAsk(known) });
+        else {
+            const ports = portsToAsk(known);
+            choice.chosen.push({ app, ports, byChance: ports.filter((port) => isByChance(port, known)) });
+        }
     }
     return choice;
 }
@@ -3952,6 +3954,10 @@ function whyNone({ runs, ports, healthPort }) {
         return null;
     return `which of the ports ${ports.perhaps.join(', ')} is its own cannot be told: set PORT in its env, or canary: required`;
 }
+/** No setting names it, and the kernel gives such ports. */
+function isByChance(port, { oldPort, newPort, healthPort, freeRange }) {
+    return ![oldPort, newPort, healthPort].includes(port) && port >= freeRange.first && port <= freeRange.last;
+}
 /** Where the live app listens; a PORT that changes with this version changes that too. */
 function portsToAsk({ runs, ports, oldPort, newPort, healthPort }) {
     if (!runs)
@@ -3964,6 +3970,15 @@ function portsToAsk({ runs, ports, oldPort, newPort, healthPort }) {
         asked.add(newPort);
     }
     return [...asked].sort((a, b) => a - b);
+}
+
+;// CONCATENATED MODULE: ./host/canary/free-range.js
+
+/** The ports that this host's kernel gives to whoever listens on port 0. */
+function freeRange() {
+    const [first, last] = (readIfThere('/proc/sys/net/ipv4/ip_local_port_range') ?? '').trim().split(/\s+/);
+    // Linux's own, if /proc does not tell.
+    return { first: Number(first) || 32_768, last: Number(last) || 60_999 };
 }
 
 ;// CONCATENATED MODULE: ./host/canary/local-url.js
@@ -4373,8 +4388,9 @@ const tell = (what) => {
   try { fs.writeSync(file, JSON.stringify({ ...what, ms: Math.round(process.uptime() * 1000) }) + '\\n'); } catch {}
 };
 const portIn = (value) => {
-  const port = typeof value === 'string' && value.trim() === '' ? NaN : Number(value === null ? NaN : value);
-  return Number.isInteger(port) && port > 0 && port < 65536 ? port : null;
+  if (value === undefined || value === null || typeof value === 'function') return 0;
+  const port = typeof value === 'string' && value.trim() === '' ? NaN : Number(value);
+  return Number.isInteger(port) && port >= 0 && port < 65536 ? port : null;
 };
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (...args) {
@@ -4384,7 +4400,7 @@ Server.prototype.listen = function (...args) {
   if (isObject && (given.fd !== undefined || given._handle !== undefined || typeof given.close === 'function')) {
     return listen.apply(this, args);
   }
-  const port = portIn(isObject ? given.port : given);
+  const port = isObject && given.path !== undefined ? null : portIn(isObject ? given.port : given);
   this.once('listening', () => {
     const address = this.address();
     if (address !== null && typeof address === 'object') tell({ port, at: address.port });
@@ -4486,12 +4502,13 @@ function judgeAlone(canary, one, then) {
         healthUrl: null,
     }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
 }
-async function answers({ title, ports, report }, healthUrl) {
+async function answers({ title, ports, byChance, report }, healthUrl) {
     const { listens } = readReport(report);
-    const elsewhere = listens.map(({ port }) => port ?? 'a socket').join(', ');
+    const elsewhere = listens.map(({ port }) => port || (port === 0 ? 'any free port' : 'a socket')).join(', ');
     const asked = localPort(healthUrl);
     for (const port of ports) {
-        const there = [...listens].reverse().find((listen) => listen.port === port);
+        const wanted = byChance.includes(port) ? [port, 0] : [port];
+        const there = [...listens].reverse().find((listen) => wanted.includes(listen.port ?? -1));
         if (there === undefined) {
             const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
             return { kind: 'pending', why, planned: false };
@@ -4551,7 +4568,7 @@ async function tryCanaries(context, trial) {
         if (result.code !== 0)
             throw reloadFailure(result);
         failed = false;
-        return canaries.map(({ app, ports, report }) => bootOf(app, ports, readReport(report)));
+        return canaries.map((canary) => bootOf(canary, readReport(canary.report)));
     }
     catch (error) {
         if (!(error instanceof DeployFailure) || runner.cancelled.aborted)
@@ -4615,12 +4632,17 @@ async function appLogs(canaries, listener, deployId) {
         return lines.length === 0 ? [] : [{ app: app.name, version: 'new', lines }];
     });
 }
-function bootOf(app, ports, { listens, readyMs }) {
-    const times = listens.filter(({ port }) => port !== null && ports.includes(port)).map(({ ms }) => ms);
-    return { name: app.name, listenMs: times.length === 0 ? null : Math.min(...times), readyMs };
+function bootOf({ app, ports, byChance: free }, { listens, readyMs }) {
+    const asked = listens.map(({ port }) => port);
+    const byChance = asked.includes(0) ? free.filter((port) => !asked.includes(port)) : [];
+    const times = listens
+        .filter(({ port }) => port !== null && (ports.includes(port) || (port === 0 && byChance.length > 0)))
+        .map(({ ms }) => ms);
+    return { name: app.name, listenMs: times.length === 0 ? null : Math.min(...times), readyMs, byChance };
 }
 
 ;// CONCATENATED MODULE: ./host/canary/prove.js
+
 
 
 
@@ -4649,6 +4671,7 @@ async function prove(context, { staging, config }, { own, version }, current, en
         ? null
         : healthTarget(plan.healthUrl, config, plan.pm2Env, expectedPorts(config, plan.pm2Env, before));
     const healthPort = localPort(healthUrl);
+    const free = freeRange();
     const { chosen, without, impossible } = chooseCanaries(plan.canary, config, places.live, (app) => {
         const [first] = instances.filter(({ name }) => name === app.name);
         return {
@@ -4657,6 +4680,7 @@ async function prove(context, { staging, config }, { own, version }, current, en
             oldPort: first === undefined ? null : portIn(first.env),
             newPort: declaredPort(app, plan.pm2Env),
             healthPort,
+            freeRange: free,
         };
     });
     for (const sentence of without)
@@ -7141,13 +7165,15 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
 
 
 
+
 /** Looks at the host a last time and writes down what is to be done, and what undoes it. Changes nothing yet. */
-async function drawUp(context, staged, { current, generated }, migrated) {
+async function drawUp(context, staged, { current, generated }, boots, migrated) {
     const { plan, pm2, log } = context;
     const { config, sha, record } = staged;
     const head = await readHead(context.git);
     const { swap } = await layoutOf(context).list(staged, head, generated);
     const { instances, before } = await readBaseline(pm2, config.map(({ name }) => name));
+    before.ports = before.ports.filter((port) => !new_transaction_isByChance(port, instances, boots));
     for (const text of requireFit(context, config, instances, current))
         inform(log, text);
     for (const { env } of instances)
@@ -7176,6 +7202,12 @@ async function drawUp(context, staged, { current, generated }, migrated) {
         restored: false,
     };
     return { transaction, instances };
+}
+/** A port that the kernel chose for an app which asks for any: neither the new version nor the old one will have it again. */
+function new_transaction_isByChance(port, instances, boots) {
+    const asksForAny = instances.filter(({ env }) => env.PORT === '0').map(({ name }) => name);
+    return (boots.some(({ byChance }) => byChance.includes(port)) ||
+        asksForAny.some((name) => portsOfApp(name, instances, [port]).certain.length > 0));
 }
 
 ;// CONCATENATED MODULE: ./host/state/history.js
@@ -7955,7 +7987,7 @@ async function proveAndGoLive(context, progress, live, staged, listed) {
     });
 }
 async function activate(context, progress, staged, live, boots) {
-    const { transaction, instances } = await drawUp(context, staged, live, progress.migrated);
+    const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
     // Anew, since a disk that was full for a moment has taken the first one.
     takeReserve(context.runDir);
     // From here on no cancel counts; one that has come already does.

@@ -2,11 +2,14 @@ import type { Plan } from '../../protocol.ts';
 import type { AppPorts } from '../health/app-ports.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { whyImpossible } from './config.ts';
+import type { FreeRange } from './free-range.ts';
 
 /** An app that is to be tried in a canary, and the ports on which it must ask to listen; none where it need not. */
 export interface Chosen {
   app: DeployApp;
   ports: number[];
+  /** Of these, ports that the kernel may have chosen for the live app: one that asks for any port will do as well. */
+  byChance: number[];
 }
 
 export interface Choice {
@@ -28,6 +31,8 @@ export interface Known {
   newPort: number | null;
   /** The port of the health URL, where that names this host. */
   healthPort: number | null;
+  /** The ports that the kernel gives to whoever asks for any. */
+  freeRange: FreeRange;
 }
 
 /**
@@ -50,7 +55,10 @@ export function chooseCanaries(
       choice.impossible.push(`'${app.name}' can have no canary: ${impossible}.`);
     else if (why !== null) choice.without.push(`No canary for '${app.name}': ${why}.`);
     else if (impossible !== null) choice.without.push(`No canary for '${app.name}': ${impossible}.`);
-    else choice.chosen.push({ app, ports: portsToAsk(known) });
+    else {
+      const ports = portsToAsk(known);
+      choice.chosen.push({ app, ports, byChance: ports.filter((port) => isByChance(port, known)) });
+    }
   }
   return choice;
 }
@@ -62,6 +70,11 @@ function whyNone({ runs, ports, healthPort }: Known): string | null {
     return 'it listened nowhere before, and two of it at once may do harm (canary: required has one all the same)';
   if (healthPort !== null && ports.perhaps.includes(healthPort)) return null;
   return `which of the ports ${ports.perhaps.join(', ')} is its own cannot be told: set PORT in its env, or canary: required`;
+}
+
+/** No setting names it, and the kernel gives such ports. */
+function isByChance(port: number, { oldPort, newPort, healthPort, freeRange }: Known): boolean {
+  return ![oldPort, newPort, healthPort].includes(port) && port >= freeRange.first && port <= freeRange.last;
 }
 
 /** Where the live app listens; a PORT that changes with this version changes that too. */

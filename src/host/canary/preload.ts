@@ -2,7 +2,7 @@ import { readIfThere } from '../system/durable.ts';
 
 /** One `listen` of a canary: where it wanted to, and the private port on 127.0.0.1 where it does. */
 export interface Listen {
-  /** Null for a Unix socket, and where any free port would do. */
+  /** 0 if any free port would do; null for a Unix socket. */
   port: number | null;
   at: number;
   /** Milliseconds from the start of the process. */
@@ -39,8 +39,9 @@ const tell = (what) => {
   try { fs.writeSync(file, JSON.stringify({ ...what, ms: Math.round(process.uptime() * 1000) }) + '\\n'); } catch {}
 };
 const portIn = (value) => {
-  const port = typeof value === 'string' && value.trim() === '' ? NaN : Number(value === null ? NaN : value);
-  return Number.isInteger(port) && port > 0 && port < 65536 ? port : null;
+  if (value === undefined || value === null || typeof value === 'function') return 0;
+  const port = typeof value === 'string' && value.trim() === '' ? NaN : Number(value);
+  return Number.isInteger(port) && port >= 0 && port < 65536 ? port : null;
 };
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (...args) {
@@ -50,7 +51,7 @@ Server.prototype.listen = function (...args) {
   if (isObject && (given.fd !== undefined || given._handle !== undefined || typeof given.close === 'function')) {
     return listen.apply(this, args);
   }
-  const port = portIn(isObject ? given.port : given);
+  const port = isObject && given.path !== undefined ? null : portIn(isObject ? given.port : given);
   this.once('listening', () => {
     const address = this.address();
     if (address !== null && typeof address === 'object') tell({ port, at: address.port });

@@ -13,6 +13,7 @@ import type { Surroundings } from '../swap/swap-list.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 import { chooseCanaries } from './choice.ts';
+import { freeRange } from './free-range.ts';
 import { localPort } from './local-url.ts';
 import { linkOwn, removeUnknown } from './own-entries.ts';
 import { type Boot, tryCanaries } from './run.ts';
@@ -38,6 +39,7 @@ export async function prove(
       ? null
       : healthTarget(plan.healthUrl, config, plan.pm2Env, expectedPorts(config, plan.pm2Env, before));
   const healthPort = localPort(healthUrl);
+  const free = freeRange();
   const { chosen, without, impossible } = chooseCanaries(plan.canary, config, places.live, (app) => {
     const [first] = instances.filter(({ name }) => name === app.name);
     return {
@@ -46,6 +48,7 @@ export async function prove(
       oldPort: first === undefined ? null : portIn(first.env),
       newPort: declaredPort(app, plan.pm2Env),
       healthPort,
+      freeRange: free,
     };
   });
   for (const sentence of without) inform(context.log, sentence);

@@ -32,6 +32,8 @@ export interface Boot {
   name: string;
   listenMs: number | null;
   readyMs: number | null;
+  /** Ports of the live app that the kernel chose: the app asks for any port, and gets another one each time. */
+  byChance: number[];
 }
 
 const LOG_LINES = 30;
@@ -76,7 +78,7 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
     const result = await done;
     if (result.code !== 0) throw reloadFailure(result);
     failed = false;
-    return canaries.map(({ app, ports, report }) => bootOf(app, ports, readReport(report)));
+    return canaries.map((canary) => bootOf(canary, readReport(canary.report)));
   } catch (error) {
     if (!(error instanceof DeployFailure) || runner.cancelled.aborted) throw error;
     throw new DeployFailure(error.message, {
@@ -139,7 +141,11 @@ async function appLogs(canaries: readonly Canary[], listener: Listener, deployId
   });
 }
 
-function bootOf(app: DeployApp, ports: readonly number[], { listens, readyMs }: CanaryReport): Boot {
-  const times = listens.filter(({ port }) => port !== null && ports.includes(port)).map(({ ms }) => ms);
-  return { name: app.name, listenMs: times.length === 0 ? null : Math.min(...times), readyMs };
+function bootOf({ app, ports, byChance: free }: Chosen, { listens, readyMs }: CanaryReport): Boot {
+  const asked = listens.map(({ port }) => port);
+  const byChance = asked.includes(0) ? free.filter((port) => !asked.includes(port)) : [];
+  const times = listens
+    .filter(({ port }) => port !== null && (ports.includes(port) || (port === 0 && byChance.length > 0)))
+    .map(({ ms }) => ms);
+  return { name: app.name, listenMs: times.length === 0 ? null : Math.min(...times), readyMs, byChance };
 }

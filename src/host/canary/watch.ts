@@ -98,12 +98,16 @@ function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
   );
 }
 
-async function answers({ title, ports, report }: Canary, healthUrl: string | null): Promise<Verdict> {
+async function answers(
+  { title, ports, byChance, report }: Canary,
+  healthUrl: string | null,
+): Promise<Verdict> {
   const { listens } = readReport(report);
-  const elsewhere = listens.map(({ port }) => port ?? 'a socket').join(', ');
+  const elsewhere = listens.map(({ port }) => port || (port === 0 ? 'any free port' : 'a socket')).join(', ');
   const asked = localPort(healthUrl);
   for (const port of ports) {
-    const there = [...listens].reverse().find((listen) => listen.port === port);
+    const wanted = byChance.includes(port) ? [port, 0] : [port];
+    const there = [...listens].reverse().find((listen) => wanted.includes(listen.port ?? -1));
     if (there === undefined) {
       const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
       return { kind: 'pending', why, planned: false };

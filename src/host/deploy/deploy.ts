@@ -112,7 +112,7 @@ async function activate(
   live: Live,
   boots: readonly Boot[],
 ): Promise<End> {
-  const { transaction, instances } = await drawUp(context, staged, live, progress.migrated);
+  const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
 
   // Anew, since a disk that was full for a moment has taken the first one.
   takeReserve(context.runDir);

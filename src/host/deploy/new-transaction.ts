@@ -1,6 +1,8 @@
 import type { Staged } from '../build/stage.ts';
+import type { Boot } from '../canary/run.ts';
 import { type Context, inform } from '../context.ts';
 import { readHead } from '../git/checkout.ts';
+import { portsOfApp } from '../health/app-ports.ts';
 import { readBaseline } from '../health/baseline.ts';
 import { healthTargets } from '../health/health-target.ts';
 import type { Instance } from '../pm2/list.ts';
@@ -16,6 +18,7 @@ export async function drawUp(
   context: Context,
   staged: Staged,
   { current, generated }: Live,
+  boots: readonly Boot[],
   migrated: boolean,
 ): Promise<{ transaction: Transaction; instances: Instance[] }> {
   const { plan, pm2, log } = context;
@@ -26,6 +29,7 @@ export async function drawUp(
     pm2,
     config.map(({ name }) => name),
   );
+  before.ports = before.ports.filter((port) => !isByChance(port, instances, boots));
   for (const text of requireFit(context, config, instances, current)) inform(log, text);
   for (const { env } of instances) context.redactor.hide(secretsOfEnvironment(env));
   const health = await healthTargets(context, config, before);
@@ -52,4 +56,13 @@ export async function drawUp(
     restored: false,
   };
   return { transaction, instances };
+}
+
+/** A port that the kernel chose for an app which asks for any: neither the new version nor the old one will have it again. */
+function isByChance(port: number, instances: readonly Instance[], boots: readonly Boot[]): boolean {
+  const asksForAny = instances.filter(({ env }) => env.PORT === '0').map(({ name }) => name);
+  return (
+    boots.some(({ byChance }) => byChance.includes(port)) ||
+    asksForAny.some((name) => portsOfApp(name, instances, [port]).certain.length > 0)
+  );
 }

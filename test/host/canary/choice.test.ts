@@ -12,6 +12,7 @@ const listens: Known = {
   oldPort: 3000,
   newPort: 3000,
   healthPort: null,
+  freeRange: { first: 32_768, last: 60_999 },
 };
 const choose = (canary: 'auto' | 'required' | 'off', known: Partial<Known>, settings = {}) =>
   chooseCanaries(canary, [app(settings)], LIVE, () => ({ ...listens, ...known }));
@@ -28,6 +29,13 @@ describe('auto', () => {
   test('a PORT that the old one never listened on asks for nothing', () => {
     const known = { ports: { certain: [8080], perhaps: [] }, oldPort: 3000, newPort: 3000 };
     expect(choose('auto', known).chosen).toMatchObject([{ ports: [8080] }]);
+  });
+  test('a port that the kernel may have chosen, and no setting names, need not be the same again', () => {
+    const ports = { certain: [3000, 40_000], perhaps: [] };
+    const known = { ports, oldPort: null, newPort: null };
+    expect(choose('auto', known).chosen).toMatchObject([{ ports: [3000, 40_000], byChance: [40_000] }]);
+    for (const named of [{ oldPort: 40_000 }, { newPort: 40_000 }, { healthPort: 40_000 }])
+      expect(choose('auto', { ...known, ...named }).chosen).toMatchObject([{ byChance: [] }]);
   });
   test.each<[string, Partial<Known>, RegExp]>([
     ['does not run yet', { runs: false, ports: { certain: [], perhaps: [] } }, /does not run yet/],
