@@ -480,7 +480,175 @@ function readIfThere(file) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/system/processes.js
+
+
+
+/**
+ * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
+ * Pid and start together name a process for good: a reused pid has another start.
+ */
+function startTicks(pid) {
+    const start = Number(statOf(pid)?.[19]);
+    return Number.isInteger(start) ? start : null;
+}
+/** Whether the process runs. A zombie does not. */
+function isAlive(pid) {
+    const state = statOf(pid)?.[0];
+    return state !== undefined && state !== 'Z' && state !== 'X';
+}
+/** The pids of the process's direct children. */
+function childrenOf(pid) {
+    try {
+        const children = [];
+        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
+            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
+            children.push(...list.split(' ').filter(Boolean).map(Number));
+        }
+        return children;
+    }
+    catch {
+        // A kernel without these files, or a process that has just ended.
+        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
+    }
+}
+/** The children, their children, and so on. An app that npm starts runs as one of them. */
+function descendantsOf(pid) {
+    const found = [];
+    const ahead = childrenOf(pid);
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+        found.push(next);
+        ahead.push(...childrenOf(next));
+    }
+    return found;
+}
+/**
+ * The value of `startTicks` for a process that starts now. A process with a smaller value started earlier for sure. One
+ * with an equal value started within the same hundredth of a second.
+ * It is read from a child of ours, because /proc/uptime counts from another moment in some containers.
+ */
+function ticksNow() {
+    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
+    child.on('error', () => { });
+    const { pid } = child;
+    // Node does not reap it before this function returns, so its entry exists however short it lives.
+    const ticks = pid === undefined ? null : startTicks(pid);
+    child.kill('SIGKILL');
+    child.unref();
+    if (ticks === null)
+        throw new Error('no child can be started, or /proc cannot be read');
+    return ticks;
+}
+/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty if it is not known. */
+function bootId() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    }
+    catch {
+        return '';
+    }
+}
+const moment = fields({ boot: checked_text, ticks: number });
+function momentNow() {
+    return { boot: bootId(), ticks: ticksNow() };
+}
+/** The moment's ticks. Null if the machine was booted since: then every process started later. */
+function ticksOf(moment) {
+    return moment.boot === bootId() ? moment.ticks : null;
+}
+/** All pids that this user can see. */
+function allPids() {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+            .filter((name) => /^\d+$/.test(name))
+            .map(Number);
+    }
+    catch {
+        return [];
+    }
+}
+/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
+function statOf(pid) {
+    if (!Number.isInteger(pid) || pid <= 0)
+        return null;
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        return stat
+            .slice(stat.lastIndexOf(')') + 2)
+            .trim()
+            .split(' ');
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/system/lock-holder.js
+
+
+/**
+ * The process that took the lock (flock) of an open file, by /proc/locks, or null if it has ended: a lock outlives it in a
+ * process that has the same open file.
+ */
+function takerOf(descriptor) {
+    const name = lockName(descriptor);
+    const line = read('/proc/locks')
+        .split('\n')
+        .find((one) => one.includes('FLOCK') && one.split(/\s+/).includes(name));
+    const pid = Number(line === undefined ? 0 : /\s(\d+) \S+:\S+:\d+ /.exec(line)?.[1]);
+    return isAlive(pid) ? processOf(pid) : null;
+}
+/** A process that has the locked file open, of those into which this user may look. */
+function keeperOf(descriptor) {
+    const name = lockName(descriptor);
+    const keeps = (pid) => {
+        try {
+            return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fdinfo`).some((fd) => {
+                const text = read(`/proc/${pid}/fdinfo/${fd}`);
+                return text.includes('FLOCK') && text.includes(` ${name} `);
+            });
+        }
+        catch {
+            return false;
+        }
+    };
+    const pid = allPids().find(keeps);
+    return pid === undefined ? null : processOf(pid);
+}
+function describeProcess({ pid, uid, command }) {
+    const user = read('/etc/passwd')
+        .split('\n')
+        .map((line) => line.split(':'))
+        .find(([, , id]) => id === String(uid))?.[0];
+    return `process ${pid} (${command}) of ${user === undefined ? `the user with id ${uid}` : `the user ${user}`}`;
+}
+/** As the kernel names the file of a lock: `major:minor:inode`, the first two in hexadecimal. */
+function lockName(descriptor) {
+    const { dev, ino } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor, { bigint: true });
+    const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+    const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+    const hex = (number) => number.toString(16).padStart(2, '0');
+    return `${hex(major)}:${hex(minor)}:${ino}`;
+}
+function processOf(pid) {
+    try {
+        return { pid, uid: (0,external_node_fs_namespaceObject.statSync)(`/proc/${pid}`).uid, command: read(`/proc/${pid}/comm`).trim() };
+    }
+    catch {
+        return null;
+    }
+}
+function read(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch {
+        return '';
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/system/lock.js
+
 
 
 
@@ -501,10 +669,10 @@ async function takeLock(held, directory, note, run, wait) {
     let told = '';
     try {
         while (!tryLock(descriptor)) {
-            const holder = describeHolder(note);
+            const holder = describeHolder(descriptor, note);
             if (performance.now() >= deadline) {
                 throw new DeployFailure(`Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${directory}: ${holder}.`, {
-                    remedy: 'Let that deploy end, or cancel it. Then run this job again. A lock ends with its holder; nothing breaks it.',
+                    remedy: 'Let that deploy end, or cancel it. If the process is no deploy, end it. Then run this job again. A lock ends with its holder; nothing breaks it.',
                 });
             }
             if (holder !== told)
@@ -541,7 +709,7 @@ function holderOf(directory, note) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
     try {
         // If it is free, we hold it for an instant. Whoever asks just then asks again.
-        return tryLock(descriptor) ? null : describeHolder(note);
+        return tryLock(descriptor) ? null : describeHolder(descriptor, note);
     }
     finally {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
@@ -561,13 +729,20 @@ function tryLock(descriptor) {
         throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
     return result.status === 0;
 }
-function describeHolder(note) {
+/** Whoever may read a directory can hold its lock: a note that an ended deploy of ours left says nothing of them. */
+function describeHolder(descriptor, note) {
+    const taker = takerOf(descriptor);
+    if (taker !== null && taker.uid !== process.geteuid?.())
+        return describeProcess(taker);
     try {
         const { run, since } = JSON.parse(readIfThere(note) ?? '');
         return `${run.actor}, ${run.url}, since ${since}`;
     }
     catch {
-        return "another user's process, or one that left no name (run 'lslocks' on the server)";
+        const holder = taker ?? keeperOf(descriptor);
+        return holder === null
+            ? "another user's process, or one that left no name (run 'lslocks' as root on the server)"
+            : describeProcess(holder);
     }
 }
 function pause(ms, cancel) {
@@ -2698,109 +2873,6 @@ async function submodulesOf(git) {
             found.push({ name, path, sha: rest.split('\t')[0] ?? '' });
     }
     return found;
-}
-
-;// CONCATENATED MODULE: ./host/system/processes.js
-
-
-
-/**
- * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
- * Pid and start together name a process for good: a reused pid has another start.
- */
-function startTicks(pid) {
-    const start = Number(statOf(pid)?.[19]);
-    return Number.isInteger(start) ? start : null;
-}
-/** Whether the process runs. A zombie does not. */
-function isAlive(pid) {
-    const state = statOf(pid)?.[0];
-    return state !== undefined && state !== 'Z' && state !== 'X';
-}
-/** The pids of the process's direct children. */
-function childrenOf(pid) {
-    try {
-        const children = [];
-        for (const task of (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`)) {
-            const list = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/task/${task}/children`, 'latin1');
-            children.push(...list.split(' ').filter(Boolean).map(Number));
-        }
-        return children;
-    }
-    catch {
-        // A kernel without these files, or a process that has just ended.
-        return allPids().filter((other) => Number(statOf(other)?.[1]) === pid);
-    }
-}
-/** The children, their children, and so on. An app that npm starts runs as one of them. */
-function descendantsOf(pid) {
-    const found = [];
-    const ahead = childrenOf(pid);
-    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
-        found.push(next);
-        ahead.push(...childrenOf(next));
-    }
-    return found;
-}
-/**
- * The value of `startTicks` for a process that starts now. A process with a smaller value started earlier for sure. One
- * with an equal value started within the same hundredth of a second.
- * It is read from a child of ours, because /proc/uptime counts from another moment in some containers.
- */
-function ticksNow() {
-    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, ['--version'], { stdio: 'ignore' });
-    child.on('error', () => { });
-    const { pid } = child;
-    // Node does not reap it before this function returns, so its entry exists however short it lives.
-    const ticks = pid === undefined ? null : startTicks(pid);
-    child.kill('SIGKILL');
-    child.unref();
-    if (ticks === null)
-        throw new Error('no child can be started, or /proc cannot be read');
-    return ticks;
-}
-/** Names this boot of the machine: ticks and pids of another boot mean nothing. Empty if it is not known. */
-function bootId() {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-    }
-    catch {
-        return '';
-    }
-}
-const moment = fields({ boot: checked_text, ticks: number });
-function momentNow() {
-    return { boot: bootId(), ticks: ticksNow() };
-}
-/** The moment's ticks. Null if the machine was booted since: then every process started later. */
-function ticksOf(moment) {
-    return moment.boot === bootId() ? moment.ticks : null;
-}
-/** All pids that this user can see. */
-function allPids() {
-    try {
-        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
-            .filter((name) => /^\d+$/.test(name))
-            .map(Number);
-    }
-    catch {
-        return [];
-    }
-}
-/** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
-function statOf(pid) {
-    if (!Number.isInteger(pid) || pid <= 0)
-        return null;
-    try {
-        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
-        return stat
-            .slice(stat.lastIndexOf(')') + 2)
-            .trim()
-            .split(' ');
-    }
-    catch {
-        return null;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/build/staging-clone.js

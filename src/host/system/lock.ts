@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import type { Plan } from '../../protocol.ts';
 import { readIfThere, writeDurably } from './durable.ts';
 import { DeployFailure } from './failure.ts';
+import { describeProcess, keeperOf, takerOf } from './lock-holder.ts';
 
 export interface Lock {
   readonly descriptor: number;
@@ -41,13 +42,13 @@ export async function takeLock(
   let told = '';
   try {
     while (!tryLock(descriptor)) {
-      const holder = describeHolder(note);
+      const holder = describeHolder(descriptor, note);
       if (performance.now() >= deadline) {
         throw new DeployFailure(
           `Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${directory}: ${holder}.`,
           {
             remedy:
-              'Let that deploy end, or cancel it. Then run this job again. A lock ends with its holder; nothing breaks it.',
+              'Let that deploy end, or cancel it. If the process is no deploy, end it. Then run this job again. A lock ends with its holder; nothing breaks it.',
           },
         );
       }
@@ -82,7 +83,7 @@ export function holderOf(directory: string, note: string): string | null {
   const descriptor = openSync(directory, 'r');
   try {
     // If it is free, we hold it for an instant. Whoever asks just then asks again.
-    return tryLock(descriptor) ? null : describeHolder(note);
+    return tryLock(descriptor) ? null : describeHolder(descriptor, note);
   } finally {
     closeSync(descriptor);
   }
@@ -103,12 +104,18 @@ function tryLock(descriptor: number): boolean {
   return result.status === 0;
 }
 
-function describeHolder(note: string): string {
+/** Whoever may read a directory can hold its lock: a note that an ended deploy of ours left says nothing of them. */
+function describeHolder(descriptor: number, note: string): string {
+  const taker = takerOf(descriptor);
+  if (taker !== null && taker.uid !== process.geteuid?.()) return describeProcess(taker);
   try {
     const { run, since } = JSON.parse(readIfThere(note) ?? '') as Holder;
     return `${run.actor}, ${run.url}, since ${since}`;
   } catch {
-    return "another user's process, or one that left no name (run 'lslocks' on the server)";
+    const holder = taker ?? keeperOf(descriptor);
+    return holder === null
+      ? "another user's process, or one that left no name (run 'lslocks' as root on the server)"
+      : describeProcess(holder);
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { takeLock } from '../../../src/host/system/lock.ts';
 
@@ -67,3 +67,32 @@ it('leaves the lock to whoever holds it when a wait ends without it', async () =
   await expect(take(directory, 0)).rejects.toThrow('ann');
   lock.release();
 });
+
+it('names the process and the user that hold it, also if the one that took it has ended', async () => {
+  const child = spawn('flock', [directory, 'cat'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const took = expect.poll(() => take(directory, 0).then((lock) => lock.release(), String));
+  await took.toMatch(new RegExp(`process ${child.pid} \\(flock\\) of the user ${userInfo().username}`));
+  child.stdin.end();
+  const lock = await take(directory, 30_000);
+  rmSync(note);
+  await expect(take(directory, 0)).rejects.toThrow(`process ${process.pid} (`);
+  lock.release();
+});
+
+it.runIf(process.getuid?.() === 0)(
+  "names another user's process, whatever note an ended deploy has left",
+  async () => {
+    chmodSync(dirname(directory), 0o755);
+    writeFileSync(note, JSON.stringify({ run, since: 'long ago' }));
+    const child = spawn('flock', [directory, 'cat'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      uid: 65534,
+      gid: 65534,
+    });
+    await expect
+      .poll(() => take(directory, 0).then((lock) => lock.release(), String))
+      .toMatch(/process \d+ \(flock\) of the user nobody/);
+    child.stdin.end();
+    (await take(directory, 30_000)).release();
+  },
+);
