@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { build } from 'vite';
+import { ACCOUNTS } from '../../src/protocol.ts';
 
 /**
  * The text of a stand-in for the host program: the real `follow`, and `run` and `resume`, JavaScript that is carried out
@@ -48,8 +49,8 @@ const heard = (type) => new Promise((resolve) => {
   }, 5);
 });
 const result = (outcome) => ({ mode: plan.mode, outcome, sha: 'a'.repeat(40), previousSha: null, instances: 0, outdated: [], asked: false, durationMs: 1,
-  spent: { lock: 0, git: 0, install: 0, build: 0, canary: 0, pm2: 0, verify: 0 },
-  versions: { node: process.version, pm2: '0' }, requests: null, failure: null });
+  spent: ${JSON.stringify(Object.fromEntries(ACCOUNTS.map((account) => [account, 0])))},
+  versions: { node: process.version, pm2: '0' }, requests: null, failure: null, standing: null });
 function main(body) {
   let text = '';
   process.stdin.on('data', (chunk) => { text += chunk; });
