@@ -5665,6 +5665,39 @@ const transaction_FORMAT = {
     readers: [format1, format2],
 };
 
+;// CONCATENATED MODULE: ./host/health/shared-ports.js
+
+
+
+/**
+ * In cluster mode, all apps of one PM2 that listen on a port share it, whatever their names: each answers some of the
+ * requests, and every health check passes. In fork mode the second one fails by itself.
+ */
+function sharedPorts(config, pm2Env, all) {
+    const found = { refused: [], warned: [] };
+    const own = config.flatMap((app) => {
+        const port = expectedInstances(app).mode === 'cluster' ? declaredPort(app, pm2Env) : null;
+        return port === null ? [] : [{ app, port }];
+    });
+    const runsThere = (name, port) => all.some((one) => one.name === name && portIn(one.env) === port);
+    own.forEach(({ app, port }, at) => {
+        for (const other of own.slice(at + 1).filter((one) => one.port === port)) {
+            const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode PM2 lets them share it: each answers some of the requests.`;
+            const sharedBefore = runsThere(app.name, port) && runsThere(other.app.name, port);
+            const sameScript = scriptOf(app) === scriptOf(other.app);
+            (sameScript && !sharedBefore ? found.refused : found.warned).push(sentence);
+        }
+        const others = all.filter((one) => !one.module &&
+            one.execMode === 'cluster' &&
+            one.status === 'online' &&
+            portIn(one.env) === port &&
+            config.every(({ name }) => name !== one.name));
+        for (const name of new Set(others.map((one) => one.name)))
+            found.warned.push(`'${name}', which this PM2 runs as well, has PORT ${port} like '${app.name}'. In cluster mode PM2 lets them share it: each answers some of the requests. Give each app a port of its own.`);
+    });
+    return found;
+}
+
 ;// CONCATENATED MODULE: external "node:util"
 const external_node_util_namespaceObject = require("node:util");
 ;// CONCATENATED MODULE: ./host/pm2/config-change.js
@@ -5832,6 +5865,8 @@ function commandFor(app, change, running) {
 
 
 
+
+
 /**
  * Refuses what PM2 runs beside a config that cannot be deployed over it. Gives what will be done beyond a reload, in
  * sentences.
@@ -5845,7 +5880,14 @@ function requireFit({ places, plan }, config, running, current) {
 }
 /** Refuses, as soon as the new config is known, what could not be deployed over what PM2 runs. */
 async function refuseMisfit(context, config, current) {
-    const { pm2, plan } = context;
+    const { pm2, plan, log } = context;
+    const { refused, warned } = sharedPorts(config, plan.pm2Env, await pm2.list());
+    if (refused.length > 0)
+        throw new DeployFailure(refused.join(' '), {
+            remedy: 'Give each app a PORT of its own, or name the apps to deploy with `app`.',
+        });
+    for (const text of warned)
+        warn(log, text);
     const { instances } = await readBaseline(pm2, fit_namesOf(config));
     requireFit(context, config, instances, current);
     // A rollback takes away what the version that it leaves has added.

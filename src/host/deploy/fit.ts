@@ -1,5 +1,6 @@
-import type { Context } from '../context.ts';
+import { type Context, warn } from '../context.ts';
 import { readBaseline } from '../health/baseline.ts';
+import { sharedPorts } from '../health/shared-ports.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { configChanges, foretell, refuseChanges } from '../pm2/config-change.ts';
 import type { Instance } from '../pm2/list.ts';
@@ -29,7 +30,13 @@ export async function refuseMisfit(
   config: readonly DeployApp[],
   current: Current | null,
 ): Promise<void> {
-  const { pm2, plan } = context;
+  const { pm2, plan, log } = context;
+  const { refused, warned } = sharedPorts(config, plan.pm2Env, await pm2.list());
+  if (refused.length > 0)
+    throw new DeployFailure(refused.join(' '), {
+      remedy: 'Give each app a PORT of its own, or name the apps to deploy with `app`.',
+    });
+  for (const text of warned) warn(log, text);
   const { instances } = await readBaseline(pm2, namesOf(config));
   requireFit(context, config, instances, current);
   // A rollback takes away what the version that it leaves has added.
