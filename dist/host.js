@@ -3619,6 +3619,25 @@ function absoluteUrl(given, expected, declared) {
     return port === undefined || others.length > 0 ? null : `http://localhost:${port}${given}`;
 }
 /**
+ * What is surely wrong with `/` of an app that nobody gave a health URL for, at this port of 127.0.0.1; else null. No page
+ * has to be there: only a 5xx counts, and a connection that is closed without an answer, unless the app speaks TLS.
+ */
+async function troubleAtRoot(port, at) {
+    const complaint = await request(`http://localhost:${port}/`, null, { at });
+    if (complaint === null)
+        return null;
+    const failed = (complaint.status ?? 0) >= 500;
+    if (!failed && !CLOSED.has(complaint.code))
+        return null;
+    if (!failed) {
+        const overTls = await request(`https://localhost:${port}/`, null, { at });
+        if (overTls === null || !(CLOSED.has(overTls.code) || overTls.code === 'EPROTO'))
+            return null;
+    }
+    return sentence(`http://localhost:${port}/`, complaint);
+}
+const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
+/**
  * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null where the answer is
  * whole and 2xx, else with what is wrong, as a sentence without its full stop; parts of it are the app's own words.
  */
@@ -3658,7 +3677,7 @@ function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at }) {
         const judge = (ending) => {
             const status = response?.statusCode ?? 0;
             const good = response === null || (status >= 200 && status < 300);
-            settle(good ? ending : { why: aboutStatus(status, response?.headers.location, body), code: '' });
+            settle(good ? ending : { why: aboutStatus(status, response?.headers.location, body), code: '', status });
         };
         const late = () => judge({
             why: `${response === null ? 'gave no answer' : 'did not end its answer'} within ${timeLimit / 1000} s`,
@@ -4639,6 +4658,8 @@ async function tryCanaries(context, trial) {
         const result = await done;
         if (result.code !== 0)
             throw reloadFailure(result);
+        if (trial.healthUrl === null)
+            await warnAboutRoots(context, canaries);
         failed = false;
         return canaries.map((canary) => bootOf(canary, readReport(canary.report)));
     }
@@ -4695,6 +4716,18 @@ function prepare({ plan, places, runDir }, trial, chosen, at) {
         runsNow: now.length > 0,
     });
     return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
+}
+/** Without a `health-url` nobody says which page has to answer, so that nothing seen here fails a deploy. */
+async function warnAboutRoots({ log }, canaries) {
+    for (const { title, ports, report } of canaries) {
+        const { listens } = readReport(report);
+        for (const port of ports) {
+            const there = [...listens].reverse().find((listen) => listen.port === port);
+            const trouble = there === undefined ? null : await troubleAtRoot(port, there.at);
+            if (trouble !== null)
+                warn(log, `'${title}': ${trouble}. Nobody said which page has to answer: set \`health-url\`.`);
+        }
+    }
 }
 async function appLogs(canaries, listener, deployId) {
     const heard = await listener.words(deployId, performance.now());

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AppLog } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { readAdded } from '../health/error-log.ts';
-import { shownUrl } from '../health/health-request.ts';
+import { shownUrl, troubleAtRoot } from '../health/health-request.ts';
 import { type Listener, listenTo } from '../health/last-words.ts';
 import { untilStable } from '../health/verify.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
@@ -77,6 +77,7 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
     );
     const result = await done;
     if (result.code !== 0) throw reloadFailure(result);
+    if (trial.healthUrl === null) await warnAboutRoots(context, canaries);
     failed = false;
     return canaries.map((canary) => bootOf(canary, readReport(canary.report)));
   } catch (error) {
@@ -129,6 +130,19 @@ function prepare({ plan, places, runDir }: Context, trial: Trial, chosen: Chosen
     runsNow: now.length > 0,
   });
   return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
+}
+
+/** Without a `health-url` nobody says which page has to answer, so that nothing seen here fails a deploy. */
+async function warnAboutRoots({ log }: Context, canaries: readonly Canary[]): Promise<void> {
+  for (const { title, ports, report } of canaries) {
+    const { listens } = readReport(report);
+    for (const port of ports) {
+      const there = [...listens].reverse().find((listen) => listen.port === port);
+      const trouble = there === undefined ? null : await troubleAtRoot(port, there.at);
+      if (trouble !== null)
+        warn(log, `'${title}': ${trouble}. Nobody said which page has to answer: set \`health-url\`.`);
+    }
+  }
 }
 
 async function appLogs(canaries: readonly Canary[], listener: Listener, deployId: string): Promise<AppLog[]> {

@@ -34,6 +34,24 @@ export function absoluteUrl(
 }
 
 /**
+ * What is surely wrong with `/` of an app that nobody gave a health URL for, at this port of 127.0.0.1; else null. No page
+ * has to be there: only a 5xx counts, and a connection that is closed without an answer, unless the app speaks TLS.
+ */
+export async function troubleAtRoot(port: number, at: number): Promise<string | null> {
+  const complaint = await request(`http://localhost:${port}/`, null, { at });
+  if (complaint === null) return null;
+  const failed = (complaint.status ?? 0) >= 500;
+  if (!failed && !CLOSED.has(complaint.code)) return null;
+  if (!failed) {
+    const overTls = await request(`https://localhost:${port}/`, null, { at });
+    if (overTls === null || !(CLOSED.has(overTls.code) || overTls.code === 'EPROTO')) return null;
+  }
+  return sentence(`http://localhost:${port}/`, complaint);
+}
+
+const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
+
+/**
  * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null where the answer is
  * whole and 2xx, else with what is wrong, as a sentence without its full stop; parts of it are the app's own words.
  */
@@ -67,6 +85,8 @@ function sentence(url: string, complaint: Complaint | null): string | null {
 interface Complaint {
   why: string;
   code: string;
+  /** Of a whole answer. */
+  status?: number;
 }
 
 function request(
@@ -85,7 +105,9 @@ function request(
     const judge = (ending: Complaint | null): void => {
       const status = response?.statusCode ?? 0;
       const good = response === null || (status >= 200 && status < 300);
-      settle(good ? ending : { why: aboutStatus(status, response?.headers.location, body), code: '' });
+      settle(
+        good ? ending : { why: aboutStatus(status, response?.headers.location, body), code: '', status },
+      );
     };
     const late = (): void =>
       judge({

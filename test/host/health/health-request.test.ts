@@ -7,7 +7,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { absoluteUrl, complaintAbout, shownUrl } from '../../../src/host/health/health-request.ts';
+import {
+  absoluteUrl,
+  complaintAbout,
+  shownUrl,
+  troubleAtRoot,
+} from '../../../src/host/health/health-request.ts';
 import { freePort } from '../../rig/free-port.ts';
 import { OLDEST } from '../../rig/pm2.ts';
 import { writePlainJs } from '../swap/plain-js.ts';
@@ -257,4 +262,34 @@ test.each([
   ['/a#hunter2', '/a#…'],
 ])('%s is shown as %s', (url, shown) => {
   expect(shownUrl(url)).toBe(shown);
+});
+
+describe('troubleAtRoot', () => {
+  const portOf = async (server: Server): Promise<number> => {
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    closing.push(() => new Promise((closed) => server.close(() => closed())));
+    return (server.address() as AddressInfo).port;
+  };
+  const answering = (status: number): Promise<number> =>
+    portOf(createServer((_, response) => response.writeHead(status).end('the database is gone')));
+
+  test.each([200, 302, 404])('takes %i for an answer', async (status) => {
+    expect(await troubleAtRoot(4000, await answering(status))).toBeNull();
+  });
+
+  test('tells of 5xx', async () => {
+    expect(await troubleAtRoot(4000, await answering(500))).toBe(
+      'http://localhost:4000/ answers 500: the database is gone',
+    );
+  });
+
+  test('tells of a connection that is closed at once, and takes TLS for what it is', async () => {
+    const closes = await portOf(createTcpServer((socket) => socket.resetAndDestroy()));
+    expect(await troubleAtRoot(4000, closes)).toContain('closed the connection without an answer');
+    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => readFileSync(path.join(certificates, name)));
+    const tls = createTlsServer({ key, cert } as { key: Buffer; cert: Buffer }, (_, response) =>
+      response.end(),
+    );
+    expect(await troubleAtRoot(4000, await portOf(tls))).toBeNull();
+  });
 });
