@@ -6675,6 +6675,7 @@ function layoutOf(context) {
 
 
 
+
 /**
  * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
  * file. Says whether there was one. A rollback runs none: no command can be trusted to undo one.
@@ -6683,6 +6684,7 @@ async function migrate(context, { staging }, { own, version }) {
     const { plan, places } = context;
     if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none')
         return false;
+    requirePrivate(places.beside, (0,external_node_path_namespaceObject.dirname)(staging));
     linkOwn(own(), places.live, staging);
     try {
         await runStep(context, 'migrate', { top: staging, workDir: (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory) });

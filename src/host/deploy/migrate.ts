@@ -1,9 +1,10 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Failure } from '../../protocol.ts';
 import type { Staged } from '../build/stage.ts';
 import { runStep } from '../build/steps.ts';
 import { linkOwn, removeUnknown } from '../canary/own-entries.ts';
 import type { Context } from '../context.ts';
+import { requirePrivate } from '../system/private-directory.ts';
 import type { Listed } from './layout.ts';
 
 /**
@@ -17,6 +18,7 @@ export async function migrate(
 ): Promise<boolean> {
   const { plan, places } = context;
   if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none') return false;
+  requirePrivate(places.beside, dirname(staging));
   linkOwn(own(), places.live, staging);
   try {
     await runStep(context, 'migrate', { top: staging, workDir: join(staging, plan.workingDirectory) });
