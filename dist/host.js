@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 5;
+const PROTOCOL_VERSION = 6;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -1166,6 +1166,11 @@ const ADDED_VARIABLES = new Set([
 ]);
 
 ;// CONCATENATED MODULE: ./host/pm2/preload-args.js
+
+const preloadCheck = fields({
+    by: oneOf(['node_args', 'NODE_OPTIONS']),
+    argument: checked_text,
+});
 /** The directory in PM2_HOME that holds the preload, by which our argument is known whatever its version. */
 const PRELOAD_DIRECTORY = 'pm2-ssh-deploy';
 const OURS = new RegExp(`^--import=data:text/javascript,\\S*/${PRELOAD_DIRECTORY}/handover-`);
@@ -3889,6 +3894,7 @@ async function readBaseline(pm2, names) {
         counts,
         ports: [...accepting].sort((a, b) => a - b),
         orphans: orphansOf(pm2, all),
+        preloads: Object.fromEntries(instances.flatMap(({ name, preload }) => (preload === null ? [] : [[name, preload]]))),
         healthUrl: null,
     };
     return { instances, before };
@@ -4319,8 +4325,8 @@ function milliseconds(value, byDefault) {
  * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
  * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
  * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
- * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
- * variables that are to go.
+ * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, for each app the variables that
+ * are to go, by id the number of an instance's log files, and the one id that is to be touched, or null for all.
  */
 const WHOLE_RELOAD = `
 'use strict';
@@ -4360,16 +4366,18 @@ function extrasOf(conf) {
   return found;
 }
 
-/** Each instance has files of its own, as the daemon names them when it starts one. */
+/** Each instance has files of its own, as the daemon names them when it starts one. A successor goes on with the log. */
 function numbered(file, id, merged) {
   if (file === GONE) return file;
   const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
-  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
+  const log = whole.logs[id] === undefined ? id : whole.logs[id];
+  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + log + '.log');
 }
 
 const call = Client.prototype.executeRemote;
 Client.prototype.executeRemote = function executeRemote(method, given, done) {
   if (method !== 'reloadProcessId') return call.call(this, method, given, done);
+  if (whole.only !== null && given.id !== whole.only) return done(null, []);
   const conf = given.env.current_conf;
   const added = { ...extrasOf(conf) };
   for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);
@@ -4392,7 +4400,7 @@ const MARGIN = 30_000;
  * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
  */
 function startOrReload(options) {
-    const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+    const { pm2, node, apps, removed, pm2Env, only, running, pm2Home, env, dir, cwd, holds, onLine } = options;
     // PM2 tells what a config is by a `.json` anywhere in its path.
     const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
     const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
@@ -4400,7 +4408,8 @@ function startOrReload(options) {
     const go = async () => {
         for (const file of [config, hook])
             (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        const whole = { pm2Root: pm2.root, removed };
+        const logs = Object.fromEntries(running.map((one) => [one.pmId, logNumber(one)]));
+        const whole = { pm2Root: pm2.root, removed, logs, only: only ?? null };
         (0,external_node_fs_namespaceObject.writeFileSync)(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
         (0,external_node_fs_namespaceObject.writeFileSync)(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
         try {
@@ -4423,6 +4432,11 @@ function startOrReload(options) {
         }
     };
     return { done: go(), abort: () => abort.abort() };
+}
+/** PM2 numbers log files by its id when it starts an app; an instance that took over from another has the other's. */
+function logNumber({ pmId, outLogPath, errLogPath }) {
+    const [, number] = /-(\d+)\.log$/.exec(outLogPath ?? '') ?? /-(\d+)\.log$/.exec(errLogPath ?? '') ?? [];
+    return number === undefined ? pmId : Number(number);
 }
 /**
  * How long a `startOrReload` may take, in milliseconds, with every instance as slow as its own limits let it be.
@@ -4815,6 +4829,602 @@ function inherited({ name }, instances, current, pm2Env) {
     const last = current?.config.find((app) => app.name === name);
     const given = { ...last?.env, ...last?.[`env_${pm2Env}`] };
     return Object.fromEntries(Object.entries(running).filter(([variable]) => !(variable in given)));
+}
+
+;// CONCATENATED MODULE: ./host/handover/dress.js
+/** The app with the preload, or with none; `running` are its instances, which may have one already. */
+function dress(app, preload, running, pm2Env) {
+    const inherited = running.find(({ env }) => env.NODE_OPTIONS !== undefined)?.env.NODE_OPTIONS;
+    const result = preload === undefined ? app : withPreload(app, preload, pm2Env, inherited);
+    const had = running.some((one) => one.preload?.by === 'NODE_OPTIONS');
+    const given = { ...result.env, ...result[`env_${pm2Env}`] };
+    if (!had || given.NODE_OPTIONS !== undefined)
+        return { app: result, gone: [] };
+    return inherited === undefined
+        ? { app: result, gone: ['NODE_OPTIONS'] }
+        : { app: { ...result, env: { ...result.env, NODE_OPTIONS: inherited } }, gone: [] };
+}
+function dressAll(config, preloads, all, pm2Env) {
+    return config.map((app) => {
+        const running = all.filter(({ name }) => name === app.name);
+        return dress(app, preloads[app.name], running, pm2Env).app;
+    });
+}
+/**
+ * The app with the preload, beside what Node is given already: by its settings, by the variables of PM2's `--env`, or by
+ * the NODE_OPTIONS that it has `inherited` from the shell of its first start.
+ */
+function withPreload(app, { by, argument }, pm2Env, inherited) {
+    if (by === 'node_args') {
+        const { interpreter_args: _one, interpreterArgs: _other, ...rest } = app;
+        const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
+        const list = Array.isArray(given)
+            ? given
+            : typeof given === 'string'
+                ? given.split(' ').filter(Boolean)
+                : [];
+        return { ...rest, name: app.name, cwd: app.cwd, env: app.env, node_args: [argument, ...list] };
+    }
+    const special = `env_${pm2Env}`;
+    const chosen = app[special];
+    const options = chosen?.NODE_OPTIONS ?? app.env.NODE_OPTIONS ?? inherited ?? '';
+    const NODE_OPTIONS = `${argument} ${options}`.trim();
+    return {
+        ...app,
+        env: { ...app.env, NODE_OPTIONS },
+        ...(chosen?.NODE_OPTIONS === undefined ? {} : { [special]: { ...chosen, NODE_OPTIONS } }),
+    };
+}
+
+;// CONCATENATED MODULE: ./host/handover/node-version.js
+
+
+const TIME_LIMIT = 5_000;
+/** `v22.12.0` or `22.12`; null for anything else. */
+function parseVersion(text) {
+    const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(text.trim()) ?? [];
+    return major === undefined ? null : [Number(major), Number(minor)];
+}
+/** Whether it takes the guard of our preload, which has nothing that can be missing. */
+function loadsPreload([major, minor]) {
+    return major >= 19 || (major === 18 && minor >= 18);
+}
+/** Whether two processes can listen on one port with it (`reusePort`). */
+function sharesPorts([major, minor]) {
+    return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+}
+function older(one, other) {
+    return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
+}
+const asked = new Map();
+/** The version of a Node by its path; null where it is none or does not say. */
+function versionOf(executable) {
+    if (!/^node(js)?\d*$/.test((0,external_node_path_namespaceObject.basename)(executable)))
+        return Promise.resolve(null);
+    const known = asked.get(executable);
+    if (known !== undefined)
+        return known;
+    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT };
+    const answer = run(executable, ['--version'], options).then(({ stdout }) => parseVersion(stdout), () => null);
+    asked.set(executable, answer);
+    return answer;
+}
+
+;// CONCATENATED MODULE: ./host/handover/handover-preload.js
+/**
+ * The text of a CommonJS file that Node loads before an app's own code, a text so that no bundler changes it. Runs on
+ * Node 16 and later; what it exports is called with `{ share, drain }`, what it may do.
+ *
+ * - share: fork mode, on a Node that has `reusePort`. The app's TCP ports can be shared with its own successor: with an
+ *   entry of the same name in the same PM2 that another deploy started. Whoever else wants the port, or has it already,
+ *   meets EADDRINUSE as ever.
+ * - drain: before the app is told that PM2 stops it, listeners close, answers say `Connection: close`, idle connections end, and requests in flight are waited for. Then the app's own
+ *   handlers run; without any, the process ends by the signal that it was sent.
+ *
+ * With either one, SIGURG drains too: the host program asks, and the process stays. To the outside it tells by descriptors of its own file what it is ready for: one while it can be drained, a second one
+ * while all ports that it has can be shared, none once it is drained. It does nothing outside of PM2 and nothing before
+ * the first `listen`, and it never throws.
+ */
+const PRELOAD = String.raw `'use strict';
+module.exports = function install(may) {
+  const KEY = Symbol.for('pm2-ssh-deploy.handover');
+  const env = process.env;
+  let pm2 = null;
+  try {
+    // A cluster worker is told all in one variable; its environment is set later.
+    pm2 = env.pm2_env !== undefined ? JSON.parse(env.pm2_env) : env.pm_id !== undefined ? { ...env } : null;
+  } catch {}
+  if (pm2 === null || globalThis[KEY] || !require('worker_threads').isMainThread) return;
+  globalThis[KEY] = true;
+
+  const fs = require('fs');
+  const net = require('net');
+  const cluster = require('cluster');
+  const HOME = env.PM2_HOME || pm2.PM2_HOME || '';
+  const DEPLOY = 'PM2_SSH_DEPLOY_ID';
+  const STOP = pm2.PM2_KILL_SIGNAL || env.PM2_KILL_SIGNAL || 'SIGINT';
+  const KILL_TIMEOUT = Number(pm2.kill_timeout) > 0 ? Number(pm2.kill_timeout) : 1600;
+  /** PM2 kills what is still there at the end of its time. */
+  const RESERVE = 300;
+  /** Kept connections have so long to ask once more, and to be told to go. */
+  const LINGER = 1000;
+  const SOFT_LIMIT = 30000;
+  /** The primary of an app's own cluster needs so long to give its workers what it has accepted. */
+  const SHARED_OUT = 100;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const knowsReusePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+  const isOfPm2sCluster = env.pm2_env !== undefined;
+  const canShare = may.share === true && knowsReusePort && process.platform === 'linux' && !isOfPm2sCluster;
+  const drainsAtStop = may.drain === true;
+  const canDrain = drainsAtStop || canShare;
+  const quietly = (work) => {
+    try { return work(); } catch { return undefined; }
+  };
+
+  // ---- Sharing a port with the app's own successor
+
+  /** Descriptors of this file, as the host program counts them. */
+  const marks = [];
+  const mark = (count) => quietly(() => {
+    while (marks.length > count) fs.closeSync(marks.pop());
+    while (marks.length < count) marks.push(fs.openSync(__filename, 'r'));
+  });
+
+  /** Sockets that listen. They come first in the file: behind them may be tens of thousands of others. */
+  function listeners() {
+    const found = [];
+    for (const [file, family] of [['/proc/net/tcp', 4], ['/proc/net/tcp6', 6]]) {
+      let fd;
+      try { fd = fs.openSync(file, 'r'); } catch { continue; }
+      try {
+        const bytes = Buffer.allocUnsafe(16384);
+        let rest = '';
+        reading: for (let n; (n = fs.readSync(fd, bytes, 0, bytes.length, null)) > 0;) {
+          const lines = (rest + bytes.latin1Slice(0, n)).split('\n');
+          rest = lines.pop();
+          for (const line of lines) {
+            const fields = line.trim().split(/\s+/);
+            if (fields[0] === 'sl') continue;
+            if (fields[3] !== '0A') break reading;
+            const [address, port] = fields[1].split(':');
+            found.push({ family, address, port: parseInt(port, 16), socket: 'socket:[' + fields[9] + ']' });
+          }
+        }
+      } finally {
+        fs.closeSync(fd);
+      }
+    }
+    return found;
+  }
+
+  /** An address as /proc has it: words of four bytes, little end first. Null for a name: it may be any. */
+  function addressOf(host) {
+    const hex = (bytes) => {
+      let text = '';
+      for (let word = 0; word < bytes.length; word += 4)
+        for (let at = word + 3; at >= word; at--) text += bytes[at].toString(16).padStart(2, '0').toUpperCase();
+      return text;
+    };
+    if (net.isIPv4(host)) return { family: 4, address: hex(host.split('.').map(Number)) };
+    if (!net.isIPv6(host) || host.includes('.')) return null;
+    const [head, tail] = host.split('%')[0].split('::').map((part) => part.split(':').filter(Boolean));
+    const middle = tail === undefined ? [] : Array(8 - head.length - tail.length).fill('0');
+    const groups = [...head, ...middle, ...(tail || [])].map((group) => parseInt(group, 16));
+    return { family: 6, address: hex(groups.flatMap((group) => [group >> 8, group & 255])) };
+  }
+  const isAny = (one) => /^0+$/.test(one.address);
+  function overlap(wanted, there) {
+    if (wanted === null) return true;
+    if (wanted.family === there.family) return wanted.address === there.address || isAny(wanted) || isAny(there);
+    return wanted.family === 6 ? isAny(wanted) : isAny(there);
+  }
+
+  /** Sockets on this port that are not this app's predecessor's. Whoever cannot be looked at is a stranger. */
+  function strangers(port, host, own) {
+    const wanted = host === undefined || host === '' ? { family: 6, address: '0'.repeat(32) } : addressOf(host);
+    const left = new Set(listeners().filter((one) => one.port === port && overlap(wanted, one)).map(({ socket }) => socket));
+    if (own !== undefined) left.delete(own);
+    if (left.size === 0 || pm2[DEPLOY] === undefined) return left;
+    for (const pid of fs.readdirSync('/proc')) {
+      if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+      let variables;
+      try { variables = new Map(fs.readFileSync('/proc/' + pid + '/environ', 'utf8').split('\0').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])); } catch { continue; }
+      if (variables.get('PM2_HOME') !== HOME || variables.get('name') !== pm2.name) continue;
+      if (variables.get(DEPLOY) === undefined || variables.get(DEPLOY) === pm2[DEPLOY]) continue;
+      let descriptors = [];
+      try { descriptors = fs.readdirSync('/proc/' + pid + '/fd'); } catch {}
+      for (const one of descriptors) {
+        quietly(() => left.delete(fs.readlinkSync('/proc/' + pid + '/fd/' + one)));
+        if (left.size === 0) return left;
+      }
+    }
+    return left;
+  }
+
+  const numberIn = (value) => (Number(value) >= 0 ? Number(value) : 0);
+  /** Where a listen(...) wants to, in the one form that takes reusePort; null where that is no fixed TCP port. */
+  function tcpOptions(args) {
+    const [first] = args;
+    const isObject = typeof first === 'object' && first !== null;
+    if (isObject && (first._handle || first.handle || first.fd !== undefined || first.path !== undefined || typeof first.close === 'function')) return null;
+    const given = isObject ? first.port : first;
+    const port = typeof given === 'string' && given.trim() === '' ? NaN : Number(given === null ? NaN : given);
+    if (!Number.isInteger(port) || port <= 0 || port > 65535) return null;
+    const options = isObject ? { ...first } : { port };
+    if (!isObject && typeof args[1] === 'string') options.host = args[1];
+    const backlog = options.backlog || numberIn(args[1]) || numberIn(args[2]);
+    if (backlog > 0) options.backlog = backlog;
+    return options;
+  }
+
+  let allShared = true;
+  const listen = net.Server.prototype.listen;
+  net.Server.prototype.listen = function (...args) {
+    let passed = args;
+    quietly(() => {
+      const options = tcpOptions(args);
+      const isHttp = typeof this.keepAliveTimeout === 'number';
+      if (canDrain && (options !== null || isHttp)) track(this);
+      if (options === null || !canShare || cluster.isWorker || options.reusePort) return;
+      const { port, host } = options;
+      if (strangers(port, host).size > 0) {
+        allShared = false;
+        mark(Math.min(marks.length, 1));
+        return;
+      }
+      const last = args[args.length - 1];
+      passed = [{ ...options, reusePort: true }, ...(typeof last === 'function' ? [last] : [])];
+      // Two apps that boot at the same moment must not both have it.
+      this.prependOnceListener('listening', () => quietly(() => {
+        const at = this._handle && this._handle.fd;
+        const own = typeof at === 'number' && at >= 0 ? fs.readlinkSync('/proc/self/fd/' + at) : undefined;
+        if (own !== undefined && strangers(port, host, own).size > 0) refuse(this, port, host);
+        else if (allShared) mark(2);
+      }));
+    });
+    return listen.apply(this, passed);
+  };
+
+  function refuse(server, port, host) {
+    allShared = false;
+    const error = Object.assign(new Error('listen EADDRINUSE: address already in use ' + (host || '::') + ':' + port), {
+      code: 'EADDRINUSE', errno: -98, syscall: 'listen', address: host || '::', port,
+    });
+    net.Server.prototype.close.call(server);
+    process.nextTick(() => server.emit('error', error));
+  }
+
+  // ---- Draining
+
+  if (!canDrain) return;
+  const nothing = () => {};
+  const servers = new Map();
+  /** 'idle', 'draining' or 'drained'. */
+  let state = 'idle';
+  let armed = false;
+  let since = 0;
+  let deadline = 0;
+  /** What PM2 has sent, to be handed on. */
+  let stop = null;
+  let hold = null;
+
+  function track(server) {
+    if (servers.has(server)) return;
+    const known = { sockets: new Map(), sessions: new Set(), accepted: 0, closed: false, handle: null };
+    servers.set(server, known);
+    const add = (socket) => {
+      known.accepted += 1;
+      known.sockets.set(socket, Date.now());
+      socket.once('close', () => known.sockets.delete(socket));
+    };
+    server.on('connection', add);
+    // The primary of an app's own cluster takes the listener away from its server.
+    server.prependListener('listening', () => {
+      known.handle = server._handle;
+    });
+    server.on('secureConnection', add);
+    server.on('session', (session) => {
+      if (typeof session.goaway !== 'function') return;
+      known.sessions.add(session);
+      session.once('close', () => known.sessions.delete(session));
+    });
+    if (armed) return;
+    armed = true;
+    mark(1);
+    // To be ignored is what becomes of it without a handler: it can be sent to anybody.
+    process.on('SIGURG', nothing);
+    if (!drainsAtStop) return;
+    process.on(STOP, nothing);
+    if (String(pm2.shutdown_with_message) === 'true') {
+      process.on('message', nothing);
+      if (process.channel) process.channel.unref();
+    }
+  }
+
+  // Before anybody can have added a listener: Node binds it for signals then.
+  const emit = process.emit;
+  process.emit = function (event, ...args) {
+    if (armed && event === 'SIGURG') {
+      if (state === 'idle') quietly(() => drain(SOFT_LIMIT));
+      return true;
+    }
+    const stops = event === STOP || (event === 'message' && args[0] === 'shutdown' && String(pm2.shutdown_with_message) === 'true');
+    if (!armed || !stops || !drainsAtStop) return emit.call(this, event, ...args);
+    if (stop !== null) return state === 'passed' ? emit.call(this, event, ...args) : true;
+    stop = [event, ...args];
+    const own = process.listenerCount(event) > 1;
+    // Nobody takes over: what the app does itself is not to be delayed.
+    if (state === 'drained' || (state === 'idle' && own && !hasSuccessor())) pass();
+    else if (quietly(() => (drain(own ? KILL_TIMEOUT / 2 : KILL_TIMEOUT - RESERVE), true)) !== true) pass();
+    return true;
+  };
+
+  /** Hands on what PM2 has sent, as if this file were not here. */
+  function pass() {
+    state = 'passed';
+    mark(0);
+    clearInterval(hold);
+    process.removeListener(STOP, nothing);
+    process.removeListener('message', nothing);
+    const [event] = stop;
+    if (process.listenerCount(event) > 0) emit.apply(process, stop);
+    else if (event === STOP) process.kill(process.pid, STOP);
+    else process.exit(0);
+  }
+
+  /** Whether others accept connections for this app: only then it pays to wait for kept ones to come once more. */
+  function hasSuccessor() {
+    if (isOfPm2sCluster || cluster.isWorker) return true;
+    const all = quietly(listeners) || [];
+    const count = (port) => all.filter((one) => one.port === port).length;
+    const mine = new Map();
+    for (const server of servers.keys()) {
+      const address = quietly(() => server.address());
+      if (address && address.port) mine.set(address.port, (mine.get(address.port) || 0) + 1);
+    }
+    return [...mine].some(([port, own]) => count(port) > own);
+  }
+
+  const lastOne = (response) => quietly(() => {
+    if (response && !response.headersSent) response.shouldKeepAlive = false;
+  });
+
+  function drain(limit) {
+    deadline = Date.now() + limit;
+    if (state !== 'idle') return;
+    state = 'draining';
+    since = Date.now();
+    const linger = hasSuccessor() ? Math.min(LINGER, limit / 2) : 0;
+    quietly(() => require('diagnostics_channel').channel('http.server.request.start').subscribe(({ response }) => lastOne(response)));
+    for (const [server, known] of servers) {
+      for (const socket of known.sockets.keys()) lastOne(socket._httpMessage);
+      for (const session of known.sessions) {
+        // First that it should open no more streams, later that none is taken: so none is refused.
+        quietly(() => session.goaway(0, 2 ** 31 - 1));
+        setTimeout(() => quietly(() => session.close()), Math.max(linger, 100));
+      }
+      quietly(() => countAccepted(known));
+      atQuietMoment(known, () => quietly(() => closeListener(server, known)));
+    }
+    // An app that uses node:cluster itself: the last worker to close would have the queue of the listener reset, so they
+    // are told when it is closed, and what it took is shared out.
+    const workers = cluster.isWorker ? [] : Object.values(cluster.workers || {});
+    let closedAt = 0;
+    let workersTold = workers.length === 0;
+    const timer = setInterval(() => {
+      const age = Date.now() - since;
+      let busy = age < linger || [...servers.values()].some(({ closed }) => !closed);
+      if (closedAt === 0 && [...servers.values()].every(({ closed }) => closed)) closedAt = Date.now();
+      if (!workersTold && closedAt > 0 && Date.now() - closedAt >= SHARED_OUT) {
+        workersTold = true;
+        for (const worker of workers) quietly(() => worker.process.kill('SIGURG'));
+      }
+      if (!workersTold) busy = true;
+      if (!busy) busy = workers.some((worker) => quietly(() => isUndrained(worker.process.pid)) === true);
+      if (age >= linger)
+        for (const [server, known] of servers) if (quietly(() => hasWork(server, known)) === true) busy = true;
+      if (busy && Date.now() < deadline) return;
+      clearInterval(timer);
+      state = 'drained';
+      mark(0);
+      // Without anything left to do it would end, and PM2 would start it anew.
+      hold = setInterval(nothing, 3600000);
+      if (stop !== null) pass();
+    }, 20);
+  }
+
+  function isUndrained(pid) {
+    return fs.readdirSync('/proc/' + pid + '/fd').some((one) => quietly(() => fs.readlinkSync('/proc/' + pid + '/fd/' + one)) === __filename);
+  }
+
+  /**
+   * The kernel resets what waits in the queue of a listener that closes, and Node takes one connection a turn. After a
+   * short turn that brought none the queue was empty a moment ago.
+   */
+  function atQuietMoment(known, work) {
+    if (!canShare) return work();
+    const started = process.hrtime.bigint();
+    const ms = 1000000n;
+    let turns = 0;
+    let seen = known.accepted;
+    let before = started;
+    const turn = () => {
+      const now = process.hrtime.bigint();
+      const age = now - started;
+      const short = age < 200n * ms ? 30000n : age < 400n * ms ? 150000n : ms;
+      turns += 1;
+      if ((turns > 2 && known.accepted === seen && now - before < short) || age > 600n * ms) return work();
+      seen = known.accepted;
+      before = process.hrtime.bigint();
+      setImmediate(turn);
+    };
+    setImmediate(turn);
+  }
+
+  function countAccepted(known) {
+    const { handle } = known;
+    if (!handle || typeof handle.onconnection !== 'function') return;
+    const take = handle.onconnection;
+    handle.onconnection = function (...args) {
+      known.accepted += 1;
+      return take.apply(this, args);
+    };
+  }
+
+  function closeListener(server, known) {
+    known.closed = true;
+    if (!server._handle) {
+      if (known.handle && typeof known.handle.close === 'function') known.handle.close();
+      return;
+    }
+    // Not that of http, which ends idle connections at once.
+    net.Server.prototype.close.call(server);
+    // The app's own close() is yet to come.
+    server.close = function (done) {
+      if (typeof done === 'function') {
+        if (server._connections > 0) server.once('close', () => done());
+        else setImmediate(done);
+      }
+      if (typeof server.closeIdleConnections === 'function') server.closeIdleConnections();
+      return server;
+    };
+  }
+
+  /** Whether anything must still be waited for. Ends what is idle; WebSockets and event streams are not waited for. */
+  function hasWork(server, known) {
+    if (typeof server.closeIdleConnections === 'function') server.closeIdleConnections();
+    let busy = [...known.sessions].some((session) => !session.destroyed);
+    for (const [socket, at] of known.sockets) {
+      // Ended, the raw side of TLS, not HTTP, or a WebSocket.
+      if (socket.destroyed || !('parser' in socket) || socket.parser === null) continue;
+      const response = socket._httpMessage;
+      if (response) {
+        if (!/^content-type: *text\/event-stream/im.test(response._header || '')) busy = true;
+      } else if (socket.bytesRead > 0 || Date.now() - at < 500) busy = true;
+      else socket.destroy();
+    }
+    return busy;
+  }
+};
+`;
+
+;// CONCATENATED MODULE: ./host/handover/preload-file.js
+
+
+
+
+
+
+/** What the host program and the preload agree on, SIGURG and the descriptors; raised when that changes. */
+const AGREEMENT = 1;
+const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(PRELOAD).digest('hex').slice(0, 8);
+/** The path of a preload that can be spoken with, as a process has it open. */
+const PRELOAD_OPENED = new RegExp(`/${PRELOAD_DIRECTORY}/handover-${AGREEMENT}-\\w+\\.cjs( \\(deleted\\))?$`);
+/**
+ * Puts the preload into PM2's own directory, where PM2's list is too, and gives its path. Each text has a file of its own
+ * that is never changed or removed: apps that were started with it are started with it again after months.
+ */
+function installPreload(pm2Home) {
+    const directory = (0,external_node_path_namespaceObject.join)(pm2Home, PRELOAD_DIRECTORY);
+    const file = (0,external_node_path_namespaceObject.join)(directory, `handover-${AGREEMENT}-${hash}.cjs`);
+    if (readIfThere(file) !== PRELOAD) {
+        (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
+        writeDurably(file, PRELOAD);
+    }
+    // An app may run as another user.
+    (0,external_node_fs_namespaceObject.chmodSync)(directory, 0o755);
+    (0,external_node_fs_namespaceObject.chmodSync)(file, 0o644);
+    return file;
+}
+
+;// CONCATENATED MODULE: ./host/handover/starter.js
+
+
+
+const NODE = /^node(js)?(@.*)?$/;
+const TOOL = /^(tsx|ts-node|ts-node-esm|ts-node-script)$/;
+const SHELL = /^(ba|da|z|k|a)?sh$/;
+function starterOf(app) {
+    const script = (scriptOf(app) ?? '').trim();
+    if (launcherIn(script.split(/\s+/)[0] ?? '') !== null)
+        return 'tool';
+    const interpreter = interpreterOf(app);
+    // PM2 hands a command line to bash.
+    if (script.includes(' '))
+        return 'shell';
+    if (interpreter !== null) {
+        const name = (0,external_node_path_namespaceObject.basename)(interpreter);
+        if (NODE.test(name))
+            return 'node';
+        return TOOL.test(name) ? 'tool' : SHELL.test(name) ? 'shell' : 'other';
+    }
+    const suffix = (0,external_node_path_namespaceObject.extname)(script);
+    if (suffix === '.sh')
+        return 'shell';
+    return suffix === '' || /^\.[cm]?js$/.test(suffix) ? 'node' : 'other';
+}
+function interpreterOf(app) {
+    const given = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+    return typeof given === 'string' && given !== '' ? given : null;
+}
+
+;// CONCATENATED MODULE: ./host/handover/preload-choice.js
+
+
+
+
+
+
+
+/** How each app is to be started with the preload, by name; an app that cannot be, or is not to be, is not in it. */
+async function choosePreloads(plan, pm2, config, running) {
+    const chosen = {};
+    for (const app of config) {
+        const { mode } = expectedInstances(app);
+        const starter = starterOf(app);
+        const version = await versionFor(app, mode, pm2, running);
+        if (version === null || !loadsPreload(version))
+            continue;
+        const share = mode === 'fork' && plan.handover === 'auto' && sharesPorts(version);
+        const drain = plan.drain === 'auto';
+        if (!share && !drain)
+            continue;
+        chosen[app.name] = {
+            by: starter === 'node' ? 'node_args' : 'NODE_OPTIONS',
+            argument: preloadArgument(installPreload(pm2.home), { share, drain }),
+        };
+    }
+    return chosen;
+}
+/** The oldest Node that the app will run; null where it may be none. */
+async function versionFor(app, mode, pm2, running) {
+    const starter = starterOf(app);
+    if (mode === 'cluster')
+        return starter === 'node' ? parseVersion(pm2.otherNode ?? process.version) : null;
+    if (starter === 'other')
+        return null;
+    const interpreter = interpreterOf(app) ?? '';
+    if (starter === 'node' && interpreter.includes('/'))
+        return versionOf(interpreter);
+    if (interpreter.includes('@'))
+        return parseVersion(interpreter.slice(interpreter.indexOf('@') + 1));
+    const own = running.filter(({ name, execMode, pid }) => name === app.name && execMode === 'fork' && pid > 0);
+    const seen = await Promise.all(own.flatMap(({ pid }) => executablesOf(pid)).map(versionOf));
+    const versions = seen.filter((version) => version !== null);
+    if (versions.length > 0)
+        return versions.reduce(older);
+    // A shell script may choose a Node of its own: nobody has seen it yet.
+    return starter === 'shell' ? null : parseVersion(process.version);
+}
+function executablesOf(root) {
+    return [root, ...descendantsOf(root)].flatMap((pid) => {
+        try {
+            return (0,external_node_fs_namespaceObject.readlinkSync)(`/proc/${pid}/exe`);
+        }
+        catch {
+            return [];
+        }
+    });
 }
 
 ;// CONCATENATED MODULE: external "node:events"
@@ -5624,6 +6234,7 @@ function loadCurrent(state) {
 
 
 
+
 const transaction_file = (state) => (0,external_node_path_namespaceObject.join)(state, 'transaction.json');
 /** Returns once it is on disk. */
 function saveTransaction(state, transaction) {
@@ -5677,7 +6288,8 @@ const format1 = (value, at) => {
         previousSha: previous.sha,
         migrated: false,
         swap: { layout: 'in-place', head: previous, staging, kept, ops },
-        before: { ...was, orphans: strays },
+        preloads: {},
+        before: { ...was, orphans: strays, preloads: {} },
     };
 };
 const format2 = fields({
@@ -5691,7 +6303,8 @@ const format2 = fields({
         kept: checked_text,
         ops: listOf(swapOp),
     }),
-    before: fields({ ...beforeCommon, orphans: listOf(number) }),
+    preloads: mapOf(preloadCheck),
+    before: fields({ ...beforeCommon, orphans: listOf(number), preloads: mapOf(preloadCheck) }),
 });
 const transaction_FORMAT = {
     what: 'The record of the deploy that was under way',
@@ -6737,6 +7350,7 @@ function withPatience(config, boots) {
 
 
 
+
 /** For the daemon's own work beside the app's, in milliseconds. */
 const bring_about_MARGIN = 10_000;
 /**
@@ -6750,8 +7364,15 @@ async function bringAbout(context, wanted, carryOut) {
     const all = await pm2.list();
     const changes = configChanges(config, all, over?.last ?? []);
     const recreated = changes.filter(({ change }) => change.kind === 'recreate');
-    const removed = Object.fromEntries(changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]));
-    const apps = changes.map((one) => over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app);
+    const dressed = changes.map((one) => {
+        const app = over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app;
+        return dress(app, wanted.preloads[app.name], one.running, wanted.pm2Env);
+    });
+    const apps = dressed.map(({ app }) => app);
+    const removed = Object.fromEntries(changes.map((one, at) => [
+        one.app.name,
+        [...(over === null ? notIn(one.app, one.running) : one.removed), ...(dressed[at]?.gone ?? [])],
+    ]));
     for (const one of changes.flatMap(watchedInVain))
         await pm2.unwatch(one);
     const gone = recreated.flatMap(({ running }) => running);
@@ -6905,12 +7526,12 @@ async function quiet(pm2, knownOrphans, atLeast, atMost) {
 
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 async function reload(context, transaction, boots) {
-    const { pm2Env, deployId, current, before } = transaction;
+    const { pm2Env, deployId, current, before, preloads } = transaction;
     const { config, advice } = withPatience(transaction.config, boots);
     for (const text of advice)
         warn(context.log, text);
     const over = { last: current?.config ?? [], before: before.apps };
-    await bringAbout(context, { config, pm2Env, over }, async (command, running) => {
+    await bringAbout(context, { config, pm2Env, preloads, over }, async (command, running) => {
         const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
         if (trouble !== null)
             throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
@@ -7065,7 +7686,8 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         return null;
     const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
     // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-    await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
+    const wanted = { config, pm2Env: null, preloads: before.preloads, over: null };
+    await bringAbout(context, wanted, async (command) => {
         const result = await clock.book('pm2', () => awaitReload(pm2, command));
         if (result.code !== 0)
             throw reloadFailure(result);
@@ -7286,7 +7908,7 @@ function take({ plan, clock, runner, log, locks }, directory, note) {
 
 /** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
 async function fingerprintOf({ plan, places, pm2, git }, sha) {
-    const { workingDirectory, steps, apps, ecosystem, script, pm2Env } = plan;
+    const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
     const tracked = await trackedFiles(git, sha);
     const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory))
         .filter((path) => !tracked.has(path))
@@ -7298,6 +7920,8 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
         ecosystem,
         script,
         pm2Env,
+        handover,
+        drain,
         shown,
         process.version,
         pm2.install.version,
@@ -7306,6 +7930,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/new-transaction.js
+
 
 
 
@@ -7340,6 +7965,7 @@ async function drawUp(context, staged, { current, generated }, boots, migrated) 
         fingerprint: await fingerprintOf(context, sha),
         before: { ...before, healthUrl: health.before },
         config,
+        preloads: await choosePreloads(plan, pm2, config, instances),
         leftOut: leftOut(context, config, current, await pm2.list()),
         pm2Env: plan.pm2Env,
         save: plan.save,
@@ -8063,6 +8689,8 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -8128,12 +8756,19 @@ async function proveAndGoLive(context, progress, live, staged, listed) {
     const layout = layoutOf(context);
     await layout.check(live.generated);
     progress.migrated = await migrate(context, staged, listed);
-    const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
+    const dressed = await withPreloads(context, staged);
+    const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
     return betweenReloadCommands(context, async () => {
         await layout.check(live.generated);
         await layout.saveChanges(live.generated);
         return activate(context, progress, staged, live, boots);
     });
+}
+/** The canary is started as the app will be, so that it shows what the preload does to it. */
+async function withPreloads({ plan, pm2 }, staged) {
+    const running = await pm2.list();
+    const preloads = await choosePreloads(plan, pm2, staged.config, running);
+    return { ...staged, config: dressAll(staged.config, preloads, running, plan.pm2Env) };
 }
 async function activate(context, progress, staged, live, boots) {
     const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
@@ -8923,7 +9558,46 @@ function rpc_describe(error) {
     return typeof message === 'string' ? message : 'no reason given';
 }
 
+;// CONCATENATED MODULE: ./host/pm2/twin.js
+
+
+/** What PM2 gives a process when it starts it; a number of instances would have it make several, and number them anew. */
+const NOT_COPIED = [
+    ...['pm_id', 'instances', 'status', 'pm_uptime', 'created_at', 'unique_id', 'exit_code', 'km_link'],
+    ...['axm_actions', 'axm_monitor', 'axm_options', 'axm_dynamic', 'vizion_running', 'versioning', 'version'],
+    ...['node_version', 'prev_restart_delay', 'monit', '_tree_pids'],
+];
+/**
+ * Has PM2 list an entry with all that it knows of this one: settings, variables, number, log files, restarts and the one
+ * more that its start will be. It is stopped, and carries `deployId`. Gives its id.
+ */
+async function prepareTwin(rpc, { pmId, name }, deployId, timeLimit) {
+    const list = (await rpc.call('getMonitorData', [{}], timeLimit));
+    const found = list.find(({ pm2_env }) => pm2_env?.pm_id === pmId)?.pm2_env;
+    if (found === undefined || found.name !== name)
+        throw new DeployFailure(`PM2 no longer lists '${name}' (pm2 id ${pmId}).`);
+    const copy = { ...found };
+    for (const field of NOT_COPIED)
+        delete copy[field];
+    const { unique_id: _id, ...env } = found.env;
+    const answer = await rpc.call('prepare', [
+        {
+            ...copy,
+            env: { ...env, [DEPLOY_ID]: deployId },
+            [DEPLOY_ID]: deployId,
+            status: 'stopped',
+            restart_time: Number(found.restart_time ?? 0) + 1,
+            unstable_restarts: 0,
+        },
+    ], timeLimit);
+    const id = answer?.[0]?.pm2_env?.pm_id;
+    if (typeof id !== 'number')
+        throw new DeployFailure(`PM2 did not add an entry beside '${name}' (pm2 id ${pmId}).`);
+    return id;
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/session.js
+
 
 
 
@@ -9003,6 +9677,12 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
             if (open === null)
                 throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
             await open.call('duplicateProcessId', [pmId], timeLimit);
+        },
+        async prepareTwin(instance, deployId) {
+            const open = await connection();
+            if (open === null)
+                throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
+            return prepareTwin(open, instance, deployId, session_ANSWERS_WITHIN);
         },
         async unwatch({ pmId }) {
             const open = await connection();

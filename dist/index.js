@@ -57443,7 +57443,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 5;
+const PROTOCOL_VERSION = 6;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -59476,6 +59476,8 @@ const DEFAULTS = {
     'health-timeout': '60s',
     'stable-for': '10s',
     canary: 'auto',
+    handover: 'auto',
+    drain: 'auto',
     'lock-timeout': '15m',
     mode: 'deploy',
     force: 'false',
@@ -59754,6 +59756,8 @@ function readInputs(env, workflow, mask) {
             healthTimeout: duration('health-timeout', '1s', '1h'),
             stableFor: input('stable-for', (given) => parseStableFor(given, text('health-timeout'))),
             canary: input('canary', (given) => oneOf(given.toLowerCase(), ['auto', 'required', 'off'])),
+            handover: input('handover', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
+            drain: input('drain', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
             lockTimeout: duration('lock-timeout', '0s', '6h'),
             force: input('force', parseSwitch),
         },

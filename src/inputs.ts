@@ -121,6 +121,8 @@ export function readInputs(
       healthTimeout: duration('health-timeout', '1s', '1h'),
       stableFor: input('stable-for', (given) => parseStableFor(given, text('health-timeout'))),
       canary: input('canary', (given) => oneOf(given.toLowerCase(), ['auto', 'required', 'off'])),
+      handover: input('handover', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
+      drain: input('drain', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
       lockTimeout: duration('lock-timeout', '0s', '6h'),
       force: input('force', parseSwitch),
     },

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -102,6 +102,10 @@ export interface Plan {
   healthUrl: string | null;
   /** Which apps prove themselves in one instance aside before PM2 touches a live one: those that listen, all, or none. */
   canary: 'auto' | 'required' | 'off';
+  /** Whether apps in fork mode are replaced by a second instance on the same port, where that is possible. */
+  handover: 'auto' | 'off';
+  /** Whether instances that PM2 stops first answer what is under way, where that is possible. */
+  drain: 'auto' | 'off';
 }
 
 /** Why a deploy did not end as `deployed` or `unchanged`. All text in it comes from the host: hostile until rendered. */

@@ -39,6 +39,8 @@ export const DEFAULTS = {
   'health-timeout': '60s',
   'stable-for': '10s',
   canary: 'auto',
+  handover: 'auto',
+  drain: 'auto',
   'lock-timeout': '15m',
   mode: 'deploy',
   force: 'false',

@@ -102,6 +102,8 @@ test('a minimal set of inputs gives the documented defaults', () => {
     stableFor: 10_000,
     lockTimeout: 900_000,
     canary: 'auto',
+    handover: 'auto',
+    drain: 'auto',
     healthUrl: null,
   });
 });

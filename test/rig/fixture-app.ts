@@ -18,6 +18,8 @@ export interface FixtureOptions {
   /** What `/version` answers once this version was built. */
   version: string;
   flaw?: Flaw;
+  /** What it does when PM2 stops it: what the README shows, which is the default, or nothing of its own. */
+  shutdown?: 'none';
   /** The port that all its instances share. */
   port: number;
   /** The app's name in PM2; default `shop`. */
@@ -96,7 +98,7 @@ ${end}
 `;
 }
 
-function server({ flaw, version, drain = 1000, appPrints = [] }: FixtureOptions): string {
+function server({ flaw, version, shutdown, drain = 1000, appPrints = [] }: FixtureOptions): string {
   const print = appPrints.map((line) => `console.error(${JSON.stringify(line)});`).join('\n');
   if (flaw === 'throws at boot') {
     return `${print}
@@ -146,17 +148,19 @@ const server = http.createServer((request, response) => {
   response.end('not found');
 });
 ${flaw === 'needs 8 s to boot' ? `setTimeout(() => { ${listen} }, 8000);` : listen}
-// What the README shows.
-process.on('SIGINT', () => {
+${shutdown === 'none' ? '' : shutdownIn(drain)}
+${Number.isNaN(seconds) ? '' : crash}
+`;
+}
+
+/** What the README shows. */
+const shutdownIn = (ms: number): string => `process.on('SIGINT', () => {
   closing = true;
   setTimeout(() => {
     server.close(() => process.exit(0));
     server.closeIdleConnections?.();
-  }, ${drain});
-});
-${Number.isNaN(seconds) ? '' : crash}
-`;
-}
+  }, ${ms});
+});`;
 
 function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;

@@ -39,6 +39,8 @@ export interface Home {
   pm2(args: readonly string[], cwd?: string): Promise<string>;
   /** Instances of `app`, or of all apps, by pm_id. Starts no daemon: without one the answer is empty. */
   instances(app?: string): Promise<Instance[]>;
+  /** All that PM2 says of the instances of `app`, or of all apps, by pm_id: secrets too. */
+  entries(app?: string): Promise<Record<string, unknown>[]>;
   /** Pids of the app's instances, by pm_id. */
   pids(app?: string): Promise<number[]>;
   /** Ends everything that was ever started there, then removes it. */
@@ -76,27 +78,27 @@ export function createHome(node: string, pm2Bin: string, parent: string = os.tmp
     });
     return stdout;
   };
-  const instances: Home['instances'] = async (app) => {
+  const list = async (app?: string): Promise<Listed[]> => {
     if (!existsSync(path.join(pm2Home, 'rpc.sock'))) return [];
     const listed = JSON.parse(await pm2(['-s', 'jlist'])) as Listed[];
-    return listed
-      .filter((one) => app === undefined || one.name === app)
-      .map((one) => ({
-        name: one.name,
-        pmId: one.pm_id,
-        pid: one.pid,
-        status: one.pm2_env.status,
-        restarts: one.pm2_env.restart_time,
-        cwd: one.pm2_env.pm_cwd,
-      }))
-      .sort((a, b) => a.pmId - b.pmId);
+    return listed.filter((one) => app === undefined || one.name === app).sort((a, b) => a.pm_id - b.pm_id);
   };
+  const instances: Home['instances'] = async (app) =>
+    (await list(app)).map((one) => ({
+      name: one.name,
+      pmId: one.pm_id,
+      pid: one.pid,
+      status: one.pm2_env.status,
+      restarts: one.pm2_env.restart_time,
+      cwd: one.pm2_env.pm_cwd,
+    }));
   return {
     directory,
     pm2Home,
     env,
     pm2,
     instances,
+    entries: async (app) => (await list(app)).map((one) => one.pm2_env),
     pids: async (app) => (await instances(app)).map((one) => one.pid),
     async remove() {
       // Where there is no /proc to find what else was started, PM2 is asked to end its own.
@@ -111,7 +113,7 @@ interface Listed {
   name: string;
   pm_id: number;
   pid: number;
-  pm2_env: { status: string; restart_time: number; pm_cwd: string };
+  pm2_env: { [field: string]: unknown; status: string; restart_time: number; pm_cwd: string };
 }
 
 /** The machine's npm, by its real file: a link to npm's own link would miss its library. */

@@ -42,6 +42,8 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     lockTimeout: 60_000,
     healthUrl: null,
     canary: 'off',
+    handover: 'auto',
+    drain: 'auto',
     ...changes,
   };
 }

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { dress } from '../handover/dress.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { type Reload, swapTimeLimit } from '../pm2/cli.ts';
 import {
@@ -9,12 +10,15 @@ import {
   watchedInVain,
 } from '../pm2/config-change.ts';
 import type { Instance } from '../pm2/list.ts';
+import type { Preload } from '../pm2/preload-args.ts';
 import { DeployFailure } from '../system/failure.ts';
 
 /** What PM2 is to run. Each app carries its deploy's id in `env`. */
 export interface Wanted {
   config: readonly DeployApp[];
   pm2Env: string | null;
+  /** How apps are to be started with our preload, by name. */
+  preloads: Readonly<Record<string, Preload>>;
   /** For a deploy: the last config, and what ran before it with all its variables. Null for a way back. */
   over: { last: readonly DeployApp[]; before: readonly DeployApp[] } | null;
 }
@@ -37,11 +41,16 @@ export async function bringAbout(
   const all = await pm2.list();
   const changes = configChanges(config, all, over?.last ?? []);
   const recreated = changes.filter(({ change }) => change.kind === 'recreate');
+  const dressed = changes.map((one) => {
+    const app = over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app;
+    return dress(app, wanted.preloads[app.name], one.running, wanted.pm2Env);
+  });
+  const apps = dressed.map(({ app }) => app);
   const removed = Object.fromEntries(
-    changes.map((one) => [one.app.name, over === null ? notIn(one.app, one.running) : one.removed]),
-  );
-  const apps = changes.map((one) =>
-    over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app,
+    changes.map((one, at) => [
+      one.app.name,
+      [...(over === null ? notIn(one.app, one.running) : one.removed), ...(dressed[at]?.gone ?? [])],
+    ]),
   );
   for (const one of changes.flatMap(watchedInVain)) await pm2.unwatch(one);
   const gone = recreated.flatMap(({ running }) => running);

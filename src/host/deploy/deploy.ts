@@ -5,6 +5,8 @@ import type { Boot } from '../canary/run.ts';
 import { removeCanaries } from '../canary/run.ts';
 import { type Context, inform } from '../context.ts';
 import { isCheckout, readHead } from '../git/checkout.ts';
+import { dressAll } from '../handover/dress.ts';
+import { choosePreloads } from '../handover/preload-choice.ts';
 import { startProbe } from '../health/probe.ts';
 import type { End, Progress } from '../program/end.ts';
 import { freeReserve, takeReserve } from '../program/reserve.ts';
@@ -97,12 +99,20 @@ async function proveAndGoLive(
   const layout = layoutOf(context);
   await layout.check(live.generated);
   progress.migrated = await migrate(context, staged, listed);
-  const boots = await prove(context, staged, listed, live.current, () => progress.enter('canary'));
+  const dressed = await withPreloads(context, staged);
+  const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
   return betweenReloadCommands(context, async () => {
     await layout.check(live.generated);
     await layout.saveChanges(live.generated);
     return activate(context, progress, staged, live, boots);
   });
+}
+
+/** The canary is started as the app will be, so that it shows what the preload does to it. */
+async function withPreloads({ plan, pm2 }: Context, staged: Staged): Promise<Staged> {
+  const running = await pm2.list();
+  const preloads = await choosePreloads(plan, pm2, staged.config, running);
+  return { ...staged, config: dressAll(staged.config, preloads, running, plan.pm2Env) };
 }
 
 async function activate(

@@ -2,6 +2,7 @@ import type { Staged } from '../build/stage.ts';
 import type { Boot } from '../canary/run.ts';
 import { type Context, inform } from '../context.ts';
 import { readHead } from '../git/checkout.ts';
+import { choosePreloads } from '../handover/preload-choice.ts';
 import { portsOfApp } from '../health/app-ports.ts';
 import { readBaseline } from '../health/baseline.ts';
 import { healthTargets } from '../health/health-target.ts';
@@ -45,6 +46,7 @@ export async function drawUp(
     fingerprint: await fingerprintOf(context, sha),
     before: { ...before, healthUrl: health.before },
     config,
+    preloads: await choosePreloads(plan, pm2, config, instances),
     leftOut: leftOut(context, config, current, await pm2.list()),
     pm2Env: plan.pm2Env,
     save: plan.save,

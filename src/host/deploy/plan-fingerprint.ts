@@ -7,7 +7,7 @@ import { readIfThere } from '../system/durable.ts';
 
 /** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
 export async function fingerprintOf({ plan, places, pm2, git }: Context, sha: string): Promise<string> {
-  const { workingDirectory, steps, apps, ecosystem, script, pm2Env } = plan;
+  const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
   const tracked = await trackedFiles(git, sha);
   const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory))
     .filter((path) => !tracked.has(path))
@@ -19,6 +19,8 @@ export async function fingerprintOf({ plan, places, pm2, git }: Context, sha: st
     ecosystem,
     script,
     pm2Env,
+    handover,
+    drain,
     shown,
     process.version,
     pm2.install.version,

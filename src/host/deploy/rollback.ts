@@ -123,7 +123,8 @@ async function restoreApps(
   if (before.apps.length === 0) return null;
   const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
   // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-  await bringAbout(context, { config, pm2Env: null, over: null }, async (command) => {
+  const wanted = { config, pm2Env: null, preloads: before.preloads, over: null };
+  await bringAbout(context, wanted, async (command) => {
     const result = await clock.book('pm2', () => awaitReload(pm2, command));
     if (result.code !== 0) throw reloadFailure(result);
   });

@@ -5,11 +5,10 @@
  * - share: fork mode, on a Node that has `reusePort`. The app's TCP ports can be shared with its own successor: with an
  *   entry of the same name in the same PM2 that another deploy started. Whoever else wants the port, or has it already,
  *   meets EADDRINUSE as ever.
- * - drain: on SIGURG (the host program asks; the process stays) and before the app is told that PM2 stops it, listeners
- *   close, answers say `Connection: close`, idle connections end, and requests in flight are waited for. Then the app's own
+ * - drain: before the app is told that PM2 stops it, listeners close, answers say `Connection: close`, idle connections end, and requests in flight are waited for. Then the app's own
  *   handlers run; without any, the process ends by the signal that it was sent.
  *
- * To the outside it tells by descriptors of its own file what it is ready for: one while it can be drained, a second one
+ * With either one, SIGURG drains too: the host program asks, and the process stays. To the outside it tells by descriptors of its own file what it is ready for: one while it can be drained, a second one
  * while all ports that it has can be shared, none once it is drained. It does nothing outside of PM2 and nothing before
  * the first `listen`, and it never throws.
  */
@@ -37,11 +36,14 @@ module.exports = function install(may) {
   /** Kept connections have so long to ask once more, and to be told to go. */
   const LINGER = 1000;
   const SOFT_LIMIT = 30000;
+  /** The primary of an app's own cluster needs so long to give its workers what it has accepted. */
+  const SHARED_OUT = 100;
   const [major, minor] = process.versions.node.split('.').map(Number);
   const knowsReusePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
   const isOfPm2sCluster = env.pm2_env !== undefined;
   const canShare = may.share === true && knowsReusePort && process.platform === 'linux' && !isOfPm2sCluster;
-  const canDrain = may.drain === true;
+  const drainsAtStop = may.drain === true;
+  const canDrain = drainsAtStop || canShare;
   const quietly = (work) => {
     try { return work(); } catch { return undefined; }
   };
@@ -195,7 +197,7 @@ module.exports = function install(may) {
 
   function track(server) {
     if (servers.has(server)) return;
-    const known = { sockets: new Map(), sessions: new Set(), accepted: 0, closed: false };
+    const known = { sockets: new Map(), sessions: new Set(), accepted: 0, closed: false, handle: null };
     servers.set(server, known);
     const add = (socket) => {
       known.accepted += 1;
@@ -203,6 +205,10 @@ module.exports = function install(may) {
       socket.once('close', () => known.sockets.delete(socket));
     };
     server.on('connection', add);
+    // The primary of an app's own cluster takes the listener away from its server.
+    server.prependListener('listening', () => {
+      known.handle = server._handle;
+    });
     server.on('secureConnection', add);
     server.on('session', (session) => {
       if (typeof session.goaway !== 'function') return;
@@ -212,9 +218,10 @@ module.exports = function install(may) {
     if (armed) return;
     armed = true;
     mark(1);
-    process.on(STOP, nothing);
     // To be ignored is what becomes of it without a handler: it can be sent to anybody.
     process.on('SIGURG', nothing);
+    if (!drainsAtStop) return;
+    process.on(STOP, nothing);
     if (String(pm2.shutdown_with_message) === 'true') {
       process.on('message', nothing);
       if (process.channel) process.channel.unref();
@@ -229,7 +236,7 @@ module.exports = function install(may) {
       return true;
     }
     const stops = event === STOP || (event === 'message' && args[0] === 'shutdown' && String(pm2.shutdown_with_message) === 'true');
-    if (!armed || !stops) return emit.call(this, event, ...args);
+    if (!armed || !stops || !drainsAtStop) return emit.call(this, event, ...args);
     if (stop !== null) return state === 'passed' ? emit.call(this, event, ...args) : true;
     stop = [event, ...args];
     const own = process.listenerCount(event) > 1;
@@ -283,13 +290,23 @@ module.exports = function install(may) {
         quietly(() => session.goaway(0, 2 ** 31 - 1));
         setTimeout(() => quietly(() => session.close()), Math.max(linger, 100));
       }
+      quietly(() => countAccepted(known));
       atQuietMoment(known, () => quietly(() => closeListener(server, known)));
     }
-    const workers = cluster.isPrimary === false || cluster.isMaster === false ? [] : Object.values(cluster.workers || {});
-    for (const worker of workers) quietly(() => worker.process.kill('SIGURG'));
+    // An app that uses node:cluster itself: the last worker to close would have the queue of the listener reset, so they
+    // are told when it is closed, and what it took is shared out.
+    const workers = cluster.isWorker ? [] : Object.values(cluster.workers || {});
+    let closedAt = 0;
+    let workersTold = workers.length === 0;
     const timer = setInterval(() => {
       const age = Date.now() - since;
       let busy = age < linger || [...servers.values()].some(({ closed }) => !closed);
+      if (closedAt === 0 && [...servers.values()].every(({ closed }) => closed)) closedAt = Date.now();
+      if (!workersTold && closedAt > 0 && Date.now() - closedAt >= SHARED_OUT) {
+        workersTold = true;
+        for (const worker of workers) quietly(() => worker.process.kill('SIGURG'));
+      }
+      if (!workersTold) busy = true;
       if (!busy) busy = workers.some((worker) => quietly(() => isUndrained(worker.process.pid)) === true);
       if (age >= linger)
         for (const [server, known] of servers) if (quietly(() => hasWork(server, known)) === true) busy = true;
@@ -331,9 +348,22 @@ module.exports = function install(may) {
     setImmediate(turn);
   }
 
+  function countAccepted(known) {
+    const { handle } = known;
+    if (!handle || typeof handle.onconnection !== 'function') return;
+    const take = handle.onconnection;
+    handle.onconnection = function (...args) {
+      known.accepted += 1;
+      return take.apply(this, args);
+    };
+  }
+
   function closeListener(server, known) {
     known.closed = true;
-    if (!server._handle) return;
+    if (!server._handle) {
+      if (known.handle && typeof known.handle.close === 'function') known.handle.close();
+      return;
+    }
     // Not that of http, which ends idle connections at once.
     net.Server.prototype.close.call(server);
     // The app's own close() is yet to come.

@@ -26,6 +26,9 @@ export async function readBaseline(
     counts,
     ports: [...accepting].sort((a, b) => a - b),
     orphans: orphansOf(pm2, all),
+    preloads: Object.fromEntries(
+      instances.flatMap(({ name, preload }) => (preload === null ? [] : [[name, preload]])),
+    ),
     healthUrl: null,
   };
   return { instances, before };

@@ -17,6 +17,8 @@ export interface ReloadOptions {
   removed: Readonly<Record<string, readonly string[]>>;
   /** PM2's `--env`. */
   pm2Env: string | null;
+  /** PM2's id of the one instance that is to be reloaded or started; all of these apps where it is left out. */
+  only?: number;
   /** What of these apps runs now: it takes time to stop. */
   running: readonly Instance[];
   pm2Home: string;
@@ -47,14 +49,15 @@ const MARGIN = 30_000;
  * line. After a reload an app is as a fresh start would make it, but for the number of its instances and their mode.
  */
 export function startOrReload(options: ReloadOptions): Reload {
-  const { pm2, node, apps, removed, pm2Env, running, pm2Home, env, dir, cwd, holds, onLine } = options;
+  const { pm2, node, apps, removed, pm2Env, only, running, pm2Home, env, dir, cwd, holds, onLine } = options;
   // PM2 tells what a config is by a `.json` anywhere in its path.
   const config = join(dir, 'pm2-ssh-deploy.json');
   const hook = join(dir, 'pm2-ssh-deploy-reload.js');
   const abort = new AbortController();
   const go = async (): Promise<CommandResult> => {
     for (const file of [config, hook]) rmSync(file, { force: true });
-    const whole = { pm2Root: pm2.root, removed };
+    const logs = Object.fromEntries(running.map((one) => [one.pmId, logNumber(one)]));
+    const whole = { pm2Root: pm2.root, removed, logs, only: only ?? null };
     writeFileSync(config, JSON.stringify({ apps, whole }), { mode: 0o600, flag: 'wx' });
     writeFileSync(hook, WHOLE_RELOAD, { mode: 0o600, flag: 'wx' });
     try {
@@ -79,6 +82,12 @@ export function startOrReload(options: ReloadOptions): Reload {
     }
   };
   return { done: go(), abort: () => abort.abort() };
+}
+
+/** PM2 numbers log files by its id when it starts an app; an instance that took over from another has the other's. */
+function logNumber({ pmId, outLogPath, errLogPath }: Instance): number {
+  const [, number] = /-(\d+)\.log$/.exec(outLogPath ?? '') ?? /-(\d+)\.log$/.exec(errLogPath ?? '') ?? [];
+  return number === undefined ? pmId : Number(number);
 }
 
 /**

@@ -1,3 +1,5 @@
+import { type Check, fields, oneOf, text } from '../system/checked.ts';
+
 /**
  * How an app is started with our preload: `node_args` for what PM2 starts with Node itself, `NODE_OPTIONS` for what starts
  * Node in turn (npm, a shell script, tsx). `argument` is the one argument of Node, with no blank or quote in it.
@@ -6,6 +8,11 @@ export interface Preload {
   by: 'node_args' | 'NODE_OPTIONS';
   argument: string;
 }
+
+export const preloadCheck: Check<Preload> = fields<Preload>({
+  by: oneOf(['node_args', 'NODE_OPTIONS']),
+  argument: text,
+});
 
 /** The directory in PM2_HOME that holds the preload, by which our argument is known whatever its version. */
 export const PRELOAD_DIRECTORY = 'pm2-ssh-deploy';

@@ -11,6 +11,7 @@ import { type Instance, listInstances } from './list.ts';
 import { hearPace, type Pace } from './pace.ts';
 import { removeInstances } from './remove.ts';
 import { openRpc, type Rpc } from './rpc.ts';
+import { prepareTwin } from './twin.ts';
 
 /** The user's PM2 during one deploy: its CLI where it must act, its daemon's own socket where it is asked. */
 export interface Pm2 {
@@ -27,13 +28,15 @@ export interface Pm2 {
   list(): Promise<Instance[]>;
   daemonPid(): number | null;
   startOrReload(
-    what: Pick<ReloadOptions, 'apps' | 'removed' | 'pm2Env'>,
+    what: Pick<ReloadOptions, 'apps' | 'removed' | 'pm2Env' | 'only'>,
     running: readonly Instance[],
     onLine: (line: string) => void,
   ): Reload;
   remove(instances: readonly Instance[]): Promise<void>;
   /** Starts one more instance like this one, and resolves when PM2 takes it for started. `timeLimit` is in milliseconds. */
   duplicate(instance: Instance, timeLimit: number): Promise<void>;
+  /** Lists an instance like this one beside it, stopped, which the deploy `deployId` is to start. Gives its id. */
+  prepareTwin(instance: Instance, deployId: string): Promise<number>;
   /** Ends PM2's watching of an instance's files, which goes on through every reload. */
   unwatch(instance: Instance): Promise<void>;
   /** The processes of these apps from now on, with what they print to their error streams. */
@@ -119,6 +122,11 @@ export async function openPm2({ env, home, workDir, configDir, locks }: Options)
       const open = await connection();
       if (open === null) throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
       await open.call('duplicateProcessId', [pmId], timeLimit);
+    },
+    async prepareTwin(instance, deployId) {
+      const open = await connection();
+      if (open === null) throw new DeployFailure("PM2's daemon is gone, so no instance can be added.");
+      return prepareTwin(open, instance, deployId, ANSWERS_WITHIN);
     },
     async unwatch({ pmId }) {
       const open = await connection();

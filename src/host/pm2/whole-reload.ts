@@ -2,8 +2,8 @@
  * Loaded into PM2's command before its own code, a text so that no bundler changes it. PM2's reload leaves script, cwd,
  * log files, interpreter and whatever was taken out of a config as they were, yet its daemon applies every setting that
  * it is sent: this adds those that a fresh start would give, worked out by PM2's own functions, and has instances
- * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, and for each app the
- * variables that are to go.
+ * replaced one at a time. The config file holds, beside `apps`, `whole`: PM2's directory, for each app the variables that
+ * are to go, by id the number of an instance's log files, and the one id that is to be touched, or null for all.
  */
 export const WHOLE_RELOAD = `
 'use strict';
@@ -43,16 +43,18 @@ function extrasOf(conf) {
   return found;
 }
 
-/** Each instance has files of its own, as the daemon names them when it starts one. */
+/** Each instance has files of its own, as the daemon names them when it starts one. A successor goes on with the log. */
 function numbered(file, id, merged) {
   if (file === GONE) return file;
   const own = file.replace(/(-[0-9]+)?\\.pid$/, '-' + id + '.pid');
-  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + id + '.log');
+  const log = whole.logs[id] === undefined ? id : whole.logs[id];
+  return merged ? own : own.replace(/(-[0-9]+)?\\.log$/, '-' + log + '.log');
 }
 
 const call = Client.prototype.executeRemote;
 Client.prototype.executeRemote = function executeRemote(method, given, done) {
   if (method !== 'reloadProcessId') return call.call(this, method, given, done);
+  if (whole.only !== null && given.id !== whole.only) return done(null, []);
   const conf = given.env.current_conf;
   const added = { ...extrasOf(conf) };
   for (const name of FILES) added[name] = numbered(added[name], given.id, conf.merge_logs);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MODES, type Mode, type Plan } from '../../protocol.ts';
 import { type Head, headCheck } from '../git/checkout.ts';
 import { type DeployApp, deployApp } from '../pm2/app-config.ts';
+import { type Preload, preloadCheck } from '../pm2/preload-args.ts';
 import { type SwapOp, swapOp } from '../swap/swap-list.ts';
 import { type Check, fields, flag, listOf, mapOf, number, oneOf, orNull, text } from '../system/checked.ts';
 import { type Moment, moment } from '../system/processes.ts';
@@ -37,6 +38,8 @@ export interface Transaction {
   healthUrl: string | null;
   /** The apps that PM2 gets. */
   config: DeployApp[];
+  /** How each app is started with our preload, by name. */
+  preloads: Record<string, Preload>;
   /** Apps that run but are not in `config`. They are removed once the version is verified. */
   leftOut: string[];
   pm2Env: string | null;
@@ -72,6 +75,8 @@ export interface Before {
   ports: number[];
   /** Children of PM2's daemon that it did not list. */
   orphans: number[];
+  /** How these apps were started with our preload, by name. */
+  preloads: Record<string, Preload>;
   /** The absolute URL that the old version answered with 2xx. Null if it did not, or nothing was asked. */
   healthUrl: string | null;
 }
@@ -135,7 +140,8 @@ const format1: Check<Transaction> = (value, at) => {
     previousSha: previous.sha,
     migrated: false,
     swap: { layout: 'in-place', head: previous, staging, kept, ops },
-    before: { ...was, orphans: strays },
+    preloads: {},
+    before: { ...was, orphans: strays, preloads: {} },
   };
 };
 
@@ -150,7 +156,8 @@ const format2: Check<Transaction> = fields<Transaction>({
     kept: text,
     ops: listOf(swapOp),
   }),
-  before: fields<Before>({ ...beforeCommon, orphans: listOf(number) }),
+  preloads: mapOf(preloadCheck),
+  before: fields<Before>({ ...beforeCommon, orphans: listOf(number), preloads: mapOf(preloadCheck) }),
 });
 
 const FORMAT: Format<Transaction> = {

@@ -1,14 +1,27 @@
 import { expect, test } from 'vitest';
-import { withPreload } from '../../../src/host/handover/dress.ts';
+import { dress } from '../../../src/host/handover/dress.ts';
 import type { DeployApp } from '../../../src/host/pm2/app-config.ts';
-import { parseList } from '../../../src/host/pm2/list.ts';
-import { preloadArgument } from '../../../src/host/pm2/preload-args.ts';
+import { type Instance, parseList } from '../../../src/host/pm2/list.ts';
+import { type Preload, preloadArgument } from '../../../src/host/pm2/preload-args.ts';
 
 const argument = preloadArgument("/home/it's 100% #1/.pm2/pm2-ssh-deploy/handover-1-ab.cjs", {
   share: true,
   drain: false,
 });
 const app: DeployApp = { name: 'web', script: 'a.js', cwd: '/srv', env: { A: '1' } };
+
+const withPreload = (
+  given: DeployApp,
+  preload: Preload,
+  pm2Env: string | null,
+  inherited?: string,
+): DeployApp =>
+  dress(
+    given,
+    preload,
+    inherited === undefined ? [] : [{ env: { NODE_OPTIONS: inherited } } as unknown as Instance],
+    pm2Env,
+  ).app;
 
 /** What PM2 would list of an app that it was given. */
 const listed = (given: DeployApp) =>
@@ -53,4 +66,13 @@ test('the variables of --env come first for PM2, so it is among them', () => {
     undefined,
   );
   expect(dressed.env_prod).toEqual({ NODE_OPTIONS: `${argument} --p` });
+});
+
+test.each([
+  [undefined, app, { env: app.env, gone: ['NODE_OPTIONS'] }],
+  ['--a', app, { env: { ...app.env, NODE_OPTIONS: '--a' }, gone: [] }],
+])('without a preload it is taken out again; beside it stood %s', (beside, given, expected) => {
+  const had = listed(withPreload(given, { by: 'NODE_OPTIONS', argument }, null, beside));
+  const { app: now, gone } = dress(given, undefined, had === undefined ? [] : [had], null);
+  expect({ env: now.env, gone }).toEqual(expected);
 });
