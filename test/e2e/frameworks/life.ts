@@ -1,0 +1,79 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect } from 'vitest';
+import { type LoadResult, startLoad } from '../../rig/load.ts';
+import type { Site } from '../../rig/site.ts';
+
+/** What is wrong with a version: it throws as it boots, or answers 500. */
+export type Flaw = 'boot' | '500';
+
+export interface Kind {
+  /** The files of a version, which answers its name at `/version` on the site's port. */
+  files(name: string, flaw?: Flaw): Record<string, string>;
+  /** Inputs beside those that every deploy has. */
+  inputs?: Record<string, string>;
+}
+
+/** A framework's package.json and its lockfile. */
+export function locked(kind: string): Record<string, string> {
+  const read = (name: string): string =>
+    readFileSync(path.join(import.meta.dirname, 'locked', kind, name), 'utf8');
+  return {
+    '.gitignore': 'node_modules\ndist\n',
+    'package.json': read('package.json'),
+    'package-lock.json': read('package-lock.json'),
+  };
+}
+
+/**
+ * Deploys a first and a second version, two broken ones, and goes back, as a user does: installed by the lockfile and
+ * built on the server. Gives the requests that visitors sent while the second version went live.
+ */
+export async function livesThrough(site: Site, kind: Kind): Promise<LoadResult> {
+  const commit = (name: string, flaw?: Flaw): string => site.repository.commit(kind.files(name, flaw));
+  const deploy = (inputs: Record<string, string>) =>
+    site.deploy({
+      'install-command': '',
+      'build-command': '',
+      'health-url': '/version',
+      'health-timeout': '60s',
+      'stable-for': '3s',
+      ...kind.inputs,
+      ...inputs,
+    });
+  // The server trusts the certificates that this machine does: its registry may be behind a proxy.
+  const certificates = process.env.NODE_EXTRA_CA_CERTS;
+  if (certificates !== undefined)
+    appendFileSync(path.join(site.host.directory, '.npmrc'), `cafile=${certificates}\n`);
+  const first = commit('1');
+  const one = await deploy({ ref: first });
+  expect(one, one.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: first } });
+  expect(await site.served()).toBe('1');
+
+  const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 4, fresh: 2 });
+  await load.sees('1', 10_000);
+  const second = commit('2');
+  const two = await deploy({ ref: second });
+  await load.sees('2', 10_000).catch(() => {});
+  const result = await load.stop();
+  expect(two, two.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: second } });
+
+  for (const flaw of ['boot', '500'] as const) {
+    const broken = await deploy({ ref: commit(`broken-${flaw}`, flaw), 'health-timeout': '20s' });
+    expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: second } });
+    expect(await site.served()).toBe('2');
+  }
+  const back = await deploy({ mode: 'rollback' });
+  expect(back, back.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: first } });
+  expect(await site.served()).toBe('1');
+  const status = await deploy({ mode: 'status' });
+  expect(status, status.stdout).toMatchObject({ code: 0, outputs: { sha: first } });
+  return result;
+}
+
+/** For the log of the test: it is what the documentation quotes. */
+export function tell(title: string, { failed, sent, failingForMs, failures }: LoadResult): void {
+  console.log(
+    `${title}: ${failed} of ${sent} failed, ${Math.round(failingForMs)} ms, ${JSON.stringify(failures)}`,
+  );
+}
