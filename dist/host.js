@@ -106,70 +106,74 @@ function warn(log, text) {
     log({ type: 'notice', level: 'warning', text });
 }
 
-;// CONCATENATED MODULE: external "node:crypto"
-const external_node_crypto_namespaceObject = require("node:crypto");
-;// CONCATENATED MODULE: ./host/system/checked.js
-/** A value is not what it has to be. */
-class Misshapen extends Error {
-    constructor(at, takes) {
-        super(`${at === '' ? 'it' : at} is not ${takes}`);
-        this.name = 'Misshapen';
+;// CONCATENATED MODULE: ./host/system/durable.js
+
+
+/** Replaces a file. A power cut or a full disk leaves the old text or the new one, never a part. Mode 0600. */
+function writeDurably(file, text) {
+    const aside = `${file}.new`;
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+    try {
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+        try {
+            writeWhole(descriptor, text);
+            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        throw error;
+    }
+    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+}
+/** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
+function appendDurably(file, text) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+    try {
+        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+        try {
+            writeWhole(descriptor, text);
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            throw error;
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
     }
 }
-const checked_text = (value, at) => {
-    if (typeof value !== 'string')
-        throw new Misshapen(at, 'a text');
-    return value;
-};
-const number = (value, at) => {
-    if (typeof value !== 'number' || !Number.isFinite(value))
-        throw new Misshapen(at, 'a number');
-    return value;
-};
-const flag = (value, at) => {
-    if (typeof value !== 'boolean')
-        throw new Misshapen(at, 'true or false');
-    return value;
-};
-function oneOf(values) {
-    return (value, at) => {
-        const found = values.find((known) => known === value);
-        if (found === undefined)
-            throw new Misshapen(at, `one of ${values.join(', ')}`);
-        return found;
-    };
+/** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
+function writeWhole(descriptor, text) {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
 }
-function orNull(check) {
-    return (value, at) => (value === null ? null : check(value, at));
+function syncDirectory(directory) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+    try {
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
 }
-function listOf(check) {
-    return (value, at) => {
-        if (!Array.isArray(value))
-            throw new Misshapen(at, 'a list');
-        return value.map((item, index) => check(item, `${at}[${index}]`));
-    };
+/** The file's text, or null if there is no file. */
+function readIfThere(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
 }
-/** Any names, each with a T. */
-function mapOf(check) {
-    return (value, at) => {
-        const entries = Object.entries(object(value, at));
-        return Object.fromEntries(entries.map(([name, item]) => [name, check(item, `${at}.${name}`)]));
-    };
-}
-/** These names, each with its own check; what else is there is left out. */
-function fields(checks) {
-    return (value, at) => {
-        const given = object(value, at);
-        const names = Object.keys(checks);
-        const taken = names.map((name) => [name, checks[name](given[name], at === '' ? name : `${at}.${name}`)]);
-        return Object.fromEntries(taken);
-    };
-}
-const object = (value, at) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-        throw new Misshapen(at, 'an object');
-    return value;
-};
 
 ;// CONCATENATED MODULE: ./host/system/failure.js
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
@@ -245,6 +249,206 @@ function realOrSame(path) {
         return path;
     }
 }
+
+;// CONCATENATED MODULE: ./host/system/private-directory.js
+
+
+/**
+ * Makes directories that only the deploying user can enter. One that is there already must be such a directory.
+ * Throws a `DeployFailure` otherwise: another user may have made it first, to have a say in the deploy.
+ */
+function makePrivate(...directories) {
+    for (const directory of directories) {
+        try {
+            (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
+        }
+        catch (error) {
+            if (found(directory) === null)
+                throw error;
+        }
+        requirePrivate(directory);
+    }
+}
+/**
+ * Refuses what stands in the place of a private directory of this user, with a `DeployFailure`. Nothing at all is not
+ * refused. To be asked again before each use that trusts the content: whoever may write to the parent can exchange it.
+ */
+function requirePrivate(...directories) {
+    const own = process.geteuid?.() ?? -1;
+    for (const directory of directories) {
+        const there = found(directory);
+        const why = there === null ? null : refusal(there, own);
+        if (there === null || why === null)
+            continue;
+        const isOurs = there.kind === 'directory' && there.uid === own;
+        throw new DeployFailure(`${directory} ${why}. Its content cannot be trusted, so nothing was done with it.`, {
+            remedy: isOurs
+                ? `Look for files there that are not yours: 'ls -la ${directory}'. Then close it with 'chmod 700 ${directory}', and run the job again.`
+                : `Another user of this host may have made it. Look at it with 'ls -ld ${directory}', move it away, and run the job again.`,
+        });
+    }
+}
+/**
+ * Refuses a directory in which a user other than this one and root could exchange files, with a `DeployFailure`. Unlike a
+ * private directory it may be a link, and others may read it, or write to it by its group. Nothing at all is not refused.
+ */
+function requireTrustworthy(directory, what) {
+    const stat = (0,external_node_fs_namespaceObject.statSync)(directory, { throwIfNoEntry: false });
+    if (stat === undefined)
+        return;
+    const own = process.geteuid?.() ?? -1;
+    if (stat.uid !== own && stat.uid !== 0) {
+        throw new DeployFailure(`${directory} (${what}) belongs to the user with id ${stat.uid}, and this is the user with id ${own}.`, { remedy: 'Deploy as the user that it belongs to: set username to that one.' });
+    }
+    if ((stat.mode & 0o002) === 0)
+        return;
+    throw new DeployFailure(`${directory} (${what}) can be written by every user of this host.`, {
+        remedy: `Look for files there that are not yours: 'ls -la ${directory}'. Then close it with 'chmod o-w ${directory}', and run the job again.`,
+    });
+}
+/** Why a place is no private directory of the user with the id `own`; null if it is one. */
+function refusal({ kind, mode, uid }, own) {
+    if (kind === 'file')
+        return 'is no directory';
+    if (kind !== 'directory')
+        return `is a ${kind}, not a directory`;
+    if (uid !== own)
+        return `belongs to the user with id ${uid}, and this is the user with id ${own}`;
+    if ((mode & 0o077) === 0)
+        return null;
+    return `is open to other users: its mode is ${mode.toString(8).padStart(4, '0')}, and must be 0700`;
+}
+function found(path) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false });
+    if (stat === undefined)
+        return null;
+    const kind = stat.isSymbolicLink()
+        ? `link to ${(0,external_node_fs_namespaceObject.readlinkSync)(path)}`
+        : stat.isDirectory()
+            ? 'directory'
+            : 'file';
+    return { kind, mode: stat.mode & 0o7777, uid: stat.uid };
+}
+
+;// CONCATENATED MODULE: ./host/build/env-input.js
+
+
+
+
+
+
+
+/** Where `env-file` goes, relative to the top of the checkout; null where the host's own stays. */
+function envFilePath({ envFile, workingDirectory, }) {
+    return envFile === null ? null : (0,external_node_path_namespaceObject.join)(workingDirectory, envFile.path);
+}
+/** Writes it into the checkout at `top`, for this user alone to read. `tracked` are the commit's files. */
+function writeEnvFile(top, path, content, tracked) {
+    if (tracked.has(path)) {
+        throw new DeployFailure(`env-file-path '${path}' is a file of the commit.`, {
+            remedy: "Remove it from the repository ('git rm --cached'), or give env-file-path another name.",
+        });
+    }
+    const file = (0,external_node_path_namespaceObject.join)(top, path);
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(file)) || !isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.dirname)(file)))) {
+        throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
+            remedy: 'Give a path in a directory of the repository, seen from working-directory.',
+        });
+    }
+    (0,external_node_fs_namespaceObject.rmSync)(file, { force: true, recursive: true });
+    (0,external_node_fs_namespaceObject.writeFileSync)(file, content, { mode: 0o600, flag: 'wx' });
+    // Whatever the umask says.
+    (0,external_node_fs_namespaceObject.chmodSync)(file, 0o600);
+}
+/** Copies of replaced env files that stay, beside the first one. */
+const KEPT = 10;
+/**
+ * To be called when the staged files have been given the owners and modes of what they replace. Takes the env file away
+ * from other readers again, and keeps a copy of what it replaces. The first copy stays for good: nobody may have that
+ * content anywhere else.
+ */
+function guardEnvFile({ plan, places, log }, staging) {
+    const path = envFilePath(plan);
+    if (path === null)
+        return;
+    (0,external_node_fs_namespaceObject.chmodSync)((0,external_node_path_namespaceObject.join)(staging, path), 0o600);
+    const old = readIfThere((0,external_node_path_namespaceObject.join)(places.live, path));
+    if (old === null || old === plan.envFile?.content)
+        return;
+    const directory = (0,external_node_path_namespaceObject.join)(places.state, 'env-files');
+    makePrivate(directory);
+    const copy = (0,external_node_path_namespaceObject.join)(directory, `${new Date().toISOString().replace(/[:.]/g, '-')}-${plan.deployId}`);
+    writeDurably(copy, old);
+    const [, ...later] = (0,external_node_fs_namespaceObject.readdirSync)(directory).sort();
+    for (const name of later.slice(0, -KEPT))
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, name), { force: true });
+    inform(log, `env-file replaces ${path} of the server. Its old content is kept in ${copy}.`);
+}
+
+;// CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = require("node:crypto");
+;// CONCATENATED MODULE: ./host/system/checked.js
+/** A value is not what it has to be. */
+class Misshapen extends Error {
+    constructor(at, takes) {
+        super(`${at === '' ? 'it' : at} is not ${takes}`);
+        this.name = 'Misshapen';
+    }
+}
+const checked_text = (value, at) => {
+    if (typeof value !== 'string')
+        throw new Misshapen(at, 'a text');
+    return value;
+};
+const number = (value, at) => {
+    if (typeof value !== 'number' || !Number.isFinite(value))
+        throw new Misshapen(at, 'a number');
+    return value;
+};
+const flag = (value, at) => {
+    if (typeof value !== 'boolean')
+        throw new Misshapen(at, 'true or false');
+    return value;
+};
+function oneOf(values) {
+    return (value, at) => {
+        const found = values.find((known) => known === value);
+        if (found === undefined)
+            throw new Misshapen(at, `one of ${values.join(', ')}`);
+        return found;
+    };
+}
+function orNull(check) {
+    return (value, at) => (value === null ? null : check(value, at));
+}
+function listOf(check) {
+    return (value, at) => {
+        if (!Array.isArray(value))
+            throw new Misshapen(at, 'a list');
+        return value.map((item, index) => check(item, `${at}[${index}]`));
+    };
+}
+/** Any names, each with a T. */
+function mapOf(check) {
+    return (value, at) => {
+        const entries = Object.entries(object(value, at));
+        return Object.fromEntries(entries.map(([name, item]) => [name, check(item, `${at}.${name}`)]));
+    };
+}
+/** These names, each with its own check; what else is there is left out. */
+function fields(checks) {
+    return (value, at) => {
+        const given = object(value, at);
+        const names = Object.keys(checks);
+        const taken = names.map((name) => [name, checks[name](given[name], at === '' ? name : `${at}.${name}`)]);
+        return Object.fromEntries(taken);
+    };
+}
+const object = (value, at) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+        throw new Misshapen(at, 'an object');
+    return value;
+};
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
@@ -408,75 +612,6 @@ function signalGroup(child, signal) {
     }
     catch {
         // The group is gone, which is what was wanted.
-    }
-}
-
-;// CONCATENATED MODULE: ./host/system/durable.js
-
-
-/** Replaces a file. A power cut or a full disk leaves the old text or the new one, never a part. Mode 0600. */
-function writeDurably(file, text) {
-    const aside = `${file}.new`;
-    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-    try {
-        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
-        try {
-            writeWhole(descriptor, text);
-            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
-    }
-    catch (error) {
-        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-        throw error;
-    }
-    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
-}
-/** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
-function appendDurably(file, text) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
-    try {
-        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
-        try {
-            writeWhole(descriptor, text);
-        }
-        catch (error) {
-            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
-            throw error;
-        }
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
-function writeWhole(descriptor, text) {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;)
-        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
-}
-function syncDirectory(directory) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
-    try {
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The file's text, or null if there is no file. */
-function readIfThere(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
     }
 }
 
@@ -1923,86 +2058,6 @@ function sha256(content) {
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
 }
 
-;// CONCATENATED MODULE: ./host/system/private-directory.js
-
-
-/**
- * Makes directories that only the deploying user can enter. One that is there already must be such a directory.
- * Throws a `DeployFailure` otherwise: another user may have made it first, to have a say in the deploy.
- */
-function makePrivate(...directories) {
-    for (const directory of directories) {
-        try {
-            (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true, mode: 0o700 });
-        }
-        catch (error) {
-            if (found(directory) === null)
-                throw error;
-        }
-        requirePrivate(directory);
-    }
-}
-/**
- * Refuses what stands in the place of a private directory of this user, with a `DeployFailure`. Nothing at all is not
- * refused. To be asked again before each use that trusts the content: whoever may write to the parent can exchange it.
- */
-function requirePrivate(...directories) {
-    const own = process.geteuid?.() ?? -1;
-    for (const directory of directories) {
-        const there = found(directory);
-        const why = there === null ? null : refusal(there, own);
-        if (there === null || why === null)
-            continue;
-        const isOurs = there.kind === 'directory' && there.uid === own;
-        throw new DeployFailure(`${directory} ${why}. Its content cannot be trusted, so nothing was done with it.`, {
-            remedy: isOurs
-                ? `Look for files there that are not yours: 'ls -la ${directory}'. Then close it with 'chmod 700 ${directory}', and run the job again.`
-                : `Another user of this host may have made it. Look at it with 'ls -ld ${directory}', move it away, and run the job again.`,
-        });
-    }
-}
-/**
- * Refuses a directory in which a user other than this one and root could exchange files, with a `DeployFailure`. Unlike a
- * private directory it may be a link, and others may read it, or write to it by its group. Nothing at all is not refused.
- */
-function requireTrustworthy(directory, what) {
-    const stat = (0,external_node_fs_namespaceObject.statSync)(directory, { throwIfNoEntry: false });
-    if (stat === undefined)
-        return;
-    const own = process.geteuid?.() ?? -1;
-    if (stat.uid !== own && stat.uid !== 0) {
-        throw new DeployFailure(`${directory} (${what}) belongs to the user with id ${stat.uid}, and this is the user with id ${own}.`, { remedy: 'Deploy as the user that it belongs to: set username to that one.' });
-    }
-    if ((stat.mode & 0o002) === 0)
-        return;
-    throw new DeployFailure(`${directory} (${what}) can be written by every user of this host.`, {
-        remedy: `Look for files there that are not yours: 'ls -la ${directory}'. Then close it with 'chmod o-w ${directory}', and run the job again.`,
-    });
-}
-/** Why a place is no private directory of the user with the id `own`; null if it is one. */
-function refusal({ kind, mode, uid }, own) {
-    if (kind === 'file')
-        return 'is no directory';
-    if (kind !== 'directory')
-        return `is a ${kind}, not a directory`;
-    if (uid !== own)
-        return `belongs to the user with id ${uid}, and this is the user with id ${own}`;
-    if ((mode & 0o077) === 0)
-        return null;
-    return `is open to other users: its mode is ${mode.toString(8).padStart(4, '0')}, and must be 0700`;
-}
-function found(path) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false });
-    if (stat === undefined)
-        return null;
-    const kind = stat.isSymbolicLink()
-        ? `link to ${(0,external_node_fs_namespaceObject.readlinkSync)(path)}`
-        : stat.isDirectory()
-            ? 'directory'
-            : 'file';
-    return { kind, mode: stat.mode & 0o7777, uid: stat.uid };
-}
-
 ;// CONCATENATED MODULE: ./host/build/ecosystem-reader.js
 /**
  * The program of the child process that evaluates an ecosystem file: a text, since it runs by `node -e` and must reach
@@ -3138,6 +3193,7 @@ function firstLine(command) {
 
 
 
+
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
  * the ecosystem file can be read: before the build, if the file needs nothing that is installed.
@@ -3153,6 +3209,12 @@ async function stage(context, sha, refuse) {
     const workDir = requireWorkDir(workshop, plan.workingDirectory);
     const tracked = await trackedFiles(context.git, sha);
     const directories = envDirectories(tracked.keys(), plan.workingDirectory);
+    const envPath = envFilePath(plan);
+    const putEnvFile = (top) => {
+        if (plan.envFile !== null && envPath !== null)
+            writeEnvFile(top, envPath, plan.envFile.content, tracked);
+    };
+    putEnvFile(workshop);
     const shown = await showEnvFiles(places.live, workshop, context.git, directories);
     if (shown.length > 0)
         inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
@@ -3175,13 +3237,16 @@ async function stage(context, sha, refuse) {
         requireScript(app, places.live, staging);
     }
     await refuse(config, staging);
-    hideEnvFiles(staging, shown);
+    hideEnvFiles(staging, envPath === null ? shown : [...shown, envPath]);
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
     const generated = recordGenerated(staging, tracked);
     const record = saveRecord(places.state, plan.deployId, generated);
-    return { sha, staging, kept: (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept'), generated, record, config };
+    // No build made it, so that a later deploy without `env-file` leaves it alone.
+    putEnvFile(staging);
+    const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
+    return { sha, staging, kept, generated, given: envPath === null ? [] : [envPath], record, config };
 }
 /** A file that cannot be evaluated yet may need what install or build brings. */
 function unreadable(error) {
@@ -5576,7 +5641,7 @@ const entryCheck = fields({
 const journal_FORMAT = { what: 'A line of the journal', readers: [entryCheck] };
 /** A journal with more lines is trimmed. So many good deploys stay, and so many others. */
 const LONGEST = 1_000;
-const KEPT = 100;
+const journal_KEPT = 100;
 /** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
 function openJournal(state) {
     const file = (0,external_node_path_namespaceObject.join)(state, 'journal.ndjson');
@@ -5598,8 +5663,8 @@ function openJournal(state) {
                 return;
             const ended = entries.filter(({ outcome }) => outcome !== null);
             // Counted apart, so that many failures do not push out the versions that a rollback can go to.
-            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-KEPT);
-            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-KEPT);
+            const good = ended.filter(({ outcome }) => outcome === 'deployed').slice(-journal_KEPT);
+            const others = ended.filter(({ outcome }) => outcome !== 'deployed').slice(-journal_KEPT);
             const kept = ended.filter((entry) => good.includes(entry) || others.includes(entry));
             writeDurably(file, kept.map(lineOf).join(''));
         },
@@ -6075,6 +6140,8 @@ function listSwaps(input) {
             found.adopted.push(path);
         }
     }
+    for (const path of input.given)
+        graft(next, path, GENERATED);
     const own = ownership(live, input.flagged);
     const walk = {
         live,
@@ -6082,6 +6149,7 @@ function listSwaps(input) {
         found,
         barred,
         changed,
+        given: new Set(input.given),
         pinned: new Set([...pinned, ...parentsOf(pinned)]),
     };
     merge(walk, '', old, next);
@@ -6104,7 +6172,11 @@ function entry(walk, path, old, next) {
         return;
     const exchange = () => found.ops.push({ path, live: true, staging: next !== undefined });
     const kind = live.kind(path);
-    if (kind === null) {
+    if (kind === 'leaf' && walk.given.has(path)) {
+        if (!live.sameAsStaging(path))
+            exchange();
+    }
+    else if (kind === null) {
         if (next === undefined)
             return;
         // A journal of the build's beside the app's database would be read as that database's.
@@ -7225,6 +7297,7 @@ async function listSwap(context, staged, head, generatedOld) {
         trackedNew,
         generatedOld,
         generatedNew: staged.generated,
+        given: staged.given,
         flagged,
         changed: new Set(context.plan.localChanges === 'save' ? in_place_pathsOf(await changesIn(context, generatedOld)) : []),
         pinned: workingDirectories(context, staged.config),
@@ -7906,13 +7979,16 @@ function take({ plan, clock, runner, log, locks }, directory, note) {
 
 
 
+
 /** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
 async function fingerprintOf({ plan, places, pm2, git }, sha) {
     const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
     const tracked = await trackedFiles(git, sha);
-    const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory))
-        .filter((path) => !tracked.has(path))
-        .map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(places.live, path))]);
+    const given = envFilePath(plan);
+    const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory)).filter((path) => !tracked.has(path) && path !== given);
+    const contents = new Map(shown.map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(places.live, path))]));
+    if (given !== null)
+        contents.set(given, plan.envFile?.content ?? null);
     const all = [
         workingDirectory,
         steps,
@@ -7922,7 +7998,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
         pm2Env,
         handover,
         drain,
-        shown,
+        [...contents].sort(([a], [b]) => (a < b ? -1 : 1)),
         process.version,
         pm2.install.version,
     ];
@@ -8691,6 +8767,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -8740,6 +8817,7 @@ async function deployLocked(context, progress) {
     await adviseOnSettings(context, staged);
     const listed = await layout.list(staged, live.head, live.generated);
     await layout.settle(listed.swap);
+    guardEnvFile(context, staged.staging);
     progress.enter('prepared');
     await runner.go();
     // Before PM2 is looked at again: what another app's reload does to it meanwhile is not to be taken for its usual state.
@@ -8798,9 +8876,10 @@ function leaveUnchanged({ journal, plan }, sha, noted) {
 
 
 /** What no event may show of the plan, whoever repeats it: git, or the app in an answer or its log. */
-function secretsOfPlan({ gitToken, healthUrl }) {
+function secretsOfPlan({ gitToken, healthUrl, envFile, }) {
     return [
         ...(gitToken === null ? [] : credentials_formsOf(gitToken)),
+        ...(envFile === null ? [] : secretsOfEnvFile(envFile.content)),
         ...(healthUrl === null ? [] : secretsOfUrl(healthUrl)),
     ];
 }

@@ -58046,6 +58046,16 @@ function parseWorkingDirectory(text) {
 function parseEcosystem(text) {
     return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
 }
+/** Reads `env-file-path`. */
+function parseEnvFilePath(text) {
+    const takes = 'the path of a file, relative to `working-directory`';
+    const path = parseRelativePath(text, takes);
+    if (path === '' || text.endsWith('/'))
+        throw new BadValue('it names a directory', takes);
+    if (path.split('/').includes('.git'))
+        throw new BadValue('it lies in `.git`', takes);
+    return path;
+}
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
 function parseRelativePath(text, takes) {
     if (hasUnprintable(text))
@@ -59459,6 +59469,8 @@ const DEFAULTS = {
     'working-directory': '.',
     'install-command': '',
     'build-command': '',
+    'env-file': '',
+    'env-file-path': '.env',
     'migrate-command': '',
     'before-reload-command': '',
     'after-reload-command': '',
@@ -59488,7 +59500,11 @@ const PREFIX = 'INPUT_';
 const NOT_AN_INPUT = 'INPUT_METHOD';
 /** What was given for an input, without blanks around it; empty where nothing was. */
 function textOfInput(env, name) {
-    return (env[PREFIX + name.toUpperCase()] ?? '').trim();
+    return rawInput(env, name).trim();
+}
+/** What was given for an input, as it was given. */
+function rawInput(env, name) {
+    return env[PREFIX + name.toUpperCase()] ?? '';
 }
 /**
  * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
@@ -59532,6 +59548,7 @@ const SECRET_INPUTS = [
     'proxy-key',
     'proxy-passphrase',
     'git-token',
+    'env-file',
 ];
 /**
  * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
@@ -59705,7 +59722,7 @@ function readInputs(env, workflow, mask) {
     });
     const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
-    const { connection, session, steps, plan } = readAll(env, {
+    const { connection, session, steps, envFile, plan } = readAll(env, {
         connection: {
             host: input('host', parseHost),
             // A user before the host's "@" stands for it; one that is given is checked all the same.
@@ -59732,6 +59749,11 @@ function readInputs(env, workflow, mask) {
             migrate: input('migrate-command', parseCommand),
             'before-reload': input('before-reload-command', parseCommand),
             'after-reload': input('after-reload-command', parseCommand),
+        },
+        envFile: {
+            // As it was given: blanks and line ends count.
+            content: input('env-file', () => rawInput(env, 'env-file')),
+            path: input('env-file-path', parseEnvFilePath),
         },
         // By the names that they have in the plan.
         plan: {
@@ -59764,7 +59786,12 @@ function readInputs(env, workflow, mask) {
     return {
         destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         ...session,
-        plan: { ...plan, steps, refOrigin: originOf(plan.ref, workflow) },
+        plan: {
+            ...plan,
+            steps,
+            envFile: envFile.content === '' ? null : envFile,
+            refOrigin: originOf(plan.ref, workflow),
+        },
     };
 }
 /** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */

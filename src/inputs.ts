@@ -1,4 +1,4 @@
-import { parseEcosystem, parsePath, parseWorkingDirectory } from './inputs/app-path.ts';
+import { parseEcosystem, parseEnvFilePath, parsePath, parseWorkingDirectory } from './inputs/app-path.ts';
 import { defaultRef, originOf } from './inputs/default-ref.ts';
 import { allHosts, hostOrNull, labelOf, makeDestination } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
@@ -7,7 +7,7 @@ import { parseRef } from './inputs/git-ref.ts';
 import { parseGitToken } from './inputs/git-token.ts';
 import { parseHealthUrl } from './inputs/health-url.ts';
 import { parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
-import { DEFAULTS, type InputName, textOfInput } from './inputs/names.ts';
+import { DEFAULTS, type InputName, rawInput, textOfInput } from './inputs/names.ts';
 import { type Reader, readAll } from './inputs/problem.ts';
 import { checkProxyPassphrase, parseProxyJump, parseProxyKey } from './inputs/proxy-jump.ts';
 import { parseRepository, urlOnServer } from './inputs/repository.ts';
@@ -61,7 +61,7 @@ export function readInputs(
 
   const agent = env.SSH_AUTH_SOCK ?? '';
 
-  const { connection, session, steps, plan } = readAll(env, {
+  const { connection, session, steps, envFile, plan } = readAll(env, {
     connection: {
       host: input('host', parseHost),
       // A user before the host's "@" stands for it; one that is given is checked all the same.
@@ -97,6 +97,11 @@ export function readInputs(
       'before-reload': input('before-reload-command', parseCommand),
       'after-reload': input('after-reload-command', parseCommand),
     },
+    envFile: {
+      // As it was given: blanks and line ends count.
+      content: input('env-file', () => rawInput(env, 'env-file')),
+      path: input('env-file-path', parseEnvFilePath),
+    },
     // By the names that they have in the plan.
     plan: {
       mode: input('mode', (given) => oneOf(given, MODES)),
@@ -131,7 +136,12 @@ export function readInputs(
   return {
     destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     ...session,
-    plan: { ...plan, steps, refOrigin: originOf(plan.ref, workflow) },
+    plan: {
+      ...plan,
+      steps,
+      envFile: envFile.content === '' ? null : envFile,
+      refOrigin: originOf(plan.ref, workflow),
+    },
   };
 }
 

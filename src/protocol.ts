@@ -79,6 +79,8 @@ export interface Plan {
   /** Whether to deploy over what a newer run of this repository has deployed. */
   force: boolean;
   steps: Readonly<Record<StepName, Step>>;
+  /** Secret. What the app's env file is to hold, and its path in the working directory; null leaves the host's as it is. */
+  envFile: { content: string; path: string } | null;
   /** App names in the ecosystem file; empty means all of them. With `script`, the one name that it has in PM2. */
   apps: string[];
   /** The ecosystem file relative to the working directory; null means to look for it. */

@@ -36,6 +36,15 @@ export function parseEcosystem(text: string): string | null {
   return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
 }
 
+/** Reads `env-file-path`. */
+export function parseEnvFilePath(text: string): string {
+  const takes = 'the path of a file, relative to `working-directory`';
+  const path = parseRelativePath(text, takes);
+  if (path === '' || text.endsWith('/')) throw new BadValue('it names a directory', takes);
+  if (path.split('/').includes('.git')) throw new BadValue('it lies in `.git`', takes);
+  return path;
+}
+
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
 export function parseRelativePath(text: string, takes: string): string {
   if (hasUnprintable(text)) throw new BadValue('it holds an invisible character', takes);

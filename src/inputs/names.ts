@@ -23,6 +23,8 @@ export const DEFAULTS = {
   'working-directory': '.',
   'install-command': '',
   'build-command': '',
+  'env-file': '',
+  'env-file-path': '.env',
   'migrate-command': '',
   'before-reload-command': '',
   'after-reload-command': '',
@@ -58,7 +60,12 @@ const NOT_AN_INPUT = 'INPUT_METHOD';
 
 /** What was given for an input, without blanks around it; empty where nothing was. */
 export function textOfInput(env: NodeJS.ProcessEnv, name: InputName): string {
-  return (env[PREFIX + name.toUpperCase()] ?? '').trim();
+  return rawInput(env, name).trim();
+}
+
+/** What was given for an input, as it was given. */
+export function rawInput(env: NodeJS.ProcessEnv, name: InputName): string {
+  return env[PREFIX + name.toUpperCase()] ?? '';
 }
 
 /**

@@ -82,6 +82,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     allowUntrackedRef: false,
     repository: { url: 'https://github.com/acme/shop.git', given: false },
     gitToken: null,
+    envFile: null,
     workingDirectory: '',
     steps: {
       install: { kind: 'default' },
@@ -469,6 +470,22 @@ describe('durations', () => {
 });
 
 describe('settings', () => {
+  test('env-file is taken as it was given, and never shown in an error', () => {
+    const content = '\n  A="b"  \r\n\n';
+    expect(read({ 'env-file': content }).envFile).toEqual({ content, path: '.env' });
+    expect(read({ 'env-file': '', 'env-file-path': 'x/.env' }).envFile).toBeNull();
+    for (const [given, why] of [
+      ['/etc/env', 'it is not relative'],
+      ['../.env', 'it holds ".."'],
+      ['config/', 'it names a directory'],
+      ['.git/config', 'it lies in `.git`'],
+    ] as const) {
+      const message = messageOf({ 'env-file': 'SECRET=hunter2', 'env-file-path': given });
+      expect(message).toContain(`\`env-file-path\` is "${given}": ${why}`);
+      expect(message).not.toContain('hunter2');
+    }
+  });
+
   test('steps', () => {
     const given = {
       'install-command': 'none',

@@ -29,6 +29,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
       'before-reload': { kind: 'none' },
       'after-reload': { kind: 'none' },
     },
+    envFile: null,
     apps: [],
     ecosystem: null,
     script: null,

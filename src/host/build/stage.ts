@@ -13,6 +13,7 @@ import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { readApps } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
+import { envFilePath, writeEnvFile } from './env-input.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
 import { runStep } from './steps.ts';
 
@@ -23,6 +24,8 @@ export interface Staged {
   staging: string;
   kept: string;
   generated: Generated;
+  /** Paths in it that the deploy's inputs brought, and no commit or build. */
+  given: readonly string[];
   /** File in the state directory that holds `generated`. */
   record: string;
   config: DeployApp[];
@@ -46,6 +49,11 @@ export async function stage(context: Context, sha: string, refuse: Refuse): Prom
   const workDir = requireWorkDir(workshop, plan.workingDirectory);
   const tracked = await trackedFiles(context.git, sha);
   const directories = envDirectories(tracked.keys(), plan.workingDirectory);
+  const envPath = envFilePath(plan);
+  const putEnvFile = (top: string): void => {
+    if (plan.envFile !== null && envPath !== null) writeEnvFile(top, envPath, plan.envFile.content, tracked);
+  };
+  putEnvFile(workshop);
   const shown = await showEnvFiles(places.live, workshop, context.git, directories);
   if (shown.length > 0)
     inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
@@ -68,12 +76,15 @@ export async function stage(context: Context, sha: string, refuse: Refuse): Prom
     requireScript(app, places.live, staging);
   }
   await refuse(config, staging);
-  hideEnvFiles(staging, shown);
+  hideEnvFiles(staging, envPath === null ? shown : [...shown, envPath]);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
   const generated = recordGenerated(staging, tracked);
   const record = saveRecord(places.state, plan.deployId, generated);
-  return { sha, staging, kept: join(places.beside, plan.deployId, 'kept'), generated, record, config };
+  // No build made it, so that a later deploy without `env-file` leaves it alone.
+  putEnvFile(staging);
+  const kept = join(places.beside, plan.deployId, 'kept');
+  return { sha, staging, kept, generated, given: envPath === null ? [] : [envPath], record, config };
 }
 
 /** A file that cannot be evaluated yet may need what install or build brings. */

@@ -1,4 +1,5 @@
 import { STATES } from '../../protocol.ts';
+import { guardEnvFile } from '../build/env-input.ts';
 import { type Staged, stage } from '../build/stage.ts';
 import { prove } from '../canary/prove.ts';
 import type { Boot } from '../canary/run.ts';
@@ -76,6 +77,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   await adviseOnSettings(context, staged);
   const listed = await layout.list(staged, live.head, live.generated);
   await layout.settle(listed.swap);
+  guardEnvFile(context, staged.staging);
 
   progress.enter('prepared');
   await runner.go();

@@ -114,6 +114,7 @@ export async function listSwap(
     trackedNew,
     generatedOld,
     generatedNew: staged.generated,
+    given: staged.given,
     flagged,
     changed: new Set(
       context.plan.localChanges === 'save' ? pathsOf(await changesIn(context, generatedOld)) : [],

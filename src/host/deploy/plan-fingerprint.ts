@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { envDirectories, envFiles } from '../build/env-files.ts';
+import { envFilePath } from '../build/env-input.ts';
 import type { Context } from '../context.ts';
 import { trackedFiles } from '../git/checkout.ts';
 import { readIfThere } from '../system/durable.ts';
@@ -9,9 +10,12 @@ import { readIfThere } from '../system/durable.ts';
 export async function fingerprintOf({ plan, places, pm2, git }: Context, sha: string): Promise<string> {
   const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
   const tracked = await trackedFiles(git, sha);
-  const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory))
-    .filter((path) => !tracked.has(path))
-    .map((path) => [path, readIfThere(join(places.live, path))]);
+  const given = envFilePath(plan);
+  const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory)).filter(
+    (path) => !tracked.has(path) && path !== given,
+  );
+  const contents = new Map(shown.map((path) => [path, readIfThere(join(places.live, path))]));
+  if (given !== null) contents.set(given, plan.envFile?.content ?? null);
   const all = [
     workingDirectory,
     steps,
@@ -21,7 +25,7 @@ export async function fingerprintOf({ plan, places, pm2, git }: Context, sha: st
     pm2Env,
     handover,
     drain,
-    shown,
+    [...contents].sort(([a], [b]) => (a < b ? -1 : 1)),
     process.version,
     pm2.install.version,
   ];

@@ -30,6 +30,8 @@ export interface SwapInput {
   /** Null where no deploy of ours was before. */
   generatedOld: Generated | null;
   generatedNew: Generated;
+  /** Files that the deploy's inputs bring. They take the place of whatever is there, which is kept. */
+  given: readonly string[];
   /** Tracked paths that git was told not to look at. */
   flagged: ReadonlySet<string>;
   /** Tracked paths whose local changes are replaced, since they are saved elsewhere. */
@@ -98,6 +100,7 @@ export function listSwaps(input: Listing): SwapList & Surroundings {
       found.adopted.push(path);
     }
   }
+  for (const path of input.given) graft(next, path, GENERATED);
   const own = ownership(live, input.flagged);
   const walk: Walk = {
     live,
@@ -105,6 +108,7 @@ export function listSwaps(input: Listing): SwapList & Surroundings {
     found,
     barred,
     changed,
+    given: new Set(input.given),
     pinned: new Set([...pinned, ...parentsOf(pinned)]),
   };
   merge(walk, '', old, next);
@@ -120,6 +124,7 @@ interface Walk {
   /** Left entirely alone. */
   barred: ReadonlySet<string>;
   changed: ReadonlySet<string>;
+  given: ReadonlySet<string>;
   pinned: ReadonlySet<string>;
 }
 
@@ -138,7 +143,9 @@ function entry(walk: Walk, path: string, old: Known | undefined, next: Known | u
   const exchange = (): unknown => found.ops.push({ path, live: true, staging: next !== undefined });
   const kind = live.kind(path);
 
-  if (kind === null) {
+  if (kind === 'leaf' && walk.given.has(path)) {
+    if (!live.sameAsStaging(path)) exchange();
+  } else if (kind === null) {
     if (next === undefined) return;
     // A journal of the build's beside the app's database would be read as that database's.
     const database = databaseOf(path);

@@ -142,6 +142,7 @@ export function createSite(): Site {
       generatedOld: hand ? null : old.generated,
       // As the journal gives it back.
       generatedNew: JSON.parse(JSON.stringify(next.generated)) as Generated,
+      given: [],
       flagged: options.flagged ?? new Set(),
       ignored: options.ignored ?? (() => new Set()),
       pinned: options.pinned ?? [],

@@ -283,7 +283,7 @@ describe("what is the app's own", () => {
     const trackedOld = new Map([['uploads/.gitkeep', '100644 1']]);
     const trackedNew = new Map([['uploads/.gitkeep', '100644 2']]);
     const records = { trackedOld, trackedNew, generatedOld: nothing, generatedNew: nothing };
-    listSwaps({ ...records, live, flagged: new Set(), adoptable: [] });
+    listSwaps({ ...records, live, given: [], flagged: new Set(), adoptable: [] });
     expect(read.filter((one) => !one.includes('uploads'))).toEqual([]);
     expect(read.filter((one) => one.startsWith('list'))).toEqual(['list uploads 2']);
   });
@@ -523,7 +523,7 @@ it('runs on the oldest Node that hosts have', async () => {
       const input = JSON.parse(process.argv[2]);
       const trackedOld = new Map(input.trackedOld), trackedNew = new Map(input.trackedNew);
       const generatedNew = recordGenerated(input.staging, trackedNew);
-      swapList({ ...input, trackedOld, trackedNew, generatedNew, flagged: new Set(), ignored: () => new Set() })
+      swapList({ ...input, trackedOld, trackedNew, generatedNew, given: [], flagged: new Set(), ignored: () => new Set() })
         .then((list) => console.log(JSON.stringify(list)));`;
     const input = {
       ...site.places(),

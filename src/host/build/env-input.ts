@@ -1,0 +1,63 @@
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Plan } from '../../protocol.ts';
+import { type Context, inform } from '../context.ts';
+import { readIfThere, writeDurably } from '../system/durable.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
+import { makePrivate } from '../system/private-directory.ts';
+
+/** Where `env-file` goes, relative to the top of the checkout; null where the host's own stays. */
+export function envFilePath({
+  envFile,
+  workingDirectory,
+}: Pick<Plan, 'envFile' | 'workingDirectory'>): string | null {
+  return envFile === null ? null : join(workingDirectory, envFile.path);
+}
+
+/** Writes it into the checkout at `top`, for this user alone to read. `tracked` are the commit's files. */
+export function writeEnvFile(
+  top: string,
+  path: string,
+  content: string,
+  tracked: ReadonlyMap<string, string>,
+): void {
+  if (tracked.has(path)) {
+    throw new DeployFailure(`env-file-path '${path}' is a file of the commit.`, {
+      remedy: "Remove it from the repository ('git rm --cached'), or give env-file-path another name.",
+    });
+  }
+  const file = join(top, path);
+  if (!existsSync(dirname(file)) || !isWithin(realOrSame(top), realOrSame(dirname(file)))) {
+    throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
+      remedy: 'Give a path in a directory of the repository, seen from working-directory.',
+    });
+  }
+  rmSync(file, { force: true, recursive: true });
+  writeFileSync(file, content, { mode: 0o600, flag: 'wx' });
+  // Whatever the umask says.
+  chmodSync(file, 0o600);
+}
+
+/** Copies of replaced env files that stay, beside the first one. */
+const KEPT = 10;
+
+/**
+ * To be called when the staged files have been given the owners and modes of what they replace. Takes the env file away
+ * from other readers again, and keeps a copy of what it replaces. The first copy stays for good: nobody may have that
+ * content anywhere else.
+ */
+export function guardEnvFile({ plan, places, log }: Context, staging: string): void {
+  const path = envFilePath(plan);
+  if (path === null) return;
+  chmodSync(join(staging, path), 0o600);
+  const old = readIfThere(join(places.live, path));
+  if (old === null || old === plan.envFile?.content) return;
+  const directory = join(places.state, 'env-files');
+  makePrivate(directory);
+  const copy = join(directory, `${new Date().toISOString().replace(/[:.]/g, '-')}-${plan.deployId}`);
+  writeDurably(copy, old);
+  const [, ...later] = readdirSync(directory).sort();
+  for (const name of later.slice(0, -KEPT)) rmSync(join(directory, name), { force: true });
+  inform(log, `env-file replaces ${path} of the server. Its old content is kept in ${copy}.`);
+}
