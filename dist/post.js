@@ -57853,10 +57853,10 @@ exit 1
 
 /** How long the host may take to find its Node and start the program, in milliseconds. */
 const START_TIMEOUT = 120_000;
-const FINISHES_ALONE = 'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
+const FINISHES_ALONE = 'If nothing was changed yet, the host gives the deploy up by itself. From activating on it finishes the deploy alone, verified or rolled back.';
 /** What the host's answer `word` means, where it is neither `started` nor `event`. */
 function notStarted({ label, word, rest, state, complaints, rejoins }) {
-    const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
+    const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to commands that put Node on PATH, such as: export PATH=/opt/node/bin:$PATH`;
     switch (word) {
         case 'no-node':
             return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
@@ -57865,31 +57865,31 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
             return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
         }
         case 'init-ended':
-            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Take exit out of shell-init, and what only bash knows. Its messages are shown below.', complaints, rejoins);
+            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Remove exit from shell-init, and whatever only bash knows. Its messages are below.', complaints, rejoins);
         case 'failed': {
             const why = showable(String(parseText(rest)));
             return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
         }
         case 'gone': {
             const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`, `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
         }
         default:
-            return new session_error_SessionError(`${label} answered with something unknown: ${showable(word)}`, null, complaints, true);
+            return new session_error_SessionError(`${label} gave an unknown answer: ${showable(word)}`, null, complaints, true);
     }
 }
 /** What to do where the program could not be written down, by the system's word for it. */
 function remedyFor(why) {
     if (/\b(?:ENOSPC|EDQUOT)\b/.test(why))
-        return 'The disk is full: see df -h and df -i there, and free some space.';
+        return 'The disk is full. See df -h and df -i there, and free some space.';
     if (/\bEROFS\b/.test(why))
-        return 'The disk is mounted read-only, mostly after an error: look at dmesg there.';
+        return 'The disk is mounted read-only, usually after an error. See dmesg there.';
     if (/\b(?:EACCES|EPERM|ENOENT|ENOTDIR)\b/.test(why))
-        return 'Check that the home of the user exists and is his own: ls -ld ~ there. What the action keeps goes below ~/.local/state, or $XDG_STATE_HOME.';
+        return 'Check that the home directory of the user exists and belongs to that user: ls -ld ~. The action keeps its files below ~/.local/state, or $XDG_STATE_HOME.';
     return null;
 }
 function neverStarted(label, complaints) {
-    return new session_error_SessionError(`${label} did not find its Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host answers.', complaints, true);
+    return new session_error_SessionError(`${label} did not find Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host responds.', complaints, true);
 }
 /** How a session ended that was lost, as a sentence. */
 function howLost(label, end, state) {
@@ -57899,7 +57899,7 @@ function howLost(label, end, state) {
 }
 /** The deploy cannot be followed any more; `how` is a sentence. */
 function lost(how, deployId, complaints) {
-    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
+    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again. It waits for what still runs, sees how that ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
 }
 /** The host has not begun the deploy, and never will. */
 function neverBegan(label) {
@@ -57911,21 +57911,21 @@ function cancelledBefore(label) {
 }
 /** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
 function cancelledUnanswered(label, deployId, state, seconds) {
-    return new session_error_SessionError(`The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how it ends. ${lookAtEvents(deployId)}`, [], true);
+    return new session_error_SessionError(`The job was cancelled, and the deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how the deploy ends. ${lookAtEvents(deployId)}`, [], true);
 }
 /** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
 function stillAtWork(label, deployId, state, seconds) {
-    return new session_error_SessionError(`${label} did not come to an end within ${seconds} s. ${standing(label, state)}`, lookAtEvents(deployId), [], true);
+    return new session_error_SessionError(`The deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`, lookAtEvents(deployId), [], true);
 }
 /** Where a host stands that is left to itself. */
 function standing(label, state) {
     if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
-        return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
-    return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
+        return `The last news came ${since(state)}, when nothing was changed. ${FINISHES_ALONE}`;
+    return `It had entered ${state}. From activating on ${label} goes on alone, and ends verified or rolled back.`;
 }
 /** Where to see how a deploy went that is not followed to its end. */
 function lookAtEvents(deployId) {
-    return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
+    return `On the host, the events of the deploy are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
 }
 function since(state) {
     return state === null ? 'before its first step' : `after it had entered ${state}`;
@@ -57940,11 +57940,11 @@ function parseText(json) {
 }
 /** A line that carries the nonce, and is not as it was sent. */
 function damaged(label, text) {
-    return new session_error_SessionError(`What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and silence it.', [showable(text)], true);
+    return new session_error_SessionError(`The report from ${label} arrived damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and make it print nothing.', [showable(text)], true);
 }
 /** The host program has said what it never says; `what` is a sentence without its full stop. */
 function unbelievable(label, what) {
-    return new session_error_SessionError(`${label} reported what cannot be true: ${what}. How the deploy ended is not known.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
+    return new session_error_SessionError(`${label} reported something that cannot be true: ${what}. It is not known how the deploy ended.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
 }
 
 ;// CONCATENATED MODULE: ./follow-up.js
@@ -57994,7 +57994,7 @@ function digestOf({ host, port, username }, { path, deployId }) {
     return (0,external_node_crypto_.scryptSync)(destination, deployId, 32).toString('hex');
 }
 function elsewhere(label, deployId) {
-    return new session_error_SessionError(`The post step was given another host, port, user or path than the deploy. How the deploy on ${label} ended is not known. Nobody cancelled it.`, `GitHub evaluates inputs again for the post step: a later step has changed one, such as host: \${{ env.TARGET }}. Set it from a value that stays. ${lookAtEvents(deployId)}`, [], true);
+    return new session_error_SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
 }
 
 ;// CONCATENATED MODULE: external "node:path"
@@ -58024,7 +58024,7 @@ function hasUnprintable(text) {
 function parsePath(text) {
     const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
     if (text === '')
-        throw new BadValue('a path is needed', takes, 'Name the checkout that PM2 runs the app from.');
+        throw new BadValue('a path is needed', takes, 'Set the directory that PM2 runs the app from, such as ~/app.');
     if (hasUnprintable(text))
         throw new BadValue('it holds an invisible character', takes);
     if (/^~[^/]/.test(text)) {
@@ -58106,7 +58106,7 @@ function whyNoRefName(text) {
     const parts = text.split('/');
     const partIsWrong = parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
     if (partIsWrong || text.endsWith('.'))
-        return 'it is no valid branch or tag name';
+        return 'it is not a valid branch or tag name';
     return null;
 }
 
@@ -58119,13 +58119,13 @@ const default_ref_TAKES = 'a branch, a tag or a full commit id';
 function defaultRef(workflow) {
     switch (workflow.eventName) {
         case 'pull_request_target':
-            throw new BadValue('on pull_request_target the commit of the workflow is not the one of the pull request', default_ref_TAKES, 'Say which commit is meant; never one that a stranger can choose.');
+            throw new BadValue('on pull_request_target the commit of the workflow is not the one of the pull request', default_ref_TAKES, 'Set `ref`, and never to a commit that a stranger can choose.');
         case 'workflow_run':
             return testedCommit(workflow);
         default:
             if (git_ref_isCommitId(workflow.sha))
                 return workflow.sha.toLowerCase();
-            throw new BadValue('GITHUB_SHA names no commit', default_ref_TAKES, 'Give `ref`.');
+            throw new BadValue('GITHUB_SHA names no commit', default_ref_TAKES, 'Set `ref`.');
     }
 }
 /** A `ref` that is given, but names the very commit that the workflow runs for, was chosen by the event all the same. */
@@ -58159,14 +58159,14 @@ function testedCommit(workflow) {
     const run = readEvent(workflow)?.workflow_run;
     const sha = run?.head_sha;
     if (typeof sha !== 'string' || !git_ref_isCommitId(sha)) {
-        throw new BadValue('the workflow_run event does not say which commit was tested', default_ref_TAKES, 'Give `ref`.');
+        throw new BadValue('the workflow_run event does not say which commit was tested', default_ref_TAKES, 'Set `ref`.');
     }
     if (run?.conclusion !== 'success') {
-        throw new BadValue(`the run that was waited for did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`, default_ref_TAKES, "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.");
+        throw new BadValue(`the workflow run before it did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`, default_ref_TAKES, "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.");
     }
     const from = run.head_repository?.full_name;
     if (!isThisRepository(from, workflow)) {
-        throw new BadValue(`the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`, default_ref_TAKES, "Deploy only runs of this repository's own branches, or give `ref`.");
+        throw new BadValue(`the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`, default_ref_TAKES, "Deploy only runs of this repository's own branches, or set `ref`.");
     }
     return sha.toLowerCase();
 }
@@ -58235,7 +58235,7 @@ function parseHost(text) {
     const entries = splitList(text);
     const [entry] = entries;
     if (entry === undefined) {
-        throw new BadValue('a host is needed', host_address_TAKES, "Give the server's name or address, such as app.example.com.");
+        throw new BadValue('a host is needed', host_address_TAKES, "Set the server's name or address, such as app.example.com.");
     }
     if (entries.length > 1) {
         throw new BadValue(`it names ${entries.length} hosts`, `${host_address_TAKES}; this version deploys to one`, 'Deploy to each host in a job of its own, for example with a matrix.');
@@ -58245,7 +58245,7 @@ function parseHost(text) {
 /** Reads one entry; `takes` is what the input takes that it stands in. */
 function host_address_parseEntry(entry, takes) {
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
-        throw new BadValue('it is a URL', takes, 'Leave out what stands before the host, up to and with "://".');
+        throw new BadValue('it is a URL', takes, 'Leave out everything up to "://".');
     }
     const found = host_address_ENTRY.exec(entry)?.groups;
     if (!found) {
@@ -58265,13 +58265,13 @@ function host_address_parseEntry(entry, takes) {
 }
 function hostName(text, takes) {
     if (!HOST_NAME.test(text)) {
-        throw new BadValue(text === '' ? 'it has no host' : 'its host is neither a name nor an address', takes, /[^\0-\x7f]/.test(text) ? 'Write a name with other than ASCII letters in its xn-- form.' : null);
+        throw new BadValue(text === '' ? 'it has no host' : 'its host is neither a name nor an address', takes, /[^\0-\x7f]/.test(text) ? 'Write a name with letters other than ASCII in its xn-- form.' : null);
     }
     return text;
 }
 function ipv6(text, takes) {
     if (!(0,external_node_net_.isIPv6)(text))
-        throw new BadValue('what stands in brackets is no IPv6 address', takes);
+        throw new BadValue('the text in brackets is not an IPv6 address', takes);
     return text;
 }
 /** Reads a login name. */
@@ -58600,7 +58600,7 @@ function refusal(policy, endpoint, presented) {
         case 'off':
             return null;
         case 'none':
-            return unpinned(endpoint, key, 'neither known-hosts nor fingerprint is set, so nothing says which key is the right one');
+            return unpinned(endpoint, key, 'neither known-hosts nor fingerprint is set, so nothing says which key is right');
         case 'fingerprints': {
             const pinned = policy.list.map((entry) => entry.replace(/=+$/, ''));
             if (pinned.length === 0)
@@ -58608,8 +58608,8 @@ function refusal(policy, endpoint, presented) {
             if (pinned.includes(key.fingerprint))
                 return null;
             return {
-                message: `${endpoint.label} is not the host that fingerprint pins. It presented ${list(presented.map(named))}; expected was ${list(pinned)}. Nothing was sent to it.`,
-                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, set fingerprint to the new one. If not, someone may stand between the runner and the host.`,
+                message: `${endpoint.label} is not the host that fingerprint pins. It presented ${list(presented.map(named))}. Expected was ${list(pinned)}. Nothing was sent to it.`,
+                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, set fingerprint to the new one. If not, someone may be intercepting the connection.`,
             };
         }
         case 'known-hosts':
@@ -58623,13 +58623,13 @@ function againstKnownHosts(text, endpoint, key) {
             return null;
         case 'changed':
             return {
-                message: `${endpoint.label} is not the host that known-hosts pins. It presented ${named(key)}; expected was ${list(verdict.expected.map(({ blob }) => named(readHostKey(blob))))}. Nothing was sent to it.`,
-                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, replace its line in known-hosts by: ${pinLine(endpoint, key)} If not, someone may stand between the runner and the host.`,
+                message: `${endpoint.label} is not the host that known-hosts pins. It presented ${named(key)}. Expected was ${list(verdict.expected.map(({ blob }) => named(readHostKey(blob))))}. Nothing was sent to it.`,
+                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, replace its line in known-hosts by: ${pinLine(endpoint, key)} If not, someone may be intercepting the connection.`,
             };
         case 'revoked':
             return {
                 message: `${endpoint.label} presented ${named(key)}, which known-hosts marks as @revoked. Nothing was sent to it.`,
-                remedy: 'Give the host a new key, or take the @revoked line out of known-hosts.',
+                remedy: 'Give the host a new key, or remove the @revoked line from known-hosts.',
             };
         case 'authority-only':
             return {
@@ -58638,7 +58638,7 @@ function againstKnownHosts(text, endpoint, key) {
             };
         case 'unknown': {
             const unreadable = unreadableLines(text);
-            const hint = unreadable.length === 0 ? '' : ` (unreadable there: line ${unreadable.join(', ')})`;
+            const hint = unreadable.length === 0 ? '' : ` (unreadable: line ${unreadable.join(', ')})`;
             return unpinned(endpoint, key, `known-hosts has no key for it${hint}`);
         }
     }
@@ -58646,7 +58646,7 @@ function againstKnownHosts(text, endpoint, key) {
 function unpinned(endpoint, key, why) {
     return {
         message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+        remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address in place of ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
     };
 }
 function unbound(endpoint, key) {
@@ -58657,7 +58657,7 @@ function unbound(endpoint, key) {
 }
 function compare(endpoint, key) {
     const name = key.type.startsWith('ecdsa') ? 'ecdsa' : key.type.replace('ssh-', '');
-    return `On ${endpoint.label} itself, compare the fingerprint with what this prints:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
+    return `On ${endpoint.label} itself, run this and compare the fingerprint:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
 }
 function pinLine(endpoint, key) {
     const name = endpoint.shownHost === null ? 'ADDRESS' : canonicalHost(endpoint.shownHost);
@@ -58673,10 +58673,10 @@ function list(items) {
 ;// CONCATENATED MODULE: ./runner/keys/key-errors.js
 
 const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END line.';
-const MAKE_ONE = 'Make one in the usual format: ssh-keygen -t ed25519 -f key; then add key.pub to authorized_keys on the host.';
+const MAKE_ONE = 'Make a new key: ssh-keygen -t ed25519 -f key. Then add key.pub to authorized_keys on the host.';
 /** `what` is what was given, as the end of a sentence. */
 function notAPrivateKey(what) {
-    return new connect_error_ConnectError('key', `The key is not a private key, but ${what}.`, "Set key to the content of the private key's file, such as that of ~/.ssh/id_ed25519, from its BEGIN line to its END line.");
+    return new connect_error_ConnectError('key', `This is not a private key, but ${what}.`, 'Set key to the content of the private key file, such as ~/.ssh/id_ed25519, from its BEGIN line to its END line.');
 }
 function emptyKey() {
     return new connect_error_ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
@@ -58685,31 +58685,31 @@ function cutOff(what) {
     return new connect_error_ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
 }
 function key_errors_damaged() {
-    return new connect_error_ConnectError('key', 'The key is damaged: it has the frame of a private key, but what is between is not one.', COPY_AGAIN);
+    return new connect_error_ConnectError('key', 'The key is damaged: between its BEGIN and END lines there is no private key.', COPY_AGAIN);
 }
 function severalKeys(count) {
-    return new connect_error_ConnectError('key', `The key holds ${count} private keys.`, 'Give the one that logs in; an ssh-agent holds several.');
+    return new connect_error_ConnectError('key', `The key holds ${count} private keys.`, 'Set the one that logs in. An ssh-agent can hold several.');
 }
 /** `kind` with its article, such as `a DSA key`. */
 function unusable(kind, why) {
     return new connect_error_ConnectError('key', `The key is ${kind}, ${why}.`, MAKE_ONE);
 }
 function puttyKey() {
-    return new connect_error_ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key; or in PuTTYgen by Conversions, Export OpenSSH key. Then use what is in the new file.');
+    return new connect_error_ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key. Or in PuTTYgen: Conversions, Export OpenSSH key. Then use the content of the new file.');
 }
 function passphraseMissing() {
-    return new connect_error_ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to what unlocks the key.');
+    return new connect_error_ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to the passphrase of the key.');
 }
 function passphraseWrong() {
-    return new connect_error_ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to what unlocks this key.');
+    return new connect_error_ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to the passphrase of this key.');
 }
 /** Some formats tell by nothing but nonsense behind the lock that the passphrase is wrong. */
 function passphraseWrongOrDamaged() {
-    return new connect_error_ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, lock the key anew in the usual way: ssh-keygen -p -f key; then use what is in that file.');
+    return new connect_error_ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, encrypt the key again: ssh-keygen -p -f key. Then use the content of that file.');
 }
 /** `how` the key is locked, as the end of a sentence; `anew` is the option of ssh-keygen that locks it in another way. */
 function lockedOtherwise(how, anew) {
-    return new connect_error_ConnectError('key', `The key is locked with ${how}.`, `Lock it anew: ssh-keygen -p ${anew} -f key; then use what is in that file.`);
+    return new connect_error_ConnectError('key', `The key is encrypted with ${how}.`, `Encrypt it again: ssh-keygen -p ${anew} -f key. Then use the content of that file.`);
 }
 
 ;// CONCATENATED MODULE: ./runner/keys/key-text.js
@@ -58791,7 +58791,7 @@ function whatElse(text) {
     if (begins !== ends)
         return cutOff(`its ${begins ? 'END' : 'BEGIN'} line is missing`);
     if (begins)
-        return cutOff('its BEGIN and END lines are not whole, or do not belong to each other');
+        return cutOff('its BEGIN and END lines are incomplete or do not match');
     const bytes = /^[A-Za-z0-9+/\s]{64,}=*$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
     const isKey = bytes.toString('latin1', 0, 14) === 'openssh-key-v1' || (bytes[0] === 0x30 && bytes[1] === 0x82);
     if (isKey)
@@ -58800,9 +58800,9 @@ function whatElse(text) {
 }
 /** What repeats has a limit in each: without one, a text of 64 KB that is nothing of these takes 10 s. */
 const OTHER_THINGS = [
-    [/^\*+$/, 'only asterisks, which is how a log shows a secret'],
+    [/^\*+$/, 'only asterisks, as a log shows a secret'],
     [/^(SHA256|MD5):\S+$/, 'a fingerprint'],
-    [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable, which nothing replaced by its value'],
+    [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable that nothing replaced'],
     [/BEGIN (\w{1,30} )?CERTIFICATE|\S-cert-v01@openssh\.com AAAA/, 'a certificate'],
     [
         /\b(ssh-[a-z0-9]{1,30}|ecdsa-sha2-\w{1,30}|sk-\S{1,60}) AAAA|BEGIN (\w{1,30} )?PUBLIC KEY/,
@@ -58930,7 +58930,7 @@ function readPrivateKey(text, passphrase) {
     const parsed = parseAs(given, passphrase);
     const blob = parsed.getPublicSSH();
     if (parsed.type === 'ssh-rsa' && !isPublicKey(blob)) {
-        throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH takes for none');
+        throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH does not accept');
     }
     if (!isPublicKey(blob) || !canSign(parsed))
         throw key_errors_damaged();
@@ -58979,7 +58979,7 @@ function checkType(type) {
     if (type === 'ssh-dss')
         throw dsa();
     if (type.startsWith('sk-'))
-        throw unusable('one of a security token', 'which nobody can touch during a deploy');
+        throw unusable('one of a security token', 'which somebody would have to touch');
     throw key_errors_damaged();
 }
 function dsa() {
@@ -59110,14 +59110,14 @@ function toMilliseconds(text) {
 function oneOf(text, words) {
     const word = words.find((candidate) => candidate === text);
     if (word === undefined)
-        throw new BadValue('it is none of these', words.map((each) => `\`${each}\``).join(' or '));
+        throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
     return word;
 }
 /** Reads a whole number from `least` to `most`. */
 function parseCount(text, { least, most }) {
     const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
     if (count < least || count > most) {
-        throw new BadValue('it is no such number', `a whole number from ${least} to ${most}`);
+        throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
     }
     return count;
 }
@@ -59159,7 +59159,7 @@ function parseAppName(name) {
 function parseScript(text, apps, ecosystem, pm2Env) {
     if (text === '')
         return null;
-    const takes = 'the file that PM2 starts, relative to the app and without .., for a host without ecosystem file';
+    const takes = 'the file that PM2 starts, relative to the app and without .., for an app without an ecosystem file';
     const script = parseRelativePath(text, takes);
     if (script === '')
         throw new BadValue('it names a directory', takes);
@@ -59167,10 +59167,10 @@ function parseScript(text, apps, ecosystem, pm2Env) {
         throw new BadValue('`ecosystem` is given as well', takes, 'Leave one of them out: the file has its own `script`.');
     }
     if (pm2Env) {
-        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it chooses among the `env_…` of an ecosystem file.');
+        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it selects an `env_…` of an ecosystem file.');
     }
     if (apps.length !== 1) {
-        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Write the name that it has, or is to have, in PM2 into `app`.');
+        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Set `app` to the name that the app has, or will have, in PM2.');
     }
     return script;
 }
@@ -59179,7 +59179,7 @@ function parsePm2Env(text) {
     if (text === '')
         return null;
     if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
-        throw new BadValue('it is no name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to choose env_production of the ecosystem file.');
+        throw new BadValue('it is not the name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to select env_production of the ecosystem file.');
     }
     return text;
 }
@@ -59214,7 +59214,7 @@ function parseKey(text, passphrase, password, agent) {
     if (text === '') {
         if (password !== '' || agent !== '')
             return null;
-        throw new BadValue('there is nothing to log in with', takes, 'Give a key from a secret, and check that this workflow may read that secret; or a password, or an ssh-agent (SSH_AUTH_SOCK).');
+        throw new BadValue('there is nothing to log in with', takes, 'Set key from a secret, and check that this workflow may read that secret. Or use a password, or an ssh-agent (SSH_AUTH_SOCK).');
     }
     try {
         return readPrivateKey(text, passphrase || null);
@@ -59228,14 +59228,14 @@ function parseKey(text, passphrase, password, agent) {
 /** Checks that there is a key for `passphrase` to unlock; whether it does shows when `key` is read. */
 function checkPassphrase(text, key) {
     if (text !== '' && key === '') {
-        throw new BadValue('there is no `key` that it could unlock', 'what unlocks `key`', 'Give `key`, or leave this out.');
+        throw new BadValue('there is no `key` to unlock', 'the passphrase of `key`', 'Set `key`, or leave this out.');
     }
 }
 /** Reads `known-hosts`; null where nothing was given. */
 function parseKnownHosts(text) {
     const unreadable = unreadableLines(text);
     if (unreadable.length > 0) {
-        throw new BadValue(`line ${unreadable.join(', ')} of it cannot be read`, 'lines as ssh-keyscan prints them and ~/.ssh/known_hosts has them: host, key type, key');
+        throw new BadValue(`line ${unreadable.join(', ')} cannot be read`, 'lines as in ~/.ssh/known_hosts or from ssh-keyscan: host, key type, key');
     }
     return text || null;
 }
@@ -59246,7 +59246,7 @@ function parseHostKeyCheck(check, knownHosts, fingerprints) {
     if (mode === 'off') {
         if (!pinned)
             return 'off';
-        throw new BadValue('a key is pinned, and would not be looked at', '`off` only without known-hosts and fingerprint', 'Leave `host-key-check` out.');
+        throw new BadValue('a host key is pinned, but nothing would check it', '`off` only without known-hosts and fingerprint', 'Leave `host-key-check` out.');
     }
     if (knownHosts !== '' && fingerprints !== '') {
         throw new BadValue('both `known-hosts` and `fingerprint` are set', 'one of the two with `strict`', 'Leave one out.');
@@ -59261,7 +59261,7 @@ function parseHostKeyCheck(check, knownHosts, fingerprints) {
 
 
 
-const proxy_jump_TAKES = 'the hops in the order in which they are gone through, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
+const proxy_jump_TAKES = 'the hops in order, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
 /** Reads `proxy-jump`; `target` is the label of the host that it leads to. */
 function parseProxyJump(text, target) {
     if (text === 'none')
@@ -59284,10 +59284,10 @@ function parseProxyKey(text, passphrase, { hops, key, agent }) {
     if (text !== '') {
         if (hasHops)
             return ofHops(() => parseKey(text, passphrase, '', ''));
-        throw new BadValue('there is no hop that it is for', takes, 'Give `proxy-jump`, or leave this out.');
+        throw new BadValue('there is no hop to use it for', takes, 'Set `proxy-jump`, or leave this out.');
     }
     if (hasHops && key === '' && agent === '') {
-        throw new BadValue('there is nothing to log in to a hop with', takes, 'A hop never gets the password.');
+        throw new BadValue('there is nothing to log in to the hops with', takes, 'A hop never gets the password.');
     }
     return null;
 }
@@ -59308,7 +59308,7 @@ function ofHops(read) {
 /** Checks that there is a key for `proxy-passphrase` to unlock. */
 function checkProxyPassphrase(text, proxyKey) {
     if (text !== '' && proxyKey === '') {
-        throw new BadValue('there is no `proxy-key` that it could unlock', 'what unlocks `proxy-key`', '`passphrase` unlocks `key`, for the hops too.');
+        throw new BadValue('there is no `proxy-key` to unlock', 'what unlocks `proxy-key`', '`passphrase` unlocks `key`, for the hops too.');
     }
 }
 
@@ -59397,7 +59397,7 @@ function parseGitToken(text, serverUrl) {
     if (text === '')
         return null;
     if (!/^[!-~]+$/.test(text)) {
-        throw new BadValue('it holds a blank, a line end, or what no token holds', "a token of GitHub's, alone, or nothing at all to go without", 'Copy the token again into its secret.');
+        throw new BadValue('it contains a blank, a line end, or another character that no token has', 'a GitHub token, or an empty value for none', 'Copy the token again into its secret.');
     }
     const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
     return url?.protocol === 'https:' ? { value: text, server: url.origin } : null;
@@ -59405,7 +59405,7 @@ function parseGitToken(text, serverUrl) {
 
 ;// CONCATENATED MODULE: ./inputs/health-url.js
 
-const health_url_TAKES = 'an http:// or https:// URL that is requested from the server itself, such as http://127.0.0.1:3000/health; a port of it, :3000/health; or a path, /health';
+const health_url_TAKES = 'a path on the app (/health), a port and path on the server (:3000/health), or a URL that the server requests (http://127.0.0.1:3000/health)';
 /**
  * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
  * Null where none is given.
@@ -59423,7 +59423,7 @@ function parseHealthUrl(text) {
         return absolute(text);
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
         throw new BadValue('it begins with neither http:// nor https://', health_url_TAKES);
-    throw new BadValue('it has no http:// before its host, and no slash or colon at its beginning', health_url_TAKES, 'Write http://127.0.0.1:3000/health in full, with the port that the app listens on.');
+    throw new BadValue('it begins with neither http://, nor a slash, nor a colon', health_url_TAKES, 'Write /health for a path, or http://127.0.0.1:3000/health in full.');
 }
 /** `//host/path` and `/\host` are URLs of another host to whoever resolves them. */
 function pathOf(text) {
@@ -59435,9 +59435,9 @@ function pathOf(text) {
 function absolute(text) {
     const url = URL.canParse(text) ? new URL(text) : null;
     if (url === null || url.port === '0')
-        throw new BadValue('it is no URL', health_url_TAKES);
+        throw new BadValue('it is not a URL', health_url_TAKES);
     if (url.username !== '' || url.password !== '') {
-        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer there without one, on a path or port that only the server itself can reach.');
+        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer without a login, on a path or port that only the server itself can reach.');
     }
     url.hash = '';
     return url.href;
@@ -59623,7 +59623,7 @@ function describe(name, given, { message, takes, remedy }) {
 function describeUnknown(name) {
     const nearest = nearestInput(name);
     const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
-    return `${quote(name)} is no input of this action. ${advice}`;
+    return `${quote(name)} is not an input of this action. ${advice}`;
 }
 /** What was given, without what people put there and must not be in the log: a password, the query of a URL. */
 function withoutSecrets(name, given) {
@@ -59668,7 +59668,7 @@ function parseRepository(text, serverUrl) {
     if (/^http:\/\//.test(text)) {
         throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
     }
-    throw new BadValue('it is none of the forms that are taken', repository_TAKES);
+    throw new BadValue('it has none of the forms that work', repository_TAKES);
 }
 /** The https address of a repository of the GitHub server that the workflow runs on. */
 function urlOnServer(serverUrl, ownerAndName) {
@@ -59678,10 +59678,10 @@ function checkedUrl(text) {
     const url = URL.canParse(text) ? new URL(text) : null;
     // What browsers forgive (a missing host, a backslash), git reads in its own way.
     if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
-        throw new BadValue('it is no valid URL', repository_TAKES);
+        throw new BadValue('it is not a valid URL', repository_TAKES);
     const loginIsName = url.protocol === 'ssh:' && url.password === '';
     if (!loginIsName && (url.username !== '' || url.password !== '')) {
-        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out, and give the server a deploy key for the repository.');
+        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out. Use git-token, or give the server a deploy key for the repository.');
     }
     // git hands both to ssh as arguments.
     if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
@@ -60675,19 +60675,19 @@ function late({ at, phase, from }, seconds) {
         case 'reaching it':
             return noAnswer(at, from, `within ${within}`);
         case 'the name lookup':
-            return new connect_error_ConnectError('timeout', `${at.label} took longer than ${within}: the lookup of its name did not end.`, "Check the runner's name server. With an address instead of a name nothing has to be looked up.");
+            return new connect_error_ConnectError('timeout', `Looking up the name of ${at.label} took longer than ${within}.`, "Check the runner's name server. Or set an address instead of a name.");
         case 'the SSH handshake':
-            return new connect_error_ConnectError('timeout', `${at.label} took longer than ${within}: it took the TCP connection, and the SSH handshake did not end.`, `Check that port ${at.port} is that of the SSH server, and the load of the host; or raise connect-timeout.`);
+            return new connect_error_ConnectError('timeout', `${at.label} accepted the TCP connection, but did not finish the SSH handshake within ${within}.`, `Check that port ${at.port} is the port of the SSH server. Check the load of the host, or raise connect-timeout.`);
         case 'the login':
-            return new connect_error_ConnectError('login', `${at.label} took longer than ${within}: the login did not end.`, 'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.');
+            return new connect_error_ConnectError('login', `${at.label} did not finish the login within ${within}.`, 'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.');
     }
 }
 /** Silence, which says less than a refusal. `from` is the hop that met it, or null. */
 function noAnswer(at, from, when, cause) {
     const { label, port, setBy = 'host and port' } = at;
     return from === null
-        ? new connect_error_ConnectError('timeout', `${label} did not answer at port ${port} ${when}.`, `Silence mostly means a firewall or a cloud's security group that does not let this runner's address in; else a wrong ${setBy}, or a host that is down. Runners of GitHub's have no fixed address: where only some may come in, go through a bastion (proxy-jump), or use a runner of your own.`, cause)
-        : new connect_error_ConnectError('timeout', `${label} did not answer ${from} at port ${port} ${when}.`, `Silence mostly means a firewall or a cloud's security group that does not let ${from} in; else a wrong ${setBy}, or a host that is down.`, cause);
+        ? new connect_error_ConnectError('timeout', `${label} did not answer at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks this runner's address. Or ${setBy} is wrong, or the host is down. GitHub-hosted runners have no fixed address: if only some addresses are allowed, connect through a bastion (proxy-jump) or use a self-hosted runner.`, cause)
+        : new connect_error_ConnectError('timeout', `${label} did not answer ${from} at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks ${from}. Or ${setBy} is wrong, or the host is down.`, cause);
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
@@ -60718,13 +60718,13 @@ async function retrying(connect, retries, say) {
             if (!PASSING.includes(error.kind) || tries > retries)
                 throw tries === 1 ? error : counted(error, tries);
             const wait = pauseBefore(tries);
-            say(`${error.message} Trying again in ${wait / 1000} s (${tries} of ${retries}).`);
+            say(`${error.message} Retry ${tries} of ${retries} in ${wait / 1000} s.`);
             await (0,promises_namespaceObject.setTimeout)(wait);
         }
     }
 }
 function counted({ kind, message, remedy, cause, output }, tries) {
-    return new connect_error_ConnectError(kind, `${message} It was tried ${tries} times.`, remedy, cause, output);
+    return new connect_error_ConnectError(kind, `${message} Gave up after ${tries} attempts.`, remedy, cause, output);
 }
 
 ;// CONCATENATED MODULE: ./runner/connection/socket.js
@@ -60765,20 +60765,20 @@ function socketError(target, error) {
     const code = TELLING.find((candidate) => errors.some((each) => each.code === candidate)) ?? error.code;
     switch (code) {
         case 'ENOTFOUND':
-            return new connect_error_ConnectError('name', `The name of ${where} is not known (ENOTFOUND).`, `Check ${setBy} for a typing error. A name of a private network can be looked up only inside it: go through a bastion there (proxy-jump).`, error);
+            return new connect_error_ConnectError('name', `The name of ${where} does not exist (ENOTFOUND).`, `Check ${setBy} for a typing error. The name of a private network is known only inside that network: connect through a bastion there (proxy-jump).`, error);
         case 'EAI_AGAIN':
-            return new connect_error_ConnectError('name', `The name of ${where} could not be looked up: the name server gave no answer (EAI_AGAIN).`, `Run the job again. If it stays so, check the name servers of ${setBy}'s domain and of the runner.`, error);
+            return new connect_error_ConnectError('name', `The name of ${where} could not be looked up: the name server did not answer (EAI_AGAIN).`, `Run the job again. If that does not help, check the name servers of ${setBy}'s domain and of the runner.`, error);
         case 'ECONNREFUSED':
-            return new connect_error_ConnectError('refused', `${where} refused the connection to port ${port}.`, `The host is there, but nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`, error);
+            return new connect_error_ConnectError('refused', `${where} refused the connection to port ${port}.`, `The host answers, but nothing listens at that port, or a firewall rejects the connection. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`, error);
         case 'ETIMEDOUT':
             return noAnswer(target, null, 'before the system gave up', error);
         case 'EHOSTUNREACH':
         case 'ENETUNREACH':
-            return new connect_error_ConnectError('unreachable', `There is no way to ${where} from this runner (${code}).`, errors.every(({ address }) => (0,external_node_net_.isIPv6)(address ?? ''))
-                ? "The address is an IPv6 one, and runners of GitHub's have IPv4 alone: use an IPv4 address, a bastion that has both (proxy-jump), or a runner of your own."
-                : `Check ${setBy}. An address of a private network can be reached only inside it: go through a bastion there (proxy-jump). Some firewalls reject connections like this, too.`, error);
+            return new connect_error_ConnectError('unreachable', `This runner has no route to ${where} (${code}).`, errors.every(({ address }) => (0,external_node_net_.isIPv6)(address ?? ''))
+                ? 'This is an IPv6 address, and GitHub-hosted runners have only IPv4. Use an IPv4 address, a bastion that has both (proxy-jump), or a self-hosted runner.'
+                : `Check ${setBy}. A private address can be reached only inside its network: connect through a bastion there (proxy-jump). Some firewalls reject connections in this way, too.`, error);
         default:
-            return new connect_error_ConnectError('unreachable', `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`, `Check ${setBy}, and that a firewall lets this runner's address in.`, error);
+            return new connect_error_ConnectError('unreachable', `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`, `Check ${setBy}, and that the firewall lets this runner in.`, error);
     }
 }
 
@@ -61673,7 +61673,7 @@ async function askAgent(socket) {
     const agent = new (lib_default()).OpenSSHAgent(socket);
     const found = await identities(agent, socket);
     if (found.length === 0) {
-        throw new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) holds no key that can be used, or is locked.`, 'Add one in an earlier step: ssh-add FILE. Or set key; if it is set, its secret is empty.');
+        throw new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) has no usable key, or is locked.`, 'Add a key in an earlier step: ssh-add FILE. Or set key. If key is set already, its secret is empty.');
     }
     let unsigned = null;
     const sign = agent.sign.bind(agent);
@@ -61690,7 +61690,7 @@ async function askAgent(socket) {
 }
 function identities(agent, socket) {
     return new Promise((resolve, reject) => {
-        const refuse = () => reject(new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) does not answer.`, 'Start it in an earlier step of the same job, and let SSH_AUTH_SOCK name its socket. Or set key; if it is set, its secret is empty.'));
+        const refuse = () => reject(new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) does not answer.`, 'Start the agent in an earlier step of the same job, and set SSH_AUTH_SOCK to its socket. Or set key. If key is set already, its secret is empty.'));
         const late = setTimeout(refuse, ANSWERS_WITHIN);
         agent.getIdentities((error, keys) => {
             clearTimeout(late);
@@ -61777,32 +61777,32 @@ function refused(label, { username, key, password }, accepted, tookOne) {
     ].join(' and ');
     const failure = (message, remedy) => new connect_error_ConnectError('authentication', `${label} ${message}.${takes(accepted)}`, remedy);
     if (tookOne && password === null) {
-        return failure(`took ${offered}, and wants more than that to log in '${username}'`, 'Set password too, or let a key alone do for this user (AuthenticationMethods in sshd_config).');
+        return failure(`accepted ${offered}, but wants more to log in '${username}'`, 'Set password too, or let the server accept a key alone for this user (AuthenticationMethods in sshd_config).');
     }
     const message = `refused to log in '${username}' with ${offered}`;
     if (tookOne)
-        return failure(message, 'It took the key, and wants a password besides: check password.');
+        return failure(message, 'It accepted the key, and wants the password too. Check password.');
     if (key === null && password !== null) {
-        return failure(message, 'Check username and password. Many hosts take keys alone: then set key.');
+        return failure(message, 'Check username and password. Many hosts accept only keys: then set key.');
     }
     if (accepted !== null && !accepted.includes('publickey')) {
-        return failure(message, 'It takes no key of this user: set password, or allow keys there (PubkeyAuthentication in sshd_config).');
+        return failure(message, 'The server accepts no key from this user. Set password, or allow keys there (PubkeyAuthentication in sshd_config).');
     }
-    return failure(message, `Check username, and that this line is in ~/.ssh/authorized_keys of that user on ${label}: ${key?.publicLine}`);
+    return failure(message, `Check username. Check that ~/.ssh/authorized_keys of that user on ${label} has this line: ${key?.publicLine}`);
 }
 function refusedAgent(label, username, { keys, unsigned }, accepted) {
     const key = unsigned();
     if (key !== null) {
-        return new connect_error_ConnectError('authentication', `${label} takes the key ${key}, but the ssh-agent did not sign with it.`, 'A locked agent does not, nor one that asks before each use (ssh-add -c): add the key without that. Or set key.');
+        return new connect_error_ConnectError('authentication', `${label} takes the key ${key}, but the ssh-agent did not sign with it.`, 'The agent may be locked, or ask before each use (ssh-add -c). Add the key without that, or set key.');
     }
     const which = keys.length === 1 ? 'the one key' : `all ${keys.length} keys`;
     const many = keys.length > 5
-        ? ' A host ends the login after a few keys (MaxAuthTries): keep fewer there, or set key.'
+        ? ' A host ends the login after a few keys (MaxAuthTries). Keep fewer keys in the agent, or set key.'
         : '';
-    return new connect_error_ConnectError('authentication', `${label} refused to log in '${username}' with ${which} of the ssh-agent: ${keys.join(', ')}.${takes(accepted)}`, `Check username, and that a line that 'ssh-add -L' prints is in ~/.ssh/authorized_keys of that user on ${label}.${many}`);
+    return new connect_error_ConnectError('authentication', `${label} refused to log in '${username}' with ${which} of the ssh-agent: ${keys.join(', ')}.${takes(accepted)}`, `Check username. Check that ~/.ssh/authorized_keys of that user on ${label} has a line that 'ssh-add -L' prints.${many}`);
 }
 function takes(accepted) {
-    return accepted === null || accepted.length === 0 ? '' : ` It takes: ${accepted.join(', ')}.`;
+    return accepted === null || accepted.length === 0 ? '' : ` It accepts: ${accepted.join(', ')}.`;
 }
 
 ;// CONCATENATED MODULE: ./runner/connection/forward-error.js
@@ -61818,10 +61818,10 @@ function forwardError(from, target, error) {
     const reason = showable(reasonOf(error));
     const number = reasonNumber(error);
     if (number === PROHIBITED) {
-        return new connect_error_ConnectError('forwarding', `${from} let us in, but lets nobody through to ${label} at port ${port} (${reason}).`, `On ${from}, allow it: AllowTcpForwarding yes and PermitOpen in sshd_config, and no restrict or no-port-forwarding before the key in authorized_keys.`, error);
+        return new connect_error_ConnectError('forwarding', `The login at ${from} worked, but ${from} does not forward to ${label} at port ${port} (${reason}).`, `Allow it on ${from}: set AllowTcpForwarding yes and PermitOpen in sshd_config, and remove restrict and no-port-forwarding before the key in authorized_keys.`, error);
     }
     if (/not known|name resolution|no address|nodename/i.test(reason)) {
-        return new connect_error_ConnectError('name', `${from} does not know the name of ${label} (${reason}).`, `The name is looked up on ${from}: check ${setBy} for a typing error, or give the address that ${label} has as seen from ${from}.`, error);
+        return new connect_error_ConnectError('name', `${from} does not know the name of ${label} (${reason}).`, `${from} looks the name up. Check ${setBy} for a typing error, or set the address by which ${from} reaches ${label}.`, error);
     }
     if (/refused/i.test(reason)) {
         return new connect_error_ConnectError('refused', `${label} refused the connection from ${from} to port ${port}.`, `Nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs on ${label}.`, error);
@@ -61829,9 +61829,9 @@ function forwardError(from, target, error) {
     if (/timed out/i.test(reason))
         return noAnswer(target, from, `before ${from} gave up`, error);
     if (number === RESOURCE_SHORTAGE || /not connected|no response/i.test(reason)) {
-        return new connect_error_ConnectError('lost', `The connection to ${from} ended before it led to ${label} (${reason}).`, `Look at the load of ${from}, and at what its sshd says (journalctl -u ssh).`, error);
+        return new connect_error_ConnectError('lost', `The connection to ${from} ended before it led to ${label} (${reason}).`, `On ${from}, check the load, and what sshd logged (journalctl -u ssh).`, error);
     }
-    return new connect_error_ConnectError('unreachable', `${from} cannot reach ${label} at port ${port} (${reason}).`, `Check ${setBy}, and that ${label} can be reached from ${from}: run nc -vz ADDRESS ${port} there.`, error);
+    return new connect_error_ConnectError('unreachable', `${from} cannot reach ${label} at port ${port} (${reason}).`, `Check ${setBy}, and that ${from} reaches ${label}: run nc -vz ADDRESS ${port} there.`, error);
 }
 /** Why a channel was not opened, in the host's words where it gave some. */
 function reasonOf(error) {
@@ -61847,7 +61847,7 @@ function reasonNumber(error) {
 
 /** What sshd and its guards say to a client that they turn away. */
 const TURNED_AWAY = /MaxStartups|not allowed|too many|blocked|banned|denied|refused/i;
-const TURNS_AWAY = 'It may turn this runner away: with too many connections at a time (MaxStartups in sshd_config) for the moment, with fail2ban, PerSourcePenalties or hosts.deny for longer.';
+const TURNS_AWAY = 'The server may be turning this runner away: for a moment, if it has too many connections (MaxStartups in sshd_config); for longer, by fail2ban, PerSourcePenalties or hosts.deny.';
 /**
  * Why a connection ended between TCP and the end of the login; `reason` is ssh2's word for it, `banner` are the last lines
  * that the host showed before a login.
@@ -61862,13 +61862,13 @@ function handshakeError(target, hello, phase, reason, banner) {
     const how = /no response from server/i.test(reason) ? '' : ` (${showable(reason)})`;
     if (phase === 'the login')
         return endedInLogin(label, how, banner);
-    return new connect_error_ConnectError('lost', `${label} ended the connection during ${phase}${how}.`, `${TURNS_AWAY} Check also that a firewall on the way to port ${port} lets SSH through.`);
+    return new connect_error_ConnectError('lost', `${label} ended the connection during ${phase}${how}.`, `${TURNS_AWAY} Also check that no firewall blocks SSH at port ${port}.`);
 }
 function endedInLogin(label, how, banner) {
     const expired = banner.find((line) => /account has expired/i.test(line));
     return new connect_error_ConnectError('login', `${label} ended the connection during the login${how}.${expired === undefined ? '' : ` It said: ${expired}`}`, expired === undefined
-        ? `On ${label}, look at what sshd says of it (journalctl -u ssh): an account that is locked, too many failed logins, or PAM may end a login like this.`
-        : `On ${label}, let the account live on: chage -E -1 USER.`);
+        ? `On ${label}, see what sshd logged (journalctl -u ssh). A locked account, too many failed logins, or PAM can end a login like this.`
+        : `On ${label}, remove the expiry date of the account: chage -E -1 USER.`);
 }
 /** Where something has answered that is no SSH server, or null. */
 function notSsh({ label, port, setBy }, hello) {
@@ -61876,13 +61876,13 @@ function notSsh({ label, port, setBy }, hello) {
     if (said === '' || hello.isSsh() || TURNED_AWAY.test(said))
         return null;
     const what = /^HTTP\//.test(said) ? 'a web server' : 'something else';
-    return new connect_error_ConnectError('not-ssh', `What answers at port ${port} of ${label} is no SSH server, but ${what}. It said: ${said}`, `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to that of the SSH server, which is 22 where nobody has changed it.`);
+    return new connect_error_ConnectError('not-ssh', `At port ${port} of ${label} there is no SSH server, but ${what}. It said: ${said}`, `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to the port of the SSH server. The default is 22.`);
 }
 function closedAtOnce({ label, port }, hello) {
     const said = hello.said();
     return new connect_error_ConnectError('closed', said === ''
-        ? `${label} took the connection to port ${port}, and closed it at once.`
-        : `${label} took the connection to port ${port}, and closed it at once. It said: ${said}`, `${TURNS_AWAY}${said === '' ? ' Or something else than an SSH server listens there.' : ''}`);
+        ? `${label} accepted the connection to port ${port} and closed it at once.`
+        : `${label} accepted the connection to port ${port} and closed it at once. It said: ${said}`, `${TURNS_AWAY}${said === '' ? ' Or there is no SSH server at that port.' : ''}`);
 }
 /** ssh2's words for what has no match, and what is listed then. */
 const UNMATCHED = [
@@ -62100,7 +62100,7 @@ function connectionOf(label, client, { stream, via }, lost) {
 }
 function channelError(label, error) {
     const reason = showable(reasonOf(error));
-    return new connect_error_ConnectError('channel', `${label} let us in, but started no command (${reason}).`, 'Check that the user may run commands there: MaxSessions and ForceCommand in sshd_config, and options before the key in authorized_keys.', error);
+    return new connect_error_ConnectError('channel', `The login at ${label} worked, but the server started no command (${reason}).`, 'Check that the user may run commands there. See MaxSessions and ForceCommand in sshd_config, and the options before the key in authorized_keys.', error);
 }
 function channelOf(channel, lost) {
     let code = null;
@@ -62203,23 +62203,23 @@ function hostKeyError(login, presented) {
 const REFUSALS = [
     {
         said: /account is (?:currently )?not available|nologin/i,
-        why: 'the login shell of the user is one that lets nobody in (nologin)',
-        remedy: 'Deploy as the user that PM2 runs as, or give this one a shell: usermod -s /bin/bash USER.',
+        why: "the user's login shell allows no login (nologin)",
+        remedy: 'Deploy as the user that PM2 runs as, or give this user a shell: usermod -s /bin/bash USER.',
     },
     {
         said: /password has expired|password change required|required to change your password/i,
-        why: "the user's password has expired, and has to be changed before anything else",
-        remedy: 'Change it, or let it never expire: chage -M -1 USER.',
+        why: "the user's password has expired and must be changed first",
+        remedy: 'Change the password, or let it never expire: chage -M -1 USER.',
     },
     {
         said: /sftp connections only/i,
-        why: 'the user may transfer files alone (ForceCommand internal-sftp)',
-        remedy: 'Deploy as a user who may run commands, or take ForceCommand out of sshd_config for this one.',
+        why: 'the user may only transfer files (ForceCommand internal-sftp)',
+        remedy: 'Deploy as a user who may run commands, or remove ForceCommand for this user from sshd_config.',
     },
     {
         said: /rejecting (?:command|request)|not allowed to execute|command (?:not allowed|rejected|refused)/i,
         why: 'a forced command (ForceCommand in sshd_config, or command= in authorized_keys) refuses it',
-        remedy: 'Use a key of its own for deploys, which has no command= before it, or a user without ForceCommand.',
+        remedy: 'Use a key for deploys that has no command= before it, or a user without ForceCommand.',
     },
 ];
 /**
@@ -62232,12 +62232,12 @@ function no_answer_noAnswer(label, outcome, timeout, before) {
     }
     const refusal = REFUSALS.find(({ said }) => before.some((line) => said.test(line)));
     if (outcome !== 'late' && refusal !== undefined) {
-        return new session_error_SessionError(`${label} let us in, but runs nothing: ${refusal.why}. What it said is shown below. Nothing was sent to it.`, refusal.remedy, before);
+        return new session_error_SessionError(`The login at ${label} worked, but the server runs nothing: ${refusal.why}. What it said is below. Nothing was sent to it.`, refusal.remedy, before);
     }
     const how = outcome === 'late'
         ? `did not answer within ${timeout / 1000} s`
         : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-    return new session_error_SessionError(`${label} let us in, but the command that was to start the deploy ${how}: a start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is shown below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, let the start-up files (.bashrc, .zshenv, config.fish, .tcshrc) read no stdin and exec no other shell where the session is not interactive, and look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
+    return new session_error_SessionError(`The login at ${label} worked, but the command that starts the deploy ${how}. A start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, look into the start-up files (.bashrc, .zshenv, config.fish, .tcshrc): if the session is not interactive, they must not read stdin or exec another shell. Also look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
 }
 
 ;// CONCATENATED MODULE: ./runner/session/bootstrap.js
@@ -62826,7 +62826,7 @@ async function post(left) {
     const { destination, shellInit } = inputs;
     const { label } = destination;
     const log = startLog(label);
-    log.say(`How the deploy on ${label} ended is not known yet. If nothing was changed there, it is cancelled now.`);
+    log.say(`It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`);
     const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
         reason: 'the job was cancelled, or its runner is gone',
         within: followedFor(plan),

@@ -54,8 +54,8 @@ function digestOf({ host, port, username }: Inputs['destination'], { path, deplo
 
 function elsewhere(label: string, deployId: string): SessionError {
   return new SessionError(
-    `The post step was given another host, port, user or path than the deploy. How the deploy on ${label} ended is not known. Nobody cancelled it.`,
-    `GitHub evaluates inputs again for the post step: a later step has changed one, such as host: \${{ env.TARGET }}. Set it from a value that stays. ${lookAtEvents(deployId)}`,
+    `The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`,
+    `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`,
     [],
     true,
   );

@@ -20,7 +20,7 @@ async function post(left: LeftDeploy): Promise<number> {
   const { label } = destination;
   const log = startLog(label);
   log.say(
-    `How the deploy on ${label} ended is not known yet. If nothing was changed there, it is cancelled now.`,
+    `It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`,
   );
   const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
     reason: 'the job was cancelled, or its runner is gone',

@@ -43,7 +43,7 @@ test('a host that refuses the connection makes the job red once, and at once', a
   const run = await runAction({ inputs: INPUTS, env: { GITHUB_SHA: SHA } });
   expect(run.code).toBe(1);
   expect(run.commands.filter(({ name }) => name === 'error').map(({ data }) => data)).toEqual([
-    'host-1 refused the connection to port 1.\nThe host is there, but nothing listens at that port, or a firewall rejects it. Check host and port, and that the SSH server runs (systemctl status ssh).',
+    'host-1 refused the connection to port 1.\nThe host answers, but nothing listens at that port, or a firewall rejects the connection. Check host and port, and that the SSH server runs (systemctl status ssh).',
   ]);
   expect(run.outputs).toMatchObject({ outcome: 'failed' });
   expect(run.stdout).not.toMatch(/deployed|complete/i);
@@ -99,7 +99,7 @@ test('a host that never answers ends with connect-timeout, and nothing keeps the
     const inputs = { ...INPUTS, host: `web=127.0.0.1:${port}`, 'connect-timeout': '300ms' };
     const run = await runAction({ inputs, env: { GITHUB_SHA: SHA } });
     expect(run.code).toBe(1);
-    expect(run.commands.at(-1)?.data).toContain('web took longer than 0.3 s (connect-timeout)');
+    expect(run.commands.at(-1)?.data).toContain('within 0.3 s (connect-timeout)');
     expect(run.durationMs).toBeLessThan(5_000);
   } finally {
     silent.close();

@@ -5,7 +5,11 @@ import { BadValue, hasUnprintable } from './bad-value.ts';
 export function parsePath(text: string): string {
   const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
   if (text === '')
-    throw new BadValue('a path is needed', takes, 'Name the checkout that PM2 runs the app from.');
+    throw new BadValue(
+      'a path is needed',
+      takes,
+      'Set the directory that PM2 runs the app from, such as ~/app.',
+    );
   if (hasUnprintable(text)) throw new BadValue('it holds an invisible character', takes);
   if (/^~[^/]/.test(text)) {
     throw new BadValue(

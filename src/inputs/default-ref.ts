@@ -12,13 +12,13 @@ export function defaultRef(workflow: Workflow): string {
       throw new BadValue(
         'on pull_request_target the commit of the workflow is not the one of the pull request',
         TAKES,
-        'Say which commit is meant; never one that a stranger can choose.',
+        'Set `ref`, and never to a commit that a stranger can choose.',
       );
     case 'workflow_run':
       return testedCommit(workflow);
     default:
       if (isCommitId(workflow.sha)) return workflow.sha.toLowerCase();
-      throw new BadValue('GITHUB_SHA names no commit', TAKES, 'Give `ref`.');
+      throw new BadValue('GITHUB_SHA names no commit', TAKES, 'Set `ref`.');
   }
 }
 
@@ -65,11 +65,11 @@ function testedCommit(workflow: Workflow): string {
   const run = (readEvent(workflow) as WorkflowRunEvent | null)?.workflow_run;
   const sha = run?.head_sha;
   if (typeof sha !== 'string' || !isCommitId(sha)) {
-    throw new BadValue('the workflow_run event does not say which commit was tested', TAKES, 'Give `ref`.');
+    throw new BadValue('the workflow_run event does not say which commit was tested', TAKES, 'Set `ref`.');
   }
   if (run?.conclusion !== 'success') {
     throw new BadValue(
-      `the run that was waited for did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`,
+      `the workflow run before it did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`,
       TAKES,
       "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.",
     );
@@ -79,7 +79,7 @@ function testedCommit(workflow: Workflow): string {
     throw new BadValue(
       `the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`,
       TAKES,
-      "Deploy only runs of this repository's own branches, or give `ref`.",
+      "Deploy only runs of this repository's own branches, or set `ref`.",
     );
   }
   return sha.toLowerCase();

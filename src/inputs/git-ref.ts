@@ -30,6 +30,6 @@ function whyNoRefName(text: string): string | null {
   if (text.length > 1_000) return 'it is too long';
   const parts = text.split('/');
   const partIsWrong = parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
-  if (partIsWrong || text.endsWith('.')) return 'it is no valid branch or tag name';
+  if (partIsWrong || text.endsWith('.')) return 'it is not a valid branch or tag name';
   return null;
 }

@@ -6,8 +6,8 @@ export function parseGitToken(text: string, serverUrl: string): Plan['gitToken']
   if (text === '') return null;
   if (!/^[!-~]+$/.test(text)) {
     throw new BadValue(
-      'it holds a blank, a line end, or what no token holds',
-      "a token of GitHub's, alone, or nothing at all to go without",
+      'it contains a blank, a line end, or another character that no token has',
+      'a GitHub token, or an empty value for none',
       'Copy the token again into its secret.',
     );
   }

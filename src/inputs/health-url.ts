@@ -1,7 +1,7 @@
 import { BadValue, hasUnprintable } from './bad-value.ts';
 
 const TAKES =
-  'an http:// or https:// URL that is requested from the server itself, such as http://127.0.0.1:3000/health; a port of it, :3000/health; or a path, /health';
+  'a path on the app (/health), a port and path on the server (:3000/health), or a URL that the server requests (http://127.0.0.1:3000/health)';
 
 /**
  * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
@@ -17,9 +17,9 @@ export function parseHealthUrl(text: string): string | null {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
     throw new BadValue('it begins with neither http:// nor https://', TAKES);
   throw new BadValue(
-    'it has no http:// before its host, and no slash or colon at its beginning',
+    'it begins with neither http://, nor a slash, nor a colon',
     TAKES,
-    'Write http://127.0.0.1:3000/health in full, with the port that the app listens on.',
+    'Write /health for a path, or http://127.0.0.1:3000/health in full.',
   );
 }
 
@@ -32,12 +32,12 @@ function pathOf(text: string): string {
 
 function absolute(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || url.port === '0') throw new BadValue('it is no URL', TAKES);
+  if (url === null || url.port === '0') throw new BadValue('it is not a URL', TAKES);
   if (url.username !== '' || url.password !== '') {
     throw new BadValue(
       'it holds a login',
       TAKES,
-      'Let the app answer there without one, on a path or port that only the server itself can reach.',
+      'Let the app answer without a login, on a path or port that only the server itself can reach.',
     );
   }
   url.hash = '';

@@ -25,7 +25,7 @@ export function parseHost(text: string): HostAddress {
     throw new BadValue(
       'a host is needed',
       TAKES,
-      "Give the server's name or address, such as app.example.com.",
+      "Set the server's name or address, such as app.example.com.",
     );
   }
   if (entries.length > 1) {
@@ -41,7 +41,7 @@ export function parseHost(text: string): HostAddress {
 /** Reads one entry; `takes` is what the input takes that it stands in. */
 export function parseEntry(entry: string, takes: string): HostAddress {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
-    throw new BadValue('it is a URL', takes, 'Leave out what stands before the host, up to and with "://".');
+    throw new BadValue('it is a URL', takes, 'Leave out everything up to "://".');
   }
   const found = ENTRY.exec(entry)?.groups;
   if (!found) {
@@ -72,14 +72,14 @@ function hostName(text: string, takes: string): string {
     throw new BadValue(
       text === '' ? 'it has no host' : 'its host is neither a name nor an address',
       takes,
-      /[^\0-\x7f]/.test(text) ? 'Write a name with other than ASCII letters in its xn-- form.' : null,
+      /[^\0-\x7f]/.test(text) ? 'Write a name with letters other than ASCII in its xn-- form.' : null,
     );
   }
   return text;
 }
 
 function ipv6(text: string, takes: string): string {
-  if (!isIPv6(text)) throw new BadValue('what stands in brackets is no IPv6 address', takes);
+  if (!isIPv6(text)) throw new BadValue('the text in brackets is not an IPv6 address', takes);
   return text;
 }
 

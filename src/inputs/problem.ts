@@ -55,7 +55,7 @@ function describe(name: InputName, given: string, { message, takes, remedy }: Ba
 function describeUnknown(name: string): string {
   const nearest = nearestInput(name);
   const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
-  return `${quote(name)} is no input of this action. ${advice}`;
+  return `${quote(name)} is not an input of this action. ${advice}`;
 }
 
 /** What was given, without what people put there and must not be in the log: a password, the query of a URL. */

@@ -10,7 +10,7 @@ export interface HopAddress extends HostAddress {
 }
 
 const TAKES =
-  'the hops in the order in which they are gone through, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
+  'the hops in order, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
 
 /** Reads `proxy-jump`; `target` is the label of the host that it leads to. */
 export function parseProxyJump(text: string, target: string): HopAddress[] {
@@ -41,10 +41,14 @@ export function parseProxyKey(
   const hasHops = hops !== '' && hops !== 'none';
   if (text !== '') {
     if (hasHops) return ofHops(() => parseKey(text, passphrase, '', ''));
-    throw new BadValue('there is no hop that it is for', takes, 'Give `proxy-jump`, or leave this out.');
+    throw new BadValue('there is no hop to use it for', takes, 'Set `proxy-jump`, or leave this out.');
   }
   if (hasHops && key === '' && agent === '') {
-    throw new BadValue('there is nothing to log in to a hop with', takes, 'A hop never gets the password.');
+    throw new BadValue(
+      'there is nothing to log in to the hops with',
+      takes,
+      'A hop never gets the password.',
+    );
   }
   return null;
 }
@@ -71,7 +75,7 @@ function ofHops<T>(read: () => T): T {
 export function checkProxyPassphrase(text: string, proxyKey: string): void {
   if (text !== '' && proxyKey === '') {
     throw new BadValue(
-      'there is no `proxy-key` that it could unlock',
+      'there is no `proxy-key` to unlock',
       'what unlocks `proxy-key`',
       '`passphrase` unlocks `key`, for the hops too.',
     );

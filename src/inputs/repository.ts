@@ -17,7 +17,7 @@ export function parseRepository(text: string, serverUrl: string): string {
   if (/^http:\/\//.test(text)) {
     throw new BadValue('http is not encrypted', TAKES, 'Use https:// or ssh://.');
   }
-  throw new BadValue('it is none of the forms that are taken', TAKES);
+  throw new BadValue('it has none of the forms that work', TAKES);
 }
 
 /** The https address of a repository of the GitHub server that the workflow runs on. */
@@ -28,13 +28,13 @@ export function urlOnServer(serverUrl: string, ownerAndName: string): string {
 function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   // What browsers forgive (a missing host, a backslash), git reads in its own way.
-  if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text)) throw new BadValue('it is no valid URL', TAKES);
+  if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text)) throw new BadValue('it is not a valid URL', TAKES);
   const loginIsName = url.protocol === 'ssh:' && url.password === '';
   if (!loginIsName && (url.username !== '' || url.password !== '')) {
     throw new BadValue(
       'it carries a name or password',
       TAKES,
-      'Leave it out, and give the server a deploy key for the repository.',
+      'Leave it out. Use git-token, or give the server a deploy key for the repository.',
     );
   }
   // git hands both to ssh as arguments.

@@ -7,7 +7,7 @@ import { parseDuration } from './duration.ts';
 export function oneOf<const Word extends string>(text: string, words: readonly Word[]): Word {
   const word = words.find((candidate) => candidate === text);
   if (word === undefined)
-    throw new BadValue('it is none of these', words.map((each) => `\`${each}\``).join(' or '));
+    throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
   return word;
 }
 
@@ -15,7 +15,7 @@ export function oneOf<const Word extends string>(text: string, words: readonly W
 export function parseCount(text: string, { least, most }: { least: number; most: number }): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
   if (count < least || count > most) {
-    throw new BadValue('it is no such number', `a whole number from ${least} to ${most}`);
+    throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
   }
   return count;
 }
@@ -63,7 +63,7 @@ export function parseScript(
 ): string | null {
   if (text === '') return null;
   const takes =
-    'the file that PM2 starts, relative to the app and without .., for a host without ecosystem file';
+    'the file that PM2 starts, relative to the app and without .., for an app without an ecosystem file';
   const script = parseRelativePath(text, takes);
   if (script === '') throw new BadValue('it names a directory', takes);
   if (ecosystem) {
@@ -77,14 +77,14 @@ export function parseScript(
     throw new BadValue(
       '`pm2-env` is given as well',
       takes,
-      'Leave it out: it chooses among the `env_…` of an ecosystem file.',
+      'Leave it out: it selects an `env_…` of an ecosystem file.',
     );
   }
   if (apps.length !== 1) {
     throw new BadValue(
       `\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`,
       `${takes}, and one name in \`app\``,
-      'Write the name that it has, or is to have, in PM2 into `app`.',
+      'Set `app` to the name that the app has, or will have, in PM2.',
     );
   }
   return script;
@@ -95,9 +95,9 @@ export function parsePm2Env(text: string): string | null {
   if (text === '') return null;
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
     throw new BadValue(
-      'it is no name of an environment',
+      'it is not the name of an environment',
       'letters, digits, "_", "." and "-"',
-      'Write production to choose env_production of the ecosystem file.',
+      'Write production to select env_production of the ecosystem file.',
     );
   }
   return text;

@@ -18,7 +18,7 @@ export function parseKey(
     throw new BadValue(
       'there is nothing to log in with',
       takes,
-      'Give a key from a secret, and check that this workflow may read that secret; or a password, or an ssh-agent (SSH_AUTH_SOCK).',
+      'Set key from a secret, and check that this workflow may read that secret. Or use a password, or an ssh-agent (SSH_AUTH_SOCK).',
     );
   }
   try {
@@ -33,9 +33,9 @@ export function parseKey(
 export function checkPassphrase(text: string, key: string): void {
   if (text !== '' && key === '') {
     throw new BadValue(
-      'there is no `key` that it could unlock',
-      'what unlocks `key`',
-      'Give `key`, or leave this out.',
+      'there is no `key` to unlock',
+      'the passphrase of `key`',
+      'Set `key`, or leave this out.',
     );
   }
 }
@@ -45,8 +45,8 @@ export function parseKnownHosts(text: string): string | null {
   const unreadable = unreadableLines(text);
   if (unreadable.length > 0) {
     throw new BadValue(
-      `line ${unreadable.join(', ')} of it cannot be read`,
-      'lines as ssh-keyscan prints them and ~/.ssh/known_hosts has them: host, key type, key',
+      `line ${unreadable.join(', ')} cannot be read`,
+      'lines as in ~/.ssh/known_hosts or from ssh-keyscan: host, key type, key',
     );
   }
   return text || null;
@@ -63,7 +63,7 @@ export function parseHostKeyCheck(
   if (mode === 'off') {
     if (!pinned) return 'off';
     throw new BadValue(
-      'a key is pinned, and would not be looked at',
+      'a host key is pinned, but nothing would check it',
       '`off` only without known-hosts and fingerprint',
       'Leave `host-key-check` out.',
     );

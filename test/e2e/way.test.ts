@@ -77,7 +77,7 @@ test('two hops, one session a connection and a chatty banner: it deploys, or say
   expect(stranger.stdout).toContain('hop-1 refused to log in');
   const closed = await run({ host: `${host.ssh.host}:${await freePort()}` });
   expect(closed.stdout).toContain('host-1 refused the connection from inner');
-  expect(closed.stdout).toContain('Trying again in 1 s (1 of 1).');
+  expect(closed.stdout).toContain('Retry 1 of 1 in 1 s.');
   const gone = await run({
     'proxy-jump': `${outer.host}:${await freePort()}`,
     fingerprint: `hop-1=${outer.fingerprint}`,

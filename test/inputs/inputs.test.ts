@@ -145,7 +145,7 @@ describe('host', () => {
     ['a,b', 'it names 2 hosts'],
     ['a\nb\nc', 'it names 3 hosts'],
     ['2001:db8::1', 'several colons'],
-    ['[nonsense]', 'no IPv6 address'],
+    ['[nonsense]', 'not an IPv6 address'],
     ['-oProxyCommand=id', 'cannot be used'],
     ['-oProxyCommand', 'neither a name nor an address'],
     ['--x@host', 'cannot be a login name'],
@@ -429,24 +429,24 @@ describe('durations', () => {
   });
 
   test.each([
-    ['127.0.0.1:3000/health', 'it has no http://'],
-    ['localhost:3000/health', 'it has no http://'],
-    ['health', 'it has no http://'],
+    ['127.0.0.1:3000/health', 'begins with neither http://'],
+    ['localhost:3000/health', 'begins with neither http://'],
+    ['health', 'begins with neither http://'],
     ['ftp://h/health', 'neither http:// nor https://'],
     ['file:///etc/passwd', 'neither http:// nor https://'],
     ['//evil.example/health', 'it names a host without'],
     ['/\\\\evil.example/health', 'it names a host without'],
-    ['http://', 'it is no URL'],
-    ['http://h:99999/', 'it is no URL'],
-    [':99999/', 'it is no URL'],
-    [':0/health', 'it is no URL'],
+    ['http://', 'it is not a URL'],
+    ['http://h:99999/', 'it is not a URL'],
+    [':99999/', 'it is not a URL'],
+    [':0/health', 'it is not a URL'],
     ['http://h/a b', 'a blank or an invisible character'],
     ['http://h/\r\nHost: x', 'a blank or an invisible character'],
     ['http://h/\u200b', 'a blank or an invisible character'],
     ['http://me:hunter2@h/health', 'it holds a login'],
     ['http://hunter2@h/health', 'it holds a login'],
-    ['h/health?key=hunter2', 'it has no http://'],
-    ['hunter2@h/health', 'it has no http://'],
+    ['h/health?key=hunter2', 'begins with neither http://'],
+    ['hunter2@h/health', 'begins with neither http://'],
     ['http://h/a b?key=hunter2', 'a blank or an invisible character'],
   ])('health-url %j is refused: %s', (given, why) => {
     const message = messageOf({ 'health-url': given });
@@ -543,7 +543,7 @@ describe('settings', () => {
   test('save', () => {
     expect(read({ save: 'False' }).save).toBe(false);
     expect(messageOf({ save: 'no' })).toContain(
-      '`save` is "no": it is none of these. It takes `true` or `false`.',
+      '`save` is "no": it is not one of its values. It takes `true` or `false`.',
     );
   });
 });
@@ -566,7 +566,7 @@ describe('the login', () => {
     expect(read({ key: LOCKED_KEY, passphrase: 'open sesame' }).destination.key?.type).toBe('ssh-ed25519');
     expect(messageOf({ key: LOCKED_KEY, passphrase: 'open says me' })).toContain('does not unlock the key');
     expect(messageOf({ key: '', password: 'secret', passphrase: 'open sesame' })).toContain(
-      'no `key` that it could',
+      'no `key` to unlock',
     );
   });
 
@@ -654,12 +654,12 @@ describe('the way there', () => {
     [{ 'proxy-jump': '-oProxyCommand=id' }, 'cannot be used'],
     [{ 'proxy-jump': 'host-1=a' }, '"host-1" is the label of two hosts'],
     [{ 'proxy-jump': 'x=a,x=b' }, '"x" is the label of two hosts'],
-    [{ 'proxy-jump': 'a', key: '', password: 'secret' }, 'nothing to log in to a hop with'],
+    [{ 'proxy-jump': 'a', key: '', password: 'secret' }, 'nothing to log in to the hops with'],
     [{ 'proxy-jump': 'a', 'proxy-key': HOST_KEY }, 'a public key'],
     [{ 'proxy-jump': 'a', 'proxy-key': LOCKED_KEY }, 'proxy-passphrase is not set'],
-    [{ 'proxy-jump': 'a', 'proxy-key': LOCKED_KEY }, 'Set proxy-passphrase to what unlocks the key'],
-    [{ 'proxy-key': KEY }, 'no hop that it is for'],
-    [{ 'proxy-jump': 'a', 'proxy-passphrase': 'open sesame' }, 'no `proxy-key` that it could unlock'],
+    [{ 'proxy-jump': 'a', 'proxy-key': LOCKED_KEY }, 'Set proxy-passphrase to the passphrase of the key'],
+    [{ 'proxy-key': KEY }, 'no hop to use it for'],
+    [{ 'proxy-jump': 'a', 'proxy-passphrase': 'open sesame' }, 'no `proxy-key` to unlock'],
     [{ 'connect-retries': '11' }, 'a whole number from 0 to 10'],
     [{ 'connect-retries': '-1' }, 'a whole number from 0 to 10'],
     [{ 'proxy-jump': 'a', fingerprint: FINGERPRINT }, 'host-1=SHA256:…, hop-1=SHA256:…'],
@@ -704,12 +704,12 @@ describe('the host key', () => {
 
   test.each([
     [{ 'host-key-check': 'no' }, '`strict` or `off`'],
-    [{ 'host-key-check': 'off', fingerprint: FINGERPRINT }, 'would not be looked at'],
+    [{ 'host-key-check': 'off', fingerprint: FINGERPRINT }, 'nothing would check it'],
     [
       { 'known-hosts': `h ${HOST_KEY}`, fingerprint: FINGERPRINT },
       'both `known-hosts` and `fingerprint` are set',
     ],
-    [{ 'known-hosts': `# ok\nh ${HOST_KEY}\nnonsense` }, 'line 3 of it cannot be read'],
+    [{ 'known-hosts': `# ok\nh ${HOST_KEY}\nnonsense` }, 'line 3 cannot be read'],
     [{ fingerprint: 'SHA256:short' }, 'ssh-keygen -lf'],
     [{ fingerprint: Array(16).fill('a1').join(':') }, 'an MD5 fingerprint'],
     [{ fingerprint: `elsewhere=${FINGERPRINT}` }, 'bound to another host'],
@@ -724,7 +724,7 @@ describe('all together', () => {
     expect(message.split('\n')[0]).toBe('6 inputs cannot be used:');
     for (const name of ['host', 'port', 'path', 'ref', 'save'])
       expect(message).toContain(`- \`${name}\` is "`);
-    expect(message).toContain('"known_hosts" is no input of this action. Did you mean `known-hosts`?');
+    expect(message).toContain('"known_hosts" is not an input of this action. Did you mean `known-hosts`?');
     expect(message.split('\n')).toHaveLength(7);
   });
 
@@ -741,7 +741,7 @@ describe('all together', () => {
 
   test('an unknown input that is near none gets the list of all', () => {
     const message = messageOf({ 'script-file': 'x' });
-    expect(message).toContain('"script-file" is no input of this action. The inputs are host, username,');
+    expect(message).toContain('"script-file" is not an input of this action. The inputs are host, username,');
   });
 
   test('the keyboard of a desktop is no input', () => {
@@ -772,7 +772,7 @@ describe('git-token', () => {
   test('an empty one turns it off, and what is no token is refused without being shown', () => {
     expect(read({ 'git-token': '' }).gitToken).toBeNull();
     const message = messageOf({ 'git-token': 'ghs_abc def' });
-    expect(message).toContain('`git-token`: it holds a blank');
+    expect(message).toContain('`git-token`: it contains a blank');
     expect(message).not.toContain('ghs_abc');
   });
 

@@ -104,24 +104,24 @@ function refused(
     new ConnectError('authentication', `${label} ${message}.${takes(accepted)}`, remedy);
   if (tookOne && password === null) {
     return failure(
-      `took ${offered}, and wants more than that to log in '${username}'`,
-      'Set password too, or let a key alone do for this user (AuthenticationMethods in sshd_config).',
+      `accepted ${offered}, but wants more to log in '${username}'`,
+      'Set password too, or let the server accept a key alone for this user (AuthenticationMethods in sshd_config).',
     );
   }
   const message = `refused to log in '${username}' with ${offered}`;
-  if (tookOne) return failure(message, 'It took the key, and wants a password besides: check password.');
+  if (tookOne) return failure(message, 'It accepted the key, and wants the password too. Check password.');
   if (key === null && password !== null) {
-    return failure(message, 'Check username and password. Many hosts take keys alone: then set key.');
+    return failure(message, 'Check username and password. Many hosts accept only keys: then set key.');
   }
   if (accepted !== null && !accepted.includes('publickey')) {
     return failure(
       message,
-      'It takes no key of this user: set password, or allow keys there (PubkeyAuthentication in sshd_config).',
+      'The server accepts no key from this user. Set password, or allow keys there (PubkeyAuthentication in sshd_config).',
     );
   }
   return failure(
     message,
-    `Check username, and that this line is in ~/.ssh/authorized_keys of that user on ${label}: ${key?.publicLine}`,
+    `Check username. Check that ~/.ssh/authorized_keys of that user on ${label} has this line: ${key?.publicLine}`,
   );
 }
 
@@ -136,21 +136,21 @@ function refusedAgent(
     return new ConnectError(
       'authentication',
       `${label} takes the key ${key}, but the ssh-agent did not sign with it.`,
-      'A locked agent does not, nor one that asks before each use (ssh-add -c): add the key without that. Or set key.',
+      'The agent may be locked, or ask before each use (ssh-add -c). Add the key without that, or set key.',
     );
   }
   const which = keys.length === 1 ? 'the one key' : `all ${keys.length} keys`;
   const many =
     keys.length > 5
-      ? ' A host ends the login after a few keys (MaxAuthTries): keep fewer there, or set key.'
+      ? ' A host ends the login after a few keys (MaxAuthTries). Keep fewer keys in the agent, or set key.'
       : '';
   return new ConnectError(
     'authentication',
     `${label} refused to log in '${username}' with ${which} of the ssh-agent: ${keys.join(', ')}.${takes(accepted)}`,
-    `Check username, and that a line that 'ssh-add -L' prints is in ~/.ssh/authorized_keys of that user on ${label}.${many}`,
+    `Check username. Check that ~/.ssh/authorized_keys of that user on ${label} has a line that 'ssh-add -L' prints.${many}`,
   );
 }
 
 function takes(accepted: string[] | null): string {
-  return accepted === null || accepted.length === 0 ? '' : ` It takes: ${accepted.join(', ')}.`;
+  return accepted === null || accepted.length === 0 ? '' : ` It accepts: ${accepted.join(', ')}.`;
 }

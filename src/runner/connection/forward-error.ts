@@ -15,8 +15,8 @@ export function forwardError(from: string, target: Endpoint, error: unknown): Co
   if (number === PROHIBITED) {
     return new ConnectError(
       'forwarding',
-      `${from} let us in, but lets nobody through to ${label} at port ${port} (${reason}).`,
-      `On ${from}, allow it: AllowTcpForwarding yes and PermitOpen in sshd_config, and no restrict or no-port-forwarding before the key in authorized_keys.`,
+      `The login at ${from} worked, but ${from} does not forward to ${label} at port ${port} (${reason}).`,
+      `Allow it on ${from}: set AllowTcpForwarding yes and PermitOpen in sshd_config, and remove restrict and no-port-forwarding before the key in authorized_keys.`,
       error,
     );
   }
@@ -24,7 +24,7 @@ export function forwardError(from: string, target: Endpoint, error: unknown): Co
     return new ConnectError(
       'name',
       `${from} does not know the name of ${label} (${reason}).`,
-      `The name is looked up on ${from}: check ${setBy} for a typing error, or give the address that ${label} has as seen from ${from}.`,
+      `${from} looks the name up. Check ${setBy} for a typing error, or set the address by which ${from} reaches ${label}.`,
       error,
     );
   }
@@ -41,14 +41,14 @@ export function forwardError(from: string, target: Endpoint, error: unknown): Co
     return new ConnectError(
       'lost',
       `The connection to ${from} ended before it led to ${label} (${reason}).`,
-      `Look at the load of ${from}, and at what its sshd says (journalctl -u ssh).`,
+      `On ${from}, check the load, and what sshd logged (journalctl -u ssh).`,
       error,
     );
   }
   return new ConnectError(
     'unreachable',
     `${from} cannot reach ${label} at port ${port} (${reason}).`,
-    `Check ${setBy}, and that ${label} can be reached from ${from}: run nc -vz ADDRESS ${port} there.`,
+    `Check ${setBy}, and that ${from} reaches ${label}: run nc -vz ADDRESS ${port} there.`,
     error,
   );
 }

@@ -7,7 +7,7 @@ import type { AlgorithmKind, ServerHello } from './server-hello.ts';
 /** What sshd and its guards say to a client that they turn away. */
 const TURNED_AWAY = /MaxStartups|not allowed|too many|blocked|banned|denied|refused/i;
 const TURNS_AWAY =
-  'It may turn this runner away: with too many connections at a time (MaxStartups in sshd_config) for the moment, with fail2ban, PerSourcePenalties or hosts.deny for longer.';
+  'The server may be turning this runner away: for a moment, if it has too many connections (MaxStartups in sshd_config); for longer, by fail2ban, PerSourcePenalties or hosts.deny.';
 
 /**
  * Why a connection ended between TCP and the end of the login; `reason` is ssh2's word for it, `banner` are the last lines
@@ -29,7 +29,7 @@ export function handshakeError(
   return new ConnectError(
     'lost',
     `${label} ended the connection during ${phase}${how}.`,
-    `${TURNS_AWAY} Check also that a firewall on the way to port ${port} lets SSH through.`,
+    `${TURNS_AWAY} Also check that no firewall blocks SSH at port ${port}.`,
   );
 }
 
@@ -39,8 +39,8 @@ function endedInLogin(label: string, how: string, banner: readonly string[]): Co
     'login',
     `${label} ended the connection during the login${how}.${expired === undefined ? '' : ` It said: ${expired}`}`,
     expired === undefined
-      ? `On ${label}, look at what sshd says of it (journalctl -u ssh): an account that is locked, too many failed logins, or PAM may end a login like this.`
-      : `On ${label}, let the account live on: chage -E -1 USER.`,
+      ? `On ${label}, see what sshd logged (journalctl -u ssh). A locked account, too many failed logins, or PAM can end a login like this.`
+      : `On ${label}, remove the expiry date of the account: chage -E -1 USER.`,
   );
 }
 
@@ -51,8 +51,8 @@ export function notSsh({ label, port, setBy }: Endpoint, hello: ServerHello): Co
   const what = /^HTTP\//.test(said) ? 'a web server' : 'something else';
   return new ConnectError(
     'not-ssh',
-    `What answers at port ${port} of ${label} is no SSH server, but ${what}. It said: ${said}`,
-    `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to that of the SSH server, which is 22 where nobody has changed it.`,
+    `At port ${port} of ${label} there is no SSH server, but ${what}. It said: ${said}`,
+    `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to the port of the SSH server. The default is 22.`,
   );
 }
 
@@ -61,9 +61,9 @@ function closedAtOnce({ label, port }: Endpoint, hello: ServerHello): ConnectErr
   return new ConnectError(
     'closed',
     said === ''
-      ? `${label} took the connection to port ${port}, and closed it at once.`
-      : `${label} took the connection to port ${port}, and closed it at once. It said: ${said}`,
-    `${TURNS_AWAY}${said === '' ? ' Or something else than an SSH server listens there.' : ''}`,
+      ? `${label} accepted the connection to port ${port} and closed it at once.`
+      : `${label} accepted the connection to port ${port} and closed it at once. It said: ${said}`,
+    `${TURNS_AWAY}${said === '' ? ' Or there is no SSH server at that port.' : ''}`,
   );
 }
 

@@ -39,19 +39,19 @@ function late({ at, phase, from }: Limit, seconds: number): ConnectError {
     case 'the name lookup':
       return new ConnectError(
         'timeout',
-        `${at.label} took longer than ${within}: the lookup of its name did not end.`,
-        "Check the runner's name server. With an address instead of a name nothing has to be looked up.",
+        `Looking up the name of ${at.label} took longer than ${within}.`,
+        "Check the runner's name server. Or set an address instead of a name.",
       );
     case 'the SSH handshake':
       return new ConnectError(
         'timeout',
-        `${at.label} took longer than ${within}: it took the TCP connection, and the SSH handshake did not end.`,
-        `Check that port ${at.port} is that of the SSH server, and the load of the host; or raise connect-timeout.`,
+        `${at.label} accepted the TCP connection, but did not finish the SSH handshake within ${within}.`,
+        `Check that port ${at.port} is the port of the SSH server. Check the load of the host, or raise connect-timeout.`,
       );
     case 'the login':
       return new ConnectError(
         'login',
-        `${at.label} took longer than ${within}: the login did not end.`,
+        `${at.label} did not finish the login within ${within}.`,
         'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.',
       );
   }
@@ -64,13 +64,13 @@ export function noAnswer(at: Endpoint, from: string | null, when: string, cause?
     ? new ConnectError(
         'timeout',
         `${label} did not answer at port ${port} ${when}.`,
-        `Silence mostly means a firewall or a cloud's security group that does not let this runner's address in; else a wrong ${setBy}, or a host that is down. Runners of GitHub's have no fixed address: where only some may come in, go through a bastion (proxy-jump), or use a runner of your own.`,
+        `Usually a firewall or a cloud's security group blocks this runner's address. Or ${setBy} is wrong, or the host is down. GitHub-hosted runners have no fixed address: if only some addresses are allowed, connect through a bastion (proxy-jump) or use a self-hosted runner.`,
         cause,
       )
     : new ConnectError(
         'timeout',
         `${label} did not answer ${from} at port ${port} ${when}.`,
-        `Silence mostly means a firewall or a cloud's security group that does not let ${from} in; else a wrong ${setBy}, or a host that is down.`,
+        `Usually a firewall or a cloud's security group blocks ${from}. Or ${setBy} is wrong, or the host is down.`,
         cause,
       );
 }

@@ -28,12 +28,12 @@ export async function retrying<T>(
       if (!(error instanceof ConnectError)) throw error;
       if (!PASSING.includes(error.kind) || tries > retries) throw tries === 1 ? error : counted(error, tries);
       const wait = pauseBefore(tries);
-      say(`${error.message} Trying again in ${wait / 1000} s (${tries} of ${retries}).`);
+      say(`${error.message} Retry ${tries} of ${retries} in ${wait / 1000} s.`);
       await pause(wait);
     }
   }
 }
 
 function counted({ kind, message, remedy, cause, output }: ConnectError, tries: number): ConnectError {
-  return new ConnectError(kind, `${message} It was tried ${tries} times.`, remedy, cause, output);
+  return new ConnectError(kind, `${message} Gave up after ${tries} attempts.`, remedy, cause, output);
 }

@@ -43,22 +43,22 @@ function socketError(target: Endpoint, error: NodeJS.ErrnoException): ConnectErr
     case 'ENOTFOUND':
       return new ConnectError(
         'name',
-        `The name of ${where} is not known (ENOTFOUND).`,
-        `Check ${setBy} for a typing error. A name of a private network can be looked up only inside it: go through a bastion there (proxy-jump).`,
+        `The name of ${where} does not exist (ENOTFOUND).`,
+        `Check ${setBy} for a typing error. The name of a private network is known only inside that network: connect through a bastion there (proxy-jump).`,
         error,
       );
     case 'EAI_AGAIN':
       return new ConnectError(
         'name',
-        `The name of ${where} could not be looked up: the name server gave no answer (EAI_AGAIN).`,
-        `Run the job again. If it stays so, check the name servers of ${setBy}'s domain and of the runner.`,
+        `The name of ${where} could not be looked up: the name server did not answer (EAI_AGAIN).`,
+        `Run the job again. If that does not help, check the name servers of ${setBy}'s domain and of the runner.`,
         error,
       );
     case 'ECONNREFUSED':
       return new ConnectError(
         'refused',
         `${where} refused the connection to port ${port}.`,
-        `The host is there, but nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`,
+        `The host answers, but nothing listens at that port, or a firewall rejects the connection. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`,
         error,
       );
     case 'ETIMEDOUT':
@@ -67,17 +67,17 @@ function socketError(target: Endpoint, error: NodeJS.ErrnoException): ConnectErr
     case 'ENETUNREACH':
       return new ConnectError(
         'unreachable',
-        `There is no way to ${where} from this runner (${code}).`,
+        `This runner has no route to ${where} (${code}).`,
         errors.every(({ address }) => isIPv6(address ?? ''))
-          ? "The address is an IPv6 one, and runners of GitHub's have IPv4 alone: use an IPv4 address, a bastion that has both (proxy-jump), or a runner of your own."
-          : `Check ${setBy}. An address of a private network can be reached only inside it: go through a bastion there (proxy-jump). Some firewalls reject connections like this, too.`,
+          ? 'This is an IPv6 address, and GitHub-hosted runners have only IPv4. Use an IPv4 address, a bastion that has both (proxy-jump), or a self-hosted runner.'
+          : `Check ${setBy}. A private address can be reached only inside its network: connect through a bastion there (proxy-jump). Some firewalls reject connections in this way, too.`,
         error,
       );
     default:
       return new ConnectError(
         'unreachable',
         `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`,
-        `Check ${setBy}, and that a firewall lets this runner's address in.`,
+        `Check ${setBy}, and that the firewall lets this runner in.`,
         error,
       );
   }

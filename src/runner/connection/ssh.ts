@@ -209,8 +209,8 @@ function channelError(label: string, error: unknown): ConnectError {
   const reason = showable(reasonOf(error));
   return new ConnectError(
     'channel',
-    `${label} let us in, but started no command (${reason}).`,
-    'Check that the user may run commands there: MaxSessions and ForceCommand in sshd_config, and options before the key in authorized_keys.',
+    `The login at ${label} worked, but the server started no command (${reason}).`,
+    'Check that the user may run commands there. See MaxSessions and ForceCommand in sshd_config, and the options before the key in authorized_keys.',
     error,
   );
 }

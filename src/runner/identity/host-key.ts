@@ -88,15 +88,15 @@ export function refusal(
       return unpinned(
         endpoint,
         key,
-        'neither known-hosts nor fingerprint is set, so nothing says which key is the right one',
+        'neither known-hosts nor fingerprint is set, so nothing says which key is right',
       );
     case 'fingerprints': {
       const pinned = policy.list.map((entry) => entry.replace(/=+$/, ''));
       if (pinned.length === 0) return unbound(endpoint, key);
       if (pinned.includes(key.fingerprint)) return null;
       return {
-        message: `${endpoint.label} is not the host that fingerprint pins. It presented ${list(presented.map(named))}; expected was ${list(pinned)}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, set fingerprint to the new one. If not, someone may stand between the runner and the host.`,
+        message: `${endpoint.label} is not the host that fingerprint pins. It presented ${list(presented.map(named))}. Expected was ${list(pinned)}. Nothing was sent to it.`,
+        remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, set fingerprint to the new one. If not, someone may be intercepting the connection.`,
       };
     }
     case 'known-hosts':
@@ -111,13 +111,13 @@ function againstKnownHosts(text: string, endpoint: Endpoint, key: HostKey): Refu
       return null;
     case 'changed':
       return {
-        message: `${endpoint.label} is not the host that known-hosts pins. It presented ${named(key)}; expected was ${list(verdict.expected.map(({ blob }) => named(readHostKey(blob))))}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, replace its line in known-hosts by: ${pinLine(endpoint, key)} If not, someone may stand between the runner and the host.`,
+        message: `${endpoint.label} is not the host that known-hosts pins. It presented ${named(key)}. Expected was ${list(verdict.expected.map(({ blob }) => named(readHostKey(blob))))}. Nothing was sent to it.`,
+        remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, replace its line in known-hosts by: ${pinLine(endpoint, key)} If not, someone may be intercepting the connection.`,
       };
     case 'revoked':
       return {
         message: `${endpoint.label} presented ${named(key)}, which known-hosts marks as @revoked. Nothing was sent to it.`,
-        remedy: 'Give the host a new key, or take the @revoked line out of known-hosts.',
+        remedy: 'Give the host a new key, or remove the @revoked line from known-hosts.',
       };
     case 'authority-only':
       return {
@@ -126,7 +126,7 @@ function againstKnownHosts(text: string, endpoint: Endpoint, key: HostKey): Refu
       };
     case 'unknown': {
       const unreadable = unreadableLines(text);
-      const hint = unreadable.length === 0 ? '' : ` (unreadable there: line ${unreadable.join(', ')})`;
+      const hint = unreadable.length === 0 ? '' : ` (unreadable: line ${unreadable.join(', ')})`;
       return unpinned(endpoint, key, `known-hosts has no key for it${hint}`);
     }
   }
@@ -135,7 +135,7 @@ function againstKnownHosts(text: string, endpoint: Endpoint, key: HostKey): Refu
 function unpinned(endpoint: Endpoint, key: HostKey, why: string): Refusal {
   return {
     message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
-    remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address for ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+    remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address in place of ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
   };
 }
 
@@ -148,7 +148,7 @@ function unbound(endpoint: Endpoint, key: HostKey): Refusal {
 
 function compare(endpoint: Endpoint, key: HostKey): string {
   const name = key.type.startsWith('ecdsa') ? 'ecdsa' : key.type.replace('ssh-', '');
-  return `On ${endpoint.label} itself, compare the fingerprint with what this prints:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
+  return `On ${endpoint.label} itself, run this and compare the fingerprint:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
 }
 
 function pinLine(endpoint: Endpoint, key: HostKey): string {

@@ -22,8 +22,8 @@ export async function askAgent(socket: string): Promise<Agent> {
   if (found.length === 0) {
     throw new ConnectError(
       'authentication',
-      `The ssh-agent at SSH_AUTH_SOCK (${socket}) holds no key that can be used, or is locked.`,
-      'Add one in an earlier step: ssh-add FILE. Or set key; if it is set, its secret is empty.',
+      `The ssh-agent at SSH_AUTH_SOCK (${socket}) has no usable key, or is locked.`,
+      'Add a key in an earlier step: ssh-add FILE. Or set key. If key is set already, its secret is empty.',
     );
   }
   let unsigned: string | null = null;
@@ -52,7 +52,7 @@ function identities(agent: InstanceType<typeof ssh2.OpenSSHAgent>, socket: strin
         new ConnectError(
           'authentication',
           `The ssh-agent at SSH_AUTH_SOCK (${socket}) does not answer.`,
-          'Start it in an earlier step of the same job, and let SSH_AUTH_SOCK name its socket. Or set key; if it is set, its secret is empty.',
+          'Start the agent in an earlier step of the same job, and set SSH_AUTH_SOCK to its socket. Or set key. If key is set already, its secret is empty.',
         ),
       );
     const late = setTimeout(refuse, ANSWERS_WITHIN);

@@ -2,14 +2,14 @@ import { ConnectError } from '../connect-error.ts';
 
 const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END line.';
 const MAKE_ONE =
-  'Make one in the usual format: ssh-keygen -t ed25519 -f key; then add key.pub to authorized_keys on the host.';
+  'Make a new key: ssh-keygen -t ed25519 -f key. Then add key.pub to authorized_keys on the host.';
 
 /** `what` is what was given, as the end of a sentence. */
 export function notAPrivateKey(what: string): ConnectError {
   return new ConnectError(
     'key',
-    `The key is not a private key, but ${what}.`,
-    "Set key to the content of the private key's file, such as that of ~/.ssh/id_ed25519, from its BEGIN line to its END line.",
+    `This is not a private key, but ${what}.`,
+    'Set key to the content of the private key file, such as ~/.ssh/id_ed25519, from its BEGIN line to its END line.',
   );
 }
 
@@ -28,7 +28,7 @@ export function cutOff(what: string): ConnectError {
 export function damaged(): ConnectError {
   return new ConnectError(
     'key',
-    'The key is damaged: it has the frame of a private key, but what is between is not one.',
+    'The key is damaged: between its BEGIN and END lines there is no private key.',
     COPY_AGAIN,
   );
 }
@@ -37,7 +37,7 @@ export function severalKeys(count: number): ConnectError {
   return new ConnectError(
     'key',
     `The key holds ${count} private keys.`,
-    'Give the one that logs in; an ssh-agent holds several.',
+    'Set the one that logs in. An ssh-agent can hold several.',
   );
 }
 
@@ -50,7 +50,7 @@ export function puttyKey(): ConnectError {
   return new ConnectError(
     'key',
     'The key is a PuTTY file (.ppk).',
-    'Convert it: puttygen key.ppk -O private-openssh -o key; or in PuTTYgen by Conversions, Export OpenSSH key. Then use what is in the new file.',
+    'Convert it: puttygen key.ppk -O private-openssh -o key. Or in PuTTYgen: Conversions, Export OpenSSH key. Then use the content of the new file.',
   );
 }
 
@@ -58,7 +58,7 @@ export function passphraseMissing(): ConnectError {
   return new ConnectError(
     'passphrase',
     'The key is encrypted, and passphrase is not set.',
-    'Set passphrase to what unlocks the key.',
+    'Set passphrase to the passphrase of the key.',
   );
 }
 
@@ -66,7 +66,7 @@ export function passphraseWrong(): ConnectError {
   return new ConnectError(
     'passphrase',
     'The passphrase does not unlock the key.',
-    'Set passphrase to what unlocks this key.',
+    'Set passphrase to the passphrase of this key.',
   );
 }
 
@@ -75,7 +75,7 @@ export function passphraseWrongOrDamaged(): ConnectError {
   return new ConnectError(
     'passphrase',
     'The passphrase does not unlock the key, or the key is damaged.',
-    'Check passphrase. If it is right, lock the key anew in the usual way: ssh-keygen -p -f key; then use what is in that file.',
+    'Check passphrase. If it is right, encrypt the key again: ssh-keygen -p -f key. Then use the content of that file.',
   );
 }
 
@@ -83,7 +83,7 @@ export function passphraseWrongOrDamaged(): ConnectError {
 export function lockedOtherwise(how: string, anew: string): ConnectError {
   return new ConnectError(
     'key',
-    `The key is locked with ${how}.`,
-    `Lock it anew: ssh-keygen -p ${anew} -f key; then use what is in that file.`,
+    `The key is encrypted with ${how}.`,
+    `Encrypt it again: ssh-keygen -p ${anew} -f key. Then use the content of that file.`,
   );
 }

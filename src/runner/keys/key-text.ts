@@ -83,7 +83,7 @@ function whatElse(text: string): ConnectError {
   const begins = /BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
   const ends = /END [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
   if (begins !== ends) return cutOff(`its ${begins ? 'END' : 'BEGIN'} line is missing`);
-  if (begins) return cutOff('its BEGIN and END lines are not whole, or do not belong to each other');
+  if (begins) return cutOff('its BEGIN and END lines are incomplete or do not match');
   const bytes = /^[A-Za-z0-9+/\s]{64,}=*$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
   const isKey =
     bytes.toString('latin1', 0, 14) === 'openssh-key-v1' || (bytes[0] === 0x30 && bytes[1] === 0x82);
@@ -93,9 +93,9 @@ function whatElse(text: string): ConnectError {
 
 /** What repeats has a limit in each: without one, a text of 64 KB that is nothing of these takes 10 s. */
 const OTHER_THINGS: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^\*+$/, 'only asterisks, which is how a log shows a secret'],
+  [/^\*+$/, 'only asterisks, as a log shows a secret'],
   [/^(SHA256|MD5):\S+$/, 'a fingerprint'],
-  [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable, which nothing replaced by its value'],
+  [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable that nothing replaced'],
   [/BEGIN (\w{1,30} )?CERTIFICATE|\S-cert-v01@openssh\.com AAAA/, 'a certificate'],
   [
     /\b(ssh-[a-z0-9]{1,30}|ecdsa-sha2-\w{1,30}|sk-\S{1,60}) AAAA|BEGIN (\w{1,30} )?PUBLIC KEY/,

@@ -40,7 +40,10 @@ export function readPrivateKey(text: string, passphrase: string | null): Private
   const parsed = parseAs(given, passphrase);
   const blob = parsed.getPublicSSH();
   if (parsed.type === 'ssh-rsa' && !isPublicKey(blob)) {
-    throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH takes for none');
+    throw unusable(
+      'an RSA key of fewer than 1,024 or more than 16,384 bits',
+      'which OpenSSH does not accept',
+    );
   }
   if (!isPublicKey(blob) || !canSign(parsed)) throw damaged();
   return {
@@ -83,8 +86,7 @@ function openssh(text: string, passphrase: string | null): ParsedKey {
 function checkType(type: string): void {
   if (TYPES.includes(type)) return;
   if (type === 'ssh-dss') throw dsa();
-  if (type.startsWith('sk-'))
-    throw unusable('one of a security token', 'which nobody can touch during a deploy');
+  if (type.startsWith('sk-')) throw unusable('one of a security token', 'which somebody would have to touch');
   throw damaged();
 }
 

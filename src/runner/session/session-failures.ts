@@ -8,7 +8,7 @@ import { SessionError } from './session-error.ts';
 export const START_TIMEOUT = 120_000;
 
 const FINISHES_ALONE =
-  'The host gives the deploy up by itself where nothing was changed yet; from activating on it finishes it alone, verified or rolled back.';
+  'If nothing was changed yet, the host gives the deploy up by itself. From activating on it finishes the deploy alone, verified or rolled back.';
 
 export interface Answer {
   label: string;
@@ -22,7 +22,7 @@ export interface Answer {
 
 /** What the host's answer `word` means, where it is neither `started` nor `event`. */
 export function notStarted({ label, word, rest, state, complaints, rejoins }: Answer): SessionError {
-  const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to the commands that put it on PATH, such as: export PATH=/opt/node/bin:$PATH`;
+  const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to commands that put Node on PATH, such as: export PATH=/opt/node/bin:$PATH`;
   switch (word) {
     case 'no-node':
       return new SessionError(
@@ -43,7 +43,7 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
     case 'init-ended':
       return new SessionError(
         `shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`,
-        'Take exit out of shell-init, and what only bash knows. Its messages are shown below.',
+        'Remove exit from shell-init, and whatever only bash knows. Its messages are below.',
         complaints,
         rejoins,
       );
@@ -59,36 +59,30 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
     case 'gone': {
       const lines = parseText(rest);
       return new SessionError(
-        `The host program on ${label} ended without a result, ${since(state)}, and so did the one that was to end what it left. Another deploy looks at that, and ends it.`,
-        `Run the job again. If it ends like that once more, look at the memory of ${label} (dmesg, journalctl -k).`,
+        `The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`,
+        `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`,
         Array.isArray(lines) ? lines.map((line) => showable(String(line))) : [],
       );
     }
     default:
-      return new SessionError(
-        `${label} answered with something unknown: ${showable(word)}`,
-        null,
-        complaints,
-        true,
-      );
+      return new SessionError(`${label} gave an unknown answer: ${showable(word)}`, null, complaints, true);
   }
 }
 
 /** What to do where the program could not be written down, by the system's word for it. */
 function remedyFor(why: string): string | null {
   if (/\b(?:ENOSPC|EDQUOT)\b/.test(why))
-    return 'The disk is full: see df -h and df -i there, and free some space.';
-  if (/\bEROFS\b/.test(why))
-    return 'The disk is mounted read-only, mostly after an error: look at dmesg there.';
+    return 'The disk is full. See df -h and df -i there, and free some space.';
+  if (/\bEROFS\b/.test(why)) return 'The disk is mounted read-only, usually after an error. See dmesg there.';
   if (/\b(?:EACCES|EPERM|ENOENT|ENOTDIR)\b/.test(why))
-    return 'Check that the home of the user exists and is his own: ls -ld ~ there. What the action keeps goes below ~/.local/state, or $XDG_STATE_HOME.';
+    return 'Check that the home directory of the user exists and belongs to that user: ls -ld ~. The action keeps its files below ~/.local/state, or $XDG_STATE_HOME.';
   return null;
 }
 
 export function neverStarted(label: string, complaints: string[]): SessionError {
   return new SessionError(
-    `${label} did not find its Node within ${START_TIMEOUT / 1000} s.`,
-    'Check that shell-init ends by itself, and that the disk of the host answers.',
+    `${label} did not find Node within ${START_TIMEOUT / 1000} s.`,
+    'Check that shell-init ends by itself, and that the disk of the host responds.',
     complaints,
     true,
   );
@@ -105,7 +99,7 @@ export function howLost(label: string, end: ChannelEnd, state: State | null): st
 export function lost(how: string, deployId: string, complaints: string[]): SessionError {
   return new SessionError(
     `${how} ${FINISHES_ALONE}`,
-    `Run the job again: it waits for what still runs, looks at how it ended, and goes on from there. ${lookAtEvents(deployId)}`,
+    `Run the job again. It waits for what still runs, sees how that ended, and goes on from there. ${lookAtEvents(deployId)}`,
     complaints,
     true,
   );
@@ -135,8 +129,8 @@ export function cancelledUnanswered(
   seconds: number,
 ): SessionError {
   return new SessionError(
-    `The job was cancelled, and ${label} did not come to an end within ${seconds} s. ${standing(label, state)}`,
-    `The post step of this action reports how it ends. ${lookAtEvents(deployId)}`,
+    `The job was cancelled, and the deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`,
+    `The post step of this action reports how the deploy ends. ${lookAtEvents(deployId)}`,
     [],
     true,
   );
@@ -150,7 +144,7 @@ export function stillAtWork(
   seconds: number,
 ): SessionError {
   return new SessionError(
-    `${label} did not come to an end within ${seconds} s. ${standing(label, state)}`,
+    `The deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`,
     lookAtEvents(deployId),
     [],
     true,
@@ -160,13 +154,13 @@ export function stillAtWork(
 /** Where a host stands that is left to itself. */
 function standing(label: string, state: State | null): string {
   if (state === null || STATES.indexOf(state) < STATES.indexOf('activating'))
-    return `When last heard of, ${since(state)}, nothing was changed. ${FINISHES_ALONE}`;
-  return `It had entered ${state}: from activating on ${label} goes on alone, and ends verified or rolled back.`;
+    return `The last news came ${since(state)}, when nothing was changed. ${FINISHES_ALONE}`;
+  return `It had entered ${state}. From activating on ${label} goes on alone, and ends verified or rolled back.`;
 }
 
 /** Where to see how a deploy went that is not followed to its end. */
 export function lookAtEvents(deployId: string): string {
-  return `On the host, its events are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
+  return `On the host, the events of the deploy are in pm2-ssh-deploy/runs/${deployId}/events.ndjson below ~/.local/state (or $XDG_STATE_HOME).`;
 }
 
 function since(state: State | null): string {
@@ -184,8 +178,8 @@ function parseText(json: string): unknown {
 /** A line that carries the nonce, and is not as it was sent. */
 export function damaged(label: string, text: string): SessionError {
   return new SessionError(
-    `What ${label} reports of the deploy came through damaged: something else prints into the session. ${FINISHES_ALONE}`,
-    'Look for a background job in the start-up files of the login shell, and silence it.',
+    `The report from ${label} arrived damaged: something else prints into the session. ${FINISHES_ALONE}`,
+    'Look for a background job in the start-up files of the login shell, and make it print nothing.',
     [showable(text)],
     true,
   );
@@ -194,7 +188,7 @@ export function damaged(label: string, text: string): SessionError {
 /** The host program has said what it never says; `what` is a sentence without its full stop. */
 export function unbelievable(label: string, what: string): SessionError {
   return new SessionError(
-    `${label} reported what cannot be true: ${what}. How the deploy ended is not known.`,
+    `${label} reported something that cannot be true: ${what}. It is not known how the deploy ended.`,
     `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`,
     [],
     true,

@@ -129,14 +129,14 @@ it.each<[string, Parameters<typeof logIn>, string, string]>([
   [
     'a wrong password',
     ['password', null, 'wrong'],
-    'with a password. It takes: password.',
+    'with a password. It accepts: password.',
     'Check username and password.',
   ],
-  ['a key for a password', ['password', key, null], 'It takes: password.', 'set password'],
-  ['a key of two', ['both', key, null], 'and wants more than that', 'Set password too'],
-  ['a password of two', ['both', null, PASSWORD], 'with a password. It takes: publickey.', 'then set key'],
-  ['a wrong key of two', ['both', stranger, PASSWORD], 'It takes: publickey.', stranger.publicLine],
-  ['a wrong password of two', ['both', key, 'wrong'], 'It takes: password.', 'It took the key'],
+  ['a key for a password', ['password', key, null], 'It accepts: password.', 'Set password'],
+  ['a key of two', ['both', key, null], 'but wants more', 'Set password too'],
+  ['a password of two', ['both', null, PASSWORD], 'with a password. It accepts: publickey.', 'then set key'],
+  ['a wrong key of two', ['both', stranger, PASSWORD], 'It accepts: publickey.', stranger.publicLine],
+  ['a wrong password of two', ['both', key, 'wrong'], 'It accepts: password.', 'It accepted the key'],
 ])('%s is refused, and never shown', async (_, login, says, remedy) => {
   const error = await errorOf(...login);
   expect(error).toMatchObject({ kind: 'authentication', message: expect.stringContaining(says) });

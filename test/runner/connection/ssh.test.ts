@@ -178,7 +178,7 @@ describe('the host key', () => {
     });
     expect(error.kind).toBe('host-key');
     expect(error.message).toContain(sshd.fingerprint);
-    expect(error.message).toContain('expected was the ssh-ed25519 key SHA256:');
+    expect(error.message).toContain('Expected was the ssh-ed25519 key SHA256:');
     expect(error.remedy).toContain('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub');
     await ended(log);
     expect(log()).not.toMatch(/userauth|authenticating user|Accepted|Failed/i);
@@ -203,7 +203,7 @@ describe('the host key', () => {
 
   it('that known-hosts does not know: refused, and the line that cannot be read is named', async () => {
     const error = await errorOf({ hostKey: { kind: 'known-hosts', text: 'example.com ssh-ed25519 oops' } });
-    expect(error.message).toContain('unreadable there: line 1');
+    expect(error.message).toContain('unreadable: line 1');
     expect(error.remedy).toContain(sshd.knownHosts);
   });
 
@@ -224,7 +224,7 @@ describe('the host key', () => {
       sshd.fingerprint,
       rsaFingerprint,
       'ecdsa-sha2-nistp256',
-      'expected was SHA256:AAAA',
+      'Expected was SHA256:AAAA',
     ]) {
       expect(error.message).toContain(shown);
     }
@@ -249,7 +249,7 @@ describe('the login', () => {
     const error = await errorOf({ key });
     expect(error).toMatchObject({ kind: 'authentication' });
     expect(error.message).toBe(
-      `host-1 refused to log in '${sshd.username}' with the ssh-ed25519 key ${key.fingerprint}. It takes: publickey.`,
+      `host-1 refused to log in '${sshd.username}' with the ssh-ed25519 key ${key.fingerprint}. It accepts: publickey.`,
     );
     expect(error.remedy).toContain(key.publicLine);
   });
@@ -271,7 +271,7 @@ describe('the login', () => {
   it('with a password where only keys are taken says so, and keeps it', async () => {
     const log = logFromNow();
     const error = await errorOf({ key: null, password: 'hunter2' });
-    expect(error.message).toContain('with a password. It takes: publickey.');
+    expect(error.message).toContain('with a password. It accepts: publickey.');
     expect(`${error.message}${error.remedy}${error.stack}`).not.toContain('hunter2');
     await ended(log);
     expect(log()).toContain('method none');
@@ -383,7 +383,7 @@ describe('a host that', () => {
     const started = performance.now();
     expect(await errorOf({ port, timeout: 300 })).toMatchObject({
       kind: 'timeout',
-      message: expect.stringContaining('the SSH handshake did not end'),
+      message: expect.stringContaining('did not finish the SSH handshake'),
     });
     expect(performance.now() - started).toBeLessThan(5_000);
   });
@@ -392,7 +392,7 @@ describe('a host that', () => {
     const port = await listening((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     expect(await errorOf({ port })).toMatchObject({
       kind: 'not-ssh',
-      message: `What answers at port ${port} of host-1 is no SSH server, but a web server. It said: HTTP/1.1 400 Bad Request`,
+      message: `At port ${port} of host-1 there is no SSH server, but a web server. It said: HTTP/1.1 400 Bad Request`,
     });
   });
 

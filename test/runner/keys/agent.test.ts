@@ -108,7 +108,7 @@ it('all of whose keys are refused: says how many and which', async () => {
   const error = await errorOf({ agent });
   expect(error.message).toBe(
     `host-1 refused to log in '${sshd.username}' with all 2 keys of the ssh-agent: ` +
-      `ssh-ed25519 ${made.stranger.fingerprint}, ssh-rsa ${made.other.fingerprint}. It takes: publickey.`,
+      `ssh-ed25519 ${made.stranger.fingerprint}, ssh-rsa ${made.other.fingerprint}. It accepts: publickey.`,
   );
   expect(error.remedy).toContain("a line that 'ssh-add -L' prints");
 });
@@ -133,7 +133,7 @@ it('that does not sign is told from a host that refuses', async () => {
 
 it('without keys is told', async () => {
   const agent = await startAgent('empty', []);
-  expect((await errorOf({ agent })).message).toContain('holds no key that can be used');
+  expect((await errorOf({ agent })).message).toContain('has no usable key');
 });
 
 it('that is dead, was never there, or is silent: does not answer', async () => {

@@ -27,7 +27,7 @@ test.each<[Partial<HostResult>, string | null, string]>([
   [
     { sha: PREVIOUS },
     SHA,
-    `web-1 reported what cannot be true: it ended as deployed with the commit ${PREVIOUS}, and ${SHA} was`,
+    `web-1 reported something that cannot be true: it ended as deployed with the commit ${PREVIOUS}, and ${SHA} was`,
   ],
   [{ outcome: 'unchanged', sha: PREVIOUS }, SHA, 'it ended as unchanged with the commit'],
   [{ sha: null }, 'main', 'it ended as deployed, with no commit'],

@@ -210,7 +210,7 @@ describe('a start-up file', () => {
         bootstrapTimeout: 2_500,
       });
       const error = expectNothingSent(deployed);
-      expect(error.message).toContain('What came instead is shown below.');
+      expect(error.message).toContain('What came instead is below.');
       expect(error.output[0]).toBe('before');
       // The other shell tried to run the nonce as a command, and said so; fish reads to the end first.
       if (shell !== 'fish') expect(error.output.join('\n')).toContain(deployed.sent.trim());
@@ -345,7 +345,7 @@ describe('a session', () => {
     expect(deployed.result).toBeInstanceOf(SessionError);
     expect(deployed.result).toMatchObject({
       message: expect.stringMatching(
-        /^The connection to host-1 was lost .*after it had entered activating.*finishes it alone/,
+        /^The connection to host-1 was lost .*after it had entered activating.*finishes the deploy alone/,
       ),
     });
     writeFileSync(join(deployed.home, 'on'), '');

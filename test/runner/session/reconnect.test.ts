@@ -223,7 +223,7 @@ describe('a link that is lost', () => {
     expect(result).toMatchObject({
       goesOn: true,
       message: expect.stringMatching(
-        /after it had entered verifying\. 8 more tries to connect did not help: host-1 .*refused the connection.*finishes it alone/,
+        /after it had entered verifying\. 8 more tries to connect did not help: host-1 .*refused the connection.*finishes the deploy alone/,
       ),
       remedy: expect.stringContaining(`runs/${plan.deployId}/events.ndjson`),
     });
@@ -348,12 +348,12 @@ describe('following up, after the runner is gone', () => {
     expect(await late).toMatchObject({
       goesOn: true,
       message:
-        'host-1 did not come to an end within 2.5 s. It had entered verifying: from activating on host-1 goes on alone, and ends verified or rolled back.',
+        'The deploy on host-1 did not end within 2.5 s. It had entered verifying. From activating on host-1 goes on alone, and ends verified or rolled back.',
     });
     expect(await first).toMatchObject({
       goesOn: true,
       message: expect.stringMatching(
-        /^The job was cancelled, and host-1 did not come to an end within 4.5 s/,
+        /^The job was cancelled, and the deploy on host-1 did not end within 4.5 s/,
       ),
     });
     expect(performance.now() - started).toBeLessThan(6_000);

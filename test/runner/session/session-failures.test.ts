@@ -5,8 +5,8 @@ test.each([
   ['ENOSPC: no space left on device, write', 'The disk is full'],
   ["EDQUOT: disk quota exceeded, mkdir '/home/me/.local'", 'The disk is full'],
   ["EROFS: read-only file system, mkdir '/home/me/.local'", 'read-only'],
-  ["EACCES: permission denied, mkdir '/home/me/.local'", 'the home of the user'],
-  ["ENOENT: no such file or directory, mkdir '/home/me/.local'", 'the home of the user'],
+  ["EACCES: permission denied, mkdir '/home/me/.local'", 'the home directory of the user'],
+  ["ENOENT: no such file or directory, mkdir '/home/me/.local'", 'the home directory of the user'],
   ['a deploy with this id was cancelled before it began', null],
 ])('a program that cannot be written down, %j, has the remedy %j', (why, remedy) => {
   const error = notStarted({
