@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
+import { UNVISITED } from '../rig/fixture-app.ts';
 import type { Host } from '../rig/host.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createRepository } from '../rig/repository.ts';
@@ -16,6 +17,7 @@ let first: string;
 
 beforeEach(async () => {
   site = await createSite(NEWEST, {
+    app: UNVISITED,
     inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '15s' },
   });
   ({ host, live } = site);

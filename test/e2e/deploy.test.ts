@@ -160,7 +160,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
     const sum = host.checksum(live, TREE);
     const run = await site.deploy({ ref: 'release/9' });
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-    expect(run.stdout).toContain("no branch, tag or commit 'release/9'");
+    expect(run.stdout).toContain("has no branch or tag 'release/9'");
     expect(host.checksum(live, TREE)).toBe(sum);
   });
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
-import type { FixtureOptions } from '../rig/fixture-app.ts';
+import { type FixtureOptions, UNVISITED } from '../rig/fixture-app.ts';
 import { createHost, type Host } from '../rig/host.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -13,6 +13,7 @@ let host: Host;
 
 beforeAll(async () => {
   site = await createSite(NEWEST, {
+    app: UNVISITED,
     inputs: { canary: 'off', 'stable-for': '500ms', 'health-timeout': '10s' },
   });
   ({ host } = site);

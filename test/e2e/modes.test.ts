@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { INSTANCES } from '../rig/fixture-app.ts';
+import { INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
+import { listing } from '../rig/home.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -11,20 +12,20 @@ describe('modes', () => {
   const shas: Record<string, string> = {};
 
   beforeAll(async () => {
-    site = await createSite(NEWEST, { inputs: { canary: 'off', 'stable-for': '500ms' } });
+    site = await createSite(NEWEST, { app: UNVISITED, inputs: { canary: 'off', 'stable-for': '500ms' } });
   });
   afterAll(() => site?.stop());
 
-  const homeSum = (): string => site.host.checksum(site.host.directory);
+  const homeFiles = (): string[] => listing(site.host.directory);
 
   test('a check where nothing was ever deployed changes nothing, and says what it saw', async () => {
-    const before = homeSum();
+    const before = homeFiles();
     shas.A = site.commit({ version: 'A' });
     const checked = await site.deploy({ mode: 'check', ref: 'main' });
     expect(checked, checked.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: '' } });
     expect(checked.stdout).toContain(`The repository answers: main is ${shas.A} there.`);
     expect(checked.stdout).toContain('Checked: nothing stands in the way of a deploy.');
-    expect(homeSum()).toBe(before);
+    expect(homeFiles()).toEqual(before);
     expect(checked.exported.state).toEqual({ settled: 'true' });
   });
 
@@ -78,7 +79,7 @@ describe('modes', () => {
   });
 
   test('a status tells what runs and how it came there, and changes nothing', async () => {
-    const before = homeSum();
+    const before = homeFiles();
     const told = await site.deploy({ mode: 'status' });
     expect(told, told.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: shas.B } });
     expect(told.stdout).toMatch(new RegExp(`Runs +${shas.B}`));
@@ -89,24 +90,24 @@ describe('modes', () => {
     expect(what.map(([, outcome]) => outcome).slice(0, 3)).toEqual(['deployed', 'failed', 'rolled back to']);
     expect(what).toHaveLength(10);
     expect(told.summary).toContain('<th>When</th>');
-    expect(homeSum()).toBe(before);
+    expect(homeFiles()).toEqual(before);
   });
 
   test('a check under PM2 changes nothing, and names what stands in the way', async () => {
-    const before = homeSum();
+    const before = homeFiles();
     const checked = await site.deploy({ mode: 'check', ref: shas.C ?? '' });
     expect(checked, checked.stdout).toMatchObject({
       code: 0,
       outputs: { outcome: 'unchanged', sha: shas.B },
     });
-    expect(homeSum()).toBe(before);
+    expect(homeFiles()).toEqual(before);
 
     writeFileSync(path.join(site.live, 'src/server.js'), '// mended by hand\n');
-    const changed = homeSum();
+    const changed = homeFiles();
     const refused = await site.deploy({ mode: 'check', ref: 'no-such-branch' });
     expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.B } });
     expect(refused.stdout).toContain("The repository has no branch or tag 'no-such-branch'");
     expect(refused.stdout).toMatch(/Tracked files in .* have local changes: src\/server.js/);
-    expect(homeSum()).toBe(changed);
+    expect(homeFiles()).toEqual(changed);
   });
 });

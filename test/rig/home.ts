@@ -124,21 +124,26 @@ function findNpm(): string | null {
 }
 
 /**
- * One digest over all that lies in `directory`: paths, types, modes, link targets and contents.
+ * One line for each path that lies in `directory`: its name, its mode, and a digest of what a file holds or a link names.
  * `except` leaves out entries by their path relative to `directory`, such as `.git` or `logs/out.log`.
  */
-export function checksum(directory: string, options: { except?: readonly string[] } = {}): string {
-  const hash = createHash('sha256');
+export function listing(directory: string, options: { except?: readonly string[] } = {}): string[] {
+  const lines: string[] = [];
   const visit = (relative: string): void => {
     if (options.except?.includes(relative)) return;
     const file = path.join(directory, relative);
     const stat = lstatSync(file);
-    hash.update(`${relative}\0${stat.mode.toString(8)}\0`);
-    if (stat.isDirectory()) {
-      for (const name of readdirSync(file).sort()) visit(path.join(relative, name));
-    } else if (stat.isSymbolicLink()) hash.update(`${readlinkSync(file)}\0`);
-    else if (stat.isFile()) hash.update(`${stat.size}\0`).update(readFileSync(file));
+    const content = stat.isSymbolicLink() ? readlinkSync(file) : stat.isFile() ? readFileSync(file) : '';
+    lines.push(`${relative} ${stat.mode.toString(8)} ${digest(content)}`);
+    if (stat.isDirectory()) for (const name of readdirSync(file).sort()) visit(path.join(relative, name));
   };
   visit('');
-  return hash.digest('hex');
+  return lines;
 }
+
+/** One digest over that listing. */
+export function checksum(directory: string, options: { except?: readonly string[] } = {}): string {
+  return digest(listing(directory, options).join('\0'));
+}
+
+const digest = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
