@@ -187,7 +187,7 @@ class DeployFailure extends Error {
     }
 }
 const DISK = {
-    ENOSPC: 'A disk of this host is full, or has no inode left',
+    ENOSPC: 'A disk of this host is full, or out of inodes',
     EDQUOT: 'The disk quota of this user is used up',
     EROFS: 'A file system of this host is read-only',
 };
@@ -298,7 +298,7 @@ function requireTrustworthy(directory, what) {
         return;
     const own = process.geteuid?.() ?? -1;
     if (stat.uid !== own && stat.uid !== 0) {
-        throw new DeployFailure(`${directory} (${what}) belongs to the user with id ${stat.uid}, and this is the user with id ${own}.`, { remedy: 'Deploy as the user that it belongs to: set username to that one.' });
+        throw new DeployFailure(`${directory} (${what}) belongs to the user with id ${stat.uid}, but the deploy runs as the user with id ${own}.`, { remedy: 'Deploy as its owner: set username to that user.' });
     }
     if ((stat.mode & 0o002) === 0)
         return;
@@ -313,7 +313,7 @@ function refusal({ kind, mode, uid }, own) {
     if (kind !== 'directory')
         return `is a ${kind}, not a directory`;
     if (uid !== own)
-        return `belongs to the user with id ${uid}, and this is the user with id ${own}`;
+        return `belongs to the user with id ${uid}, but the deploy runs as the user with id ${own}`;
     if ((mode & 0o077) === 0)
         return null;
     return `is open to other users: its mode is ${mode.toString(8).padStart(4, '0')}, and must be 0700`;
@@ -346,13 +346,13 @@ function envFilePath({ envFile, workingDirectory, }) {
 function writeEnvFile(top, path, content, tracked) {
     if (tracked.has(path)) {
         throw new DeployFailure(`env-file-path '${path}' is a file of the commit.`, {
-            remedy: "Remove it from the repository ('git rm --cached'), or give env-file-path another name.",
+            remedy: "Remove it from the repository ('git rm --cached'), or set env-file-path to another name.",
         });
     }
     const file = (0,external_node_path_namespaceObject.join)(top, path);
     if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(file)) || !isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.dirname)(file)))) {
         throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
-            remedy: 'Give a path in a directory of the repository, seen from working-directory.',
+            remedy: 'Set a path in a directory of the repository, relative to working-directory.',
         });
     }
     (0,external_node_fs_namespaceObject.rmSync)(file, { force: true, recursive: true });
@@ -1349,7 +1349,7 @@ async function listInstances(rpc, timeLimit) {
 /** Reads the parsed JSON of `pm2 jlist`, or the daemon's own answer, of any PM2. Throws a `DeployFailure` on anything else. */
 function parseList(list) {
     if (!Array.isArray(list))
-        throw new DeployFailure('What PM2 gave is not a list of processes.');
+        throw new DeployFailure('PM2 did not answer with a list of processes.');
     return list.filter(isRecord).map((entry) => instanceOf(entry));
 }
 function instanceOf(entry) {
@@ -1466,7 +1466,9 @@ function chooseApps(apps, names) {
     const present = named.map((app) => app.name);
     const unknown = names.filter((name) => !present.includes(name));
     if (unknown.length > 0) {
-        throw new DeployFailure(`The ecosystem file has no app ${list(unknown)}; it has ${present.length > 0 ? list(present) : 'none at all'}.`, { remedy: 'Names count exactly, capitals and blanks too. Correct `app`, or leave it out to take all.' });
+        throw new DeployFailure(`The ecosystem file has no app ${list(unknown)}; it has ${present.length > 0 ? list(present) : 'none at all'}.`, {
+            remedy: 'Names have to match exactly, with capitals and blanks. Correct `app`, or leave it out to take all apps.',
+        });
     }
     const chosen = named.filter((app) => names.length === 0 || names.includes(app.name));
     if (chosen.length === 0)
@@ -1474,14 +1476,14 @@ function chooseApps(apps, names) {
     for (const app of chosen) {
         if (present.filter((name) => name === app.name).length > 1) {
             throw new DeployFailure(`The ecosystem file has more than one app ${list([app.name])}.`, {
-                remedy: 'PM2 would give all of them the settings of the last one: name each app once.',
+                remedy: 'PM2 would give all of them the settings of the last one. Give each app its own name.',
             });
         }
         if (scriptOf(app) === null)
             throw new DeployFailure(`The app ${list([app.name])} has no \`script\`.`);
         // PM2 takes these for every process that it has, or for a pattern.
         if (app.name === 'all' || /^\/.*\/$/.test(app.name)) {
-            throw new DeployFailure(`An app cannot be named ${list([app.name])}: PM2 gives that another meaning.`);
+            throw new DeployFailure(`An app cannot be named ${list([app.name])}: that name means something else to PM2.`);
         }
     }
     return chosen;
@@ -1505,7 +1507,7 @@ function nameOf(app) {
         return app.name;
     const script = scriptOf(app);
     if (app.name !== undefined && app.name !== null && app.name !== '') {
-        throw new DeployFailure(`An app of the ecosystem file has a \`name\` that is no text: ${JSON.stringify(app.name)}.`);
+        throw new DeployFailure(`An app of the ecosystem file has a \`name\` that is not text: ${JSON.stringify(app.name)}.`);
     }
     if (script === null)
         throw new DeployFailure('An app of the ecosystem file has neither `name` nor `script`.');
@@ -1523,7 +1525,7 @@ function deployConfig(apps, options) {
     if (pm2Env !== null && !apps.some((app) => `env_${pm2Env}` in app)) {
         const known = new Set(apps.flatMap((app) => Object.keys(app).filter((key) => key.startsWith('env_'))));
         const names = [...known].map((key) => key.slice('env_'.length));
-        throw new DeployFailure(`No chosen app has an \`env_${pm2Env}\` in the ecosystem file; ${names.length > 0 ? `there is ${list(names)}` : 'there is no `env_…` at all'}.`, { remedy: 'Correct `pm2-env`, or leave it out to use `env` alone.' });
+        throw new DeployFailure(`No chosen app has an \`env_${pm2Env}\` in the ecosystem file: ${names.length > 0 ? `there is ${list(names)}` : 'there is no `env_…` at all'}.`, { remedy: 'Correct `pm2-env`, or leave it out to use `env` alone.' });
     }
     return apps.map((app) => {
         const { append_env_to_name: appended, ...rest } = app;
@@ -2116,7 +2118,7 @@ function answer(value) {
 
 evaluate()
   .then((value) => {
-    if (typeof value === 'function') throw new TypeError('it exports a function, where PM2 takes an object with apps');
+    if (typeof value === 'function') throw new TypeError('it exports a function, but PM2 takes an object with apps');
     answer({ value });
   })
   .catch((error) => {
@@ -2155,16 +2157,16 @@ function findEcosystem(dir, given) {
         if (found !== null)
             return found;
         throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
-            remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${ecosystem_NAMES.join(', ')}.`,
+            remedy: `Add one (pm2 init), or name yours in \`ecosystem\`. Or set \`app\` and \`script\` instead of a file. Looked for: ${ecosystem_NAMES.join(', ')}.`,
         });
     }
     const file = (0,external_node_path_namespaceObject.resolve)(dir, given);
     if (!FORMS[(0,external_node_path_namespaceObject.extname)(file)]) {
-        throw new DeployFailure(`The ecosystem file ${JSON.stringify(given)} is of no kind that PM2 reads: it takes ${Object.keys(FORMS).join(', ')}.`);
+        throw new DeployFailure(`The ecosystem file ${JSON.stringify(given)} is not of a kind that PM2 reads: ${Object.keys(FORMS).join(', ')}.`);
     }
     if (isFile(file))
         return file;
-    throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'It is looked for from the working directory, in the commit that is deployed.' });
+    throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'The path starts at working-directory, in the commit that is deployed.' });
 }
 /** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
 function ecosystemIn(dir) {
@@ -2209,7 +2211,7 @@ function appsOf(value, file) {
     const apps = Array.isArray(holds) ? holds : [holds];
     const odd = apps.findIndex((app) => !ecosystem_isRecord(app) || Object.keys(app).length === 0);
     if (odd >= 0 || apps.length === 0) {
-        throw new DeployFailure(`The ecosystem file ${file} holds no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`, { remedy: 'It must export { apps: [{ name, script, … }] }.' });
+        throw new DeployFailure(`The ecosystem file ${file} has no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`, { remedy: 'It must export { apps: [{ name, script, … }] }.' });
     }
     const stages = ecosystem_isRecord(value) && ecosystem_isRecord(value.deploy) ? Object.entries(value.deploy) : [];
     return apps.map((app) => {
@@ -2605,7 +2607,7 @@ async function openRemote(git, repository, { gitToken, say }) {
             if (!lacksCredentials(result))
                 return result;
             own = result;
-            const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
+            const over = actual.startsWith('https:') ? '' : ', over https. The origin stays as it is';
             say(`The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`);
         }
         const result = await within.attempt([...command, token.address, ...rest], { access: token.access });
@@ -2717,7 +2719,7 @@ async function resolveRef(source, ref, rule) {
         remedy: 'Give the full id as ref.',
     });
 }
-const CHECK = 'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.';
+const CHECK = 'Check ref for a typing error, and that it was pushed to the repository from which the server fetches.';
 const UNTRACKED = 'A commit that only a fork or a pull request has is refused, because anybody can make one: merge it first, or set allow-untracked-ref.';
 /** The repository lacks what was asked for. */
 function noSuch(ref, mayBeUntracked = false) {
@@ -2750,7 +2752,7 @@ async function lookUp(remote, ref) {
     const distinct = new Set(commits.map(([, sha]) => sha));
     if (distinct.size > 1) {
         throw new DeployFailure(`'${ref}' is both a branch and a tag of the repository, and they name different commits.`, {
-            remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
+            remedy: `Set ref to refs/heads/${ref} or refs/tags/${ref}.`,
         });
     }
     return [...distinct][0] ?? null;
@@ -3217,7 +3219,7 @@ async function stage(context, sha, refuse) {
     putEnvFile(workshop);
     const shown = await showEnvFiles(places.live, workshop, context.git, directories);
     if (shown.length > 0)
-        inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
+        inform(context.log, `Install and build see copies of these files of ${places.live}: ${shown.join(', ')}.`);
     for (const path of envFiles(workshop, directories))
         context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
     const early = await readApps(context, workshop, plan.deployId).catch(unreadable);
@@ -3259,7 +3261,7 @@ function tellUnusedEcosystem({ plan, log }, workDir) {
     const found = plan.script === null ? null : ecosystemIn(workDir);
     if (found === null)
         return;
-    warn(log, `${(0,external_node_path_namespaceObject.basename)(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`);
+    warn(log, `${(0,external_node_path_namespaceObject.basename)(found)} is not used, because \`script\` is set. Leave \`script\` out to use that file.`);
 }
 /** Where the app lives in the checkout; a link may not lead install and build to somewhere else. */
 function requireWorkDir(staging, workingDirectory) {
@@ -3277,8 +3279,8 @@ function requireScript(app, live, staging) {
     const file = scriptFile(app);
     if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
         return;
-    throw new DeployFailure(`The finished build has no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
-        remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
+    throw new DeployFailure(`The build made no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
+        remedy: 'Check that build-command makes it, and that `script` names it relative to the directory of the app.',
     });
 }
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
@@ -3611,7 +3613,7 @@ function changed(one, since) {
     if (restartedOnPurpose(then, one) || endedWell(one))
         return null;
     if (one.restartTime > then.restartTime)
-        return `${health_nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
+        return `${health_nameOf(one)} crashed and was restarted (PM2 counted ${one.restartTime} restarts in all)`;
     return then.pid > 0 && one.pid !== then.pid
         ? `${health_nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}`
         : null;
@@ -3750,7 +3752,7 @@ function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at }) {
             settle(good ? ending : { why: aboutStatus(status, response?.headers.location, body), code: '', status });
         };
         const late = () => judge({
-            why: `${response === null ? 'gave no answer' : 'did not end its answer'} within ${timeLimit / 1000} s`,
+            why: `${response === null ? 'gave no answer' : 'did not finish its answer'} within ${timeLimit / 1000} s`,
             code: '',
         });
         const options = {
@@ -3801,7 +3803,7 @@ function shownUrl(url) {
 function aboutStatus(status, location, body) {
     if (status >= 300 && status < 400) {
         const to = location === undefined ? '' : ` to ${shownUrl(location.slice(0, 200))}`;
-        return `answers ${status}, a redirect${to}; only 2xx is healthy, and redirects are not followed`;
+        return `answers ${status}, a redirect${to}; only 2xx is healthy, and no redirect is followed`;
     }
     const text = Buffer.concat(body).toString('utf8').replace(/\s+/g, ' ').trim();
     const told = text.length > TOLD ? text.slice(0, TOLD).replace(/ [^ ]*$/, ' …') : text;
@@ -3818,13 +3820,13 @@ function aboutError(code) {
         case 'EAI_AGAIN':
             return `has a name that cannot be resolved on the server itself (${code})`;
         case 'ERR_TLS_CERT_ALTNAME_INVALID':
-            return `has a certificate for another name (${code}): write the name that the certificate is for, or ask the app itself over http`;
+            return `has a certificate for another name (${code}): use the name in the certificate, or ask the app itself over http`;
         case 'CERT_HAS_EXPIRED':
             return `has a certificate that has expired (${code})`;
         case 'EPROTO':
         case 'ERR_SSL_WRONG_VERSION_NUMBER':
         case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-            return `does not speak TLS (${code}): write http:// for it`;
+            return `does not speak TLS (${code}): write http://`;
     }
     if (/CERT|SIGNATURE/.test(code))
         return `has a certificate that this server does not trust (${code}): ask the app itself over http, or export NODE_EXTRA_CA_CERTS with the file of its authority in \`shell-init\``;
@@ -3923,7 +3925,7 @@ async function untilStable(look, { healthTimeout, stableFor }, cancelled = null)
             if (!verdict.planned)
                 healthySince = null;
             if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
-                throw new DeployFailure(`It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`);
+                throw new DeployFailure(`It was healthy, then unhealthy for ${STAYS_BAD / 1000} s: ${verdict.why}.`);
             }
             if (healthySince === null && at >= deadline) {
                 throw new DeployFailure(`Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`);
@@ -3985,7 +3987,7 @@ async function healthTargets({ plan, log }, config, before) {
     const complaint = await complaintAbout(old);
     if (complaint === null)
         return { now, before: old };
-    inform(log, `Before the deploy, ${complaint}. A rollback is not held to more than that.`);
+    inform(log, `Before the deploy, ${complaint}. After a rollback it need not be better than that.`);
     return { now, before: null };
 }
 /** The absolute form of `health-url` for apps that accept connections on these ports. */
@@ -4018,8 +4020,8 @@ function whyImpossible(app, live) {
     if (!isWithin(live, app.cwd))
         return `it runs outside of ${live}, in ${app.cwd}`;
     if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
-        return 'it runs as another user (uid, gid), who cannot read what a canary needs';
-    return isStartedByNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
+        return 'it runs as another user (uid, gid), who may not read what a canary needs';
+    return isStartedByNode(app) ? null : 'Node does not start it, so its port cannot be moved';
 }
 function isStartedByNode(app) {
     const script = (scriptOf(app) ?? '').trim();
@@ -4111,10 +4113,10 @@ function whyNone({ runs, ports, healthPort }) {
     if (ports.certain.length > 0)
         return null;
     if (ports.perhaps.length === 0)
-        return 'it listened nowhere before, and two of it at once may do harm (canary: required has one all the same)';
+        return 'it listened nowhere before, and two at once may do harm (canary: required starts one anyway)';
     if (healthPort !== null && ports.perhaps.includes(healthPort))
         return null;
-    return `which of the ports ${ports.perhaps.join(', ')} is its own cannot be told: set PORT in its env, or canary: required`;
+    return `it is not certain which of the ports ${ports.perhaps.join(', ')} is its own. Set PORT in its env, or canary: required`;
 }
 /** No setting names it, and the kernel gives such ports. */
 function isByChance(port, { oldPort, newPort, healthPort, freeRange }) {
@@ -4759,7 +4761,7 @@ async function tryCanaries(context, trial) {
         await removeCanaries(context).catch((error) => {
             if (!failed)
                 throw error;
-            warn(context.log, `The canary could not be removed: ${error.message} The next deploy tries again.`);
+            warn(context.log, `Could not remove the canary: ${error.message} The next deploy tries again.`);
         });
         for (const { files } of canaries)
             for (const suffix of SUFFIXES)
@@ -4804,7 +4806,7 @@ async function warnAboutRoots({ log }, canaries) {
             const there = [...listens].reverse().find((listen) => listen.port === port);
             const trouble = there === undefined ? null : await troubleAtRoot(port, there.at);
             if (trouble !== null)
-                warn(log, `'${title}': ${trouble}. Nobody said which page has to answer: set \`health-url\`.`);
+                warn(log, `'${title}': ${trouble}. Set \`health-url\` to a page that has to answer.`);
         }
     }
 }
@@ -4871,7 +4873,7 @@ async function prove(context, { staging, config }, { own, version }, current, en
         inform(context.log, sentence);
     if (impossible.length > 0) {
         throw new DeployFailure(`canary is \`required\`, and ${impossible.join(' ')}`, {
-            remedy: 'Set canary to `auto`, which tries the apps that can have one, or to `off`.',
+            remedy: 'Set canary to `auto`, for the apps that can have one, or to `off`.',
         });
     }
     if (chosen.length === 0)
@@ -6400,7 +6402,7 @@ function sharedPorts(config, pm2Env, all) {
     const runsThere = (name, port) => all.some((one) => one.name === name && portIn(one.env) === port);
     own.forEach(({ app, port }, at) => {
         for (const other of own.slice(at + 1).filter((one) => one.port === port)) {
-            const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode PM2 lets them share it: each answers some of the requests.`;
+            const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode they share it: each answers some of the requests.`;
             const sharedBefore = runsThere(app.name, port) && runsThere(other.app.name, port);
             const sameScript = scriptOf(app) === scriptOf(other.app);
             (sameScript && !sharedBefore ? found.refused : found.warned).push(sentence);
@@ -6411,7 +6413,7 @@ function sharedPorts(config, pm2Env, all) {
             portIn(one.env) === port &&
             config.every(({ name }) => name !== one.name));
         for (const name of new Set(others.map((one) => one.name)))
-            found.warned.push(`'${name}', which this PM2 runs as well, has PORT ${port} like '${app.name}'. In cluster mode PM2 lets them share it: each answers some of the requests. Give each app a port of its own.`);
+            found.warned.push(`'${name}', which this PM2 runs too, has PORT ${port} like '${app.name}'. In cluster mode they share it: each answers some of the requests. Give each app its own port.`);
     });
     return found;
 }
@@ -6541,13 +6543,13 @@ function foretell(changes) {
         const what = `'${app.name}': ${change.reasons.join('; ')}`;
         switch (change.kind) {
             case 'reload':
-                return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
+                return `${what}. PM2's own reload ignores that; this deploy applies it.`;
             case 'scale up':
-                return `${what}. ${change.by} will be added once the others run the new version.`;
+                return `${what}. ${change.by} will be added when the others run the new version.`;
             case 'scale down':
-                return `${what}. The last ${change.by} will be removed once the others run the new version.`;
+                return `${what}. The last ${change.by} will be removed when the others run the new version.`;
             case 'recreate':
-                return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
+                return `${what}. This needs a stop and a start. Expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
             default:
                 return [];
         }
@@ -6560,8 +6562,8 @@ function refuseChanges(changes) {
         : [{ what: `'${app.name}': ${change.reasons.join('; ')}`, command: commandFor(app, change, running) }]);
     if (found.length === 0)
         return;
-    throw new DeployFailure(`PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
-        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
+    throw new DeployFailure(`PM2's reload would not apply these changes of the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`, {
+        remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}. Then run this job again. Or set on-config-change to apply, and the deploy does it.`,
     });
 }
 function commandFor(app, change, running) {
@@ -6602,7 +6604,7 @@ async function refuseMisfit(context, config, current) {
     const { refused, warned } = sharedPorts(config, plan.pm2Env, await pm2.list());
     if (refused.length > 0)
         throw new DeployFailure(refused.join(' '), {
-            remedy: 'Give each app a PORT of its own, or name the apps to deploy with `app`.',
+            remedy: 'Give each app its own PORT, or name the apps to deploy in `app`.',
         });
     for (const text of warned)
         warn(log, text);
@@ -6628,15 +6630,15 @@ function refuseLeftOut(running) {
     if (running.length === 0)
         return;
     throw new DeployFailure(`The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`, {
-        remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
+        remedy: `It would go on serving the old version. Delete it on the server ('pm2 delete ${running[0]}') or put it back into the file. Or name the apps to deploy in app.`,
     });
 }
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
 function refuseForeign(live, instances) {
     for (const { name, cwd } of instances) {
         if (!isWithin(live, realOrSame(cwd))) {
-            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`, {
-                remedy: `If this deploy is not for '${name}', name the apps that it is for with \`app\`. Else give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
+            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}, so it belongs to something else.`, {
+                remedy: `If this deploy is not for '${name}', name its apps in \`app\`. Otherwise give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
             });
         }
     }
@@ -6691,7 +6693,7 @@ async function commit(context, transaction, expected) {
     }
     catch (error) {
         // The version runs and is verified: an old dump is not worth taking it down.
-        warn(context.log, `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${error.message}`);
+        warn(context.log, `Could not save PM2's list, so a reboot may start the old settings: ${error.message}`);
     }
 }
 /** What a deploy's own reload has counted is no restart of the app. */
@@ -6711,7 +6713,7 @@ async function removeLeftOut({ pm2, places, log }, { leftOut }) {
         return;
     const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
     await pm2.remove(left);
-    inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
+    inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }
 
 ;// CONCATENATED MODULE: ./host/git/local-patch.js
@@ -7189,19 +7191,19 @@ async function swapOut(context, transaction) {
     }
     catch (error) {
         // On a full disk the app matters more: what is done already can be done again.
-        warn(context.log, `The transaction cannot be written: ${error.message}`);
+        warn(context.log, `Could not write the transaction: ${error.message}`);
     }
 }
 function tellReappeared({ log }, { kept }, { reappeared }) {
     for (const path of reappeared) {
-        warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
+        warn(log, `The app wrote to ${path} while it was replaced. That copy is kept in ${kept}.reappeared.`);
     }
 }
 function tellStrays({ log }, { brought, left }) {
     if (brought.length > 0)
-        inform(log, `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`);
+        inform(log, `The app wrote these files while they were replaced. They are back: ${brought.slice(0, 20).join(', ')}.`);
     if (left.length > 0)
-        warn(log, `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`);
+        warn(log, `The app wrote these files into directories that were replaced. The live directory has other ones now: ${left.slice(0, 20).join(', ')}.`);
 }
 /** Whether the new version's files are all in place, whatever was written down of it. */
 function isSwappedIn(context, swap) {
@@ -7305,14 +7307,14 @@ async function listSwap(context, staged, head, generatedOld) {
     });
     if (collisions.length > 0) {
         const [first] = collisions;
-        const more = collisions.length > 1 ? ` So would ${collisions.length - 1} more, listed above.` : '';
-        throw new DeployFailure(`The new version would replace what is not a deploy's: ${first === undefined ? '' : describeCollision(first)}${more}`, {
+        const more = collisions.length > 1 ? ` ${collisions.length - 1} more are listed above.` : '';
+        throw new DeployFailure(`The new version would overwrite something that no deploy made: ${first === undefined ? '' : describeCollision(first)}${more}`, {
             output: collisions.map(describeCollision),
-            remedy: 'Move it away on the server, or keep the new version from bringing its own, and run the job again.',
+            remedy: 'Move it away on the server, or remove it from the new version. Then run the job again.',
         });
     }
     if (adopted.length > 0)
-        inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
+        inform(context.log, `Taken as output of earlier builds, and replaced from now on: ${adopted.join(', ')}.`);
     if (same.length > 0) {
         staged.generated = disown(staged.generated, same);
         saveRecord(places.state, context.plan.deployId, staged.generated);
@@ -7335,7 +7337,7 @@ async function settle(context, swap) {
     const unlike = matchOwnership(places, swap.ops);
     if (unlike.length > 0) {
         const shown = unlike.slice(0, 5).join(', ');
-        warn(context.log, `These will not have the group or mode of what they replace, which this user may not set: ${shown}.`);
+        warn(context.log, `This user may not set the group or mode of the files that these replace: ${shown}.`);
     }
     // Without it a power cut soon after the swap could leave empty files where the old ones were.
     await run('sync', ['-f', swap.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
@@ -7380,7 +7382,7 @@ async function migrate(context, { staging }, { own, version }) {
     }
     return true;
 }
-const NOT_UNDONE = 'migrate-command had run before that, and the schema was not rolled back.';
+const NOT_UNDONE = 'migrate-command ran before that, and the schema was not rolled back.';
 /** Files and PM2 go back after a failure. A schema does not, and whoever reads the failure has to know. */
 function withMigration(failure, migrated) {
     return migrated ? { ...failure, message: `${failure.message} ${NOT_UNDONE}` } : failure;
@@ -7404,7 +7406,7 @@ function withPatience(config, boots) {
             return app;
         const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
         if (app.wait_ready === true && boot.readyMs === null) {
-            advice.push(`'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
+            advice.push(`'${app.name}': it has wait_ready, but its canary sent no 'ready'. PM2 waits the whole listen_timeout (${seconds(given)}) for each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
             return app;
         }
         if (app.wait_ready !== true && boot.readyMs !== null)
@@ -7413,7 +7415,7 @@ function withPatience(config, boots) {
         if (took === null || took * SLOWER <= given)
             return app;
         const enough = Math.ceil((took * 2) / 1000) * 1000;
-        advice.push(`'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`);
+        advice.push(`'${app.name}': it took ${seconds(took)} to boot, but PM2 stops the old instance after ${seconds(given)} (listen_timeout). In this deploy PM2 gets more time. Set "listen_timeout: ${enough}".`);
         return { ...app, listen_timeout: enough };
     });
     return { config: patient, advice };
@@ -7501,7 +7503,7 @@ async function refuseLeft({ pm2 }, config) {
     for (const { app, running } of configChanges(config, await pm2.list(), [])) {
         const left = unappliedSettings(app, running);
         if (left.length > 0)
-            throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
+            throw new DeployFailure(`PM2 behaves unlike the versions we know: it did not apply these settings of '${app.name}': ${left.join('; ')}.`);
     }
 }
 
@@ -7607,8 +7609,8 @@ async function reload(context, transaction, boots) {
     await bringAbout(context, { config, pm2Env, preloads, over }, async (command, running) => {
         const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
         if (trouble !== null)
-            throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
-        inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+            throw new DeployFailure(`During PM2's reload, ${trouble}. The reload was stopped.`);
+        inform(context.log, "PM2's command has ended. Checking what really runs.");
     });
 }
 
@@ -7644,10 +7646,10 @@ function adviseAfterReload(app, { serves, waits, limit, killedAfter }) {
     const awaited = app.wait_ready === true || serves;
     const advice = [
         awaited && slowest >= 0.95 * limit
-            ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
+            ? `PM2 waited ${seconds(limit)} (listen_timeout) for a new instance, and then ended the old one, ready or not: make sure that it ${sign}, or set ${listen}`
             : null,
         awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
-            ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
+            ? `a new instance was ready after ${seconds(slowest)}; after ${seconds(limit)} PM2 ends the old one, ready or not: set ${listen}`
             : null,
         killedAfter !== null ? adviseOnKill(killedAfter) : null,
     ];
@@ -7656,7 +7658,7 @@ function adviseAfterReload(app, { serves, waits, limit, killedAfter }) {
 /** Longer than the requests of most apps take: what is still open then does not end by itself. */
 const PATIENT = 5_000;
 function adviseOnKill(after) {
-    const close = 'on SIGINT close the server and all its open connections (a WebSocket or an event stream never ends by itself), then exit';
+    const close = 'on SIGINT close the server and all open connections (a WebSocket or an event stream never ends by itself), then exit';
     const more = after < PATIENT ? `. Only if ordinary requests take that long, set "kill_timeout: ${PATIENT}" too` : '';
     return `an old instance was still alive ${seconds(after)} after PM2 told it to end, so PM2 killed it and cut off its requests: ${close}${more}`;
 }
@@ -7696,7 +7698,7 @@ async function rollBack(context, transaction, stopped) {
     const { before, deployId } = transaction;
     const runsAs = rollbackId(deployId);
     const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch((error) => {
-        warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
+        warn(log, `The rollback did not reach a result. Trying once more: ${error.message}`);
         makeRoom(runDir);
         return restore(context, transaction, runsAs, true);
     });
@@ -7742,7 +7744,7 @@ async function waitUntilQuiet({ pm2, log }, { before, config }, stopped) {
     // A daemon that was killed has nothing going on any more, and no instance that serves meanwhile.
     const waits = stopped && pm2.daemonPid() !== null;
     if (waits)
-        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`);
+        inform(log, `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s. Instances that were not replaced go on serving.`);
     await quiet(pm2, before.orphans, waits ? slowest : 0, slowest + rollback_MARGIN);
 }
 /** Apps that only the new version has are removed: this deploy started them. */
@@ -7795,7 +7797,7 @@ function keepForDiagnosis({ places, log }, { swap, deployId }) {
     if (!exists(staging) || exists(broken))
         return;
     (0,external_node_fs_namespaceObject.renameSync)(staging, broken);
-    inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
+    inform(log, `The version that failed is kept in ${broken} until the next deploy.`);
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/go-live.js
@@ -7862,7 +7864,7 @@ async function goBack(context, progress, transaction, failure, stopped, listener
         }
         catch (error) {
             // With a full disk the old version can be brought back all the same: that matters more than the journal.
-            warn(context.log, `The journal cannot be written: ${error.message}`);
+            warn(context.log, `Could not write the journal: ${error.message}`);
         }
     };
     const failedAt = performance.now();
@@ -7903,8 +7905,8 @@ async function go_live_appLogs(listener, version, deployId, until) {
 function bothFailures(first, second, { places }) {
     return {
         ...first,
-        message: `${first.message} Then the rollback failed as well: ${second.message}`,
-        remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+        message: `${first.message} Then the rollback failed, too: ${second.message}`,
+        remedy: `The files of the old version are in ${places.live}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
         output: [...first.output, ...second.output],
     };
 }
@@ -7952,8 +7954,8 @@ function lockHolders(context) {
     const app = holderOf(places.live, noteOf(context));
     const other = app === null ? holderOf(pm2.home, pm2NoteOf(context)) : null;
     return [
-        ...(app === null ? [] : [`A deploy goes on here: ${app}.`]),
-        ...(other === null ? [] : [`A deploy of another app of this PM2 goes on: ${other}.`]),
+        ...(app === null ? [] : [`A deploy is running here: ${app}.`]),
+        ...(other === null ? [] : [`A deploy of another app in this PM2 is running: ${other}.`]),
     ];
 }
 function noteOf({ places }) {
@@ -8137,10 +8139,10 @@ function newerRun(entries, run) {
 /** Refuses to put an older run's commit in the place of what a newer run has deployed. */
 function refuseOlderRun(newer, run) {
     const isRerun = Number(run.attempt) > 1;
-    throw new DeployFailure(`Run ${newer.run.id} of this repository deployed ${newer.sha} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}), and it is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`, {
+    throw new DeployFailure(`Run ${newer.run.id} of this repository deployed ${newer.sha} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}). It is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`, {
         remedy: isRerun
             ? 'To go back to an older version, start a new run with mode rollback. To let re-runs of old runs deploy, set force to the expression github.run_attempt > 1.'
-            : 'The newer version stays. To deploy this one all the same, set force to true, or start a new run for its commit.',
+            : 'The newer version stays. To deploy this one anyway, set force to true, or start a new run for its commit.',
     });
 }
 
@@ -8169,16 +8171,16 @@ async function reconcile(context, onState = () => { }) {
     const transaction = loadTransaction(context.places.state);
     if (transaction === null || transaction.deployId !== entry.deploy) {
         throw new DeployFailure(`Deploy ${entry.deploy} was interrupted in ${entry.state}, and its record is gone from ${context.places.state}.`, {
-            remedy: 'Make sure that the app runs as it should, remove that directory, and run the job again.',
+            remedy: 'Make sure that the app runs as it should. Then remove that directory and run the job again.',
         });
     }
-    inform(context.log, `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`);
+    inform(context.log, `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}. This run ends it first.`);
     for (const app of [...transaction.before.apps, ...transaction.config])
         context.redactor.hide(secretsOfApp(app));
     // A reboot kills git as well, in the middle of the index: nobody else is to be asked to take its lock away.
     const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
     if (locks.length > 0)
-        warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
+        warn(context.log, `Removed lock files of a git that was killed: ${locks.join(', ')}.`);
     const lock = await takePm2Lock(context);
     try {
         await end(context, entry, transaction, onState);
@@ -8210,7 +8212,7 @@ async function end(context, entry, transaction, onState) {
             return;
         }
         catch (error) {
-            why = `${why} Then the rollback failed as well: ${error.message}`;
+            why = `${why} Then the rollback failed, too: ${error.message}`;
             journal.end(entry, 'rollback-failed', 'rollback-failed', why);
             onState('rollback-failed');
         }
@@ -8218,7 +8220,7 @@ async function end(context, entry, transaction, onState) {
     // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
     await layoutOf(context).swapOut(transaction);
     journal.end(entry, 'rolled-back', 'rollback-failed', why);
-    warn(context.log, 'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.');
+    warn(context.log, 'Its rollback had failed. The files of the old version are in place, and a deploy can go on from there.');
 }
 async function commitIfHealthy(context, transaction) {
     // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
@@ -8236,7 +8238,7 @@ async function commitIfHealthy(context, transaction) {
         return false;
     }
     await commit(context, transaction, expected);
-    inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
+    inform(context.log, `Its version is healthy and stays: ${transaction.sha}.`);
     return true;
 }
 
@@ -8631,9 +8633,9 @@ function previousVersion(entries, current) {
     const version = earlier[earlier.length - 1];
     if (version !== undefined)
         return version;
-    throw new DeployFailure(`There is no version to roll back to: no commit was verified here before ${current ?? 'this'}, or each was rolled back.`, {
+    throw new DeployFailure(`There is no version to roll back to. No commit was verified here before ${current ?? 'this'}, or each was rolled back.`, {
         output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
-        remedy: 'Deploy the commit that you want with its id as ref, and mode deploy.',
+        remedy: 'Deploy the commit that you want: mode deploy, with its id as ref.',
     });
 }
 /** The verified version that `ref` names: an id, the beginning of one, a branch or a tag. */
@@ -8648,10 +8650,10 @@ async function namedVersion(context, entries, ref) {
         return version;
     const name = ref === sha ? sha : `${ref} (${sha})`;
     throw new DeployFailure(isBad(entries, sha)
-        ? `${name} is marked bad: the last time that it went live here it had to be rolled back.`
-        : `${name} was never verified here, so that it is no version to roll back to.`, {
+        ? `${name} is marked bad: it had to be rolled back the last time that it went live here.`
+        : `${name} was never verified here, so a rollback cannot go to it.`, {
         output: good.slice(0, LISTED).map(describe),
-        remedy: `${good.length === 0 ? 'None was.' : 'Those that were are listed, the newest first.'} Any commit can be deployed with its id as ref, and mode deploy.`,
+        remedy: `${good.length === 0 ? 'No version was verified here.' : 'Verified versions are listed, newest first.'} You can deploy any commit: mode deploy, with its id as ref.`,
     });
 }
 function describe({ sha, outcome, at, run }) {
@@ -8731,7 +8733,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
         return 'the settings of the deploy, an .env file, Node or PM2 changed';
     const lost = (generated?.roots ?? []).find((path) => !exists((0,external_node_path_namespaceObject.join)(context.places.live, path)));
     if (lost !== undefined)
-        return `${lost}, which the build made, is gone`;
+        return `${lost} is gone, which the build made`;
     const { script } = context.plan;
     // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
     const config = script === null ? await readApps(context, context.places.live, current.deployId) : current.config;
@@ -9250,7 +9252,7 @@ function readDump(path) {
     throw dump_unreadable(path);
 }
 function dump_unreadable(path, cause) {
-    return new DeployFailure(`PM2's dump ${path} cannot be read, so these apps were not saved for the next boot.`, { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause });
+    return new DeployFailure(`PM2's dump ${path} cannot be read, so these apps are not saved for the next boot.`, { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause });
 }
 function realPathOf(path) {
     try {
@@ -9322,8 +9324,8 @@ function findPm2(surroundings) {
             return install;
         tried.push(candidate);
     }
-    throw new DeployFailure('PM2 is not installed on this host, or not where it can be found.', {
-        remedy: 'Install it there for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
+    throw new DeployFailure('PM2 was not found on this host.', {
+        remedy: 'Install it for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
         output: [
             `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
             ...[...new Set(tried)].slice(0, 8),
@@ -9598,12 +9600,14 @@ function converse(socket, pm2Home) {
             reader.write(chunk);
         }
         catch (error) {
-            end(new DeployFailure(`What the PM2 daemon of ${pm2Home} sent cannot be understood.`, { cause: error }));
+            end(new DeployFailure(`The PM2 daemon of ${pm2Home} sent something that cannot be understood.`, {
+                cause: error,
+            }));
         }
     });
     socket.on('error', () => { });
-    socket.on('close', () => end(new DeployFailure(`The PM2 daemon of ${pm2Home} went away: it was killed, or restarted by someone else.`, {
-        remedy: 'Look at pm2.log there, see that PM2 runs your apps (pm2 resurrect), and deploy again.',
+    socket.on('close', () => end(new DeployFailure(`The PM2 daemon of ${pm2Home} is gone: it was killed, or somebody restarted it.`, {
+        remedy: 'Look at pm2.log there. Make sure that PM2 runs your apps (pm2 resurrect). Then deploy again.',
     })));
     return {
         call(method, args, timeLimit) {
@@ -9625,8 +9629,8 @@ function converse(socket, pm2Home) {
     };
 }
 function rpc_silent(pm2Home, timeLimit) {
-    return new DeployFailure(`The PM2 daemon of ${pm2Home} runs but has not answered for ${timeLimit / 1000} s.`, {
-        remedy: 'It hangs or is stopped (kill -CONT), or the host is overloaded. Look at it with `pm2 ls` there.',
+    return new DeployFailure(`The PM2 daemon of ${pm2Home} runs, but has not answered for ${timeLimit / 1000} s.`, {
+        remedy: 'It hangs, or is stopped (kill -CONT), or the host is overloaded. Look at it with `pm2 ls` there.',
     });
 }
 /** PM2 sends an error as text, or as an object that may carry an app's whole environment: of that, the message only. */
@@ -9923,10 +9927,10 @@ async function preflight(start) {
         start.redactor.hide(secretsOfEnvironment(secret));
     inform(start.log, `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
     if (pm2.otherDaemon !== null) {
-        warn(start.log, `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`);
+        warn(start.log, `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. The deploy does not update the daemon, because that takes every app down for a moment. Run 'pm2 update' when it suits.`);
     }
     if (pm2.otherNode !== null) {
-        warn(start.log, `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`);
+        warn(start.log, `PM2's daemon runs Node ${pm2.otherNode}, and so do apps in cluster mode. This deploy, install and build run ${process.version}. To have one version for all, run 'pm2 update' with the Node that you want: it takes every app down for a moment. Or put the daemon's Node first on PATH with shell-init.`);
     }
     return {
         plan,
@@ -9947,7 +9951,7 @@ async function preflight(start) {
 }
 function refuseUnusable(live, given) {
     if (exists(live) && !(0,external_node_fs_namespaceObject.statSync)(live).isDirectory())
-        throw new DeployFailure(`path '${given}' is no directory: ${live}.`);
+        throw new DeployFailure(`path '${given}' is not a directory: ${live}.`);
     let parent = exists(live) ? live : (0,external_node_path_namespaceObject.dirname)(live);
     while (!exists(parent))
         parent = (0,external_node_path_namespaceObject.dirname)(parent);
@@ -9958,7 +9962,7 @@ function refuseUnusable(live, given) {
         const disk = diskTrouble(error);
         if (disk !== null)
             throw disk;
-        throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
+        throw new DeployFailure(`This user may not write to ${parent} (uid ${process.getuid?.()}).`, {
             remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
         });
     }
@@ -9977,7 +9981,7 @@ async function requireGit(gitAt, start, live) {
         if (error.code !== 'ENOENT')
             throw error;
         throw new DeployFailure("The command 'git' is not on this host.", {
-            remedy: "Install it, for instance with 'apt-get install git'.",
+            remedy: "Install it, for example with 'apt-get install git'.",
         });
     }
     return gitAt(live);
@@ -10307,7 +10311,7 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
-const REMEDY = 'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
+const REMEDY = 'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
  * has it, whoever has written that.
@@ -10315,10 +10319,10 @@ const REMEDY = 'Run the job again. If it ends like that once more, look at the m
 async function resume(context, progress) {
     const { plan, places, journal, runDir } = context;
     const reached = lastState(runDir);
-    const killed = `The deploy's own program on the host was killed, or crashed, in ${reached}.`;
+    const killed = `The program that carries out the deploy on the host was killed, or crashed, in ${reached}.`;
     const output = programLog(runDir);
     progress.state = reached;
-    warn(context.log, `${killed} What it left is looked at, and ended.`);
+    warn(context.log, `${killed} Now its work is ended.`);
     // Git and PM2 children that it left hold the lock until they end.
     await takeAppLock(context);
     endLeftBuild(places.beside);
@@ -10896,12 +10900,12 @@ function remarksOn(context, head) {
     const current = loadCurrent(places.state);
     const interrupted = left !== null && holders.length === 0
         ? [
-            `Deploy ${left.deploy} (${left.run.url}) was interrupted in ${left.state}: the next deploy ends it first.`,
+            `Deploy ${left.deploy} (${left.run.url}) was interrupted in ${left.state}. The next deploy ends it first.`,
         ]
         : [];
     const moved = current !== null && left === null && current.sha !== head
         ? [
-            `${head ?? 'Nothing'} is checked out, and ${current.sha} was verified last: it was moved by hand since.`,
+            `${head ?? 'Nothing'} is checked out, but ${current.sha} was verified last. Somebody changed the checkout since.`,
         ]
         : [];
     return [...holders, ...interrupted, ...moved];
@@ -10931,7 +10935,7 @@ async function check(context) {
     for (const remark of remarksOn(context, sha))
         warn(log, remark);
     if (!there)
-        inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
+        inform(log, `${places.live} is not a checkout yet. A deploy makes one.`);
     const problems = [];
     const looks = [
         async () => requireWritable(places.state),
@@ -10959,7 +10963,9 @@ function check_failureOf(problems) {
     if (first === undefined)
         return null;
     const { message, remedy, output } = first;
-    const more = others.length === 0 ? '' : ` So does what is listed (${others.length} more).`;
+    const more = others.length === 0
+        ? ''
+        : ` ${others.length} more ${others.length === 1 ? 'problem is' : 'problems are'} listed below.`;
     const listed = others.flatMap((one) => [one.message, ...(one.remedy ? [one.remedy] : []), ...one.output]);
     return {
         state: 'preflight',
@@ -10979,7 +10985,7 @@ function requireWritable(state) {
         return null;
     }
     catch {
-        throw new DeployFailure(`${there}, where the journal lies, cannot be written by this user.`, {
+        throw new DeployFailure(`This user may not write to ${there}, where the journal is.`, {
             remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
         });
     }
@@ -11007,14 +11013,14 @@ async function lookAtApps(context) {
         const { instances } = await readBaseline(pm2, names);
         for (const text of requireFit(context, config, instances, loadCurrent(places.state)))
             inform(log, text);
-        return `The ecosystem file that is live names ${names.join(', ')}.`;
+        return `The live ecosystem file names ${names.join(', ')}.`;
     }
     catch (error) {
         const current = loadCurrent(places.state);
         // Before the first deploy the live commit may have no such file, or no build yet.
         if (!(error instanceof DeployFailure) || current !== null)
             throw error;
-        warn(log, `${error.message} The new commit's own file decides.`);
+        warn(log, `${error.message} The file of the new commit decides.`);
         return null;
     }
 }

@@ -43,7 +43,7 @@ test('a checkout that was deployed by hand is taken over, and its next version g
     code: 0,
     outputs: { outcome: 'deployed', sha, 'previous-sha': first },
   });
-  expect(run.stdout).toContain('Taken as built by hand before');
+  expect(run.stdout).toContain('Taken as output of earlier builds');
   expect(await site.served()).toBe('2');
   expect(readFileSync(path.join(live, 'uploads', 'cat.jpg'), 'utf8')).toBe('bytes');
   const head = execFileSync('git', ['rev-parse', 'HEAD', 'main'], { cwd: live, encoding: 'utf8' })

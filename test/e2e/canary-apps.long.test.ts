@@ -108,7 +108,7 @@ test('an app that boots longer than listen_timeout: PM2 is given more time, and 
   const { failures } = await load.stop();
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(run.stdout).toMatch(
-    /'shop': it took \d+\.\d s to boot, and PM2 takes the old instance down after 3\.0 s .*set "listen_timeout: \d+000"/,
+    /'shop': it took \d+\.\d s to boot, but PM2 stops the old instance after 3\.0 s .*Set "listen_timeout: \d+000"/,
   );
   expect(failures).toEqual({});
 });
@@ -151,7 +151,7 @@ test('required: the worker has one too, and what cannot have one is refused', as
     canary: 'required',
   });
   expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-  expect(refused.stdout).toContain("'worker' can have no canary: it is not started by Node");
+  expect(refused.stdout).toContain("'worker' can have no canary: Node does not start it");
 });
 
 test("PM2's dump never has a canary in it", () => {

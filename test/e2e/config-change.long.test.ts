@@ -103,12 +103,12 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     expect(refused.stdout).toMatch(
       /'shop': instances 2 -> 4; cwd \S+shop -> \S+shop\/dist; script \S+server\.js ->/,
     );
-    expect(refused.stdout).toContain("Run on the server 'pm2 delete shop', and this job again");
+    expect(refused.stdout).toContain("Run on the server 'pm2 delete shop'. Then run this job again");
     expect(await host.pids('shop')).toEqual(pids);
 
     const { run, load } = await deployUnderLoad({ changes });
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
-    expect(run.stdout).toContain('2 will be added once the others run the new version.');
+    expect(run.stdout).toContain('2 will be added when the others run the new version.');
     expect(load.failures).toEqual({});
     const dist = path.join(host.directory, 'shop/dist');
     const instances = await list();
@@ -170,7 +170,7 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     const broken = await deploy({ changes: fork, program: 'throw new Error("no");' });
     expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
     expect(broken.stdout).toContain(
-      "'shop': exec_mode cluster -> fork. That needs a stop and a start: expect up to 5 s",
+      "'shop': exec_mode cluster -> fork. This needs a stop and a start. Expect up to 5 s",
     );
     expect(baselineConfig(await list())).toEqual(before);
 

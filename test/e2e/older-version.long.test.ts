@@ -77,7 +77,7 @@ test.each(OLDER.flatMap((older) => ['activating', 'verifying'].map((state) => ({
     await deployByOlder({ ...older, site }, second, state);
     const third = await site.deploy({ ref: site.commit({ version: '3' }) });
     expect(third, third.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
-    expect(third.stdout).toContain(`was interrupted in ${state}: it is ended first`);
+    expect(third.stdout).toContain(`was interrupted in ${state}. This run ends it first`);
     expect(third.stdout).toMatch(/was rolled back|was committed/);
     expect(await site.served()).toBe('3');
   },

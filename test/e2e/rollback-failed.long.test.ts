@@ -27,7 +27,7 @@ test('a rollback that fails says so, keeps everything, and the next deploy is th
     `require('fs').rmSync(__dirname + '/../needed', { force: true });\n${broken['src/server.js']}`;
   const failed = await deploy(broken);
   expect(failed, failed.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rollback-failed' } });
-  expect(failed.stdout).toContain('Then the rollback failed as well');
+  expect(failed.stdout).toContain('Then the rollback failed, too');
   expect(host.checksum(live, { except: ['.git', 'needed'] })).toBe(sum);
   expect(readdirSync(path.join(host.directory, '.shop.pm2-ssh-deploy')).length).toBeGreaterThan(0);
 

@@ -38,7 +38,7 @@ test('a build that ends well and has made nothing is noticed before anything is 
   const pids = await host.pids('empty-build');
   const run = await deploy(app, { ...app.files({ version: '2' }), 'build.js': '' });
   expect(run, run.stdout).toMatchObject(failed);
-  expect(run.stdout).toContain('The finished build has no dist/server.js');
+  expect(run.stdout).toContain('The build made no dist/server.js');
   expect(await host.pids('empty-build')).toEqual(pids);
   expect(await app.served()).toBe('1');
 });

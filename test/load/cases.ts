@@ -102,7 +102,7 @@ export const CASES: readonly LoadCase[] = [
     title: 'needs 8 s to boot (`listen_timeout` 3 s)',
     to: flawed('needs 8 s to boot'),
     outcome: 'deployed',
-    says: 'For this deploy PM2 is given more time',
+    says: 'In this deploy PM2 gets more time',
   },
   {
     title: 'requests of 3 s in flight (`kill_timeout` 6 s)',

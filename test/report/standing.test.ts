@@ -33,12 +33,12 @@ const status = (given: Partial<Standing> = {}) =>
   result({ mode: 'status', outcome: 'unchanged', standing: standing(given) });
 
 test('the log tells what runs, since when and by which run, and the history in columns', () => {
-  expect(standingLines(status({ remarks: ['A deploy goes on here: ben.'] }))).toEqual([
+  expect(standingLines(status({ remarks: ['A deploy is running here: ben.'] }))).toEqual([
     `Runs       ${SHA}`,
     `Since      2026-01-02 03:04:05 UTC, ann, ${run.url}`,
     'App        shop: 1 of 2 online, restarted 3 times since the last deploy',
     'Health     healthy',
-    'Note       A deploy goes on here: ben.',
+    'Note       A deploy is running here: ben.',
     'History, newest first:',
     `  2026-01-02 03:04:05 UTC  deployed        aaaaaaa  ann, ${run.url}`,
     `  2026-01-02 03:04:05 UTC  rolled back to  bbbbbbb  ann, ${run.url}`,

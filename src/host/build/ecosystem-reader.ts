@@ -55,7 +55,7 @@ function answer(value) {
 
 evaluate()
   .then((value) => {
-    if (typeof value === 'function') throw new TypeError('it exports a function, where PM2 takes an object with apps');
+    if (typeof value === 'function') throw new TypeError('it exports a function, but PM2 takes an object with apps');
     answer({ value });
   })
   .catch((error) => {

@@ -34,19 +34,19 @@ export function findEcosystem(dir: string, given: string | null): string {
     const found = ecosystemIn(dir);
     if (found !== null) return found;
     throw new DeployFailure(`There is no ecosystem file in ${dir}.`, {
-      remedy: `Add one (pm2 init), or name yours with \`ecosystem\`; or give \`app\` and \`script\` instead of a file. Looked for: ${NAMES.join(', ')}.`,
+      remedy: `Add one (pm2 init), or name yours in \`ecosystem\`. Or set \`app\` and \`script\` instead of a file. Looked for: ${NAMES.join(', ')}.`,
     });
   }
   const file = resolve(dir, given);
   if (!FORMS[extname(file)]) {
     throw new DeployFailure(
-      `The ecosystem file ${JSON.stringify(given)} is of no kind that PM2 reads: it takes ${Object.keys(FORMS).join(', ')}.`,
+      `The ecosystem file ${JSON.stringify(given)} is not of a kind that PM2 reads: ${Object.keys(FORMS).join(', ')}.`,
     );
   }
   if (isFile(file)) return file;
   throw new DeployFailure(
     `There is no ecosystem file ${JSON.stringify(given)} in ${dir}${existsSync(file) ? ': that is not a file' : ''}.`,
-    { remedy: 'It is looked for from the working directory, in the commit that is deployed.' },
+    { remedy: 'The path starts at working-directory, in the commit that is deployed.' },
   );
 }
 
@@ -115,7 +115,7 @@ function appsOf(value: Json | undefined, file: string): AppConfig[] {
   const odd = apps.findIndex((app) => !isRecord(app) || Object.keys(app).length === 0);
   if (odd >= 0 || apps.length === 0) {
     throw new DeployFailure(
-      `The ecosystem file ${file} holds no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`,
+      `The ecosystem file ${file} has no apps${apps.length > 1 ? `: entry ${odd + 1} is not one` : ''}.`,
       { remedy: 'It must export { apps: [{ name, script, … }] }.' },
     );
   }

@@ -24,13 +24,13 @@ export function writeEnvFile(
 ): void {
   if (tracked.has(path)) {
     throw new DeployFailure(`env-file-path '${path}' is a file of the commit.`, {
-      remedy: "Remove it from the repository ('git rm --cached'), or give env-file-path another name.",
+      remedy: "Remove it from the repository ('git rm --cached'), or set env-file-path to another name.",
     });
   }
   const file = join(top, path);
   if (!existsSync(dirname(file)) || !isWithin(realOrSame(top), realOrSame(dirname(file)))) {
     throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
-      remedy: 'Give a path in a directory of the repository, seen from working-directory.',
+      remedy: 'Set a path in a directory of the repository, relative to working-directory.',
     });
   }
   rmSync(file, { force: true, recursive: true });

@@ -56,7 +56,10 @@ export async function stage(context: Context, sha: string, refuse: Refuse): Prom
   putEnvFile(workshop);
   const shown = await showEnvFiles(places.live, workshop, context.git, directories);
   if (shown.length > 0)
-    inform(context.log, `Shown to install and build, as in ${places.live}: ${shown.join(', ')}.`);
+    inform(
+      context.log,
+      `Install and build see copies of these files of ${places.live}: ${shown.join(', ')}.`,
+    );
   for (const path of envFiles(workshop, directories))
     context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
   const early = await readApps(context, workshop, plan.deployId).catch(unreadable);
@@ -99,7 +102,7 @@ function tellUnusedEcosystem({ plan, log }: Context, workDir: string): void {
   if (found === null) return;
   warn(
     log,
-    `${basename(found)} is not used, since \`script\` is given: leave \`script\` out to deploy by that file.`,
+    `${basename(found)} is not used, because \`script\` is set. Leave \`script\` out to use that file.`,
   );
 }
 
@@ -122,9 +125,10 @@ function requireScript(app: DeployApp, live: string, staging: string): void {
   const file = scriptFile(app);
   if (file === null || !isWithin(live, file) || existsSync(join(staging, relative(live, file)))) return;
   throw new DeployFailure(
-    `The finished build has no ${relative(live, file)}, which is the script of '${app.name}'.`,
+    `The build made no ${relative(live, file)}, which is the script of '${app.name}'.`,
     {
-      remedy: 'See that build-command makes it, and that `script` names it from the directory of the app.',
+      remedy:
+        'Check that build-command makes it, and that `script` names it relative to the directory of the app.',
     },
   );
 }

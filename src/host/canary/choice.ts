@@ -67,9 +67,9 @@ function whyNone({ runs, ports, healthPort }: Known): string | null {
   if (!runs) return 'it does not run yet, so there is nothing to protect';
   if (ports.certain.length > 0) return null;
   if (ports.perhaps.length === 0)
-    return 'it listened nowhere before, and two of it at once may do harm (canary: required has one all the same)';
+    return 'it listened nowhere before, and two at once may do harm (canary: required starts one anyway)';
   if (healthPort !== null && ports.perhaps.includes(healthPort)) return null;
-  return `which of the ports ${ports.perhaps.join(', ')} is its own cannot be told: set PORT in its env, or canary: required`;
+  return `it is not certain which of the ports ${ports.perhaps.join(', ')} is its own. Set PORT in its env, or canary: required`;
 }
 
 /** No setting names it, and the kernel gives such ports. */

@@ -20,8 +20,8 @@ const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
 export function whyImpossible(app: DeployApp, live: string): string | null {
   if (!isWithin(live, app.cwd)) return `it runs outside of ${live}, in ${app.cwd}`;
   if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
-    return 'it runs as another user (uid, gid), who cannot read what a canary needs';
-  return isStartedByNode(app) ? null : 'it is not started by Node, so its port cannot be moved aside';
+    return 'it runs as another user (uid, gid), who may not read what a canary needs';
+  return isStartedByNode(app) ? null : 'Node does not start it, so its port cannot be moved';
 }
 
 function isStartedByNode(app: DeployApp): boolean {

@@ -21,7 +21,7 @@ export function withPatience(
     const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
     if (app.wait_ready === true && boot.readyMs === null) {
       advice.push(
-        `'${app.name}': it has wait_ready, and sent no 'ready' in its canary: PM2 waits for all of listen_timeout (${seconds(given)}) with each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`,
+        `'${app.name}': it has wait_ready, but its canary sent no 'ready'. PM2 waits the whole listen_timeout (${seconds(given)}) for each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`,
       );
       return app;
     }
@@ -33,7 +33,7 @@ export function withPatience(
     if (took === null || took * SLOWER <= given) return app;
     const enough = Math.ceil((took * 2) / 1000) * 1000;
     advice.push(
-      `'${app.name}': it took ${seconds(took)} to boot, and PM2 takes the old instance down after ${seconds(given)} (listen_timeout). For this deploy PM2 is given more time: set "listen_timeout: ${enough}".`,
+      `'${app.name}': it took ${seconds(took)} to boot, but PM2 stops the old instance after ${seconds(given)} (listen_timeout). In this deploy PM2 gets more time. Set "listen_timeout: ${enough}".`,
     );
     return { ...app, listen_timeout: enough };
   });

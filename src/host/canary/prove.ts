@@ -54,7 +54,7 @@ export async function prove(
   for (const sentence of without) inform(context.log, sentence);
   if (impossible.length > 0) {
     throw new DeployFailure(`canary is \`required\`, and ${impossible.join(' ')}`, {
-      remedy: 'Set canary to `auto`, which tries the apps that can have one, or to `off`.',
+      remedy: 'Set canary to `auto`, for the apps that can have one, or to `off`.',
     });
   }
   if (chosen.length === 0) return [];

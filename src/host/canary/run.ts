@@ -94,7 +94,7 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
     listener.close();
     await removeCanaries(context).catch((error: Error) => {
       if (!failed) throw error;
-      warn(context.log, `The canary could not be removed: ${error.message} The next deploy tries again.`);
+      warn(context.log, `Could not remove the canary: ${error.message} The next deploy tries again.`);
     });
     for (const { files } of canaries) for (const suffix of SUFFIXES) rmSync(files + suffix, { force: true });
   }
@@ -140,7 +140,7 @@ async function warnAboutRoots({ log }: Context, canaries: readonly Canary[]): Pr
       const there = [...listens].reverse().find((listen) => listen.port === port);
       const trouble = there === undefined ? null : await troubleAtRoot(port, there.at);
       if (trouble !== null)
-        warn(log, `'${title}': ${trouble}. Nobody said which page has to answer: set \`health-url\`.`);
+        warn(log, `'${title}': ${trouble}. Set \`health-url\` to a page that has to answer.`);
     }
   }
 }

@@ -115,6 +115,8 @@ async function refuseLeft({ pm2 }: Context, config: readonly DeployApp[]): Promi
   for (const { app, running } of configChanges(config, await pm2.list(), [])) {
     const left = unappliedSettings(app, running);
     if (left.length > 0)
-      throw new DeployFailure(`PM2 did not apply what the config of '${app.name}' says: ${left.join('; ')}.`);
+      throw new DeployFailure(
+        `PM2 behaves unlike the versions we know: it did not apply these settings of '${app.name}': ${left.join('; ')}.`,
+      );
   }
 }

@@ -29,7 +29,7 @@ export async function commit(context: Context, transaction: Transaction, expecte
     // The version runs and is verified: an old dump is not worth taking it down.
     warn(
       context.log,
-      `PM2's list could not be brought up to date, so that a reboot may start the old settings: ${(error as Error).message}`,
+      `Could not save PM2's list, so a reboot may start the old settings: ${(error as Error).message}`,
     );
   }
 }
@@ -55,5 +55,5 @@ async function removeLeftOut({ pm2, places, log }: Context, { leftOut }: Transac
     ({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)),
   );
   await pm2.remove(left);
-  inform(log, `Removed from PM2, since this version does not have them: ${leftOut.join(', ')}.`);
+  inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }

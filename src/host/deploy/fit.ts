@@ -34,7 +34,7 @@ export async function refuseMisfit(
   const { refused, warned } = sharedPorts(config, plan.pm2Env, await pm2.list());
   if (refused.length > 0)
     throw new DeployFailure(refused.join(' '), {
-      remedy: 'Give each app a PORT of its own, or name the apps to deploy with `app`.',
+      remedy: 'Give each app its own PORT, or name the apps to deploy in `app`.',
     });
   for (const text of warned) warn(log, text);
   const { instances } = await readBaseline(pm2, namesOf(config));
@@ -67,7 +67,7 @@ function refuseLeftOut(running: readonly string[]): void {
   throw new DeployFailure(
     `The ecosystem file no longer has ${running.map((name) => `'${name}'`).join(', ')}, which the last deploy started and which still runs.`,
     {
-      remedy: `It would go on serving the old version. End it on the server, 'pm2 delete ${running[0]}', or put it back into the file; or name the apps to deploy with app.`,
+      remedy: `It would go on serving the old version. Delete it on the server ('pm2 delete ${running[0]}') or put it back into the file. Or name the apps to deploy in app.`,
     },
   );
 }
@@ -77,9 +77,9 @@ export function refuseForeign(live: string, instances: readonly Instance[]): voi
   for (const { name, cwd } of instances) {
     if (!isWithin(live, realOrSame(cwd))) {
       throw new DeployFailure(
-        `PM2 runs an app named '${name}' from ${cwd}, outside ${live}: it belongs to something else.`,
+        `PM2 runs an app named '${name}' from ${cwd}, outside ${live}, so it belongs to something else.`,
         {
-          remedy: `If this deploy is not for '${name}', name the apps that it is for with \`app\`. Else give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
+          remedy: `If this deploy is not for '${name}', name its apps in \`app\`. Otherwise give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
         },
       );
     }

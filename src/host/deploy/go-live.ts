@@ -77,7 +77,7 @@ async function goBack(
       note();
     } catch (error) {
       // With a full disk the old version can be brought back all the same: that matters more than the journal.
-      warn(context.log, `The journal cannot be written: ${(error as Error).message}`);
+      warn(context.log, `Could not write the journal: ${(error as Error).message}`);
     }
   };
   const failedAt = performance.now();
@@ -126,8 +126,8 @@ async function appLogs(
 function bothFailures(first: Failure, second: Failure, { places }: Context): Failure {
   return {
     ...first,
-    message: `${first.message} Then the rollback failed as well: ${second.message}`,
-    remedy: `The files of the old version are in ${places.live}. Log in, look at 'pm2 list' and 'pm2 logs', and start the app with 'pm2 startOrReload' from ${places.workDir}; the next deploy goes on from whatever runs then.`,
+    message: `${first.message} Then the rollback failed, too: ${second.message}`,
+    remedy: `The files of the old version are in ${places.live}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
     output: [...first.output, ...second.output],
   };
 }

@@ -63,13 +63,13 @@ export async function swapOut(context: Context, transaction: Transaction): Promi
     saveTransaction(places.state, transaction);
   } catch (error) {
     // On a full disk the app matters more: what is done already can be done again.
-    warn(context.log, `The transaction cannot be written: ${(error as Error).message}`);
+    warn(context.log, `Could not write the transaction: ${(error as Error).message}`);
   }
 }
 
 function tellReappeared({ log }: Context, { kept }: InPlaceSwap, { reappeared }: SwapResult): void {
   for (const path of reappeared) {
-    warn(log, `${path} was written while it was replaced; that copy was kept in ${kept}.reappeared.`);
+    warn(log, `The app wrote to ${path} while it was replaced. That copy is kept in ${kept}.reappeared.`);
   }
 }
 
@@ -77,12 +77,12 @@ function tellStrays({ log }: Context, { brought, left }: Strays): void {
   if (brought.length > 0)
     inform(
       log,
-      `The app had written these while they were replaced; they are back: ${brought.slice(0, 20).join(', ')}.`,
+      `The app wrote these files while they were replaced. They are back: ${brought.slice(0, 20).join(', ')}.`,
     );
   if (left.length > 0)
     warn(
       log,
-      `The app wrote these into directories that were replaced, and live has others now: ${left.slice(0, 20).join(', ')}.`,
+      `The app wrote these files into directories that were replaced. The live directory has other ones now: ${left.slice(0, 20).join(', ')}.`,
     );
 }
 

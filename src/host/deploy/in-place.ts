@@ -124,18 +124,20 @@ export async function listSwap(
   });
   if (collisions.length > 0) {
     const [first] = collisions;
-    const more = collisions.length > 1 ? ` So would ${collisions.length - 1} more, listed above.` : '';
+    const more = collisions.length > 1 ? ` ${collisions.length - 1} more are listed above.` : '';
     throw new DeployFailure(
-      `The new version would replace what is not a deploy's: ${first === undefined ? '' : describeCollision(first)}${more}`,
+      `The new version would overwrite something that no deploy made: ${first === undefined ? '' : describeCollision(first)}${more}`,
       {
         output: collisions.map(describeCollision),
-        remedy:
-          'Move it away on the server, or keep the new version from bringing its own, and run the job again.',
+        remedy: 'Move it away on the server, or remove it from the new version. Then run the job again.',
       },
     );
   }
   if (adopted.length > 0)
-    inform(context.log, `Taken as built by hand before, and replaced from now on: ${adopted.join(', ')}.`);
+    inform(
+      context.log,
+      `Taken as output of earlier builds, and replaced from now on: ${adopted.join(', ')}.`,
+    );
   if (same.length > 0) {
     staged.generated = disown(staged.generated, same);
     saveRecord(places.state, context.plan.deployId, staged.generated);
@@ -160,10 +162,7 @@ export async function settle(context: Context, swap: InPlaceSwap): Promise<void>
   const unlike = matchOwnership(places, swap.ops);
   if (unlike.length > 0) {
     const shown = unlike.slice(0, 5).join(', ');
-    warn(
-      context.log,
-      `These will not have the group or mode of what they replace, which this user may not set: ${shown}.`,
-    );
+    warn(context.log, `This user may not set the group or mode of the files that these replace: ${shown}.`);
   }
   // Without it a power cut soon after the swap could leave empty files where the old ones were.
   await run('sync', ['-f', swap.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });

@@ -30,8 +30,8 @@ export function lockHolders(context: Context): string[] {
   const app = holderOf(places.live, noteOf(context));
   const other = app === null ? holderOf(pm2.home, pm2NoteOf(context)) : null;
   return [
-    ...(app === null ? [] : [`A deploy goes on here: ${app}.`]),
-    ...(other === null ? [] : [`A deploy of another app of this PM2 goes on: ${other}.`]),
+    ...(app === null ? [] : [`A deploy is running here: ${app}.`]),
+    ...(other === null ? [] : [`A deploy of another app in this PM2 is running: ${other}.`]),
   ];
 }
 

@@ -28,7 +28,7 @@ export async function migrate(
   return true;
 }
 
-export const NOT_UNDONE = 'migrate-command had run before that, and the schema was not rolled back.';
+export const NOT_UNDONE = 'migrate-command ran before that, and the schema was not rolled back.';
 
 /** Files and PM2 go back after a failure. A schema does not, and whoever reads the failure has to know. */
 export function withMigration(failure: Failure, migrated: boolean): Failure {

@@ -76,13 +76,13 @@ export async function preflight(start: Start): Promise<Context> {
   if (pm2.otherDaemon !== null) {
     warn(
       start.log,
-      `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. It is not updated behind your back, since that takes every app down for a moment: run 'pm2 update' when it suits.`,
+      `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. The deploy does not update the daemon, because that takes every app down for a moment. Run 'pm2 update' when it suits.`,
     );
   }
   if (pm2.otherNode !== null) {
     warn(
       start.log,
-      `PM2's daemon runs Node ${pm2.otherNode}, and with it apps in cluster mode; this deploy, install and build run ${process.version}. To have one for all, run 'pm2 update' with the Node that you want, which takes every app down for a moment, or put the daemon's first on PATH with shell-init.`,
+      `PM2's daemon runs Node ${pm2.otherNode}, and so do apps in cluster mode. This deploy, install and build run ${process.version}. To have one version for all, run 'pm2 update' with the Node that you want: it takes every app down for a moment. Or put the daemon's Node first on PATH with shell-init.`,
     );
   }
   return {
@@ -105,7 +105,7 @@ export async function preflight(start: Start): Promise<Context> {
 
 function refuseUnusable(live: string, given: string): void {
   if (exists(live) && !statSync(live).isDirectory())
-    throw new DeployFailure(`path '${given}' is no directory: ${live}.`);
+    throw new DeployFailure(`path '${given}' is not a directory: ${live}.`);
   let parent = exists(live) ? live : dirname(live);
   while (!exists(parent)) parent = dirname(parent);
   try {
@@ -113,7 +113,7 @@ function refuseUnusable(live: string, given: string): void {
   } catch (error) {
     const disk = diskTrouble(error);
     if (disk !== null) throw disk;
-    throw new DeployFailure(`${parent} cannot be written by this user (uid ${process.getuid?.()}).`, {
+    throw new DeployFailure(`This user may not write to ${parent} (uid ${process.getuid?.()}).`, {
       remedy: `Deploy as its owner, or give it to this user on the server: 'sudo chown -R <user> ${parent}'.`,
     });
   }
@@ -129,7 +129,7 @@ async function requireGit(gitAt: (directory: string) => Git, start: Start, live:
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new DeployFailure("The command 'git' is not on this host.", {
-      remedy: "Install it, for instance with 'apt-get install git'.",
+      remedy: "Install it, for example with 'apt-get install git'.",
     });
   }
   return gitAt(live);

@@ -25,19 +25,20 @@ export async function reconcile(context: Context, onState: (state: State) => voi
     throw new DeployFailure(
       `Deploy ${entry.deploy} was interrupted in ${entry.state}, and its record is gone from ${context.places.state}.`,
       {
-        remedy: 'Make sure that the app runs as it should, remove that directory, and run the job again.',
+        remedy: 'Make sure that the app runs as it should. Then remove that directory and run the job again.',
       },
     );
   }
   inform(
     context.log,
-    `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}: it is ended first.`,
+    `Deploy ${entry.deploy} (${entry.run.url}) was interrupted in ${entry.state}. This run ends it first.`,
   );
   for (const app of [...transaction.before.apps, ...transaction.config])
     context.redactor.hide(secretsOfApp(app));
   // A reboot kills git as well, in the middle of the index: nobody else is to be asked to take its lock away.
   const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
-  if (locks.length > 0) warn(context.log, `Left by a git that was killed, and removed: ${locks.join(', ')}.`);
+  if (locks.length > 0)
+    warn(context.log, `Removed lock files of a git that was killed: ${locks.join(', ')}.`);
   const lock = await takePm2Lock(context);
   try {
     await end(context, entry, transaction, onState);
@@ -73,7 +74,7 @@ async function end(
       inform(context.log, `Deploy ${entry.deploy} was rolled back.`);
       return;
     } catch (error) {
-      why = `${why} Then the rollback failed as well: ${(error as Error).message}`;
+      why = `${why} Then the rollback failed, too: ${(error as Error).message}`;
       journal.end(entry, 'rollback-failed', 'rollback-failed', why);
       onState('rollback-failed');
     }
@@ -83,7 +84,7 @@ async function end(
   journal.end(entry, 'rolled-back', 'rollback-failed', why);
   warn(
     context.log,
-    'Its rollback had failed; the files of the old version are in place, and a deploy can go on from there.',
+    'Its rollback had failed. The files of the old version are in place, and a deploy can go on from there.',
   );
 }
 
@@ -101,6 +102,6 @@ async function commitIfHealthy(context: Context, transaction: Transaction): Prom
     return false;
   }
   await commit(context, transaction, expected);
-  inform(context.log, `Its version is healthy and was committed: ${transaction.sha}.`);
+  inform(context.log, `Its version is healthy and stays: ${transaction.sha}.`);
   return true;
 }

@@ -56,10 +56,10 @@ export function adviseAfterReload(
   const awaited = app.wait_ready === true || serves;
   const advice = [
     awaited && slowest >= 0.95 * limit
-      ? `PM2 waited ${seconds(limit)} for a new instance, as long as listen_timeout lets it, and then ended the old one all the same: see that it ${sign}, or set ${listen}`
+      ? `PM2 waited ${seconds(limit)} (listen_timeout) for a new instance, and then ended the old one, ready or not: make sure that it ${sign}, or set ${listen}`
       : null,
     awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
-      ? `a new instance was ready after ${seconds(slowest)}, and after ${seconds(limit)} PM2 would have ended the old one all the same: set ${listen}`
+      ? `a new instance was ready after ${seconds(slowest)}; after ${seconds(limit)} PM2 ends the old one, ready or not: set ${listen}`
       : null,
     killedAfter !== null ? adviseOnKill(killedAfter) : null,
   ];
@@ -71,7 +71,7 @@ const PATIENT = 5_000;
 
 function adviseOnKill(after: number): string {
   const close =
-    'on SIGINT close the server and all its open connections (a WebSocket or an event stream never ends by itself), then exit';
+    'on SIGINT close the server and all open connections (a WebSocket or an event stream never ends by itself), then exit';
   const more =
     after < PATIENT ? `. Only if ordinary requests take that long, set "kill_timeout: ${PATIENT}" too` : '';
   return `an old instance was still alive ${seconds(after)} after PM2 told it to end, so PM2 killed it and cut off its requests: ${close}${more}`;

@@ -20,7 +20,7 @@ export async function reload(
     const trouble = await context.clock.book('pm2', () =>
       watchReload(context.pm2, command, deployId, running),
     );
-    if (trouble !== null) throw new DeployFailure(`While PM2 reloaded, ${trouble}; the reload was stopped.`);
-    inform(context.log, "PM2's command has ended. What really runs is looked at now.");
+    if (trouble !== null) throw new DeployFailure(`During PM2's reload, ${trouble}. The reload was stopped.`);
+    inform(context.log, "PM2's command has ended. Checking what really runs.");
   });
 }

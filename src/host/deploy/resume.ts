@@ -15,7 +15,7 @@ import { reconcile } from './reconcile.ts';
 import { endReloadCommands } from './reload-commands.ts';
 
 const REMEDY =
-  'Run the job again. If it ends like that once more, look at the memory of the host (dmesg, journalctl -k).';
+  'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
@@ -24,10 +24,10 @@ const REMEDY =
 export async function resume(context: Context, progress: Progress): Promise<End> {
   const { plan, places, journal, runDir } = context;
   const reached = lastState(runDir);
-  const killed = `The deploy's own program on the host was killed, or crashed, in ${reached}.`;
+  const killed = `The program that carries out the deploy on the host was killed, or crashed, in ${reached}.`;
   const output = programLog(runDir);
   progress.state = reached;
-  warn(context.log, `${killed} What it left is looked at, and ended.`);
+  warn(context.log, `${killed} Now its work is ended.`);
   // Git and PM2 children that it left hold the lock until they end.
   await takeAppLock(context);
   endLeftBuild(places.beside);

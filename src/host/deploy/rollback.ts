@@ -35,7 +35,7 @@ export async function rollBack(context: Context, transaction: Transaction, stopp
   const runsAs = rollbackId(deployId);
   const { swapped, unhealthy } = await restore(context, transaction, runsAs, stopped).catch(
     (error: Error) => {
-      warn(log, `The rollback did not come to its end, and is tried once more: ${error.message}`);
+      warn(log, `The rollback did not reach a result. Trying once more: ${error.message}`);
       makeRoom(runDir);
       return restore(context, transaction, runsAs, true);
     },
@@ -99,7 +99,7 @@ async function waitUntilQuiet(
   if (waits)
     inform(
       log,
-      `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s; instances that were not replaced go on serving.`,
+      `Waiting until PM2 is at rest, about ${Math.ceil(slowest / 1000)} s. Instances that were not replaced go on serving.`,
     );
   await quiet(pm2, before.orphans, waits ? slowest : 0, slowest + MARGIN);
 }
@@ -155,5 +155,5 @@ function keepForDiagnosis({ places, log }: Context, { swap, deployId }: Transact
   const broken = join(places.beside, `broken-${deployId}`);
   if (!exists(staging) || exists(broken)) return;
   renameSync(staging, broken);
-  inform(log, `The version that failed is kept for diagnosis in ${broken} until the next deploy.`);
+  inform(log, `The version that failed is kept in ${broken} until the next deploy.`);
 }

@@ -50,10 +50,10 @@ export function previousVersion(entries: readonly Entry[], current: string | nul
   const version = earlier[earlier.length - 1];
   if (version !== undefined) return version;
   throw new DeployFailure(
-    `There is no version to roll back to: no commit was verified here before ${current ?? 'this'}, or each was rolled back.`,
+    `There is no version to roll back to. No commit was verified here before ${current ?? 'this'}, or each was rolled back.`,
     {
       output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
-      remedy: 'Deploy the commit that you want with its id as ref, and mode deploy.',
+      remedy: 'Deploy the commit that you want: mode deploy, with its id as ref.',
     },
   );
 }
@@ -69,11 +69,11 @@ async function namedVersion(context: Context, entries: readonly Entry[], ref: st
   const name = ref === sha ? sha : `${ref} (${sha})`;
   throw new DeployFailure(
     isBad(entries, sha)
-      ? `${name} is marked bad: the last time that it went live here it had to be rolled back.`
-      : `${name} was never verified here, so that it is no version to roll back to.`,
+      ? `${name} is marked bad: it had to be rolled back the last time that it went live here.`
+      : `${name} was never verified here, so a rollback cannot go to it.`,
     {
       output: good.slice(0, LISTED).map(describe),
-      remedy: `${good.length === 0 ? 'None was.' : 'Those that were are listed, the newest first.'} Any commit can be deployed with its id as ref, and mode deploy.`,
+      remedy: `${good.length === 0 ? 'No version was verified here.' : 'Verified versions are listed, newest first.'} You can deploy any commit: mode deploy, with its id as ref.`,
     },
   );
 }

@@ -21,7 +21,7 @@ export async function differsFrom(
   if (current.fingerprint !== (await fingerprintOf(context, sha)))
     return 'the settings of the deploy, an .env file, Node or PM2 changed';
   const lost = (generated?.roots ?? []).find((path) => !exists(join(context.places.live, path)));
-  if (lost !== undefined) return `${lost}, which the build made, is gone`;
+  if (lost !== undefined) return `${lost} is gone, which the build made`;
   const { script } = context.plan;
   // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
   const config =

@@ -43,7 +43,7 @@ export async function openRemote(
       const result = await within.attempt([...command, name, ...rest]);
       if (!lacksCredentials(result)) return result;
       own = result;
-      const over = actual.startsWith('https:') ? '' : ', over https: the origin stays as it is';
+      const over = actual.startsWith('https:') ? '' : ', over https. The origin stays as it is';
       say(
         `The server's own credentials do not open ${token.address}. git-token is used for this run${over}.`,
       );

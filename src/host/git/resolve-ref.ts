@@ -62,7 +62,7 @@ export async function resolveRef(source: Source, ref: string, rule: RefRule): Pr
 }
 
 const CHECK =
-  'Check ref for a typing error, and that it was pushed to the repository that the server fetches from.';
+  'Check ref for a typing error, and that it was pushed to the repository from which the server fetches.';
 const UNTRACKED =
   'A commit that only a fork or a pull request has is refused, because anybody can make one: merge it first, or set allow-untracked-ref.';
 
@@ -112,7 +112,7 @@ async function lookUp(remote: Remote, ref: string): Promise<string | null> {
     throw new DeployFailure(
       `'${ref}' is both a branch and a tag of the repository, and they name different commits.`,
       {
-        remedy: `Give ref as refs/heads/${ref} or refs/tags/${ref}.`,
+        remedy: `Set ref to refs/heads/${ref} or refs/tags/${ref}.`,
       },
     );
   }

@@ -111,7 +111,7 @@ function request(
     };
     const late = (): void =>
       judge({
-        why: `${response === null ? 'gave no answer' : 'did not end its answer'} within ${timeLimit / 1000} s`,
+        why: `${response === null ? 'gave no answer' : 'did not finish its answer'} within ${timeLimit / 1000} s`,
         code: '',
       });
 
@@ -162,7 +162,7 @@ export function shownUrl(url: string): string {
 function aboutStatus(status: number, location: string | undefined, body: readonly Buffer[]): string {
   if (status >= 300 && status < 400) {
     const to = location === undefined ? '' : ` to ${shownUrl(location.slice(0, 200))}`;
-    return `answers ${status}, a redirect${to}; only 2xx is healthy, and redirects are not followed`;
+    return `answers ${status}, a redirect${to}; only 2xx is healthy, and no redirect is followed`;
   }
   const text = Buffer.concat(body).toString('utf8').replace(/\s+/g, ' ').trim();
   const told = text.length > TOLD ? text.slice(0, TOLD).replace(/ [^ ]*$/, ' …') : text;
@@ -180,13 +180,13 @@ function aboutError(code: string): string {
     case 'EAI_AGAIN':
       return `has a name that cannot be resolved on the server itself (${code})`;
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `has a certificate for another name (${code}): write the name that the certificate is for, or ask the app itself over http`;
+      return `has a certificate for another name (${code}): use the name in the certificate, or ask the app itself over http`;
     case 'CERT_HAS_EXPIRED':
       return `has a certificate that has expired (${code})`;
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-      return `does not speak TLS (${code}): write http:// for it`;
+      return `does not speak TLS (${code}): write http://`;
   }
   if (/CERT|SIGNATURE/.test(code))
     return `has a certificate that this server does not trust (${code}): ask the app itself over http, or export NODE_EXTRA_CA_CERTS with the file of its authority in \`shell-init\``;

@@ -23,7 +23,7 @@ export async function healthTargets(
   if (old === null || before.apps.length === 0) return { now, before: null };
   const complaint = await complaintAbout(old);
   if (complaint === null) return { now, before: old };
-  inform(log, `Before the deploy, ${complaint}. A rollback is not held to more than that.`);
+  inform(log, `Before the deploy, ${complaint}. After a rollback it need not be better than that.`);
   return { now, before: null };
 }
 

@@ -143,7 +143,7 @@ function changed(one: Instance, since: Snapshot): string | null {
   if (then === undefined || then.deployId !== one.deployId) return null;
   if (restartedOnPurpose(then, one) || endedWell(one)) return null;
   if (one.restartTime > then.restartTime)
-    return `${nameOf(one)} crashed and was restarted (PM2 counts ${one.restartTime} restarts of it)`;
+    return `${nameOf(one)} crashed and was restarted (PM2 counted ${one.restartTime} restarts in all)`;
   return then.pid > 0 && one.pid !== then.pid
     ? `${nameOf(one)} was replaced: pid ${then.pid} became ${one.pid}`
     : null;

@@ -28,7 +28,7 @@ export function sharedPorts(
     all.some((one) => one.name === name && portIn(one.env) === port);
   own.forEach(({ app, port }, at) => {
     for (const other of own.slice(at + 1).filter((one) => one.port === port)) {
-      const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode PM2 lets them share it: each answers some of the requests.`;
+      const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode they share it: each answers some of the requests.`;
       const sharedBefore = runsThere(app.name, port) && runsThere(other.app.name, port);
       const sameScript = scriptOf(app) === scriptOf(other.app);
       (sameScript && !sharedBefore ? found.refused : found.warned).push(sentence);
@@ -43,7 +43,7 @@ export function sharedPorts(
     );
     for (const name of new Set(others.map((one) => one.name)))
       found.warned.push(
-        `'${name}', which this PM2 runs as well, has PORT ${port} like '${app.name}'. In cluster mode PM2 lets them share it: each answers some of the requests. Give each app a port of its own.`,
+        `'${name}', which this PM2 runs too, has PORT ${port} like '${app.name}'. In cluster mode they share it: each answers some of the requests. Give each app its own port.`,
       );
   });
   return found;

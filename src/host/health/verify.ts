@@ -113,9 +113,7 @@ export async function untilStable(
       // A restart by a clock is no break, unless it does not come to its end.
       if (!verdict.planned) healthySince = null;
       if (turnedBad !== null && at - turnedBad >= STAYS_BAD) {
-        throw new DeployFailure(
-          `It was healthy, and for ${STAYS_BAD / 1000} s now it is not: ${verdict.why}.`,
-        );
+        throw new DeployFailure(`It was healthy, then unhealthy for ${STAYS_BAD / 1000} s: ${verdict.why}.`);
       }
       if (healthySince === null && at >= deadline) {
         throw new DeployFailure(

@@ -22,7 +22,7 @@ export async function check(context: Context): Promise<End> {
   const there = isCheckout(places.live);
   const { sha } = await readHead(git);
   for (const remark of remarksOn(context, sha)) warn(log, remark);
-  if (!there) inform(log, `${places.live} is no checkout yet: a deploy makes one.`);
+  if (!there) inform(log, `${places.live} is not a checkout yet. A deploy makes one.`);
 
   const problems: DeployFailure[] = [];
   const looks: (() => Promise<string | null>)[] = [
@@ -48,7 +48,10 @@ function failureOf(problems: readonly DeployFailure[]): End['failure'] {
   const [first, ...others] = problems;
   if (first === undefined) return null;
   const { message, remedy, output } = first;
-  const more = others.length === 0 ? '' : ` So does what is listed (${others.length} more).`;
+  const more =
+    others.length === 0
+      ? ''
+      : ` ${others.length} more ${others.length === 1 ? 'problem is' : 'problems are'} listed below.`;
   const listed = others.flatMap((one) => [one.message, ...(one.remedy ? [one.remedy] : []), ...one.output]);
   return {
     state: 'preflight',
@@ -67,7 +70,7 @@ function requireWritable(state: string): null {
     accessSync(there, constants.W_OK | constants.X_OK);
     return null;
   } catch {
-    throw new DeployFailure(`${there}, where the journal lies, cannot be written by this user.`, {
+    throw new DeployFailure(`This user may not write to ${there}, where the journal is.`, {
       remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
     });
   }
@@ -96,12 +99,12 @@ async function lookAtApps(context: Context): Promise<string | null> {
     const names = config.map(({ name }) => name);
     const { instances } = await readBaseline(pm2, names);
     for (const text of requireFit(context, config, instances, loadCurrent(places.state))) inform(log, text);
-    return `The ecosystem file that is live names ${names.join(', ')}.`;
+    return `The live ecosystem file names ${names.join(', ')}.`;
   } catch (error) {
     const current = loadCurrent(places.state);
     // Before the first deploy the live commit may have no such file, or no build yet.
     if (!(error instanceof DeployFailure) || current !== null) throw error;
-    warn(log, `${error.message} The new commit's own file decides.`);
+    warn(log, `${error.message} The file of the new commit decides.`);
     return null;
   }
 }

@@ -83,13 +83,13 @@ export function remarksOn(context: Context, head: PastDeploy['sha']): string[] {
   const interrupted =
     left !== null && holders.length === 0
       ? [
-          `Deploy ${left.deploy} (${left.run.url}) was interrupted in ${left.state}: the next deploy ends it first.`,
+          `Deploy ${left.deploy} (${left.run.url}) was interrupted in ${left.state}. The next deploy ends it first.`,
         ]
       : [];
   const moved =
     current !== null && left === null && current.sha !== head
       ? [
-          `${head ?? 'Nothing'} is checked out, and ${current.sha} was verified last: it was moved by hand since.`,
+          `${head ?? 'Nothing'} is checked out, but ${current.sha} was verified last. Somebody changed the checkout since.`,
         ]
       : [];
   return [...holders, ...interrupted, ...moved];

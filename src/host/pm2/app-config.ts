@@ -29,7 +29,10 @@ export function chooseApps(apps: readonly AppConfig[], names: readonly string[])
   if (unknown.length > 0) {
     throw new DeployFailure(
       `The ecosystem file has no app ${list(unknown)}; it has ${present.length > 0 ? list(present) : 'none at all'}.`,
-      { remedy: 'Names count exactly, capitals and blanks too. Correct `app`, or leave it out to take all.' },
+      {
+        remedy:
+          'Names have to match exactly, with capitals and blanks. Correct `app`, or leave it out to take all apps.',
+      },
     );
   }
   const chosen = named.filter((app) => names.length === 0 || names.includes(app.name));
@@ -37,13 +40,15 @@ export function chooseApps(apps: readonly AppConfig[], names: readonly string[])
   for (const app of chosen) {
     if (present.filter((name) => name === app.name).length > 1) {
       throw new DeployFailure(`The ecosystem file has more than one app ${list([app.name])}.`, {
-        remedy: 'PM2 would give all of them the settings of the last one: name each app once.',
+        remedy: 'PM2 would give all of them the settings of the last one. Give each app its own name.',
       });
     }
     if (scriptOf(app) === null) throw new DeployFailure(`The app ${list([app.name])} has no \`script\`.`);
     // PM2 takes these for every process that it has, or for a pattern.
     if (app.name === 'all' || /^\/.*\/$/.test(app.name)) {
-      throw new DeployFailure(`An app cannot be named ${list([app.name])}: PM2 gives that another meaning.`);
+      throw new DeployFailure(
+        `An app cannot be named ${list([app.name])}: that name means something else to PM2.`,
+      );
     }
   }
   return chosen;
@@ -69,7 +74,7 @@ function nameOf(app: AppConfig): string {
   const script = scriptOf(app);
   if (app.name !== undefined && app.name !== null && app.name !== '') {
     throw new DeployFailure(
-      `An app of the ecosystem file has a \`name\` that is no text: ${JSON.stringify(app.name)}.`,
+      `An app of the ecosystem file has a \`name\` that is not text: ${JSON.stringify(app.name)}.`,
     );
   }
   if (script === null)
@@ -98,7 +103,7 @@ export function deployConfig(apps: readonly AppConfig[], options: DeployConfigOp
     const known = new Set(apps.flatMap((app) => Object.keys(app).filter((key) => key.startsWith('env_'))));
     const names = [...known].map((key) => key.slice('env_'.length));
     throw new DeployFailure(
-      `No chosen app has an \`env_${pm2Env}\` in the ecosystem file; ${names.length > 0 ? `there is ${list(names)}` : 'there is no `env_…` at all'}.`,
+      `No chosen app has an \`env_${pm2Env}\` in the ecosystem file: ${names.length > 0 ? `there is ${list(names)}` : 'there is no `env_…` at all'}.`,
       { remedy: 'Correct `pm2-env`, or leave it out to use `env` alone.' },
     );
   }

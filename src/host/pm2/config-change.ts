@@ -168,13 +168,13 @@ export function foretell(changes: readonly AppChange[]): string[] {
     const what = `'${app.name}': ${change.reasons.join('; ')}`;
     switch (change.kind) {
       case 'reload':
-        return `${what}. PM2's own reload would leave that as it is; this one applies it.`;
+        return `${what}. PM2's own reload ignores that; this deploy applies it.`;
       case 'scale up':
-        return `${what}. ${change.by} will be added once the others run the new version.`;
+        return `${what}. ${change.by} will be added when the others run the new version.`;
       case 'scale down':
-        return `${what}. The last ${change.by} will be removed once the others run the new version.`;
+        return `${what}. The last ${change.by} will be removed when the others run the new version.`;
       case 'recreate':
-        return `${what}. That needs a stop and a start: expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
+        return `${what}. This needs a stop and a start. Expect up to ${Math.ceil(change.outage / 1000)} s of refused connections.`;
       default:
         return [];
     }
@@ -190,9 +190,9 @@ export function refuseChanges(changes: readonly AppChange[]): void {
   );
   if (found.length === 0) return;
   throw new DeployFailure(
-    `PM2's reload would not apply what differs from the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`,
+    `PM2's reload would not apply these changes of the ecosystem file: ${found.map(({ what }) => what).join('. ')}.`,
     {
-      remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}, and this job again; or leave it to the deploy with on-config-change: apply.`,
+      remedy: `Run on the server ${found.map(({ command }) => `'${command}'`).join(' and ')}. Then run this job again. Or set on-config-change to apply, and the deploy does it.`,
     },
   );
 }

@@ -59,7 +59,7 @@ function readDump(path: string): Entry[] {
 
 function unreadable(path: string, cause?: unknown): DeployFailure {
   return new DeployFailure(
-    `PM2's dump ${path} cannot be read, so these apps were not saved for the next boot.`,
+    `PM2's dump ${path} cannot be read, so these apps are not saved for the next boot.`,
     { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause },
   );
 }

@@ -80,9 +80,8 @@ export function findPm2(surroundings: Surroundings): Pm2Install {
     if (install) return install;
     tried.push(candidate);
   }
-  throw new DeployFailure('PM2 is not installed on this host, or not where it can be found.', {
-    remedy:
-      'Install it there for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
+  throw new DeployFailure('PM2 was not found on this host.', {
+    remedy: 'Install it for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
     output: [
       `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
       ...[...new Set(tried)].slice(0, 8),

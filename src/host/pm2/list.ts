@@ -67,7 +67,7 @@ export async function listInstances(rpc: Rpc, timeLimit: number): Promise<Instan
 
 /** Reads the parsed JSON of `pm2 jlist`, or the daemon's own answer, of any PM2. Throws a `DeployFailure` on anything else. */
 export function parseList(list: unknown): Instance[] {
-  if (!Array.isArray(list)) throw new DeployFailure('What PM2 gave is not a list of processes.');
+  if (!Array.isArray(list)) throw new DeployFailure('PM2 did not answer with a list of processes.');
   return list.filter(isRecord).map((entry) => instanceOf(entry));
 }
 

@@ -100,19 +100,19 @@ function converse(socket: Socket, pm2Home: string): Omit<Rpc, 'version'> {
       reader.write(chunk);
     } catch (error) {
       end(
-        new DeployFailure(`What the PM2 daemon of ${pm2Home} sent cannot be understood.`, { cause: error }),
+        new DeployFailure(`The PM2 daemon of ${pm2Home} sent something that cannot be understood.`, {
+          cause: error,
+        }),
       );
     }
   });
   socket.on('error', () => {});
   socket.on('close', () =>
     end(
-      new DeployFailure(
-        `The PM2 daemon of ${pm2Home} went away: it was killed, or restarted by someone else.`,
-        {
-          remedy: 'Look at pm2.log there, see that PM2 runs your apps (pm2 resurrect), and deploy again.',
-        },
-      ),
+      new DeployFailure(`The PM2 daemon of ${pm2Home} is gone: it was killed, or somebody restarted it.`, {
+        remedy:
+          'Look at pm2.log there. Make sure that PM2 runs your apps (pm2 resurrect). Then deploy again.',
+      }),
     ),
   );
 
@@ -137,10 +137,10 @@ function converse(socket: Socket, pm2Home: string): Omit<Rpc, 'version'> {
 
 function silent(pm2Home: string, timeLimit: number): DeployFailure {
   return new DeployFailure(
-    `The PM2 daemon of ${pm2Home} runs but has not answered for ${timeLimit / 1000} s.`,
+    `The PM2 daemon of ${pm2Home} runs, but has not answered for ${timeLimit / 1000} s.`,
     {
       remedy:
-        'It hangs or is stopped (kill -CONT), or the host is overloaded. Look at it with `pm2 ls` there.',
+        'It hangs, or is stopped (kill -CONT), or the host is overloaded. Look at it with `pm2 ls` there.',
     },
   );
 }

@@ -25,7 +25,7 @@ export class DeployFailure extends Error {
 }
 
 const DISK: Record<string, string> = {
-  ENOSPC: 'A disk of this host is full, or has no inode left',
+  ENOSPC: 'A disk of this host is full, or out of inodes',
   EDQUOT: 'The disk quota of this user is used up',
   EROFS: 'A file system of this host is read-only',
 };

@@ -55,8 +55,8 @@ export function requireTrustworthy(directory: string, what: string): void {
   const own = process.geteuid?.() ?? -1;
   if (stat.uid !== own && stat.uid !== 0) {
     throw new DeployFailure(
-      `${directory} (${what}) belongs to the user with id ${stat.uid}, and this is the user with id ${own}.`,
-      { remedy: 'Deploy as the user that it belongs to: set username to that one.' },
+      `${directory} (${what}) belongs to the user with id ${stat.uid}, but the deploy runs as the user with id ${own}.`,
+      { remedy: 'Deploy as its owner: set username to that user.' },
     );
   }
   if ((stat.mode & 0o002) === 0) return;
@@ -69,7 +69,8 @@ export function requireTrustworthy(directory: string, what: string): void {
 export function refusal({ kind, mode, uid }: Found, own: number): string | null {
   if (kind === 'file') return 'is no directory';
   if (kind !== 'directory') return `is a ${kind}, not a directory`;
-  if (uid !== own) return `belongs to the user with id ${uid}, and this is the user with id ${own}`;
+  if (uid !== own)
+    return `belongs to the user with id ${uid}, but the deploy runs as the user with id ${own}`;
   if ((mode & 0o077) === 0) return null;
   return `is open to other users: its mode is ${mode.toString(8).padStart(4, '0')}, and must be 0700`;
 }

@@ -145,10 +145,10 @@ test('one that hangs or ends its process fails in time', async () => {
 });
 
 test.each(['{}', '[]', 'null', '{ apps: [] }', '{ apps: [1] }', '{ default: 1 }', '"text"'])(
-  '%s holds no apps',
+  '%s has no apps',
   async (value) => {
     write({ 'e.config.js': `module.exports = ${value}` });
-    expect((await failure(read('e.config.js'))).message).toContain('holds no apps');
+    expect((await failure(read('e.config.js'))).message).toContain('has no apps');
   },
 );
 

@@ -42,7 +42,7 @@ describe('auto', () => {
     [
       'is a worker',
       { ports: { certain: [], perhaps: [] } },
-      /listened nowhere before, and two of it at once may do harm/,
+      /listened nowhere before, and two at once may do harm/,
     ],
     [
       'cannot be told from others',
@@ -67,7 +67,7 @@ describe('auto', () => {
   test('what cannot have one goes without', () => {
     const choice = choose('auto', {}, { script: 'server.py', interpreter: 'python3' });
     expect(choice).toMatchObject({ chosen: [], impossible: [] });
-    expect(choice.without[0]).toContain("No canary for 'web': it is not started by Node");
+    expect(choice.without[0]).toContain("No canary for 'web': Node does not start it");
   });
 });
 
@@ -91,9 +91,9 @@ test.each([
   [{ script: './server.ts', interpreter: 'tsx' }, null],
   [{ script: './server.js', interpreter: '/home/u/.nvm/versions/node/v22.1.0/bin/node' }, null],
   [{ script: './server.js', interpreter: 'node@20' }, null],
-  [{ script: './server.js', interpreter: 'bun' }, /not started by Node/],
-  [{ script: 'python3 -m http.server' }, /not started by Node/],
-  [{ script: './bin/server.sh' }, /not started by Node/],
+  [{ script: './server.js', interpreter: 'bun' }, /Node does not start it/],
+  [{ script: 'python3 -m http.server' }, /Node does not start it/],
+  [{ script: './bin/server.sh' }, /Node does not start it/],
   [{ uid: 'www-data' }, /another user/],
   [{ cwd: '/srv/other' }, /runs outside of/],
 ])('%j', (settings, why) => {

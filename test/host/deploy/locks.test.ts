@@ -61,11 +61,11 @@ it('waits for both locks no longer than lock-timeout in all, and leaves the note
   await expect(takePm2Lock(other)).rejects.toThrow(/held|holds/);
   expect(performance.now() - started).toBeLessThan(690);
   expect(lockHolders(other)).toEqual([
-    expect.stringContaining('A deploy goes on here: ann, https://example.com/other'),
+    expect.stringContaining('A deploy is running here: ann, https://example.com/other'),
   ]);
   app.release();
   expect(lockHolders(other)).toEqual([
-    expect.stringContaining('another app of this PM2 goes on: ann, https://example.com/one'),
+    expect.stringContaining('another app in this PM2 is running: ann, https://example.com/one'),
   ]);
   held.release();
   appOfOne.release();

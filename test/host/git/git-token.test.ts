@@ -187,7 +187,7 @@ describe("where the server's own credentials do not do", () => {
       const env = { GIT_SSH_COMMAND: `${ssh} -o StrictHostKeyChecking=no -o LogLevel=ERROR` };
       expect(await fetchIt({ env })).toBe(commit);
       expect(passwords(github)).toEqual([null, TOKEN]);
-      expect(said[0]).toContain('over https: the origin stays as it is');
+      expect(said[0]).toContain('over https. The origin stays as it is');
       const url = execFileSync('git', ['config', 'remote.origin.url'], { cwd: live }).toString().trim();
       expect(url).toBe(address);
       // A setting that makes ssh of every https address does not keep the token from its address.

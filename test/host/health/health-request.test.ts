@@ -134,7 +134,7 @@ describe.each<[string, Ask]>([
       response.writeHead(302, { Location: 'https://me:hunter2@sso.example/login?back=hunter2' }).end(),
     );
     expect(await ask(`http://127.0.0.1:${port}/health?key=hunter2`)).toBe(
-      `http://127.0.0.1:${port}/health?… answers 302, a redirect to https://sso.example/login?…; only 2xx is healthy, and redirects are not followed`,
+      `http://127.0.0.1:${port}/health?… answers 302, a redirect to https://sso.example/login?…; only 2xx is healthy, and no redirect is followed`,
     );
   });
 
@@ -144,7 +144,7 @@ describe.each<[string, Ask]>([
       else response.writeHead(302, { Location: '/login' }).end();
     });
     expect(await ask(`http://127.0.0.1:${port}/health`)).toContain(
-      'answers 302, a redirect to /login; only 2xx is healthy, and redirects are not followed',
+      'answers 302, a redirect to /login; only 2xx is healthy, and no redirect is followed',
     );
   });
 
@@ -166,7 +166,7 @@ describe.each<[string, Ask]>([
       response.writeHead(request.url === '/bad' ? 500 : 200);
       response.write('slowly');
     });
-    expect(await ask(`http://127.0.0.1:${port}/`, 200)).toMatch(/did not end its answer within 0.2 s$/);
+    expect(await ask(`http://127.0.0.1:${port}/`, 200)).toMatch(/did not finish its answer within 0.2 s$/);
     expect(await ask(`http://127.0.0.1:${port}/bad`, 200)).toMatch(/answers 500: slowly$/);
   });
 

@@ -110,7 +110,7 @@ describe('judge', () => {
     [
       'one crashed and came back',
       { instances: [instance(0, { restartTime: 2 }), instance(1)] },
-      'crashed and was restarted (PM2 counts 2 restarts of it)',
+      'crashed and was restarted (PM2 counted 2 restarts in all)',
     ],
     [
       'one has another pid',

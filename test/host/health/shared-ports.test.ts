@@ -41,7 +41,7 @@ test('another app of this PM2 on the same port is warned of', () => {
   const all = [runs('prod'), runs('prod'), runs('stopped', { status: 'stopped' }), runs('dev')];
   const { refused, warned } = sharedPorts([app('dev')], null, all);
   expect(refused).toEqual([]);
-  expect(warned).toEqual([expect.stringMatching(/^'prod', which this PM2 runs as well, has PORT 4000/)]);
+  expect(warned).toEqual([expect.stringMatching(/^'prod', which this PM2 runs too, has PORT 4000/)]);
 });
 
 test('fork mode, ports of their own, and the ports of --env are told apart', () => {

@@ -30,7 +30,7 @@ describe('choosing apps', () => {
     [[...apps, { name: 'web', script: 'b.js' }], ['web'], 'more than one app "web"'],
     [[{ name: 'web' }], [], 'The app "web" has no `script`'],
     [[{ instances: 2 }], [], 'neither `name` nor `script`'],
-    [[{ name: 7, script: 'a.js' }], [], 'a `name` that is no text: 7'],
+    [[{ name: 7, script: 'a.js' }], [], 'a `name` that is not text: 7'],
     [[{ name: 'all', script: 'a.js' }], [], 'cannot be named "all"'],
     [[{ name: '/we.*/', script: 'a.js' }], [], 'cannot be named "/we.*/"'],
     [[], [], 'has no app'],
@@ -66,7 +66,7 @@ describe('the config for PM2', () => {
       { name: 'b', script: 'b', env_production: {} },
     ];
     expect(() => deployConfig(apps, { ...options, pm2Env: 'prod' })).toThrow(
-      'No chosen app has an `env_prod` in the ecosystem file; there is "staging", "production".',
+      'No chosen app has an `env_prod` in the ecosystem file: there is "staging", "production".',
     );
     expect(deployConfig(apps, { ...options, pm2Env: 'staging' })).toHaveLength(2);
     const failure = (() => {

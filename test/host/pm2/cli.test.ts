@@ -117,7 +117,7 @@ async function saves(pm2: PrivatePm2, rpc: Rpc): Promise<void> {
 
   writeFileSync(path, '[{ "SECRET": "half a du');
   await expect(saveApps(rpc, pm2.home, ['web'], LIMIT)).rejects.toThrow(
-    new RegExp(`^PM2's dump ${path} cannot be read, so these apps were not saved`),
+    new RegExp(`^PM2's dump ${path} cannot be read, so these apps are not saved`),
   );
   expect(readFileSync(path, 'utf8')).toBe('[{ "SECRET": "half a du');
 }

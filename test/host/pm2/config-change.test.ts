@@ -181,10 +181,10 @@ describe('in words', () => {
   test('beforehand', () => {
     expect(foretell(changes(app(), running(2)))).toEqual([]);
     expect(foretell(changes(app({ exec_mode: 'fork', instances: 1 }), running(2)))).toEqual([
-      "'web': exec_mode cluster -> fork. That needs a stop and a start: expect up to 5 s of refused connections.",
+      "'web': exec_mode cluster -> fork. This needs a stop and a start. Expect up to 5 s of refused connections.",
     ]);
     expect(foretell(changes(app(), running(4)))).toEqual([
-      "'web': instances 4 -> 2. The last 2 will be removed once the others run the new version.",
+      "'web': instances 4 -> 2. The last 2 will be removed when the others run the new version.",
     ]);
   });
 
@@ -194,11 +194,13 @@ describe('in words', () => {
     ['anything else', app({ script: 'x.js' }), running(4), "'pm2 delete web'"],
   ])('the command for %s', (_, config, instances, command) => {
     const refusal = (): void => refuseChanges(changes(config, instances));
-    expect(refusal).toThrow(/^PM2's reload would not apply what differs from the ecosystem file: 'web': /);
+    expect(refusal).toThrow(/^PM2's reload would not apply these changes of the ecosystem file: 'web': /);
     try {
       refusal();
     } catch (error) {
-      expect((error as DeployFailure).remedy).toContain(`Run on the server ${command}, and this job again`);
+      expect((error as DeployFailure).remedy).toContain(
+        `Run on the server ${command}. Then run this job again`,
+      );
     }
   });
 

@@ -115,7 +115,7 @@ test('where there is none, it says where it looked and what to do', () => {
     expect(findPm2(around()).root).toMatch(/^\/(usr|opt|home|snap)\//);
   } catch (error) {
     const failure = error as DeployFailure;
-    expect(failure.message).toContain('PM2 is not installed');
+    expect(failure.message).toContain('PM2 was not found');
     expect(failure.remedy).toContain('npm install -g pm2');
     expect(failure.output).toEqual(
       expect.arrayContaining([

@@ -55,7 +55,7 @@ describe.each(ALL_RUNTIMES)('$name', (runtime) => {
     const failure = await rpc.call('getVersion', [{}], 300).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DeployFailure);
     expect((failure as DeployFailure).message).toBe(
-      `The PM2 daemon of ${pm2.home} runs but has not answered for 0.3 s.`,
+      `The PM2 daemon of ${pm2.home} runs, but has not answered for 0.3 s.`,
     );
     await expect(openRpc(pm2.home, 300)).rejects.toThrow('has not answered');
     expect(Date.now() - started).toBeLessThan(3_000);
@@ -65,8 +65,8 @@ describe.each(ALL_RUNTIMES)('$name', (runtime) => {
     await stop(daemon);
     const answer = rpc.call('getVersion', [{}], LIMIT);
     process.kill(daemon, 'SIGKILL');
-    await expect(answer).rejects.toThrow('went away: it was killed');
-    await expect(rpc.call('getVersion', [{}], LIMIT)).rejects.toThrow('went away');
+    await expect(answer).rejects.toThrow('is gone: it was killed');
+    await expect(rpc.call('getVersion', [{}], LIMIT)).rejects.toThrow('is gone');
     // Its threads end one by one, and the last one takes the sockets along.
     await expect.poll(() => isAlive(daemon) || tasksOf(daemon).length > 1).toBe(false);
     // Its socket and pid file are still there.

@@ -42,7 +42,7 @@ test('where there is no room for it, nothing of it is left', () => {
 test.each([
   [
     { code: 'ENOSPC', path: '/srv/app/x' },
-    /^A disk of this host is full, or has no inode left: \/srv\/app\/x cannot/,
+    /^A disk of this host is full, or out of inodes: \/srv\/app\/x cannot/,
   ],
   [{ code: 'EDQUOT' }, /^The disk quota of this user is used up\.$/],
   [{ code: 'ENOSPC', path: '/from', dest: '/to' }, /: \/to cannot/],

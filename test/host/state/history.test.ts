@@ -86,7 +86,7 @@ describe('a run', () => {
     const newer = newerRun(history('A'), by('99'));
     if (newer === null) throw new Error('no newer run');
     expect(() => refuseOlderRun(newer, by('99'))).toThrow(
-      /Run 100 of this repository deployed A here at 2026-.*\(ann, https:\/\/example.com\/100\), and it is newer than this run, 99\./,
+      /Run 100 of this repository deployed A here at 2026-.*\(ann, https:\/\/example.com\/100\)\. It is newer than this run, 99\./,
     );
     expect(() => refuseOlderRun(newer, by('99', 'o/r', '3'))).toThrow(
       expect.objectContaining({ remedy: expect.stringContaining('github.run_attempt > 1') }),

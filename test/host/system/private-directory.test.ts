@@ -90,7 +90,7 @@ describe.runIf(process.getuid?.() === 0)("another user's", () => {
     const owner = execFileSync('id', ['-un', '65534'], { encoding: 'utf8' }).trim();
     expect(owner).not.toBe('');
     expect(() => makePrivate(directory)).toThrow(
-      /belongs to the user with id 65534, and this is the user with id 0/,
+      /belongs to the user with id 65534, but the deploy runs as the user with id 0/,
     );
     expect(trouble(directory).remedy).toContain(`ls -ld ${directory}`);
   });
