@@ -1,4 +1,4 @@
-// Three real deploys on this machine: an SSH server, a git repository, PM2 and the action as GitHub's runner runs it.
+// Five real deploys on this machine: an SSH server, a git repository, PM2 and the action as GitHub's runner runs it.
 // Everything is private to this process and gone when it ends.
 import type { ChildProcess } from 'node:child_process';
 import path from 'node:path';
@@ -19,11 +19,15 @@ interface Stage {
   /** The app's directory on the "server". */
   live: string;
   port: number;
+  /** Of the app in fork mode. */
+  forkPort: number;
 }
 
 interface Act {
   title: string;
   version: Omit<FixtureOptions, 'port'>;
+  /** Another app than the first one: one instance in fork mode, without a line of shutdown code. */
+  fork?: true;
   promises(run: ActionRun, load: LoadResult): Record<string, boolean>;
 }
 
@@ -59,7 +63,32 @@ const ACTS: Act[] = [
       'the summary says why': run.summary.includes('version v3 cannot boot'),
     }),
   },
+  {
+    title: '4. Another app: one instance in fork mode, without a line of shutdown code',
+    version: { version: 'f1' },
+    fork: true,
+    promises: (run, load) => ({
+      'the outcome is deployed': run.outputs.outcome === 'deployed',
+      'from its first answer on, the app lost no request': load.failed === 0,
+    }),
+  },
+  {
+    title: '5. Its new version, while visitors use the app',
+    version: { version: 'f2' },
+    fork: true,
+    promises: (run, load) => ({
+      'the outcome is deployed': run.outputs.outcome === 'deployed',
+      'no request was lost': load.failed === 0,
+      'f1 served until f2 did': (load.versions.f1 ?? 0) > 0 && (load.versions.f2 ?? 0) > 0,
+    }),
+  },
 ];
+
+const FORK = {
+  name: 'forked',
+  shutdown: 'none',
+  settings: { exec_mode: 'fork', instances: 1, wait_ready: false },
+} as const;
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 let running: ChildProcess | undefined;
@@ -109,39 +138,49 @@ async function setTheStage(): Promise<Stage> {
   cleanUps.push(() => repository.remove());
   const ssh = await startEmbeddedSsh(home.directory, home.env);
   cleanUps.push(() => ssh.stop());
-  return { home, ssh, repository, live: path.join(home.directory, 'shop'), port: await freePort() };
+  return {
+    home,
+    ssh,
+    repository,
+    live: path.join(home.directory, 'shop'),
+    port: await freePort(),
+    forkPort: await freePort(),
+  };
 }
 
 /** Commits a version, deploys it under load, prints what happened, and returns whether all promises were kept. */
 async function perform(stage: Stage, act: Act): Promise<boolean> {
   console.log(`\n${act.title}\n${'-'.repeat(act.title.length)}`);
-  const sha = stage.repository.commit(fixtureApp({ ...act.version, port: stage.port }));
-  const visitors = startLoadOnceServed({ url: `http://127.0.0.1:${stage.port}/version` });
+  const name = act.fork ? FORK.name : 'shop';
+  const port = act.fork ? stage.forkPort : stage.port;
+  const sha = stage.repository.commit(fixtureApp({ ...(act.fork && FORK), ...act.version, port }));
+  const visitors = startLoadOnceServed({ url: `http://127.0.0.1:${port}/version`, fresh: 5 });
   cleanUps.push(async () => {
     await visitors.stop();
   });
-  const run = await deploy(stage, sha);
+  const run = await deploy(stage, name, sha);
   const load = await visitors.stop();
   show('the job summary', run.summary);
   console.log(`\n  Requests: ${load.sent} sent, ${load.failed} failed ${detail(load.failures)}`);
   console.log(`  Answers by version: ${detail(load.versions)}`);
 
-  const instances = await stage.home.instances('shop');
+  const instances = await stage.home.instances(name);
+  const expected = act.fork ? 1 : INSTANCES;
   const promises = {
     ...act.promises(run, load),
-    [`${INSTANCES} instances are online`]:
-      instances.length === INSTANCES && instances.every((one) => one.status === 'online'),
+    [`${expected} ${expected === 1 ? 'instance is' : 'instances are'} online`]:
+      instances.length === expected && instances.every((one) => one.status === 'online'),
   };
   for (const [promise, isKept] of Object.entries(promises))
     console.log(`  ${isKept ? 'kept:' : 'NOT KEPT:'} ${promise}`);
   return Object.values(promises).every(Boolean);
 }
 
-async function deploy(stage: Stage, sha: string): Promise<ActionRun> {
+async function deploy(stage: Stage, name: string, sha: string): Promise<ActionRun> {
   const action = startAction({
     inputs: {
       ...stage.ssh.access,
-      path: stage.live,
+      path: path.join(path.dirname(stage.live), name),
       repository: stage.repository.url,
       'stable-for': '3s',
     },

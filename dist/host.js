@@ -3669,7 +3669,10 @@ function firstOf(items, find) {
 const external_node_http_namespaceObject = require("node:http");
 ;// CONCATENATED MODULE: external "node:https"
 const external_node_https_namespaceObject = require("node:https");
+;// CONCATENATED MODULE: external "node:tls"
+const external_node_tls_namespaceObject = require("node:tls");
 ;// CONCATENATED MODULE: ./host/health/health-request.js
+
 
 
 
@@ -3716,7 +3719,7 @@ const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
 async function complaintAbout(url, options = {}) {
     const { hostname } = new URL(url);
     // Not every Node tries both, and an app may listen on either one.
-    const both = hostname === 'localhost' && options.at === undefined;
+    const both = hostname === 'localhost' && options.at === undefined && options.over === undefined;
     const addresses = both ? ['127.0.0.1', '::1'] : [null];
     let absent = null;
     for (const address of addresses) {
@@ -3737,7 +3740,7 @@ const NOBODY_THERE = new Set([
 function sentence(url, complaint) {
     return complaint === null ? null : `${shownUrl(url)} ${complaint.why}`;
 }
-function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at }) {
+function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at, over }) {
     return new Promise((resolve) => {
         let response = null;
         const body = [];
@@ -3764,6 +3767,13 @@ function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at }) {
             Object.assign(options, { hostname: '127.0.0.1', port: at });
             if (!hostname.startsWith('[') && (0,external_node_net_namespaceObject.isIP)(hostname) === 0)
                 options.servername = hostname;
+        }
+        if (over !== undefined) {
+            const { protocol, hostname: host } = new URL(url);
+            // With an agent, even with none, Node opens a connection of its own.
+            delete options.agent;
+            const servername = (0,external_node_net_namespaceObject.isIP)(host) === 0 && !host.startsWith('[') ? host : '';
+            options.createConnection = () => protocol === 'https:' ? (0,external_node_tls_namespaceObject.connect)({ socket: over, host, servername }) : over;
         }
         if (address !== null)
             options.lookup = lookupOf(address);
@@ -4943,7 +4953,7 @@ function withPreload(app, { by, argument }, pm2Env, inherited) {
     };
 }
 
-;// CONCATENATED MODULE: ./host/handover/node-version.js
+;// CONCATENATED MODULE: ./host/system/node-version.js
 
 
 const TIME_LIMIT = 5_000;
@@ -7421,7 +7431,470 @@ function withPatience(config, boots) {
     return { config: patient, advice };
 }
 
+;// CONCATENATED MODULE: ./host/handover/app-sockets.js
+
+
+
+
+/** The processes that listen, of the one that PM2 started and of all that it started in turn. */
+function listenersOf(root) {
+    return [root, ...descendantsOf(root)].flatMap((pid) => {
+        const ports = [...new Set(listeningPorts([pid]).map(({ port }) => port))];
+        const marks = marksOf(pid);
+        return ports.length === 0 && marks === 0 ? [] : [{ pid, ports, drains: marks > 0, shares: marks > 1 }];
+    });
+}
+/** All ports of an app, in order. */
+function app_sockets_portsOf(listeners) {
+    return [...new Set(listeners.flatMap(({ ports }) => ports))].sort((a, b) => a - b);
+}
+function marksOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).filter((fd) => PRELOAD_OPENED.test(linkOf(`/proc/${pid}/fd/${fd}`)))
+            .length;
+    }
+    catch {
+        return 0;
+    }
+}
+function linkOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readlinkSync)(path);
+    }
+    catch {
+        return '';
+    }
+}
+/** Bytes of memory that these processes have for themselves. */
+function memoryOf(pids) {
+    return pids.reduce((sum, pid) => {
+        try {
+            const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec((0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/status`, 'latin1')) ?? [];
+            return sum + Number(kilobytes ?? 0) * 1024;
+        }
+        catch {
+            return sum;
+        }
+    }, 0);
+}
+/** Bytes of memory that are left on this host; Infinity where it does not say. */
+function freeMemory() {
+    try {
+        const [, kilobytes] = /^MemAvailable:\s+(\d+) kB$/m.exec((0,external_node_fs_namespaceObject.readFileSync)('/proc/meminfo', 'latin1')) ?? [];
+        return kilobytes === undefined ? Number.POSITIVE_INFINITY : Number(kilobytes) * 1024;
+    }
+    catch {
+        return Number.POSITIVE_INFINITY;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/handover/own-connection.js
+
+
+
+
+/** Two processes listen on the port: half of the tries meet the other one. */
+const own_connection_TRIES = 60;
+/** Milliseconds. */
+const CONNECTS_WITHIN = 1_000;
+const TAKEN_WITHIN = 500;
+const LOOK_EVERY = 10;
+/**
+ * A connection to this port that one of these processes has taken, whoever else listens there; null where none of them
+ * takes any.
+ */
+async function connectionTo(pids, port) {
+    const addresses = listeningPorts(pids).flatMap((one) => (one.port === port ? [loopback(one.address)] : []));
+    if (addresses.length === 0)
+        return null;
+    for (let tries = 0; tries < own_connection_TRIES; tries++) {
+        const socket = await own_connection_open(port, addresses[tries % addresses.length] ?? '127.0.0.1');
+        if (socket === null)
+            continue;
+        const inode = await takenInode(port, socket.localPort ?? 0);
+        if (inode !== null && pids.some((pid) => holds(pid, `socket:[${inode}]`)))
+            return socket;
+        socket.destroy();
+    }
+    return null;
+}
+function loopback(address) {
+    return address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
+}
+function own_connection_open(port, host) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_namespaceObject.connect)({ port, host });
+        const settle = (result) => {
+            clearTimeout(timer);
+            if (result === null)
+                socket.destroy();
+            resolve(result);
+        };
+        const timer = setTimeout(settle, CONNECTS_WITHIN, null);
+        socket.once('connect', () => settle(socket));
+        // Later on it is the caller's to see.
+        socket.on('error', () => settle(null));
+    });
+}
+/** The inode of the server's side of a connection. A connection that waits to be accepted has none. */
+async function takenInode(port, from) {
+    const deadline = Date.now() + TAKEN_WITHIN;
+    const hex = (number) => `:${number.toString(16).toUpperCase().padStart(4, '0')}`;
+    for (;;) {
+        for (const table of ['tcp', 'tcp6']) {
+            for (const line of own_connection_textOf(`/proc/net/${table}`).split('\n')) {
+                const [, local, remote, , , , , , , inode] = line.trim().split(/\s+/);
+                if (local?.endsWith(hex(port)) && remote?.endsWith(hex(from)) && inode !== undefined && inode !== '0')
+                    return inode;
+            }
+        }
+        if (Date.now() > deadline)
+            return null;
+        await (0,promises_namespaceObject.setTimeout)(LOOK_EVERY);
+    }
+}
+function own_connection_textOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'latin1');
+    }
+    catch {
+        return '';
+    }
+}
+function holds(pid, link) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).some((fd) => {
+            try {
+                return (0,external_node_fs_namespaceObject.readlinkSync)(`/proc/${pid}/fd/${fd}`) === link;
+            }
+            catch {
+                return false;
+            }
+        });
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/handover/hand-over.js
+
+
+
+
+
+
+
+/** Milliseconds. */
+const hand_over_LOOK_EVERY = 50;
+/** The preload itself ends a drain after 30 s. */
+const DRAINS_WITHIN = 35_000;
+/**
+ * Replaces one instance in fork mode by a second one on the same port: it starts, it is healthy, and only then the old one
+ * is drained and removed. Where the successor fails it is removed, the old one serves on, and a `DeployFailure` is thrown.
+ */
+async function handOver(context, handover) {
+    const { pm2, log } = context;
+    const { old, deployId, ports, health } = handover;
+    const id = await pm2.prepareTwin(old, `next-${deployId}`);
+    inform(log, `'${old.name}': a second instance (pm2 id ${id}) starts beside the old one (pm2 id ${old.pmId}).`);
+    try {
+        await handover.start(id);
+        const deadline = performance.now() + handover.timeLimit;
+        const successor = await untilListening(context, old.name, id, ports, deadline);
+        if (health !== null)
+            await untilHealthy(context, successor, health, deadline);
+    }
+    catch (error) {
+        await retire(context, id).catch((second) => warn(log, `The second instance of '${old.name}' could not be removed: ${second.message}`));
+        throw error;
+    }
+    const ms = await drain(log, old);
+    await pm2.remove([old]);
+    inform(log, `'${old.name}': the old instance has answered what was under way (${seconds(ms)}) and is gone.`);
+}
+/** Drains an instance if it listens, and takes it from PM2's list. */
+async function retire({ pm2, log }, id) {
+    const found = (await pm2.list()).find(({ pmId }) => pmId === id);
+    if (found === undefined)
+        return;
+    await drain(log, found);
+    await pm2.remove([found]);
+}
+async function untilListening({ pm2 }, name, id, ports, deadline) {
+    let first = null;
+    for (;;) {
+        const found = (await pm2.list()).find(({ pmId }) => pmId === id);
+        if (found === undefined)
+            throw new DeployFailure(`PM2 no longer lists the new instance of '${name}'.`);
+        first ??= found;
+        const title = `the new instance of '${name}'`;
+        if (['errored', 'stopped', 'waiting restart'].includes(found.status))
+            throw new DeployFailure(`${capital(title)} is ${found.status}. The old instance goes on serving.`);
+        if (found.restartTime > first.restartTime)
+            throw new DeployFailure(`${capital(title)} crashed and was restarted. The old instance goes on serving.`);
+        const open = found.pid > 0 ? app_sockets_portsOf(listenersOf(found.pid)) : [];
+        const missing = ports.filter((port) => !open.includes(port));
+        if (found.status === 'online' && missing.length === 0)
+            return found;
+        if (performance.now() > deadline) {
+            throw new DeployFailure(missing.length === 0
+                ? `${capital(title)} is still ${found.status}.`
+                : `${capital(title)} does not listen on port ${missing.join(', ')}. The old instance goes on serving.`, {
+                remedy: 'See in its error log why. If it cannot run beside the old instance, set handover to `off`: then PM2 restarts it.',
+            });
+        }
+        await (0,promises_namespaceObject.setTimeout)(hand_over_LOOK_EVERY);
+    }
+}
+/** The kernel shares connections out between the two: only one that the new process has taken tells of it. */
+async function untilHealthy({ pm2 }, { pmId, name, pid, restartTime }, { url, port }, deadline) {
+    for (;;) {
+        const connection = await connectionTo([pid, ...descendantsOf(pid)], port);
+        const complaint = connection === null
+            ? `takes no connection on port ${port}`
+            : await complaintAbout(url, { over: connection });
+        connection?.destroy();
+        if (complaint === null)
+            return;
+        const now = (await pm2.list()).find((one) => one.pmId === pmId);
+        if (now === undefined || now.restartTime > restartTime || performance.now() > deadline)
+            throw new DeployFailure(`The new instance of '${name}' is not healthy: ${complaint}. The old instance goes on serving.`);
+        await (0,promises_namespaceObject.setTimeout)(hand_over_LOOK_EVERY * 4);
+    }
+}
+/** Has an instance answer what is under way, and stop accepting; nothing is done to what cannot be drained. Milliseconds. */
+async function drain(log, { name, pid }) {
+    const began = performance.now();
+    const draining = () => (pid > 0 ? listenersOf(pid) : []).filter(({ drains }) => drains);
+    for (const listener of draining())
+        signal(listener.pid);
+    while (draining().length > 0) {
+        if (performance.now() - began > DRAINS_WITHIN) {
+            warn(log, `'${name}': the old instance still had requests under way after ${seconds(DRAINS_WITHIN)}.`);
+            break;
+        }
+        await (0,promises_namespaceObject.setTimeout)(hand_over_LOOK_EVERY);
+    }
+    return performance.now() - began;
+}
+/** Without a handler it is ignored. */
+function signal(pid) {
+    try {
+        process.kill(pid, 'SIGURG');
+    }
+    catch {
+        // It has ended.
+    }
+}
+function capital(text) {
+    return text.charAt(0).toUpperCase() + text.slice(1);
+}
+function seconds(ms) {
+    return `${(ms / 1000).toFixed(1)} s`;
+}
+
+;// CONCATENATED MODULE: ./host/handover/left-processes.js
+
+
+
+
+
+
+/** Milliseconds. */
+const left_processes_DRAINS_WITHIN = 35_000;
+const ENDS_WITHIN = 5_000;
+const left_processes_LOOK_EVERY = 50;
+/**
+ * Processes of these apps that no PM2 knows any more: in fork mode they live on when their daemon is killed, and hold the
+ * port. Only what a deploy of ours started counts.
+ */
+function leftProcesses({ pm2 }, names) {
+    const daemon = pm2.daemonPid();
+    const known = new Set(daemon === null ? [] : [daemon, ...descendantsOf(daemon)]);
+    return allPids().filter((pid) => {
+        if (known.has(pid))
+            return false;
+        const env = environmentOf(pid);
+        return (env.get('PM2_HOME') === pm2.home &&
+            names.includes(env.get('name') ?? '') &&
+            env.has('pm_id') &&
+            env.has(DEPLOY_ID));
+    });
+}
+/** Whether what takes over the port can listen while they still do. */
+function canShare(pids) {
+    return pids.flatMap(listenersOf).every(({ ports, shares }) => shares || ports.length === 0);
+}
+/** Has them answer what is under way, and ends them. */
+async function endProcesses({ log }, pids) {
+    if (pids.length === 0)
+        return;
+    warn(log, `Processes ${pids.join(', ')} of a PM2 that was killed still ran, and no PM2 knew them. They are ended.`);
+    const draining = () => pids.some((pid) => listenersOf(pid).some(({ drains }) => drains));
+    for (const pid of pids)
+        left_processes_signal(pid, 'SIGURG');
+    await until(() => !draining(), left_processes_DRAINS_WITHIN);
+    for (const pid of pids)
+        left_processes_signal(pid, 'SIGINT');
+    await until(() => !pids.some(isAlive), ENDS_WITHIN);
+    for (const pid of pids)
+        left_processes_signal(pid, 'SIGKILL');
+    await until(() => !pids.some(isAlive), ENDS_WITHIN);
+}
+async function until(done, timeLimit) {
+    const deadline = performance.now() + timeLimit;
+    while (!done() && performance.now() < deadline)
+        await (0,promises_namespaceObject.setTimeout)(left_processes_LOOK_EVERY);
+}
+function left_processes_signal(pid, name) {
+    try {
+        process.kill(pid, name);
+    }
+    catch {
+        // It has ended.
+    }
+}
+function environmentOf(pid) {
+    try {
+        const lines = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'utf8').split('\0');
+        return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+    }
+    catch {
+        return new Map();
+    }
+}
+
+;// CONCATENATED MODULE: ./host/handover/outage.js
+
+const outage_EVERY = 20;
+const outage_ACCEPTS_WITHIN = 1_000;
+/** How long these ports of this host took no connection: from now on until it is stopped, in milliseconds. */
+function watchOutage(ports) {
+    let stopped = false;
+    let refused = 0;
+    const watching = (async () => {
+        let before = performance.now();
+        let down = false;
+        while (!stopped) {
+            const taken = await Promise.all(ports.map((port) => accepts(port, '::', outage_ACCEPTS_WITHIN)));
+            const now = performance.now();
+            if (down)
+                refused += now - before;
+            down = taken.includes(false);
+            before = now;
+            await new Promise((next) => setTimeout(next, outage_EVERY));
+        }
+    })();
+    return {
+        async stop() {
+            stopped = true;
+            await watching;
+            return refused;
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./host/handover/way.js
+
+const MIB = 1024 * 1024;
+/** The new version may need more than the old one. */
+const MORE_MEMORY = 1.5;
+function wayOf(app) {
+    const ports = requiredPorts(app);
+    if (!app.online)
+        return { kind: 'restart', why: null };
+    // A job or a worker: two of them at once may do harm.
+    if (ports.length === 0)
+        return { kind: 'restart', why: 'it listens on no TCP port that could be shared.' };
+    const why = whyNot(app);
+    return why === null ? { kind: 'handover', ports } : { kind: 'restart', why };
+}
+function whyNot({ handover, version, preloaded, watched, counted, listeners, memory, free, }) {
+    if (handover === 'off')
+        return 'handover is off.';
+    if (version === null)
+        return 'PM2 does not start it with Node, so its port cannot be shared. Have a proxy in front of it retry.';
+    if (!sharesPorts(version) || !preloaded)
+        return `Node ${version.join('.')} cannot share a port. Node 22.12 or later can.`;
+    if (watched)
+        return 'PM2 watches its files (watch), and restarts it when they change. Turn watch off.';
+    if (counted)
+        return 'PM2 counts a variable of it up (increment_var) with a start alone.';
+    const listening = listeners.filter(({ ports }) => ports.length > 0);
+    if (!listening.some(({ drains }) => drains))
+        return 'its process was started without the means to share its port. From the next deploy on nothing is lost.';
+    if (!listening.every(({ shares }) => shares))
+        return 'one of its processes cannot share its port, since another program had it first, or it is not opened by Node.';
+    if (memory * MORE_MEMORY > free)
+        return `there is not enough memory for two instances: it has ${Math.ceil(memory / MIB)} MiB, and ${Math.floor(free / MIB)} MiB are free.`;
+    return null;
+}
+/**
+ * Where the successor must listen before the old instance goes: its PORT, and what else it listens on, but for ports that
+ * the kernel seems to have chosen, which differ each time.
+ */
+function requiredPorts({ listeners, oldPort, newPort, anyPorts: [first, last] }) {
+    const all = [...new Set(listeners.flatMap(({ ports }) => ports))];
+    const fixed = all.filter((port) => port === oldPort || port < first || port > last);
+    const required = new Set(fixed.length > 0 ? fixed : all);
+    if (oldPort !== null && newPort !== null && required.has(oldPort)) {
+        required.delete(oldPort);
+        required.add(newPort);
+    }
+    return [...required].sort((a, b) => a - b);
+}
+
+;// CONCATENATED MODULE: ./host/handover/ways.js
+
+
+
+
+
+
+
+/** How one running instance of an app that is to run in fork mode, and does, is replaced; by what is seen of it now. */
+async function wayFor(app, instance, around) {
+    const { pid, name, env, status, watch } = instance;
+    const listeners = pid > 0 ? listenersOf(pid) : [];
+    return wayOf({
+        name,
+        handover: around.handover,
+        version: await versionFor(app, 'fork', around.pm2, [instance]),
+        preloaded: around.preloaded,
+        watched: Boolean(watch) || Boolean(app.watch),
+        counted: app.increment_var !== undefined && app.increment_var !== null,
+        online: status === 'online' && pid > 0,
+        listeners,
+        oldPort: portIn(env),
+        newPort: declaredPort(app, around.pm2Env),
+        anyPorts: portsAtRandom(),
+        memory: memoryOf([pid, ...descendantsOf(pid)]),
+        free: freeMemory(),
+    });
+}
+function portsAtRandom() {
+    try {
+        const [first = 0, last = 0] = (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/net/ipv4/ip_local_port_range', 'latin1')
+            .trim()
+            .split(/\s+/)
+            .map(Number);
+        return [first, last];
+    }
+    catch {
+        return [32_768, 60_999];
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/bring-about.js
+
+
+
+
+
+
+
+
 
 
 
@@ -7430,36 +7903,129 @@ function withPatience(config, boots) {
 const bring_about_MARGIN = 10_000;
 /**
  * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
- * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
- * point, since it goes by what really runs.
+ * it, one reload, a handover of each instance in fork mode, and instances added or removed. `carryOut` waits for PM2's
+ * command. Can be run again after a kill at any point, since it goes by what really runs.
  */
 async function bringAbout(context, wanted, carryOut) {
     const { pm2, clock } = context;
     const { config, over } = wanted;
-    const all = await pm2.list();
-    const changes = configChanges(config, all, over?.last ?? []);
-    const recreated = changes.filter(({ change }) => change.kind === 'recreate');
-    const dressed = changes.map((one) => {
-        const app = over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app;
-        return dress(app, wanted.preloads[app.name], one.running, wanted.pm2Env);
-    });
-    const apps = dressed.map(({ app }) => app);
-    const removed = Object.fromEntries(changes.map((one, at) => [
-        one.app.name,
-        [...(over === null ? notIn(one.app, one.running) : one.removed), ...(dressed[at]?.gone ?? [])],
-    ]));
+    const changes = configChanges(config, await pm2.list(), over?.last ?? []);
+    const given = changes.map((change) => giveTo(change, wanted));
+    const ways = await waysOf(context, given, wanted);
     for (const one of changes.flatMap(watchedInVain))
         await pm2.unwatch(one);
-    const gone = recreated.flatMap(({ running }) => running);
+    const gone = changes.flatMap(({ change, running }) => (change.kind === 'recreate' ? running : []));
     await clock.book('pm2', () => pm2.remove(gone));
     // On the way back the instances that are too many are of the version that failed.
     if (over === null)
         await shrink(context, config);
-    const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
-    await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
+    const left = leftProcesses(context, config.map(({ name }) => name));
+    const inTheWay = !canShare(left);
+    if (inTheWay)
+        await endProcesses(context, left);
+    const handed = given.filter(({ app }) => handovers(ways, app.name) !== null);
+    const reloaded = given.filter((one) => !handed.includes(one));
+    await tellingOutage(context, reloaded, ways, () => reload(context, reloaded, wanted, carryOut, gone));
+    for (const one of handed)
+        await handOverApp(context, one, ways, wanted, carryOut);
+    if (!inTheWay)
+        await endProcesses(context, left);
     await grow(context, config);
     await shrink(context, config);
     await refuseLeft(context, config);
+}
+function giveTo(change, { preloads, pm2Env, over }) {
+    const { running, removed } = change;
+    const isStarted = over !== null && change.change.kind === 'recreate';
+    const app = isStarted ? withInherited(change, over.before) : change.app;
+    const dressed = dress(app, preloads[app.name], running, pm2Env);
+    return {
+        change,
+        app: dressed.app,
+        gone: [...(over === null ? notIn(change.app, running) : removed), ...dressed.gone],
+    };
+}
+/** One command of PM2 for all of these apps. */
+async function reload(context, given, { pm2Env }, carryOut, gone) {
+    if (given.length === 0)
+        return;
+    const names = given.map(({ app }) => app.name);
+    const running = (await context.pm2.list()).filter((one) => names.includes(one.name) && !gone.some(({ pmId }) => pmId === one.pmId));
+    await carryOut(runPm2(context, { ...bring_about_commandFor(given), pm2Env }, running), running);
+}
+function bring_about_commandFor(given) {
+    return {
+        apps: given.map(({ app }) => app),
+        removed: Object.fromEntries(given.map(({ app, gone }) => [app.name, gone])),
+    };
+}
+async function waysOf({ pm2 }, given, { preloads, pm2Env, handover }) {
+    const ways = new Map();
+    for (const { app, change } of given) {
+        const { running } = change;
+        const isFork = expectedInstances(app).mode === 'fork' && running.every((one) => one.execMode === 'fork');
+        if (!isFork || change.change.kind === 'recreate')
+            continue;
+        const around = { pm2, handover, preloaded: preloads[app.name] !== undefined, pm2Env };
+        const each = running.map(async (old) => ({ old, way: await wayFor(app, old, around) }));
+        ways.set(app.name, await Promise.all(each));
+    }
+    return ways;
+}
+/** What an app's instances are handed over by, and where their successors must listen; null where one cannot be. */
+function handovers(ways, name) {
+    const each = ways.get(name) ?? [];
+    const found = each.flatMap(({ old, way }) => (way.kind === 'handover' ? [{ old, ports: way.ports }] : []));
+    return found.length > 0 && found.length === each.length ? found : null;
+}
+/** Says beforehand which apps are restarted, and afterwards how long nobody could reach them. */
+async function tellingOutage({ log }, given, ways, work) {
+    const told = given.flatMap(({ app, change }) => {
+        const why = (ways.get(app.name) ?? []).flatMap(({ way }) => (way.kind === 'restart' ? way.why : []))[0];
+        if (why === undefined || why === null)
+            return [];
+        const ports = app_sockets_portsOf(change.running.flatMap(({ pid }) => (pid > 0 ? listenersOf(pid) : [])));
+        if (ports.length === 0) {
+            inform(log, `'${app.name}': PM2 restarts it: ${why}`);
+            return [];
+        }
+        inform(log, `'${app.name}': PM2 restarts it, and it refuses connections meanwhile: ${why}`);
+        return [{ name: app.name, outage: watchOutage(ports) }];
+    });
+    try {
+        await work();
+    }
+    finally {
+        for (const { name, outage } of told) {
+            const ms = await outage.stop();
+            inform(log, `'${name}': it refused connections for ${(ms / 1000).toFixed(1)} s.`);
+        }
+    }
+}
+/** Replaces the instances of one app one after the other. */
+async function handOverApp(context, given, ways, wanted, carryOut) {
+    const { pm2, log, clock } = context;
+    const { app } = given;
+    const { healthUrl, deployId, healthTimeout: timeLimit } = wanted;
+    const port = localPort(healthUrl);
+    const start = async (id) => {
+        const running = (await pm2.list()).filter(({ name }) => name === app.name);
+        const command = { ...bring_about_commandFor([given]), pm2Env: wanted.pm2Env, only: id };
+        await carryOut(runPm2(context, command, running), running);
+    };
+    try {
+        for (const { old, ports } of handovers(ways, app.name) ?? []) {
+            const health = healthUrl !== null && port !== null && ports.includes(port) ? { url: healthUrl, port } : null;
+            await clock.book('pm2', () => handOver(context, { old, ports, health, timeLimit, deployId, start }));
+        }
+    }
+    catch (error) {
+        // The way back leads on, whatever it costs.
+        if (wanted.over !== null)
+            throw error;
+        warn(log, `'${app.name}': it could not be handed over, so PM2 restarts it: ${error.message}`);
+        await reload(context, [given], wanted, carryOut, []);
+    }
 }
 /** Starts PM2's command, and shows what it prints. */
 function runPm2({ pm2, log }, what, running) {
@@ -7600,13 +8166,15 @@ async function quiet(pm2, knownOrphans, atLeast, atMost) {
 
 
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
-async function reload(context, transaction, boots) {
-    const { pm2Env, deployId, current, before, preloads } = transaction;
+async function reload_reload(context, transaction, boots) {
+    const { pm2Env, deployId, current, before, preloads, healthUrl, healthTimeout } = transaction;
     const { config, advice } = withPatience(transaction.config, boots);
     for (const text of advice)
         warn(context.log, text);
     const over = { last: current?.config ?? [], before: before.apps };
-    await bringAbout(context, { config, pm2Env, preloads, over }, async (command, running) => {
+    const { handover } = context.plan;
+    const wanted = { deployId, config, pm2Env, preloads, handover, healthUrl, healthTimeout, over };
+    await bringAbout(context, wanted, async (command, running) => {
         const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
         if (trouble !== null)
             throw new DeployFailure(`During PM2's reload, ${trouble}. The reload was stopped.`);
@@ -7646,10 +8214,10 @@ function adviseAfterReload(app, { serves, waits, limit, killedAfter }) {
     const awaited = app.wait_ready === true || serves;
     const advice = [
         awaited && slowest >= 0.95 * limit
-            ? `PM2 waited ${seconds(limit)} (listen_timeout) for a new instance, and then ended the old one, ready or not: make sure that it ${sign}, or set ${listen}`
+            ? `PM2 waited ${reload_advice_seconds(limit)} (listen_timeout) for a new instance, and then ended the old one, ready or not: make sure that it ${sign}, or set ${listen}`
             : null,
         awaited && slowest >= 0.6 * limit && slowest < 0.95 * limit
-            ? `a new instance was ready after ${seconds(slowest)}; after ${seconds(limit)} PM2 ends the old one, ready or not: set ${listen}`
+            ? `a new instance was ready after ${reload_advice_seconds(slowest)}; after ${reload_advice_seconds(limit)} PM2 ends the old one, ready or not: set ${listen}`
             : null,
         killedAfter !== null ? adviseOnKill(killedAfter) : null,
     ];
@@ -7660,13 +8228,55 @@ const PATIENT = 5_000;
 function adviseOnKill(after) {
     const close = 'on SIGINT close the server and all open connections (a WebSocket or an event stream never ends by itself), then exit';
     const more = after < PATIENT ? `. Only if ordinary requests take that long, set "kill_timeout: ${PATIENT}" too` : '';
-    return `an old instance was still alive ${seconds(after)} after PM2 told it to end, so PM2 killed it and cut off its requests: ${close}${more}`;
+    return `an old instance was still alive ${reload_advice_seconds(after)} after PM2 told it to end, so PM2 killed it and cut off its requests: ${close}${more}`;
 }
-function seconds(ms) {
+function reload_advice_seconds(ms) {
     return `${Math.round(ms / 100) / 10} s`;
 }
 
+;// CONCATENATED MODULE: ./host/handover/half-way.js
+
+
+
+
+/** Entries of the same app and number that different deploys started, or were to start. */
+function pairsIn(instances) {
+    const inOrder = [...instances].sort((a, b) => a.pmId - b.pmId);
+    return inOrder.flatMap((newer, at) => {
+        const older = inOrder
+            .slice(0, at)
+            .find((one) => one.name === newer.name &&
+            one.execMode === 'fork' &&
+            newer.execMode === 'fork' &&
+            one.instanceNumber === newer.instanceNumber &&
+            newer.deployId !== null &&
+            one.deployId !== newer.deployId);
+        return older === undefined ? [] : [{ older, newer }];
+    });
+}
+/**
+ * Leaves one entry of each pair, after a handover that was cut off: that of the deploy `wanted` if it serves, else the one
+ * that was there before, if it still takes connections, else whichever serves.
+ */
+async function endHalfWay({ pm2, log, places }, wanted) {
+    const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+    for (const { older, newer } of pairsIn(own)) {
+        const serves = {
+            older: listens(older),
+            newer: newer.status === 'online' && listens(newer),
+        };
+        const keepsNewer = serves.newer && (newer.deployId === wanted || !serves.older);
+        const [kept, gone] = keepsNewer ? [newer, older] : [older, newer];
+        inform(log, `'${kept.name}': a handover was cut off. Its entry ${kept.pmId} in PM2 stays, entry ${gone.pmId} goes.`);
+        await retire({ pm2, log }, gone.pmId);
+    }
+}
+function listens({ pid }) {
+    return pid > 0 && listenersOf(pid).some(({ ports }) => ports.length > 0);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/rollback.js
+
 
 
 
@@ -7727,6 +8337,7 @@ async function restore(context, transaction, runsAs, stopped) {
     const swapped = momentNow();
     inform(context.log, 'The files of the old version are back.');
     await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+    await clock.book('pm2', () => endHalfWay(context, runsAs));
     await clock.book('pm2', () => removeAdded(context, transaction));
     return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
 }
@@ -7761,7 +8372,10 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         return null;
     const config = before.apps.map((app) => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
     // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-    const wanted = { config, pm2Env: null, preloads: before.preloads, over: null };
+    const { preloads } = before;
+    const { healthTimeout } = transaction;
+    const way = { handover: 'auto', healthUrl: null, healthTimeout, over: null };
+    const wanted = { deployId: runsAs, config, pm2Env: null, preloads, ...way };
     await bringAbout(context, wanted, async (command) => {
         const result = await clock.book('pm2', () => awaitReload(pm2, command));
         if (result.code !== 0)
@@ -7828,7 +8442,7 @@ async function goLive(context, progress, transaction, instances, boots) {
     try {
         enter('activating');
         await layoutOf(context).swapIn(transaction);
-        await reload(context, transaction, boots);
+        await reload_reload(context, transaction, boots);
         enter('verifying');
         const expected = expectationOf(transaction);
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
@@ -8160,6 +8774,7 @@ function refuseOlderRun(newer, run) {
 
 
 
+
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
  * files of the old version can be brought back. `onState` is told what that deploy enters.
@@ -8191,6 +8806,8 @@ async function reconcile(context, onState = () => { }) {
 }
 async function end(context, entry, transaction, onState) {
     const { journal } = context;
+    const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
+    await endHalfWay(context, isGoingBack ? null : transaction.deployId);
     // What a rollback is for was noted as it began.
     const killed = `The host program was killed, or crashed, in ${entry.state}.`;
     let why = entry.reason ?? (transaction.migrated ? `${killed} ${NOT_UNDONE}` : killed);
@@ -8395,7 +9012,7 @@ function settingsInstead(started) {
 
 
 /** What of an app's settings may cost its users something in a deploy, each with the line to change. */
-function adviseOn(app, { serves, scripts }) {
+function adviseOn(app, { serves, sharesPort, scripts }) {
     const { count, mode } = expectedInstances(app);
     const advice = [
         app.watch === true || Array.isArray(app.watch)
@@ -8405,7 +9022,7 @@ function adviseOn(app, { serves, scripts }) {
         app.autorestart === false && serves && !app.cron_restart
             ? 'autorestart is off, so PM2 leaves it down after a crash: set "autorestart: true"'
             : null,
-        serves && mode === 'fork' ? adviseOnFork(app, scripts) : null,
+        serves && mode === 'fork' && !sharesPort ? adviseOnFork(app, scripts) : null,
         mode === 'cluster' ? adviseOnLauncher(app, scripts) : null,
         serves && mode === 'cluster' && count === 1
             ? 'with one instance a slow start can cost requests: set "instances: 2"'
@@ -8570,6 +9187,9 @@ async function knownOfApps({ pm2, plan, places }, apps, top) {
 
 
 
+
+
+
 /** Refuses settings that cannot work; `top` is where the version of these apps lies, built or not. */
 async function refuseImpossible(context, apps, top) {
     const knownOf = await knownOfApps(context, apps, top);
@@ -8578,9 +9198,15 @@ async function refuseImpossible(context, apps, top) {
 }
 /** Warns of settings that PM2 ignores, and of those that may cost the app's users something in a deploy. */
 async function adviseOnSettings(context, { config, staging }) {
-    const { plan, log } = context;
+    const { plan, pm2, log } = context;
     const knownOf = await knownOfApps(context, config, staging);
-    const advice = config.flatMap((app) => [...unknownSettings(app), ...adviseOn(app, knownOf(app))]);
+    const running = await pm2.list();
+    const each = config.map(async (app) => {
+        const version = await versionFor(app, expectedInstances(app).mode, pm2, running);
+        const sharesPort = plan.handover === 'auto' && version !== null && sharesPorts(version);
+        return [...unknownSettings(app), ...adviseOn(app, { ...knownOf(app), sharesPort })];
+    });
+    const advice = (await Promise.all(each)).flat();
     for (const text of advice)
         warn(log, text);
     if (plan.script !== null && advice.length > 0)
@@ -8672,7 +9298,7 @@ function describe({ sha, outcome, at, run }) {
 
 /** How long a restart by PM2's clock may take, and how often it is looked at, in milliseconds. */
 const RESTARTS_WITHIN = 5_000;
-const LOOK_EVERY = 200;
+const live_health_LOOK_EVERY = 200;
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
 async function complaintAboutLive(context, current) {
     const { healthUrl, pm2Env } = context.plan;
@@ -8694,7 +9320,7 @@ async function complaintAboutLive(context, current) {
     } while (verdict.kind === 'pending' &&
         verdict.planned &&
         performance.now() < deadline &&
-        (await (0,promises_namespaceObject.setTimeout)(LOOK_EVERY, true)));
+        (await (0,promises_namespaceObject.setTimeout)(live_health_LOOK_EVERY, true)));
     return verdict.kind === 'healthy' ? null : verdict.why;
 }
 /**
@@ -9136,9 +9762,9 @@ function daemonPid(pm2Home) {
     if (inodes.size === 0)
         return null;
     const noted = Number(readText((0,external_node_path_namespaceObject.join)(pm2Home, 'pm2.pid')));
-    if (Number.isInteger(noted) && noted > 0 && holds(noted, inodes))
+    if (Number.isInteger(noted) && noted > 0 && daemon_holds(noted, inodes))
         return noted;
-    return allPids().find((pid) => holds(pid, inodes)) ?? null;
+    return allPids().find((pid) => daemon_holds(pid, inodes)) ?? null;
 }
 async function daemonStart(rpc, timeLimit) {
     // The report carries the daemon's environment as well: nothing else is taken from it.
@@ -9164,10 +9790,10 @@ function listeningInodes(path) {
     }
     return inodes;
 }
-function holds(pid, inodes) {
+function daemon_holds(pid, inodes) {
     try {
         return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).some((fd) => {
-            const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
+            const inode = /^socket:\[(\d+)\]$/.exec(daemon_linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
             return inode !== undefined && inodes.has(inode);
         });
     }
@@ -9175,7 +9801,7 @@ function holds(pid, inodes) {
         return false;
     }
 }
-function linkOf(path) {
+function daemon_linkOf(path) {
     try {
         return (0,external_node_fs_namespaceObject.readlinkSync)(path);
     }

@@ -31,6 +31,12 @@ export interface LoadCase {
 /** The plain app, on so many instances in cluster mode. */
 export const plain = (instances: number): Version => ({ settings: { instances } });
 
+/** One instance in fork mode, without a line of shutdown code. */
+const fork = (): Version => ({
+  shutdown: 'none',
+  settings: { exec_mode: 'fork', instances: 1, wait_ready: false },
+});
+
 const flawed =
   (flaw: NonNullable<Version['flaw']>) =>
   (instances: number): Version => ({ flaw, ...plain(instances) });
@@ -118,6 +124,29 @@ export const CASES: readonly LoadCase[] = [
     from: (instances) => plain(instances + 2),
     to: plain,
     outcome: 'deployed',
+  },
+  {
+    title: 'cluster mode, no shutdown code',
+    from: (instances) => ({ shutdown: 'none', ...plain(instances) }),
+    to: (instances) => ({ shutdown: 'none', ...plain(instances) }),
+    outcome: 'deployed',
+    mayFail: 'instances are drained with Node 18.18 or later; Node 16 has no way to load what drains them.',
+  },
+  {
+    title: 'fork mode, no shutdown code',
+    from: fork,
+    to: fork,
+    outcome: 'deployed',
+    mayFail:
+      'an instance hands its port over with Node 22.12 or later; with an older Node PM2 restarts the app.',
+  },
+  {
+    title: 'fork mode, no shutdown code, a health endpoint that turns bad after 5 s, no canary',
+    from: fork,
+    to: () => ({ ...fork(), flaw: 'turns bad after 5 s' }),
+    inputs: { ...HEALTH, canary: 'off', 'stable-for': '7s' },
+    outcome: 'rolled-back',
+    mayFail: 'as in fork mode above, twice.',
   },
   {
     title: 'fork mode, one instance → cluster mode',

@@ -5,12 +5,14 @@ import { RUNS_SOURCE, type Started, settingsInstead, startedByLauncher } from '.
 interface Known {
   /** Whether it accepts connections, as far as is known. */
   serves: boolean;
+  /** Whether it can be handed over in fork mode. */
+  sharesPort: boolean;
   /** The `scripts` of its package.json. */
   scripts: Readonly<Record<string, string>>;
 }
 
 /** What of an app's settings may cost its users something in a deploy, each with the line to change. */
-export function adviseOn(app: DeployApp, { serves, scripts }: Known): string[] {
+export function adviseOn(app: DeployApp, { serves, sharesPort, scripts }: Known): string[] {
   const { count, mode } = expectedInstances(app);
   const advice = [
     app.watch === true || Array.isArray(app.watch)
@@ -20,7 +22,7 @@ export function adviseOn(app: DeployApp, { serves, scripts }: Known): string[] {
     app.autorestart === false && serves && !app.cron_restart
       ? 'autorestart is off, so PM2 leaves it down after a crash: set "autorestart: true"'
       : null,
-    serves && mode === 'fork' ? adviseOnFork(app, scripts) : null,
+    serves && mode === 'fork' && !sharesPort ? adviseOnFork(app, scripts) : null,
     mode === 'cluster' ? adviseOnLauncher(app, scripts) : null,
     serves && mode === 'cluster' && count === 1
       ? 'with one instance a slow start can cost requests: set "instances: 2"'

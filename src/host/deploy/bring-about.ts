@@ -1,6 +1,14 @@
-import type { Context } from '../context.ts';
+import type { Plan } from '../../protocol.ts';
+import { localPort } from '../canary/local-url.ts';
+import { type Context, inform, warn } from '../context.ts';
+import { listenersOf, portsOf } from '../handover/app-sockets.ts';
 import { dress } from '../handover/dress.ts';
-import type { DeployApp } from '../pm2/app-config.ts';
+import { handOver } from '../handover/hand-over.ts';
+import { canShare, endProcesses, leftProcesses } from '../handover/left-processes.ts';
+import { watchOutage } from '../handover/outage.ts';
+import type { Way } from '../handover/way.ts';
+import { wayFor } from '../handover/ways.ts';
+import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import { type Reload, swapTimeLimit } from '../pm2/cli.ts';
 import {
   type AppChange,
@@ -15,12 +23,27 @@ import { DeployFailure } from '../system/failure.ts';
 
 /** What PM2 is to run. Each app carries its deploy's id in `env`. */
 export interface Wanted {
+  deployId: string;
   config: readonly DeployApp[];
   pm2Env: string | null;
   /** How apps are to be started with our preload, by name. */
   preloads: Readonly<Record<string, Preload>>;
+  handover: Plan['handover'];
+  /** What an instance that takes over must answer first, absolute, and the milliseconds that it has. */
+  healthUrl: string | null;
+  healthTimeout: number;
   /** For a deploy: the last config, and what ran before it with all its variables. Null for a way back. */
   over: { last: readonly DeployApp[]; before: readonly DeployApp[] } | null;
+}
+
+/** Waits for PM2's command; `running` is what ran as it began. */
+export type CarryOut = (command: Reload, running: readonly Instance[]) => Promise<void>;
+
+/** An app as PM2 is to be given it, and the variables that its instances lose. */
+interface Given {
+  change: AppChange;
+  app: DeployApp;
+  gone: string[];
 }
 
 /** For the daemon's own work beside the app's, in milliseconds. */
@@ -28,40 +51,155 @@ const MARGIN = 10_000;
 
 /**
  * Has PM2 run these apps as their configs say, with the least downtime: a stop and a start only where nothing else does
- * it, one reload, and instances added or removed. `carryOut` waits for PM2's command. Can be run again after a kill at any
- * point, since it goes by what really runs.
+ * it, one reload, a handover of each instance in fork mode, and instances added or removed. `carryOut` waits for PM2's
+ * command. Can be run again after a kill at any point, since it goes by what really runs.
  */
-export async function bringAbout(
-  context: Context,
-  wanted: Wanted,
-  carryOut: (command: Reload, running: readonly Instance[]) => Promise<void>,
-): Promise<void> {
+export async function bringAbout(context: Context, wanted: Wanted, carryOut: CarryOut): Promise<void> {
   const { pm2, clock } = context;
   const { config, over } = wanted;
-  const all = await pm2.list();
-  const changes = configChanges(config, all, over?.last ?? []);
-  const recreated = changes.filter(({ change }) => change.kind === 'recreate');
-  const dressed = changes.map((one) => {
-    const app = over !== null && recreated.includes(one) ? withInherited(one, over.before) : one.app;
-    return dress(app, wanted.preloads[app.name], one.running, wanted.pm2Env);
-  });
-  const apps = dressed.map(({ app }) => app);
-  const removed = Object.fromEntries(
-    changes.map((one, at) => [
-      one.app.name,
-      [...(over === null ? notIn(one.app, one.running) : one.removed), ...(dressed[at]?.gone ?? [])],
-    ]),
-  );
+  const changes = configChanges(config, await pm2.list(), over?.last ?? []);
+  const given = changes.map((change) => giveTo(change, wanted));
+  const ways = await waysOf(context, given, wanted);
   for (const one of changes.flatMap(watchedInVain)) await pm2.unwatch(one);
-  const gone = recreated.flatMap(({ running }) => running);
+  const gone = changes.flatMap(({ change, running }) => (change.kind === 'recreate' ? running : []));
   await clock.book('pm2', () => pm2.remove(gone));
   // On the way back the instances that are too many are of the version that failed.
   if (over === null) await shrink(context, config);
-  const running = all.filter((one) => !gone.includes(one) && config.some(({ name }) => name === one.name));
-  await carryOut(runPm2(context, { apps, removed, pm2Env: wanted.pm2Env }, running), running);
+  const left = leftProcesses(
+    context,
+    config.map(({ name }) => name),
+  );
+  const inTheWay = !canShare(left);
+  if (inTheWay) await endProcesses(context, left);
+  const handed = given.filter(({ app }) => handovers(ways, app.name) !== null);
+  const reloaded = given.filter((one) => !handed.includes(one));
+  await tellingOutage(context, reloaded, ways, () => reload(context, reloaded, wanted, carryOut, gone));
+  for (const one of handed) await handOverApp(context, one, ways, wanted, carryOut);
+  if (!inTheWay) await endProcesses(context, left);
   await grow(context, config);
   await shrink(context, config);
   await refuseLeft(context, config);
+}
+
+function giveTo(change: AppChange, { preloads, pm2Env, over }: Wanted): Given {
+  const { running, removed } = change;
+  const isStarted = over !== null && change.change.kind === 'recreate';
+  const app = isStarted ? withInherited(change, over.before) : change.app;
+  const dressed = dress(app, preloads[app.name], running, pm2Env);
+  return {
+    change,
+    app: dressed.app,
+    gone: [...(over === null ? notIn(change.app, running) : removed), ...dressed.gone],
+  };
+}
+
+/** One command of PM2 for all of these apps. */
+async function reload(
+  context: Context,
+  given: readonly Given[],
+  { pm2Env }: Wanted,
+  carryOut: CarryOut,
+  gone: readonly Instance[],
+): Promise<void> {
+  if (given.length === 0) return;
+  const names = given.map(({ app }) => app.name);
+  const running = (await context.pm2.list()).filter(
+    (one) => names.includes(one.name) && !gone.some(({ pmId }) => pmId === one.pmId),
+  );
+  await carryOut(runPm2(context, { ...commandFor(given), pm2Env }, running), running);
+}
+
+function commandFor(given: readonly Given[]): { apps: DeployApp[]; removed: Record<string, string[]> } {
+  return {
+    apps: given.map(({ app }) => app),
+    removed: Object.fromEntries(given.map(({ app, gone }) => [app.name, gone])),
+  };
+}
+
+/** How each instance is replaced of the apps that run in fork mode and go on in it, by the app's name. */
+type Ways = ReadonlyMap<string, readonly { old: Instance; way: Way }[]>;
+
+async function waysOf(
+  { pm2 }: Context,
+  given: readonly Given[],
+  { preloads, pm2Env, handover }: Wanted,
+): Promise<Ways> {
+  const ways = new Map<string, { old: Instance; way: Way }[]>();
+  for (const { app, change } of given) {
+    const { running } = change;
+    const isFork = expectedInstances(app).mode === 'fork' && running.every((one) => one.execMode === 'fork');
+    if (!isFork || change.change.kind === 'recreate') continue;
+    const around = { pm2, handover, preloaded: preloads[app.name] !== undefined, pm2Env };
+    const each = running.map(async (old) => ({ old, way: await wayFor(app, old, around) }));
+    ways.set(app.name, await Promise.all(each));
+  }
+  return ways;
+}
+
+/** What an app's instances are handed over by, and where their successors must listen; null where one cannot be. */
+function handovers(ways: Ways, name: string): { old: Instance; ports: number[] }[] | null {
+  const each = ways.get(name) ?? [];
+  const found = each.flatMap(({ old, way }) => (way.kind === 'handover' ? [{ old, ports: way.ports }] : []));
+  return found.length > 0 && found.length === each.length ? found : null;
+}
+
+/** Says beforehand which apps are restarted, and afterwards how long nobody could reach them. */
+async function tellingOutage(
+  { log }: Context,
+  given: readonly Given[],
+  ways: Ways,
+  work: () => Promise<void>,
+): Promise<void> {
+  const told = given.flatMap(({ app, change }) => {
+    const why = (ways.get(app.name) ?? []).flatMap(({ way }) => (way.kind === 'restart' ? way.why : []))[0];
+    if (why === undefined || why === null) return [];
+    const ports = portsOf(change.running.flatMap(({ pid }) => (pid > 0 ? listenersOf(pid) : [])));
+    if (ports.length === 0) {
+      inform(log, `'${app.name}': PM2 restarts it: ${why}`);
+      return [];
+    }
+    inform(log, `'${app.name}': PM2 restarts it, and it refuses connections meanwhile: ${why}`);
+    return [{ name: app.name, outage: watchOutage(ports) }];
+  });
+  try {
+    await work();
+  } finally {
+    for (const { name, outage } of told) {
+      const ms = await outage.stop();
+      inform(log, `'${name}': it refused connections for ${(ms / 1000).toFixed(1)} s.`);
+    }
+  }
+}
+
+/** Replaces the instances of one app one after the other. */
+async function handOverApp(
+  context: Context,
+  given: Given,
+  ways: Ways,
+  wanted: Wanted,
+  carryOut: CarryOut,
+): Promise<void> {
+  const { pm2, log, clock } = context;
+  const { app } = given;
+  const { healthUrl, deployId, healthTimeout: timeLimit } = wanted;
+  const port = localPort(healthUrl);
+  const start = async (id: number): Promise<void> => {
+    const running = (await pm2.list()).filter(({ name }) => name === app.name);
+    const command = { ...commandFor([given]), pm2Env: wanted.pm2Env, only: id };
+    await carryOut(runPm2(context, command, running), running);
+  };
+  try {
+    for (const { old, ports } of handovers(ways, app.name) ?? []) {
+      const health =
+        healthUrl !== null && port !== null && ports.includes(port) ? { url: healthUrl, port } : null;
+      await clock.book('pm2', () => handOver(context, { old, ports, health, timeLimit, deployId, start }));
+    }
+  } catch (error) {
+    // The way back leads on, whatever it costs.
+    if (wanted.over !== null) throw error;
+    warn(log, `'${app.name}': it could not be handed over, so PM2 restarts it: ${(error as Error).message}`);
+    await reload(context, [given], wanted, carryOut, []);
+  }
 }
 
 /** Starts PM2's command, and shows what it prints. */

@@ -1,6 +1,7 @@
 import type { State } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { removeGitLocks } from '../git/checkout.ts';
+import { endHalfWay } from '../handover/half-way.ts';
 import { expectationOf } from '../health/expectation.ts';
 import { verify } from '../health/verify.ts';
 import { secretsOfApp } from '../program/redact.ts';
@@ -54,6 +55,8 @@ async function end(
   onState: (state: State) => void,
 ): Promise<void> {
   const { journal } = context;
+  const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
+  await endHalfWay(context, isGoingBack ? null : transaction.deployId);
   // What a rollback is for was noted as it began.
   const killed = `The host program was killed, or crashed, in ${entry.state}.`;
   let why = entry.reason ?? (transaction.migrated ? `${killed} ${NOT_UNDONE}` : killed);

@@ -12,11 +12,13 @@ export async function reload(
   transaction: Transaction,
   boots: readonly Boot[],
 ): Promise<void> {
-  const { pm2Env, deployId, current, before, preloads } = transaction;
+  const { pm2Env, deployId, current, before, preloads, healthUrl, healthTimeout } = transaction;
   const { config, advice } = withPatience(transaction.config, boots);
   for (const text of advice) warn(context.log, text);
   const over = { last: current?.config ?? [], before: before.apps };
-  await bringAbout(context, { config, pm2Env, preloads, over }, async (command, running) => {
+  const { handover } = context.plan;
+  const wanted = { deployId, config, pm2Env, preloads, handover, healthUrl, healthTimeout, over };
+  await bringAbout(context, wanted, async (command, running) => {
     const trouble = await context.clock.book('pm2', () =>
       watchReload(context.pm2, command, deployId, running),
     );

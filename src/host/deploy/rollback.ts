@@ -1,6 +1,7 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
+import { endHalfWay } from '../handover/half-way.ts';
 import { verify } from '../health/verify.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { reloadFailure, swapTimeLimit } from '../pm2/cli.ts';
@@ -75,6 +76,7 @@ async function restore(
   const swapped = momentNow();
   inform(context.log, 'The files of the old version are back.');
   await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
+  await clock.book('pm2', () => endHalfWay(context, runsAs));
   await clock.book('pm2', () => removeAdded(context, transaction));
   return { swapped, unhealthy: await restoreApps(context, transaction, runsAs, swapped) };
 }
@@ -123,7 +125,10 @@ async function restoreApps(
   if (before.apps.length === 0) return null;
   const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
   // It is not watched, nor stopped: the broken version may crash until its turn comes, and there is no way but on.
-  const wanted = { config, pm2Env: null, preloads: before.preloads, over: null };
+  const { preloads } = before;
+  const { healthTimeout } = transaction;
+  const way = { handover: 'auto', healthUrl: null, healthTimeout, over: null } as const;
+  const wanted = { deployId: runsAs, config, pm2Env: null, preloads, ...way };
   await bringAbout(context, wanted, async (command) => {
     const result = await clock.book('pm2', () => awaitReload(pm2, command));
     if (result.code !== 0) throw reloadFailure(result);

@@ -2,7 +2,9 @@ import { adviseOn } from '../build/advice.ts';
 import type { Staged } from '../build/stage.ts';
 import { unknownSettings } from '../build/unknown-settings.ts';
 import { type Context, inform, warn } from '../context.ts';
-import type { DeployApp } from '../pm2/app-config.ts';
+import { versionFor } from '../handover/preload-choice.ts';
+import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
+import { sharesPorts } from '../system/node-version.ts';
 import { refuseLauncherInCluster } from './impossible.ts';
 import { knownOfApps } from './known-of-app.ts';
 
@@ -18,9 +20,15 @@ export async function refuseImpossible(
 
 /** Warns of settings that PM2 ignores, and of those that may cost the app's users something in a deploy. */
 export async function adviseOnSettings(context: Context, { config, staging }: Staged): Promise<void> {
-  const { plan, log } = context;
+  const { plan, pm2, log } = context;
   const knownOf = await knownOfApps(context, config, staging);
-  const advice = config.flatMap((app) => [...unknownSettings(app), ...adviseOn(app, knownOf(app))]);
+  const running = await pm2.list();
+  const each = config.map(async (app) => {
+    const version = await versionFor(app, expectedInstances(app).mode, pm2, running);
+    const sharesPort = plan.handover === 'auto' && version !== null && sharesPorts(version);
+    return [...unknownSettings(app), ...adviseOn(app, { ...knownOf(app), sharesPort })];
+  });
+  const advice = (await Promise.all(each)).flat();
   for (const text of advice) warn(log, text);
   if (plan.script !== null && advice.length > 0)
     inform(

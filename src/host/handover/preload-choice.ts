@@ -4,7 +4,6 @@ import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import type { Instance } from '../pm2/list.ts';
 import { type Preload, preloadArgument } from '../pm2/preload-args.ts';
 import type { Pm2 } from '../pm2/session.ts';
-import { descendantsOf } from '../system/processes.ts';
 import {
   loadsPreload,
   type NodeVersion,
@@ -12,7 +11,8 @@ import {
   parseVersion,
   sharesPorts,
   versionOf,
-} from './node-version.ts';
+} from '../system/node-version.ts';
+import { descendantsOf } from '../system/processes.ts';
 import { installPreload } from './preload-file.ts';
 import { interpreterOf, starterOf } from './starter.ts';
 

@@ -1,6 +1,7 @@
 import { get as getByHttp, type IncomingMessage } from 'node:http';
 import { get as getByHttps, type RequestOptions as HttpsOptions } from 'node:https';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /** An answer that takes longer is none. Milliseconds. */
 const ANSWERS_WITHIN = 5_000;
@@ -16,6 +17,8 @@ export interface AskOptions {
   cancel?: AbortSignal;
   /** Asks at this port of 127.0.0.1, whatever the URL names: a canary's. The app is told the URL's own host. */
   at?: number;
+  /** Asks over this connection, which is open already. */
+  over?: Socket;
 }
 
 /**
@@ -58,7 +61,7 @@ const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
 export async function complaintAbout(url: string, options: AskOptions = {}): Promise<string | null> {
   const { hostname } = new URL(url);
   // Not every Node tries both, and an app may listen on either one.
-  const both = hostname === 'localhost' && options.at === undefined;
+  const both = hostname === 'localhost' && options.at === undefined && options.over === undefined;
   const addresses = both ? ['127.0.0.1', '::1'] : [null];
   let absent: Complaint | null = null;
   for (const address of addresses) {
@@ -92,7 +95,7 @@ interface Complaint {
 function request(
   url: string,
   address: string | null,
-  { timeLimit = ANSWERS_WITHIN, cancel, at }: AskOptions,
+  { timeLimit = ANSWERS_WITHIN, cancel, at, over }: AskOptions,
 ): Promise<Complaint | null> {
   return new Promise((resolve) => {
     let response: IncomingMessage | null = null;
@@ -123,6 +126,14 @@ function request(
       const { hostname } = new URL(url);
       Object.assign(options, { hostname: '127.0.0.1', port: at });
       if (!hostname.startsWith('[') && isIP(hostname) === 0) options.servername = hostname;
+    }
+    if (over !== undefined) {
+      const { protocol, hostname: host } = new URL(url);
+      // With an agent, even with none, Node opens a connection of its own.
+      delete options.agent;
+      const servername = isIP(host) === 0 && !host.startsWith('[') ? host : '';
+      options.createConnection = () =>
+        protocol === 'https:' ? connectTls({ socket: over, host, servername }) : over;
     }
     if (address !== null) options.lookup = lookupOf(address);
     if (cancel !== undefined) options.signal = cancel;

@@ -11,13 +11,13 @@ const good: DeployApp = {
   env: {},
 };
 const scripts = { start: 'node dist/server.js', next: 'next start', dev: 'tsx src/a.ts' };
-const known = { serves: true, scripts };
+const known = { serves: true, sharesPort: false, scripts };
 const CLUSTER = "exec_mode: 'cluster', instances: 2";
 
 test('says nothing of an app that is set up well, or of a worker that serves nobody', () => {
   expect(adviseOn(good, known)).toEqual([]);
   const worker = { name: 'worker', cwd: '/srv/web', script: 'npm', args: 'start', env: {} };
-  expect(adviseOn(worker, { serves: false, scripts })).toEqual([]);
+  expect(adviseOn(worker, { ...known, serves: false })).toEqual([]);
 });
 
 test('has no cluster mode to offer where Node runs nothing', () => {
@@ -63,4 +63,8 @@ test.each<[string, Partial<DeployApp>, string]>([
   expect(advice).toHaveLength(1);
   expect(advice[0]).toContain(line);
   expect(advice[0]).toContain("'web'");
+});
+
+test('has nothing to say of fork mode where an instance hands its port over', () => {
+  expect(adviseOn({ ...good, exec_mode: 'fork', instances: 1 }, { ...known, sharesPort: true })).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { run } from '../system/command.ts';
+import { run } from './command.ts';
 
 /** Major and minor. */
 export type NodeVersion = readonly [number, number];
