@@ -12,6 +12,26 @@ export interface Kind {
   files(name: string, flaw?: Flaw): Record<string, string>;
   /** Inputs beside those that every deploy has. */
   inputs?: Record<string, string>;
+  /** Puts the first version there by hand, instead of a deploy. */
+  begin?(): Promise<void>;
+  /** Further visitors, who come just before the second version is deployed and go once it is live. */
+  during?(): { stop(): Promise<void> };
+}
+
+/** Inputs of a deploy as a user makes it: installed by the lockfile and built on the server. */
+export const AS_USERS_DO = {
+  'install-command': '',
+  'build-command': '',
+  'health-url': '/version',
+  'health-timeout': '60s',
+  'stable-for': '3s',
+};
+
+/** The server trusts the certificates that this machine does: its registry may be behind a proxy. */
+export function trustCertificates(site: Site): void {
+  const certificates = process.env.NODE_EXTRA_CA_CERTS;
+  if (certificates !== undefined)
+    appendFileSync(path.join(site.host.directory, '.npmrc'), `cafile=${certificates}\n`);
 }
 
 /** A framework's package.json and its lockfile. */
@@ -26,35 +46,29 @@ export function locked(kind: string): Record<string, string> {
 }
 
 /**
- * Deploys a first and a second version, two broken ones, and goes back, as a user does: installed by the lockfile and
- * built on the server. Gives the requests that visitors sent while the second version went live.
+ * Deploys a first and a second version, two broken ones, and goes back, as a user does. Gives the requests that visitors
+ * sent while the second version went live.
  */
 export async function livesThrough(site: Site, kind: Kind): Promise<LoadResult> {
   const commit = (name: string, flaw?: Flaw): string => site.repository.commit(kind.files(name, flaw));
   const deploy = (inputs: Record<string, string>) =>
-    site.deploy({
-      'install-command': '',
-      'build-command': '',
-      'health-url': '/version',
-      'health-timeout': '60s',
-      'stable-for': '3s',
-      ...kind.inputs,
-      ...inputs,
-    });
-  // The server trusts the certificates that this machine does: its registry may be behind a proxy.
-  const certificates = process.env.NODE_EXTRA_CA_CERTS;
-  if (certificates !== undefined)
-    appendFileSync(path.join(site.host.directory, '.npmrc'), `cafile=${certificates}\n`);
+    site.deploy({ ...AS_USERS_DO, ...kind.inputs, ...inputs });
+  trustCertificates(site);
   const first = commit('1');
-  const one = await deploy({ ref: first });
-  expect(one, one.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: first } });
+  if (kind.begin) await kind.begin();
+  else {
+    const one = await deploy({ ref: first });
+    expect(one, one.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: first } });
+  }
   expect(await site.served()).toBe('1');
 
   const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 4, fresh: 2 });
   await load.sees('1', 10_000);
+  const others = kind.during?.();
   const second = commit('2');
   const two = await deploy({ ref: second });
   await load.sees('2', 10_000).catch(() => {});
+  await others?.stop();
   const result = await load.stop();
   expect(two, two.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: second } });
 
