@@ -24,26 +24,37 @@ export function lineOf(title: string, result: CellResult): string {
 
 const PREFACE = `# What was broken, and what came of it
 
-Written by \`npm run test:faults -- --all\`; the figures are those of one run. In each cell a real deploy of a small app with two
-cluster instances goes on under constant load. At one moment of it the host program is stopped, one thing is broken, and
-the program goes on, where it still can. Then comes the next deploy, from a job of its own: of the same commit, or of a
-good one where that commit was broken.
+Written by \`npm run test:faults -- --all\`. The figures are those of one run.
 
-A cell reads \`outcome failed/sent\`: how the struck deploy ended on the server, and how many requests failed of those that were
-sent until the next deploy began. \`cut off\` means that its host program had no chance to end it. What failed in the next
-deploy stands behind \`then\`. Where something else than one version served before the next deploy, it stands in brackets.
+In each cell a real deploy of a small app with two cluster instances runs under constant load. At one moment the host program is
+stopped and one thing is broken. Then the program goes on, if it still can. After it comes the next deploy, from a job of its own: of
+the same commit, or of a good one if that commit was broken.
 
-A cell passes if the next deploy is green, and then: one version alone serves; the files are those of a fresh build of
-its commit, to the byte; the app's own files and git's state are untouched; the lock is free; PM2 lists and has saved
-the app's two instances, nothing else, in a dump that its user alone can read; no process and no file of a deploy is
-left. Where the struck deploy came to its own end, all instances and all files must already be of one version before
-the next one begins: of the new one after \`deployed\`, of the old one after anything else.
+A cell reads \`outcome failed/sent\`:
 
-The columns: *runner killed*, the action's process is killed, and its post step runs; *runner gone for good*, neither the
-action nor its post step is there any more; *SIGINT*, as a cancelled job gets it, with SIGTERM 7.5 s and SIGKILL 10 s
-later; *connection silent*, no byte gets through any more and nobody is told, while new connections do; *PM2's command*, the
-\`pm2 startOrReload\` that a reload consists of, where there is one at that moment; *disk full* and *no inodes*, until the struck
-deploy has ended, on the disk that holds the app, PM2's home and the deploy's own state.
+- how the struck deploy ended on the server, and how many of the requests failed until the next deploy began;
+- \`cut off\` if the host program had no chance to end the deploy;
+- behind \`then\`, what failed in the next deploy;
+- in brackets, what served before the next deploy, if it was not exactly one version.
+
+A cell passes if the next deploy is green and all of this holds afterwards:
+
+- one version alone serves;
+- the files are those of a fresh build of its commit, to the byte; the app's own files and git's state are untouched;
+- the lock is free; no process and no file of a deploy is left;
+- PM2 lists and has saved the app's two instances and nothing else, in a dump that only its user can read.
+
+If the struck deploy came to its own end, all instances and files must be of one version even before the next one begins: of the new one
+after \`deployed\`, of the old one after anything else.
+
+The columns:
+
+- *runner killed*: the action's process is killed, and its post step runs.
+- *runner gone for good*: neither the action nor its post step is there any more.
+- *SIGINT*: as a cancelled job gets it, with SIGTERM after 7.5 s and SIGKILL after 10 s.
+- *connection silent*: no byte gets through any more, and nobody is told. New connections work.
+- *PM2's command*: the \`pm2 startOrReload\` of a reload, if there is one at that moment.
+- *disk full* and *no inodes*: until the struck deploy has ended, on the disk of the app, of PM2's home and of the deploy's own state.
 
 `;
 
