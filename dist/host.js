@@ -2300,7 +2300,7 @@ function appOf(same) {
         exec_mode: first.execMode,
         instances: same.length,
         env: { ...first.env },
-        // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+        // PM2 would add the variables of its caller. Every name contains the empty text, so this filter drops them all.
         filter_env: [''],
     };
 }
@@ -3450,7 +3450,7 @@ function isJob({ autorestart, settings, execMode, env }) {
 function endsByItself(app) {
     return app.autorestart === false || codesIn(app.stop_exit_codes).includes(0);
 }
-/** Whether a job has done its work: nothing of it runs, and PM2 knows of no failure. */
+/** Whether a job has done its work: it does not run, and PM2 reports no failure. */
 function endedWell(one) {
     return hasEnded(one) && (one.exitCode ?? 0) === 0;
 }
@@ -3498,14 +3498,14 @@ function declaredPorts(apps, pm2Env) {
 function declaredPort(app, pm2Env) {
     return portIn({ ...app.env, ...app[`env_${pm2Env}`] });
 }
-/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
+/** Ports on which the new version must accept connections: its PORT, else those of the old version. */
 function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
     const ports = new Set(accepted);
     for (const app of config) {
         const old = apps.find(({ name }) => name === app.name);
         const oldPort = old === undefined ? null : portIn(old.env);
         const port = declaredPort(app, pm2Env);
-        // An app that never listened where its PORT says is a worker that shares an environment with others.
+        // An app that never listened on its PORT is a worker that shares its environment with other apps.
         if (port === null || (oldPort !== null && !accepted.includes(oldPort)))
             continue;
         if (oldPort !== null)
@@ -3524,17 +3524,17 @@ const HEALTHY = { kind: 'healthy' };
 const BOOTS_WITHIN = 3_000;
 /**
  * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
- * process may be replaced and no restart counter may move.
+ * process may be replaced, and no restart counter may rise.
  */
 function judge(expected, now, since) {
-    // What still runs another version may crash as it likes: its turn has not come.
+    // An instance of another version may crash: its turn has not come.
     const ours = now.instances.filter(({ deployId }) => deployId === expected.deployId);
     const broken = firstOf(ours, failed) ?? firstOf(ours, (one) => changed(one, since));
     if (broken !== null)
         return { kind: 'broken', why: broken };
     const mute = silent(expected, now);
     const [thrown] = now.thrown;
-    // A boot that ends in a rejection never listens, however long it is waited for.
+    // A boot that ends in a rejection never listens, so there is no point in waiting.
     if (mute !== null && thrown !== undefined)
         return { kind: 'broken', why: `${thrown}, and ${mute}` };
     const pending = miscounted(expected, now) ??
@@ -3601,7 +3601,7 @@ function failed(one) {
         const failed = hasEnded(one) && !endedWell(one);
         return failed ? `${health_nameOf(one)} ended with exit code ${one.exitCode}` : null;
     }
-    // With a clock, PM2 goes through these in each restart.
+    // With `cron_restart`, PM2 goes through these in each restart.
     return ['stopped', 'waiting restart'].includes(one.status) && !restartsByCron(one)
         ? `${health_nameOf(one)} is ${one.status}`
         : null;
@@ -3801,7 +3801,7 @@ function request(url, address, { timeLimit = ANSWERS_WITHIN, cancel, at, over })
         });
     });
 }
-/** Whatever is to be resolved, it is this address. Newer Nodes ask for a list. */
+/** Resolves every name to this address. Newer Nodes ask for a list. */
 function lookupOf(address) {
     const family = address.includes(':') ? 6 : 4;
     return (_host, { all }, done) => (all ? done(null, [{ address, family }]) : done(null, address, family));
@@ -3851,9 +3851,9 @@ function aboutError(code) {
 
 
 const POLL_EVERY = 200;
-/** On this host itself: slower is not healthy. */
+/** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
-/** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
+/** How long an app that was healthy may be unhealthy, in milliseconds. */
 const STAYS_BAD = 5_000;
 /** Looks at everything that health depends on, once. */
 async function observe(pm2, { instances, ports, healthUrl }, thrown = []) {
@@ -3986,7 +3986,7 @@ function expectedCounts(config) {
 
 
 
-/** Looks at the health URL before anything is changed. Throws a `DeployFailure` where its port is not known. */
+/** Requests the health URL before anything is changed. Throws a `DeployFailure` if its port is not known. */
 async function healthTargets({ plan, log }, config, before) {
     if (plan.healthUrl === null)
         return { now: null, before: null };
@@ -4025,7 +4025,7 @@ const NOT_ITS_OWN = new Set([
     ...['pid_file', 'pid', 'merge_logs', 'combine_logs', 'node_args', 'interpreterArgs', 'interpreter_args'],
 ]);
 const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
-/** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
+/** Why an app cannot have a canary, not even a required one, as the end of a sentence. Null if it can. */
 function whyImpossible(app, live) {
     if (!isWithin(live, app.cwd))
         return `it runs outside of ${live}, in ${app.cwd}`;
@@ -4046,7 +4046,7 @@ function isStartedByNode(app) {
         return RUNS_NODE.test((0,external_node_path_namespaceObject.basename)(interpreter));
     return /\.([cm]?[jt]s|[jt]sx)$/.test(script) || !/\.[^/]*$/.test((0,external_node_path_namespaceObject.basename)(script));
 }
-/** One instance of the new version as PM2 is to start it from staging: by a name of its own, once, and left down when it ends. */
+/** One instance of the new version in staging, as PM2 gets it: under its own name, started once, not restarted. */
 function canaryConfig(app, options) {
     const { name, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
     const [moved = app] = moveApps([app], [live], staging);
@@ -4075,7 +4075,7 @@ function canaryConfig(app, options) {
         pid_file: `${files}.pid`,
         node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArguments(moved)],
         env,
-        // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+        // PM2 would add the variables of its caller. Every name contains the empty text, so this filter drops them all.
         ...(runsNow ? { filter_env: [''] } : {}),
     };
 }
@@ -4093,8 +4093,8 @@ function quoted(text) {
 ;// CONCATENATED MODULE: ./host/canary/choice.js
 
 /**
- * Which apps get a canary. Those that listened nowhere before (queue workers, bots) get none unless it is `required`,
- * since two of them at once may do harm; nor does an app that does not run yet: there is nothing to protect.
+ * Which apps get a canary. Unless it is `required`, an app that listened nowhere before (a queue worker, a bot) gets none,
+ * because two at once may do harm. An app that does not run yet gets none either: there is nothing to protect.
  */
 function chooseCanaries(canary, apps, live, knownOf) {
     const choice = { chosen: [], without: [], impossible: [] };
@@ -4128,7 +4128,7 @@ function whyNone({ runs, ports, healthPort }) {
         return null;
     return `it is not certain which of the ports ${ports.perhaps.join(', ')} is its own. Set PORT in its env, or canary: required`;
 }
-/** No setting names it, and the kernel gives such ports. */
+/** Whether no setting names the port, and it is one that the kernel hands out. */
 function isByChance(port, { oldPort, newPort, healthPort, freeRange }) {
     return ![oldPort, newPort, healthPort].includes(port) && port >= freeRange.first && port <= freeRange.last;
 }
@@ -4157,7 +4157,7 @@ function freeRange() {
 
 ;// CONCATENATED MODULE: ./host/canary/local-url.js
 
-/** The port that a URL names on this host; null where it names another, as far as can be told without a name server. */
+/** The port that a URL names on this host. Null if it names another host, as far as is known without a name server. */
 function localPort(url) {
     if (url === null)
         return null;
@@ -4212,7 +4212,7 @@ function removeUnknown(staging, version) {
 
 /** Bytes that are read of one file, at most: its end. */
 const error_log_READ = 256 * 1024;
-/** Notes where the error logs of these instances end now. */
+/** Notes how long the error logs of these instances are now. */
 function noteLogSizes(instances) {
     const notes = {};
     for (const path of pathsOf(instances)) {
@@ -4626,9 +4626,9 @@ function readReport(file) {
 
 
 
-/** On this host itself: slower is not healthy. */
+/** On the host itself a slower answer is not healthy. In milliseconds. */
 const watch_ACCEPTS_WITHIN = 2_000;
-/** Looks at all canaries once; the first of them that is not healthy decides. */
+/** Looks at all canaries once. The first one that is not healthy decides. */
 function lookAt(pm2, canaries, healthUrl, heard) {
     const first = new Map();
     return async () => {
@@ -4650,7 +4650,7 @@ function lookAt(pm2, canaries, healthUrl, heard) {
             const answer = await answers(canary, healthUrl);
             if (answer.kind === 'healthy')
                 return alone;
-            // A boot that ends in a rejection never listens, however long it is waited for.
+            // A boot that ends in a rejection never listens, so there is no point in waiting.
             const thrown = heard.thrown().find((sentence) => sentence.startsWith(`'${canary.name}'`));
             const mute = readReport(canary.report).listens.length === 0;
             if (thrown === undefined || !mute)
@@ -4666,7 +4666,7 @@ function lookAt(pm2, canaries, healthUrl, heard) {
 }
 function judgeAlone(canary, one, then) {
     const ticks = one.pid > 0 ? startTicks(one.pid) : null;
-    // PM2 6 keeps `online` for one that has ended and is not to be restarted.
+    // PM2 6 keeps `online` for a process that has ended and is not restarted.
     if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null)) {
         const { app, ports, title } = canary;
         if (endsByItself(app) && ports.length === 0 && endedWell(one))
@@ -4900,7 +4900,7 @@ async function prove(context, { staging, config }, { own, version }, current, en
         removeUnknown(staging, version);
     }
 }
-/** What an app has from the shell that first started it: all that it runs with, but for what the last deploy gave it. */
+/** What an app has from the shell that first started it: its whole environment without what the last deploy gave it. */
 function inherited({ name }, instances, current, pm2Env) {
     const running = instances.find((one) => one.name === name)?.env ?? {};
     const last = current?.config.find((app) => app.name === name);
@@ -9296,7 +9296,7 @@ function describe({ sha, outcome, at, run }) {
 
 
 
-/** How long a restart by PM2's clock may take, and how often it is looked at, in milliseconds. */
+/** How long a restart by `cron_restart` may take, and how often we look, in milliseconds. */
 const RESTARTS_WITHIN = 5_000;
 const live_health_LOOK_EVERY = 200;
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
@@ -11463,7 +11463,7 @@ function isEnd(line) {
 
 
 
-/** Deploys of the history that are told. */
+/** How many deploys of the history are reported. */
 const status_TOLD = 30;
 /** Tells what runs and how it came there. Changes nothing. */
 async function status_status(context) {
@@ -11518,7 +11518,7 @@ async function complaint(context) {
         return error.message;
     }
 }
-/** A deploy that goes on or was interrupted, and a commit that none of ours brought. */
+/** Remarks on a deploy that is running or was interrupted, and on a commit that no deploy brought. */
 function remarksOn(context, head) {
     const { places, journal } = context;
     const holders = lockHolders(context);
@@ -11674,7 +11674,7 @@ const NOWHERE = '/dev/null';
 function look({ nonce, plan }) {
     const print = printer(nonce);
     const leave = () => process.exit(0);
-    // What nobody reads any more need not be found out.
+    // If nobody reads the answer, there is no need for one.
     process.stdin.on('end', leave).on('error', leave).resume();
     setTimeout(leave, LEASE).unref();
     const redactor = createRedactor();

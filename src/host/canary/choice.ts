@@ -4,11 +4,11 @@ import type { DeployApp } from '../pm2/app-config.ts';
 import { whyImpossible } from './config.ts';
 import type { FreeRange } from './free-range.ts';
 
-/** An app that is to be tried in a canary, and the ports on which it must ask to listen; none where it need not. */
+/** An app that gets a canary, and the ports on which the canary must ask to listen, if any. */
 export interface Chosen {
   app: DeployApp;
   ports: number[];
-  /** Of these, ports that the kernel may have chosen for the live app: one that asks for any port will do as well. */
+  /** Of these, ports that the kernel may have chosen for the live app. A canary that asks for any port passes, too. */
   byChance: number[];
 }
 
@@ -29,15 +29,15 @@ export interface Known {
   /** The PORT of its environment as it runs, and as the new version has it. */
   oldPort: number | null;
   newPort: number | null;
-  /** The port of the health URL, where that names this host. */
+  /** The port of the health URL, if it names this host. */
   healthPort: number | null;
   /** The ports that the kernel gives to whoever asks for any. */
   freeRange: FreeRange;
 }
 
 /**
- * Which apps get a canary. Those that listened nowhere before (queue workers, bots) get none unless it is `required`,
- * since two of them at once may do harm; nor does an app that does not run yet: there is nothing to protect.
+ * Which apps get a canary. Unless it is `required`, an app that listened nowhere before (a queue worker, a bot) gets none,
+ * because two at once may do harm. An app that does not run yet gets none either: there is nothing to protect.
  */
 export function chooseCanaries(
   canary: Plan['canary'],
@@ -72,7 +72,7 @@ function whyNone({ runs, ports, healthPort }: Known): string | null {
   return `it is not certain which of the ports ${ports.perhaps.join(', ')} is its own. Set PORT in its env, or canary: required`;
 }
 
-/** No setting names it, and the kernel gives such ports. */
+/** Whether no setting names the port, and it is one that the kernel hands out. */
 function isByChance(port: number, { oldPort, newPort, healthPort, freeRange }: Known): boolean {
   return ![oldPort, newPort, healthPort].includes(port) && port >= freeRange.first && port <= freeRange.last;
 }

@@ -16,7 +16,7 @@ const NOT_ITS_OWN = new Set([
 ]);
 const RUNS_NODE = /^(node(@.*)?|tsx|ts-node|ts-node-esm|ts-node-script)$/;
 
-/** Why an app can have no canary whatever was asked for, as the rest of a sentence; null where it can. */
+/** Why an app cannot have a canary, not even a required one, as the end of a sentence. Null if it can. */
 export function whyImpossible(app: DeployApp, live: string): string | null {
   if (!isWithin(live, app.cwd)) return `it runs outside of ${live}, in ${app.cwd}`;
   if ([app.uid, app.user, app.gid].some((value) => value !== undefined && value !== null))
@@ -45,13 +45,13 @@ export interface CanaryOptions {
   files: string;
   /** PM2's `--env`. */
   pm2Env: string | null;
-  /** Variables that the app has from elsewhere than the ecosystem file: from the shell that first started it. */
+  /** Variables that the app has from the shell that first started it, and not from the ecosystem file. */
   inherited: Readonly<Record<string, string>>;
   /** Whether PM2 runs the app now, so that all that it inherits is known. */
   runsNow: boolean;
 }
 
-/** One instance of the new version as PM2 is to start it from staging: by a name of its own, once, and left down when it ends. */
+/** One instance of the new version in staging, as PM2 gets it: under its own name, started once, not restarted. */
 export function canaryConfig(app: DeployApp, options: CanaryOptions): DeployApp {
   const { name, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
   const [moved = app] = moveApps([app], [live], staging);
@@ -81,7 +81,7 @@ export function canaryConfig(app: DeployApp, options: CanaryOptions): DeployApp 
     pid_file: `${files}.pid`,
     node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArguments(moved)],
     env,
-    // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+    // PM2 would add the variables of its caller. Every name contains the empty text, so this filter drops them all.
     ...(runsNow ? { filter_env: [''] } : {}),
   };
 }

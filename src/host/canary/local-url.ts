@@ -1,6 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os';
 
-/** The port that a URL names on this host; null where it names another, as far as can be told without a name server. */
+/** The port that a URL names on this host. Null if it names another host, as far as is known without a name server. */
 export function localPort(url: string | null): number | null {
   if (url === null) return null;
   const { protocol, hostname: named, port } = new URL(url);

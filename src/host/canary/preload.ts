@@ -1,6 +1,6 @@
 import { readIfThere } from '../system/durable.ts';
 
-/** One `listen` of a canary: where it wanted to, and the private port on 127.0.0.1 where it does. */
+/** One `listen` of a canary: the port that it asked for, and the private port of 127.0.0.1 that it got. */
 export interface Listen {
   /** 0 if any free port would do; null for a Unix socket. */
   port: number | null;

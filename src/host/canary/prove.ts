@@ -72,7 +72,7 @@ export async function prove(
   }
 }
 
-/** What an app has from the shell that first started it: all that it runs with, but for what the last deploy gave it. */
+/** What an app has from the shell that first started it: its whole environment without what the last deploy gave it. */
 function inherited(
   { name }: DeployApp,
   instances: readonly Instance[],

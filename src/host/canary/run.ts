@@ -23,11 +23,11 @@ export interface Trial {
   /** What PM2 runs of these apps now, and the variables of each that its ecosystem file does not give. */
   running: readonly Instance[];
   inheritedBy: (app: DeployApp) => Record<string, string>;
-  /** What must answer 2xx, absolute; null where nothing is requested. */
+  /** The absolute URL that must answer 2xx; null if nothing is requested. */
   healthUrl: string | null;
 }
 
-/** How long an app took to boot in its canary, in milliseconds; null where it never listened, or never said ready. */
+/** How long an app took to boot in its canary, in milliseconds. Null if it never listened, or never sent `ready`. */
 export interface Boot {
   name: string;
   listenMs: number | null;

@@ -21,7 +21,7 @@ export interface Canary extends Chosen {
   files: string;
 }
 
-/** On this host itself: slower is not healthy. */
+/** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
 
 /** What is known of the canaries beside PM2's list. */
@@ -32,7 +32,7 @@ export interface Heard {
   thrown(): string[];
 }
 
-/** Looks at all canaries once; the first of them that is not healthy decides. */
+/** Looks at all canaries once. The first one that is not healthy decides. */
 export function lookAt(
   pm2: Pm2,
   canaries: readonly Canary[],
@@ -57,7 +57,7 @@ export function lookAt(
         // What it does not answer tells more than PM2's word for it.
         const answer = await answers(canary, healthUrl);
         if (answer.kind === 'healthy') return alone;
-        // A boot that ends in a rejection never listens, however long it is waited for.
+        // A boot that ends in a rejection never listens, so there is no point in waiting.
         const thrown = heard.thrown().find((sentence) => sentence.startsWith(`'${canary.name}'`));
         const mute = readReport(canary.report).listens.length === 0;
         if (thrown === undefined || !mute) return answer;
@@ -76,7 +76,7 @@ export function lookAt(
 
 function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
   const ticks = one.pid > 0 ? startTicks(one.pid) : null;
-  // PM2 6 keeps `online` for one that has ended and is not to be restarted.
+  // PM2 6 keeps `online` for a process that has ended and is not restarted.
   if (['stopped', 'errored'].includes(one.status) || (one.status === 'online' && ticks === null)) {
     const { app, ports, title } = canary;
     if (endsByItself(app) && ports.length === 0 && endedWell(one)) return { kind: 'healthy' };

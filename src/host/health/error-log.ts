@@ -8,7 +8,7 @@ export type LogNotes = Readonly<Record<string, { size: number; inode: number }>>
 /** Bytes that are read of one file, at most: its end. */
 const READ = 256 * 1024;
 
-/** Notes where the error logs of these instances end now. */
+/** Notes how long the error logs of these instances are now. */
 export function noteLogSizes(instances: readonly Pick<Instance, 'errLogPath'>[]): LogNotes {
   const notes: Record<string, { size: number; inode: number }> = {};
   for (const path of pathsOf(instances)) {

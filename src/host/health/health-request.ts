@@ -15,7 +15,7 @@ export interface AskOptions {
   timeLimit?: number;
   /** Gives the request up. */
   cancel?: AbortSignal;
-  /** Asks at this port of 127.0.0.1, whatever the URL names: a canary's. The app is told the URL's own host. */
+  /** Asks at this port of 127.0.0.1, a canary's, whatever the URL names. The app sees the URL's own host name. */
   at?: number;
   /** Asks over this connection, which is open already. */
   over?: Socket;
@@ -159,7 +159,7 @@ function request(
   });
 }
 
-/** Whatever is to be resolved, it is this address. Newer Nodes ask for a list. */
+/** Resolves every name to this address. Newer Nodes ask for a list. */
 function lookupOf(address: string): NonNullable<HttpsOptions['lookup']> {
   const family = address.includes(':') ? 6 : 4;
   return (_host, { all }, done) => (all ? done(null, [{ address, family }]) : done(null, address, family));

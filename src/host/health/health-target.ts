@@ -5,13 +5,13 @@ import { DeployFailure } from '../system/failure.ts';
 import { absoluteUrl, complaintAbout, shownUrl } from './health-request.ts';
 import { declaredPorts, expectedPorts } from './ports.ts';
 
-/** What is to be requested, absolute: of the new version, and of the old one if it answered with 2xx just now. */
+/** The absolute URLs to request: of the new version, and of the old one if that answered with 2xx just now. */
 export interface HealthTargets {
   now: string | null;
   before: string | null;
 }
 
-/** Looks at the health URL before anything is changed. Throws a `DeployFailure` where its port is not known. */
+/** Requests the health URL before anything is changed. Throws a `DeployFailure` if its port is not known. */
 export async function healthTargets(
   { plan, log }: Context,
   config: readonly DeployApp[],

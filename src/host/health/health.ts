@@ -13,7 +13,7 @@ export interface Expected {
   after: number | null;
   /** Children of PM2's daemon that it did not list before the deploy either. */
   knownOrphans: readonly number[];
-  /** What must answer 2xx, absolute; null where nothing is requested. */
+  /** The absolute URL that must answer 2xx; null if nothing is requested. */
   healthUrl: string | null;
 }
 
@@ -29,9 +29,9 @@ export interface Snapshot {
   orphans: readonly number[];
   /** Of the expected ports, those that accepted a connection. */
   accepting: ReadonlySet<number>;
-  /** Errors that nothing caught, each of a process of this version that runs on all the same, as sentences. */
+  /** Errors that nothing caught, as sentences. Each is of a process of this version that still runs. */
   thrown: readonly string[];
-  /** What is wrong with the health URL's answer; null where it was good, or none was asked for. */
+  /** What is wrong with the health URL's answer. Null if it was good, or nothing was requested. */
   complaint: string | null;
 }
 
@@ -50,16 +50,16 @@ const BOOTS_WITHIN = 3_000;
 
 /**
  * Judges one snapshot by every rule of health. `since` is the first snapshot after the reload: from then on no
- * process may be replaced and no restart counter may move.
+ * process may be replaced, and no restart counter may rise.
  */
 export function judge(expected: Expected, now: Snapshot, since: Snapshot): Verdict {
-  // What still runs another version may crash as it likes: its turn has not come.
+  // An instance of another version may crash: its turn has not come.
   const ours = now.instances.filter(({ deployId }) => deployId === expected.deployId);
   const broken = firstOf(ours, failed) ?? firstOf(ours, (one) => changed(one, since));
   if (broken !== null) return { kind: 'broken', why: broken };
   const mute = silent(expected, now);
   const [thrown] = now.thrown;
-  // A boot that ends in a rejection never listens, however long it is waited for.
+  // A boot that ends in a rejection never listens, so there is no point in waiting.
   if (mute !== null && thrown !== undefined) return { kind: 'broken', why: `${thrown}, and ${mute}` };
   const pending =
     miscounted(expected, now) ??
@@ -132,7 +132,7 @@ function failed(one: Instance): string | null {
     const failed = hasEnded(one) && !endedWell(one);
     return failed ? `${nameOf(one)} ended with exit code ${one.exitCode}` : null;
   }
-  // With a clock, PM2 goes through these in each restart.
+  // With `cron_restart`, PM2 goes through these in each restart.
   return ['stopped', 'waiting restart'].includes(one.status) && !restartsByCron(one)
     ? `${nameOf(one)} is ${one.status}`
     : null;

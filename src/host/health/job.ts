@@ -21,7 +21,7 @@ export function endsByItself(app: AppConfig): boolean {
   return app.autorestart === false || codesIn(app.stop_exit_codes).includes(0);
 }
 
-/** Whether a job has done its work: nothing of it runs, and PM2 knows of no failure. */
+/** Whether a job has done its work: it does not run, and PM2 reports no failure. */
 export function endedWell(one: Ending): boolean {
   return hasEnded(one) && (one.exitCode ?? 0) === 0;
 }

@@ -10,7 +10,7 @@ import { healthTarget } from './health-target.ts';
 import { declaredPorts } from './ports.ts';
 import { observe, orphansOf } from './verify.ts';
 
-/** How long a restart by PM2's clock may take, and how often it is looked at, in milliseconds. */
+/** How long a restart by `cron_restart` may take, and how often we look, in milliseconds. */
 const RESTARTS_WITHIN = 5_000;
 const LOOK_EVERY = 200;
 

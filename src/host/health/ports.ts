@@ -27,7 +27,7 @@ export function declaredPort(app: DeployApp, pm2Env: string | null): number | nu
   return portIn({ ...app.env, ...(app[`env_${pm2Env}`] as Record<string, Json> | undefined) });
 }
 
-/** Ports on which the new version must accept connections: where its environment says, else where the old one did. */
+/** Ports on which the new version must accept connections: its PORT, else those of the old version. */
 export function expectedPorts(
   config: readonly DeployApp[],
   pm2Env: string | null,
@@ -38,7 +38,7 @@ export function expectedPorts(
     const old = apps.find(({ name }) => name === app.name);
     const oldPort = old === undefined ? null : portIn(old.env);
     const port = declaredPort(app, pm2Env);
-    // An app that never listened where its PORT says is a worker that shares an environment with others.
+    // An app that never listened on its PORT is a worker that shares its environment with other apps.
     if (port === null || (oldPort !== null && !accepted.includes(oldPort))) continue;
     if (oldPort !== null) ports.delete(oldPort);
     ports.add(port);

@@ -9,9 +9,9 @@ import type { Listener } from './last-words.ts';
 import { accepts, listeningAddresses } from './listening.ts';
 
 const POLL_EVERY = 200;
-/** On this host itself: slower is not healthy. */
+/** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
-/** An app that was healthy and is not any more gets this long for a hiccup, in milliseconds. */
+/** How long an app that was healthy may be unhealthy, in milliseconds. */
 const STAYS_BAD = 5_000;
 
 /** Looks at everything that health depends on, once. */

@@ -24,7 +24,7 @@ const NOWHERE = '/dev/null';
 export function look({ nonce, plan }: { nonce: string; plan: Plan }): void {
   const print = printer(nonce);
   const leave = (): void => process.exit(0);
-  // What nobody reads any more need not be found out.
+  // If nobody reads the answer, there is no need for one.
   process.stdin.on('end', leave).on('error', leave).resume();
   setTimeout(leave, LEASE).unref();
   const redactor = createRedactor();

@@ -12,7 +12,7 @@ import { endedDeploys, pastDeploy } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
 import { isWithin, realOrSame } from '../system/paths.ts';
 
-/** Deploys of the history that are told. */
+/** How many deploys of the history are reported. */
 const TOLD = 30;
 
 /** Tells what runs and how it came there. Changes nothing. */
@@ -74,7 +74,7 @@ async function complaint(context: Context): Promise<string | null> {
   }
 }
 
-/** A deploy that goes on or was interrupted, and a commit that none of ours brought. */
+/** Remarks on a deploy that is running or was interrupted, and on a commit that no deploy brought. */
 export function remarksOn(context: Context, head: PastDeploy['sha']): string[] {
   const { places, journal } = context;
   const holders = lockHolders(context);

@@ -36,7 +36,7 @@ function appOf(same: readonly Instance[]): AppConfig {
     exec_mode: first.execMode,
     instances: same.length,
     env: { ...first.env },
-    // PM2 would add the variables of whoever calls it. Every name contains the empty text, so none is added.
+    // PM2 would add the variables of its caller. Every name contains the empty text, so this filter drops them all.
     filter_env: [''],
   };
 }
