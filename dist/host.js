@@ -338,7 +338,7 @@ function found(path) {
 
 
 
-/** Where `env-file` goes, relative to the top of the checkout; null where the host's own stays. */
+/** Where `env-file` goes, relative to the top of the checkout; null if the host's own stays. */
 function envFilePath({ envFile, workingDirectory, }) {
     return envFile === null ? null : (0,external_node_path_namespaceObject.join)(workingDirectory, envFile.path);
 }
@@ -1044,7 +1044,7 @@ async function inspectCheckout(live, git) {
 function isCheckout(directory) {
     return exists((0,external_node_path_namespaceObject.join)(directory, '.git'));
 }
-/** Of the checkout that `git` works in; nothing where there is none yet. */
+/** Of the checkout that `git` works in; nothing if there is none yet. */
 async function readHead(git) {
     if (!isCheckout(git.directory))
         return { sha: null, branch: null };
@@ -1844,7 +1844,7 @@ function isWritable(directory) {
 function writeVersioned(file, format, value) {
     writeDurably(file, JSON.stringify({ version: format.readers.length, ...value }));
 }
-/** Null where there is no such file. Throws a `DeployFailure` where it cannot be understood, and leaves it as it is. */
+/** Null if there is no such file. Throws a `DeployFailure` if it cannot be understood, and leaves it as it is. */
 function readVersioned(file, format) {
     const json = readIfThere(file);
     return json === null ? null : parseVersioned(json, file, format);
@@ -1894,7 +1894,7 @@ function saveRecord(state, deployId, generated) {
     writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
     return name;
 }
-/** Null where no deploy of ours made what is there. */
+/** Null if no deploy of ours made what is there. */
 function loadRecord(state, name) {
     return name === null ? null : readVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT);
 }
@@ -2028,7 +2028,7 @@ function parentsOf(paths) {
     }
     return parents;
 }
-/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
+/** Identifies what a file or link holds, and whether it can be executed; null if that cannot be told cheaply. */
 function tree_contentOf(file, stat) {
     if (stat.isSymbolicLink())
         return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
@@ -2168,7 +2168,7 @@ function findEcosystem(dir, given) {
         return file;
     throw new DeployFailure(`There is no ecosystem file ${JSON.stringify(given)} in ${dir}${(0,external_node_fs_namespaceObject.existsSync)(file) ? ': that is not a file' : ''}.`, { remedy: 'The path starts at working-directory, in the commit that is deployed.' });
 }
-/** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
+/** The ecosystem file that PM2's users would find in a directory, absolute; null if there is none. */
 function ecosystemIn(dir) {
     return ecosystem_NAMES.map((name) => (0,external_node_path_namespaceObject.join)(dir, name)).find(isFile) ?? null;
 }
@@ -3019,7 +3019,7 @@ const PACKAGE_MANAGERS = [
     },
     { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
 ];
-/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
+/** The package manager of a project and its install arguments, or null if no lockfile decides it. */
 function choosePackageManager({ files, field, }) {
     const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
     const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
@@ -3034,7 +3034,7 @@ function choosePackageManager({ files, field, }) {
 
 
 
-/** The locked install of the package manager whose lockfile is there; null where there is nothing to install. */
+/** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
 function defaultInstall({ top, workDir }, env) {
     const chosen = packageManagerOf(top, workDir);
     if (chosen !== null)
@@ -3047,7 +3047,7 @@ function defaultInstall({ top, workDir }, env) {
         remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
     });
 }
-/** The `build` script of package.json; null where there is none. */
+/** The `build` script of package.json; null if there is none. */
 function defaultBuild({ top, workDir }, env) {
     if (packageJson(workDir)?.scripts?.build === undefined)
         return null;
@@ -3111,7 +3111,7 @@ function packageJson(directory) {
 /** What a step runs where the user gave no command. */
 const DEFAULTS = { install: defaultInstall, build: defaultBuild };
 /**
- * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` where it
+ * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` if it
  * fails or takes longer than `command-timeout`, and the reason of a cancel.
  */
 async function runStep(context, name, checkout, cancel = context.runner.cancelled) {
@@ -3684,7 +3684,7 @@ const READ = 64 * 1024;
 const TOLD = 1_000;
 /**
  * Makes `health-url` absolute: a path stands for the app's own port on this host. Of the ports on which the app is
- * expected it is the one that its PORT says, else the only one. Null where that is not one port.
+ * expected it is the one that its PORT says, else the only one. Null if that is not one port.
  */
 function absoluteUrl(given, expected, declared) {
     if (!given.startsWith('/'))
@@ -3713,7 +3713,7 @@ async function troubleAtRoot(port, at) {
 }
 const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
 /**
- * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null where the answer is
+ * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null if the answer is
  * whole and 2xx, else with what is wrong, as a sentence without its full stop; parts of it are the app's own words.
  */
 async function complaintAbout(url, options = {}) {
@@ -5852,7 +5852,7 @@ function adopt(live, path, next, careful = false) {
 ;// CONCATENATED MODULE: ./host/swap/rename.js
 
 const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
+/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
 function rename_statOf(path) {
     try {
         return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
@@ -5900,7 +5900,7 @@ function removeName(path, onStep) {
 function codeOf(error) {
     return error.code ?? '';
 }
-/** False where the filesystem, or a rule about other users' files, allows no second name. */
+/** False if the filesystem, or a rule about other users' files, allows no second name. */
 function addName(file, name) {
     try {
         (0,external_node_fs_namespaceObject.linkSync)(file, name);
@@ -6876,7 +6876,7 @@ function modeFor(coming, replaced, look) {
 function match_mode_kindOf(stat) {
     return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
 }
-/** False where this user may not. */
+/** False if this user may not. */
 function permitted(change) {
     try {
         change();
@@ -6905,7 +6905,7 @@ const ASIDES = 10_000;
 /**
  * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
  * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
- * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
+ * overwritten. Returns once the directories are on disk. Throws a DeployFailure if something is gone, or in the way
  * for good; then `swapBackward` restores.
  */
 function swapForward(places, ops, onStep = () => { }) {
@@ -7107,7 +7107,7 @@ function swap_isWritable(directory) {
 
 
 
-/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+/** False if live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
 function moveBack(from, to) {
     try {
         (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });

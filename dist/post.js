@@ -57496,7 +57496,7 @@ function runUrl(workflow) {
     const { serverUrl, repository, runId, runAttempt } = workflow;
     return repository && runId ? `${serverUrl}/${repository}/actions/runs/${runId}/attempts/${runAttempt}` : '';
 }
-/** The payload of the event that started the run; null where there is none that can be read. */
+/** The payload of the event that started the run; null if there is none that can be read. */
 function readEvent(workflow) {
     try {
         return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(workflow.eventPath, 'utf8'));
@@ -58042,7 +58042,7 @@ function parsePath(text) {
 function parseWorkingDirectory(text) {
     return parseRelativePath(text, "the app's directory inside `path`, relative and without ..");
 }
-/** Reads `ecosystem`; null where the file is to be found. */
+/** Reads `ecosystem`; null if the file is to be found. */
 function parseEcosystem(text) {
     return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
 }
@@ -58188,7 +58188,7 @@ const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
 const fingerprint_TAKES = "SHA-256 fingerprints of the servers' host keys, each as SHA256:… or host=SHA256:…";
 /**
  * Reads `fingerprint`. With more than one host, hops included, each entry has to be bound to one: otherwise any of them
- * could stand in for another. `hosts` is null where what names them cannot be read.
+ * could stand in for another. `hosts` is null if what names them cannot be read.
  */
 function parseFingerprints(text, hosts) {
     const entries = splitList(text).map(parseEntry);
@@ -58339,7 +58339,7 @@ function namesHost(field, name) {
 function isReadableField(field) {
     return !field.startsWith('|') || hashOf('', field) !== null;
 }
-/** The hashed form of a name, with the salt of another; null where that is not a hash. */
+/** The hashed form of a name, with the salt of another; null if that is not a hash. */
 function hashOf(name, hashed) {
     const base64 = /^\|1\|([^|]+)\|/.exec(hashed)?.[1] ?? '';
     const salt = Buffer.from(base64, 'base64');
@@ -58401,7 +58401,7 @@ const CURVES = {
     nistp384: { name: 'P-384', bytes: 48 },
     nistp521: { name: 'P-521', bytes: 66 },
 };
-/** Reads a key as it stands in known_hosts; null where OpenSSH takes it for none. */
+/** Reads a key as it stands in known_hosts; null if OpenSSH takes it for none. */
 function readPublicKey(name, base64) {
     const blob = Buffer.from(base64, 'base64');
     if (blob.toString('base64') !== base64)
@@ -58410,7 +58410,7 @@ function readPublicKey(name, base64) {
     const type = /^rsa-sha2-(256|512)$/.test(name) ? 'ssh-rsa' : name;
     return keyType(blob) === type && isPublicKey(blob) ? { type, blob } : null;
 }
-/** The key type that a key in SSH's wire format begins with, or null where it is not one. */
+/** The key type that a key in SSH's wire format begins with, or null if it is not one. */
 function keyType(blob) {
     if (blob.length < 4)
         return null;
@@ -58449,7 +58449,7 @@ function isPublicKey(blob) {
             return /-cert-v01@openssh\.com$/.test(type) && fields.length > 0;
     }
 }
-/** The strings that a key is made of, or null where one of them is not whole. */
+/** The strings that a key is made of, or null if one of them is not whole. */
 function fieldsOf(blob) {
     const fields = [];
     for (let at = 0; at < blob.length;) {
@@ -58500,7 +58500,7 @@ function checkKnownHosts(text, host, port, presented) {
         return { kind: 'changed', expected: pins.keys };
     return pins.authority ? { kind: 'authority-only' } : { kind: 'unknown' };
 }
-/** The keys that are pinned for a host: those of `[host]:port`, or where there are none, those of the bare name. */
+/** The keys that are pinned for a host: those of `[host]:port`, or if there are none, those of the bare name. */
 function pinsFor(text, host, port) {
     const lines = parse(text);
     const name = canonicalHost(host);
@@ -58591,7 +58591,7 @@ function hostKeyAlgorithms(policy, endpoint, without) {
     const rest = wanted.filter(([type]) => !pinned.includes(type));
     return [...first, ...rest].flatMap(([, names]) => names);
 }
-/** Null where the key is the host's; otherwise why it is refused. `presented` holds every key that it has shown, the latest last. */
+/** Null if the key is the host's; otherwise why it is refused. `presented` holds every key that it has shown, the latest last. */
 function refusal(policy, endpoint, presented) {
     const key = presented.at(-1);
     if (key === undefined)
@@ -58821,7 +58821,7 @@ const OTHER_THINGS = [
 const MAGIC = Buffer.from('openssh-key-v1\0');
 /** Of the one cipher family whose tag stands behind the key. */
 const TAG_LENGTH = 16;
-/** Reads the open part of a key file, without its frame; null where it is damaged. */
+/** Reads the open part of a key file, without its frame; null if it is damaged. */
 function readOpensshKey(base64) {
     const data = Buffer.from(base64, 'base64');
     if (data.toString('base64') !== base64 || !data.subarray(0, MAGIC.length).equals(MAGIC))
@@ -58879,7 +58879,7 @@ function writeEd25519(seed, point) {
     const lines = data.toString('base64').replace(/.{1,70}/g, '$&\n');
     return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`;
 }
-/** Reads strings and numbers, as SSH writes them, from front to back; undefined where there is not enough left. */
+/** Reads strings and numbers, as SSH writes them, from front to back; undefined if there is not enough left. */
 function reader(data, start) {
     let at = start;
     const number = () => {
@@ -59153,7 +59153,7 @@ function parseAppName(name) {
     return name;
 }
 /**
- * Reads `script`, for a host without an ecosystem file; null where it was not given. `apps` are the names in `app`;
+ * Reads `script`, for a host without an ecosystem file; null if it was not given. `apps` are the names in `app`;
  * what only an ecosystem file has goes with none of it.
  */
 function parseScript(text, apps, ecosystem, pm2Env) {
@@ -59208,7 +59208,7 @@ function durationOrNull(text) {
 
 
 
-/** Reads `key`; null where a password or an ssh-agent, named by its socket, stands in for it. */
+/** Reads `key`; null if a password or an ssh-agent, named by its socket, stands in for it. */
 function parseKey(text, passphrase, password, agent) {
     const takes = 'a private key, from its BEGIN line to its END line';
     if (text === '') {
@@ -59231,7 +59231,7 @@ function checkPassphrase(text, key) {
         throw new BadValue('there is no `key` to unlock', 'the passphrase of `key`', 'Set `key`, or leave this out.');
     }
 }
-/** Reads `known-hosts`; null where nothing was given. */
+/** Reads `known-hosts`; null if nothing was given. */
 function parseKnownHosts(text) {
     const unreadable = unreadableLines(text);
     if (unreadable.length > 0) {
@@ -59277,7 +59277,7 @@ function parseProxyJump(text, target) {
     }
     return hops;
 }
-/** Reads `proxy-key`; null where the hops get the key of the host, or those of the ssh-agent. */
+/** Reads `proxy-key`; null if the hops get the key of the host, or those of the ssh-agent. */
 function parseProxyKey(text, passphrase, { hops, key, agent }) {
     const takes = 'a private key for the hops of `proxy-jump`; default is `key`';
     const hasHops = hops !== '' && hops !== 'none';
@@ -59361,7 +59361,7 @@ function hostOrNull(text) {
         return null;
     }
 }
-/** Every host that has to prove its identity, or null where one cannot be read; its own input reports what is wrong. */
+/** Every host that has to prove its identity, or null if one cannot be read; its own input reports what is wrong. */
 function allHosts(host, proxyJump) {
     const destination = hostOrNull(host);
     if (destination === null)
@@ -59392,7 +59392,7 @@ function shown(given, { address }) {
 
 ;// CONCATENATED MODULE: ./inputs/git-token.js
 
-/** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
+/** Reads the token that git may use on this GitHub server; null if there is none, or the server has no https. */
 function parseGitToken(text, serverUrl) {
     if (text === '')
         return null;
@@ -59408,7 +59408,7 @@ function parseGitToken(text, serverUrl) {
 const health_url_TAKES = 'a path on the app (/health), a port and path on the server (:3000/health), or a URL that the server requests (http://127.0.0.1:3000/health)';
 /**
  * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
- * Null where none is given.
+ * Null if none is given.
  */
 function parseHealthUrl(text) {
     if (text === '')
@@ -59498,7 +59498,7 @@ const INPUT_NAMES = Object.keys(DEFAULTS);
 const PREFIX = 'INPUT_';
 /** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
 const NOT_AN_INPUT = 'INPUT_METHOD';
-/** What was given for an input, without blanks around it; empty where nothing was. */
+/** What was given for an input, without blanks around it; empty if nothing was. */
 function textOfInput(env, name) {
     return rawInput(env, name).trim();
 }
@@ -59518,7 +59518,7 @@ function unknownInputs(env) {
         .filter((name) => !known.has(name))
         .sort();
 }
-/** The input that a name is most likely meant to be, or null where none is near. */
+/** The input that a name is most likely meant to be, or null if none is near. */
 function nearestInput(name) {
     const plain = name.replace(/[_ ]/g, '-');
     const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
@@ -62335,7 +62335,7 @@ function keepLast(lines, line) {
 
 
 /**
- * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` where a result is of
+ * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` if a result is of
  * another mode, or a good one of no commit or of another commit than the full id in the plan.
  */
 function requireAsked({ mode, outcome, sha }, { label, plan }) {
@@ -62355,7 +62355,7 @@ function requireAsked({ mode, outcome, sha }, { label, plan }) {
 
 /**
  * Reads what stands behind `event` in a host's line, `<end offset> <json>`, where `known` bytes of events were read
- * before. Throws a `SessionError` where the line does not follow on the one before, or is no event.
+ * before. Throws a `SessionError` if the line does not follow on the one before, or is no event.
  */
 function event_lines_readEvent(text, known, label) {
     const [offset, json] = splitWord(text);
@@ -62390,7 +62390,7 @@ function startCourse(options, { begun }) {
 }
 /**
  * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
- * Throws a `SessionError` where the host says that it cannot go on.
+ * Throws a `SessionError` if the host says that it cannot go on.
  */
 async function follow(shell, opening, course) {
     let isOver = false;
@@ -62516,8 +62516,8 @@ const FINAL = [
 ];
 /**
  * Takes up a deploy that was begun in an earlier session, and follows it to its end through as many sessions as that
- * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null where the host has not begun
- * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
+ * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null if the host has not begun
+ * it, and never will. Throws a `SessionError` if the host cannot be reached any more. Once `left` is aborted, nobody
  * waits for the answer, and every connection is closed.
  */
 async function takeUp(course, options, loss, left) {
@@ -62653,7 +62653,7 @@ function whenAborted(signal, start) {
 const CANCEL_WAIT = 4_500;
 /**
  * Carries out one deploy on one host, and follows it to its end, also through lost connections.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * Throws a `SessionError` if it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
  * opens no session for it. `connection` stays the caller's to close.
  */
 async function deployOnHost(options) {

@@ -64,7 +64,7 @@ export interface Plan {
   repository: { url: string; given: boolean };
   /**
    * What git may show to `server`, `https://host[:port]`, where the host's own credentials do not open a repository there;
-   * null where there is no token, or the server has no https.
+   * null if there is no token, or the server has no https.
    */
   gitToken: { value: string; server: string } | null;
   /**
@@ -85,7 +85,7 @@ export interface Plan {
   apps: string[];
   /** The ecosystem file relative to the working directory; null means to look for it. */
   ecosystem: string | null;
-  /** What PM2 runs where there is no ecosystem file, relative to the working directory; null where there is one. */
+  /** What PM2 runs if there is no ecosystem file, relative to the working directory; null if there is one. */
   script: string | null;
   /** PM2's `--env`. */
   pm2Env: string | null;
@@ -100,7 +100,7 @@ export interface Plan {
   healthTimeout: number;
   stableFor: number;
   lockTimeout: number;
-  /** Requested from the host itself: an absolute URL, or a path on the app's own port; null where there is none. */
+  /** Requested from the host itself: an absolute URL, or a path on the app's own port; null if there is none. */
   healthUrl: string | null;
   /** Which apps prove themselves in one instance aside before PM2 touches a live one: those that listen, all, or none. */
   canary: 'auto' | 'required' | 'off';
@@ -116,7 +116,7 @@ export interface Failure {
   state: State;
   /** One or two sentences: what happened, with what was given and what is taken. */
   message: string;
-  /** What to do about it, or null where `message` says it all. */
+  /** What to do about it, or null if `message` says it all. */
   remedy: string | null;
   /** The failing command's last lines. */
   output: string[];
@@ -170,7 +170,7 @@ export interface HostResult {
 export interface PastDeploy {
   mode: Mode;
   outcome: Outcome;
-  /** The commit that it was about; null where it did not come that far. */
+  /** The commit that it was about; null if it did not come that far. */
   sha: string | null;
   /** When it ended, ISO 8601. */
   at: string;
@@ -181,10 +181,10 @@ export interface PastDeploy {
 
 /** What runs on a host, and how it came there. */
 export interface Standing {
-  /** By which deploy the live commit came there; null where none of ours brought it. */
+  /** By which deploy the live commit came there; null if none of ours brought it. */
   deployed: PastDeploy | null;
   apps: AppStanding[];
-  /** Why what runs is not healthy, as far as can be seen from the host; null where it is. */
+  /** Why what runs is not healthy, as far as can be seen from the host; null if it is. */
   complaint: string | null;
   /** What else there is to know: a deploy that goes on, or was interrupted. */
   remarks: string[];

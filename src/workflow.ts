@@ -34,7 +34,7 @@ export function runUrl(workflow: Workflow): string {
   return repository && runId ? `${serverUrl}/${repository}/actions/runs/${runId}/attempts/${runAttempt}` : '';
 }
 
-/** The payload of the event that started the run; null where there is none that can be read. */
+/** The payload of the event that started the run; null if there is none that can be read. */
 export function readEvent(workflow: Workflow): unknown {
   try {
     return JSON.parse(readFileSync(workflow.eventPath, 'utf8'));

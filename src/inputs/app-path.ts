@@ -35,7 +35,7 @@ export function parseWorkingDirectory(text: string): string {
   return parseRelativePath(text, "the app's directory inside `path`, relative and without ..");
 }
 
-/** Reads `ecosystem`; null where the file is to be found. */
+/** Reads `ecosystem`; null if the file is to be found. */
 export function parseEcosystem(text: string): string | null {
   return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
 }

@@ -2,7 +2,7 @@
 export class BadValue extends Error {
   /** What the input takes, as the end of the sentence "It takes …". */
   readonly takes: string;
-  /** What to do, one sentence; null where that goes without saying. */
+  /** What to do, one sentence; null if that goes without saying. */
   readonly remedy: string | null;
 
   /** `why` is the end of the sentence "`name` is "what was given": …". */

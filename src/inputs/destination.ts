@@ -25,7 +25,7 @@ export interface ConnectionInputs {
 /** OpenSSH's `-p` is for the last host alone, and so is `port`. */
 const HOP_PORT = 22;
 
-/** The texts that name the hosts, and the socket of the ssh-agent, empty where there is none. */
+/** The texts that name the hosts, and the socket of the ssh-agent, empty if there is none. */
 export interface Given {
   host: string;
   proxyJump: string;
@@ -77,7 +77,7 @@ export function hostOrNull(text: string): HostAddress | null {
   }
 }
 
-/** Every host that has to prove its identity, or null where one cannot be read; its own input reports what is wrong. */
+/** Every host that has to prove its identity, or null if one cannot be read; its own input reports what is wrong. */
 export function allHosts(host: string, proxyJump: string): Named[] | null {
   const destination = hostOrNull(host);
   if (destination === null) return null;

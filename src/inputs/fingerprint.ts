@@ -3,7 +3,7 @@ import { splitList } from './split-list.ts';
 
 /** One entry of `fingerprint`. */
 export interface Fingerprint {
-  /** Label or address of the one host that it is of, or null where it is of whichever there is. */
+  /** Label or address of the one host that it is of, or null if it is of whichever there is. */
   host: string | null;
   /** `SHA256:â€¦` */
   print: string;
@@ -21,7 +21,7 @@ const TAKES = "SHA-256 fingerprints of the servers' host keys, each as SHA256:â€
 
 /**
  * Reads `fingerprint`. With more than one host, hops included, each entry has to be bound to one: otherwise any of them
- * could stand in for another. `hosts` is null where what names them cannot be read.
+ * could stand in for another. `hosts` is null if what names them cannot be read.
  */
 export function parseFingerprints(text: string, hosts: readonly Named[] | null): Fingerprint[] {
   const entries = splitList(text).map(parseEntry);

@@ -1,7 +1,7 @@
 import type { Plan } from '../protocol.ts';
 import { BadValue } from './bad-value.ts';
 
-/** Reads the token that git may use on this GitHub server; null where there is none, or the server has no https. */
+/** Reads the token that git may use on this GitHub server; null if there is none, or the server has no https. */
 export function parseGitToken(text: string, serverUrl: string): Plan['gitToken'] {
   if (text === '') return null;
   if (!/^[!-~]+$/.test(text)) {

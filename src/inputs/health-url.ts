@@ -5,7 +5,7 @@ const TAKES =
 
 /**
  * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
- * Null where none is given.
+ * Null if none is given.
  */
 export function parseHealthUrl(text: string): string | null {
   if (text === '') return null;

@@ -58,7 +58,7 @@ const PREFIX = 'INPUT_';
 /** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
 const NOT_AN_INPUT = 'INPUT_METHOD';
 
-/** What was given for an input, without blanks around it; empty where nothing was. */
+/** What was given for an input, without blanks around it; empty if nothing was. */
 export function textOfInput(env: NodeJS.ProcessEnv, name: InputName): string {
   return rawInput(env, name).trim();
 }
@@ -81,7 +81,7 @@ export function unknownInputs(env: NodeJS.ProcessEnv): string[] {
     .sort();
 }
 
-/** The input that a name is most likely meant to be, or null where none is near. */
+/** The input that a name is most likely meant to be, or null if none is near. */
 export function nearestInput(name: string): InputName | null {
   const plain = name.replace(/[_ ]/g, '-');
   const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));

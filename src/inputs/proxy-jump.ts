@@ -31,7 +31,7 @@ export function parseProxyJump(text: string, target: string): HopAddress[] {
   return hops;
 }
 
-/** Reads `proxy-key`; null where the hops get the key of the host, or those of the ssh-agent. */
+/** Reads `proxy-key`; null if the hops get the key of the host, or those of the ssh-agent. */
 export function parseProxyKey(
   text: string,
   passphrase: string,

@@ -52,7 +52,7 @@ export function parseAppName(name: string): string {
 }
 
 /**
- * Reads `script`, for a host without an ecosystem file; null where it was not given. `apps` are the names in `app`;
+ * Reads `script`, for a host without an ecosystem file; null if it was not given. `apps` are the names in `app`;
  * what only an ecosystem file has goes with none of it.
  */
 export function parseScript(

@@ -5,7 +5,7 @@ import { type PrivateKey, readPrivateKey } from '../runner/keys/keys.ts';
 import { BadValue } from './bad-value.ts';
 import { oneOf } from './settings.ts';
 
-/** Reads `key`; null where a password or an ssh-agent, named by its socket, stands in for it. */
+/** Reads `key`; null if a password or an ssh-agent, named by its socket, stands in for it. */
 export function parseKey(
   text: string,
   passphrase: string,
@@ -40,7 +40,7 @@ export function checkPassphrase(text: string, key: string): void {
   }
 }
 
-/** Reads `known-hosts`; null where nothing was given. */
+/** Reads `known-hosts`; null if nothing was given. */
 export function parseKnownHosts(text: string): string | null {
   const unreadable = unreadableLines(text);
   if (unreadable.length > 0) {

@@ -14,7 +14,7 @@ export interface LogLimits {
   takes(kind: LogKind, units?: number): boolean;
   /** Whether something of the kind was left out so far. */
   isFull(kind: LogKind): boolean;
-  /** What was left out, such as `3 warnings, 1200 lines of output`; null where nothing was. */
+  /** What was left out, such as `3 warnings, 1200 lines of output`; null if nothing was. */
   leftOut(): string | null;
 }
 

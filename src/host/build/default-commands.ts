@@ -17,7 +17,7 @@ export interface Command {
   shown: string;
 }
 
-/** The locked install of the package manager whose lockfile is there; null where there is nothing to install. */
+/** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
 export function defaultInstall({ top, workDir }: Checkout, env: NodeJS.ProcessEnv): Command | null {
   const chosen = packageManagerOf(top, workDir);
   if (chosen !== null) return managed(chosen.name, chosen.install, chosen.directory, env);
@@ -32,7 +32,7 @@ export function defaultInstall({ top, workDir }: Checkout, env: NodeJS.ProcessEn
   });
 }
 
-/** The `build` script of package.json; null where there is none. */
+/** The `build` script of package.json; null if there is none. */
 export function defaultBuild({ top, workDir }: Checkout, env: NodeJS.ProcessEnv): Command | null {
   if (packageJson(workDir)?.scripts?.build === undefined) return null;
   return managed(packageManagerOf(top, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);

@@ -50,7 +50,7 @@ export function findEcosystem(dir: string, given: string | null): string {
   );
 }
 
-/** The ecosystem file that PM2's users would find in a directory, absolute; null where there is none. */
+/** The ecosystem file that PM2's users would find in a directory, absolute; null if there is none. */
 export function ecosystemIn(dir: string): string | null {
   return NAMES.map((name) => join(dir, name)).find(isFile) ?? null;
 }

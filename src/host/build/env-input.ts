@@ -7,7 +7,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate } from '../system/private-directory.ts';
 
-/** Where `env-file` goes, relative to the top of the checkout; null where the host's own stays. */
+/** Where `env-file` goes, relative to the top of the checkout; null if the host's own stays. */
 export function envFilePath({
   envFile,
   workingDirectory,

@@ -42,7 +42,7 @@ export interface Evidence {
   field: string | null;
 }
 
-/** The package manager of a project and its install arguments, or null where no lockfile decides it. */
+/** The package manager of a project and its install arguments, or null if no lockfile decides it. */
 export function choosePackageManager({
   files,
   field,

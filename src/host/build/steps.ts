@@ -12,7 +12,7 @@ type Default = (checkout: Checkout, env: NodeJS.ProcessEnv) => Command | null;
 const DEFAULTS: Partial<Record<StepName, Default>> = { install: defaultInstall, build: defaultBuild };
 
 /**
- * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` where it
+ * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` if it
  * fails or takes longer than `command-timeout`, and the reason of a cancel.
  */
 export async function runStep(

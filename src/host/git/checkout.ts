@@ -48,7 +48,7 @@ export function isCheckout(directory: string): boolean {
   return exists(join(directory, '.git'));
 }
 
-/** Of the checkout that `git` works in; nothing where there is none yet. */
+/** Of the checkout that `git` works in; nothing if there is none yet. */
 export async function readHead(git: Git): Promise<Head> {
   if (!isCheckout(git.directory)) return { sha: null, branch: null };
   const [commit, branch] = await Promise.all([

@@ -23,7 +23,7 @@ export interface AskOptions {
 
 /**
  * Makes `health-url` absolute: a path stands for the app's own port on this host. Of the ports on which the app is
- * expected it is the one that its PORT says, else the only one. Null where that is not one port.
+ * expected it is the one that its PORT says, else the only one. Null if that is not one port.
  */
 export function absoluteUrl(
   given: string,
@@ -55,7 +55,7 @@ export async function troubleAtRoot(port: number, at: number): Promise<string | 
 const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
 
 /**
- * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null where the answer is
+ * Requests a URL once, over a connection of its own, and follows no redirect. Resolves with null if the answer is
  * whole and 2xx, else with what is wrong, as a sentence without its full stop; parts of it are the app's own words.
  */
 export async function complaintAbout(url: string, options: AskOptions = {}): Promise<string | null> {

@@ -29,7 +29,7 @@ export interface Journal {
   enter(subject: Subject, state: State, reason?: string | null): void;
   /** The deploy's last entry: `state` is the one that it came to. */
   end(subject: Subject, state: State, outcome: Outcome, reason?: string | null): void;
-  /** Oldest first. Throws a `DeployFailure` where a newer version of ours has written one that cannot be understood. */
+  /** Oldest first. Throws a `DeployFailure` if a newer version of ours has written one that cannot be understood. */
   entries(): Entry[];
   /** Shortens a long journal. Call it only if no deploy is unfinished. */
   trim(): void;

@@ -21,7 +21,7 @@ export interface Transaction {
   run: Plan['run'];
   /** The new version. */
   sha: string;
-  /** The commit that was live; null where none was. */
+  /** The commit that was live; null if none was. */
   previousSha: string | null;
   swap: Swap;
   /** Name of the file in the state directory that lists what the build made. */

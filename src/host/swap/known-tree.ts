@@ -5,7 +5,7 @@ export type Known = KnownLeaf | KnownDirectory;
 
 export interface KnownLeaf {
   kind: 'leaf';
-  /** Git's fingerprint, or null where the build made it. */
+  /** Git's fingerprint, or null if the build made it. */
   tracked: string | null;
   /** What the build left there, where that is recorded. */
   content: string | null;

@@ -19,7 +19,7 @@ export interface LiveTree {
   kind(path: string): Kind | null;
   /** Its first entries, at most `limit`: an uploads directory of a million files costs no more than a small one. */
   list(directory: string, limit: number): [name: string, kind: Kind][];
-  /** `<size> <mtimeNs>`, or null where nothing is. */
+  /** `<size> <mtimeNs>`, or null if nothing is. */
   stamp(path: string): string | null;
   /** As `contentOf` in tree.ts. */
   content(path: string): string | null;

@@ -91,7 +91,7 @@ function kindOf(stat: BigIntStats): string {
   return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
 }
 
-/** False where this user may not. */
+/** False if this user may not. */
 function permitted(change: () => void): boolean {
   try {
     change();

@@ -13,7 +13,7 @@ export function saveRecord(state: string, deployId: string, generated: Generated
   return name;
 }
 
-/** Null where no deploy of ours made what is there. */
+/** Null if no deploy of ours made what is there. */
 export function loadRecord(state: string, name: string | null): Generated | null {
   return name === null ? null : readVersioned(join(state, name), FORMAT);
 }

@@ -5,7 +5,7 @@ export type OnStep = () => void;
 
 const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
 
-/** What is at a path, a link itself and not what it names; null where nothing is, or a parent is no directory. */
+/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
 export function statOf(path: string): BigIntStats | null {
   try {
     return lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
@@ -53,7 +53,7 @@ export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? '';
 }
 
-/** False where the filesystem, or a rule about other users' files, allows no second name. */
+/** False if the filesystem, or a rule about other users' files, allows no second name. */
 function addName(file: string, name: string): boolean {
   try {
     linkSync(file, name);

@@ -13,7 +13,7 @@ export interface Strays {
   left: string[];
 }
 
-/** False where live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
+/** False if live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
 function moveBack(from: string, to: string): boolean {
   try {
     mkdirSync(dirname(to), { recursive: true });

@@ -27,7 +27,7 @@ export interface SwapInput {
   staging: string;
   trackedOld: Fingerprints;
   trackedNew: Fingerprints;
-  /** Null where no deploy of ours was before. */
+  /** Null if no deploy of ours was before. */
   generatedOld: Generated | null;
   generatedNew: Generated;
   /** Files that the deploy's inputs bring. They take the place of whatever is there, which is kept. */

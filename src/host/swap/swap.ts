@@ -28,7 +28,7 @@ const ASIDES = 10_000;
 /**
  * Puts the new version in place: of each path, live → kept, then staging → live. What is done already is told by what
  * is on disk alone, so it can be run again after a kill at any point, of itself or of `swapBackward`. Nothing is ever
- * overwritten. Returns once the directories are on disk. Throws a DeployFailure where something is gone, or in the way
+ * overwritten. Returns once the directories are on disk. Throws a DeployFailure if something is gone, or in the way
  * for good; then `swapBackward` restores.
  */
 export function swapForward(

@@ -115,7 +115,7 @@ export function parentsOf(paths: Iterable<string>): Set<string> {
   return parents;
 }
 
-/** Identifies what a file or link holds, and whether it can be executed; null where that cannot be told cheaply. */
+/** Identifies what a file or link holds, and whether it can be executed; null if that cannot be told cheaply. */
 export function contentOf(file: string, stat: BigIntStats): string | null {
   if (stat.isSymbolicLink()) return `link ${readlinkSync(file)}`;
   if (!stat.isFile() || stat.size > HASHED_UP_TO) return null;

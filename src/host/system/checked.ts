@@ -1,4 +1,4 @@
-/** Takes a value of unknown shape, and `at`, its name for an error. Throws a `Misshapen` where it is not a T. */
+/** Takes a value of unknown shape, and `at`, its name for an error. Throws a `Misshapen` if it is not a T. */
 export type Check<T> = (value: unknown, at: string) => T;
 
 /** A value is not what it has to be. */

@@ -17,7 +17,7 @@ export function writeVersioned<T extends object>(file: string, format: Format<T>
   writeDurably(file, JSON.stringify({ version: format.readers.length, ...value }));
 }
 
-/** Null where there is no such file. Throws a `DeployFailure` where it cannot be understood, and leaves it as it is. */
+/** Null if there is no such file. Throws a `DeployFailure` if it cannot be understood, and leaves it as it is. */
 export function readVersioned<T>(file: string, format: Format<T>): T | null {
   const json = readIfThere(file);
   return json === null ? null : parseVersioned(json, file, format);

@@ -8,7 +8,7 @@ export interface Limit {
   /** What is under way, for the message. */
   at: Endpoint;
   phase: Phase;
-  /** The label of the hop from which `at` is reached, or null where it is the runner itself. */
+  /** The label of the hop from which `at` is reached, or null if it is the runner itself. */
   from: string | null;
   /** Rejects when the time is up. */
   exceeded: Promise<never>;

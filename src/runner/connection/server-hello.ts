@@ -6,7 +6,7 @@ export interface ServerHello {
   take(chunk: Buffer): void;
   /** Whether it has named itself as an SSH server. */
   isSsh(): boolean;
-  /** The first line of what came instead of that, as it may be shown; empty where nothing came. */
+  /** The first line of what came instead of that, as it may be shown; empty if nothing came. */
   said(): string;
   /** The algorithms of one kind that it offers, or none where it has not said. */
   offers(kind: AlgorithmKind): string[];

@@ -24,7 +24,7 @@ export interface Endpoint {
   label: string;
   host: string;
   port: number;
-  /** The address as messages may show it, or null where it is nobody's business. */
+  /** The address as messages may show it, or null if it is nobody's business. */
   shownHost: string | null;
   /** The input that names it, for messages; default `host and port`. */
   setBy?: string;
@@ -73,7 +73,7 @@ export function hostKeyAlgorithms(
   return [...first, ...rest].flatMap(([, names]) => names);
 }
 
-/** Null where the key is the host's; otherwise why it is refused. `presented` holds every key that it has shown, the latest last. */
+/** Null if the key is the host's; otherwise why it is refused. `presented` holds every key that it has shown, the latest last. */
 export function refusal(
   policy: HostKeyPolicy,
   endpoint: Endpoint,

@@ -34,7 +34,7 @@ export function isReadableField(field: string): boolean {
   return !field.startsWith('|') || hashOf('', field) !== null;
 }
 
-/** The hashed form of a name, with the salt of another; null where that is not a hash. */
+/** The hashed form of a name, with the salt of another; null if that is not a hash. */
 function hashOf(name: string, hashed: string): string | null {
   const base64 = /^\|1\|([^|]+)\|/.exec(hashed)?.[1] ?? '';
   const salt = Buffer.from(base64, 'base64');

@@ -36,7 +36,7 @@ export function checkKnownHosts(text: string, host: string, port: number, presen
   return pins.authority ? { kind: 'authority-only' } : { kind: 'unknown' };
 }
 
-/** The keys that are pinned for a host: those of `[host]:port`, or where there are none, those of the bare name. */
+/** The keys that are pinned for a host: those of `[host]:port`, or if there are none, those of the bare name. */
 export function pinsFor(text: string, host: string, port: number): Pins {
   const lines = parse(text);
   const name = canonicalHost(host);

@@ -16,7 +16,7 @@ const CURVES: Record<string, { name: string; bytes: number }> = {
   nistp521: { name: 'P-521', bytes: 66 },
 };
 
-/** Reads a key as it stands in known_hosts; null where OpenSSH takes it for none. */
+/** Reads a key as it stands in known_hosts; null if OpenSSH takes it for none. */
 export function readPublicKey(name: string, base64: string): PublicKey | null {
   const blob = Buffer.from(base64, 'base64');
   if (blob.toString('base64') !== base64) return null;
@@ -25,7 +25,7 @@ export function readPublicKey(name: string, base64: string): PublicKey | null {
   return keyType(blob) === type && isPublicKey(blob) ? { type, blob } : null;
 }
 
-/** The key type that a key in SSH's wire format begins with, or null where it is not one. */
+/** The key type that a key in SSH's wire format begins with, or null if it is not one. */
 export function keyType(blob: Buffer): string | null {
   if (blob.length < 4) return null;
   const length = blob.readUInt32BE(0);
@@ -66,7 +66,7 @@ export function isPublicKey(blob: Buffer): boolean {
   }
 }
 
-/** The strings that a key is made of, or null where one of them is not whole. */
+/** The strings that a key is made of, or null if one of them is not whole. */
 function fieldsOf(blob: Buffer): Buffer[] | null {
   const fields: Buffer[] = [];
   for (let at = 0; at < blob.length; ) {

@@ -14,7 +14,7 @@ const MAGIC = Buffer.from('openssh-key-v1\0');
 /** Of the one cipher family whose tag stands behind the key. */
 const TAG_LENGTH = 16;
 
-/** Reads the open part of a key file, without its frame; null where it is damaged. */
+/** Reads the open part of a key file, without its frame; null if it is damaged. */
 export function readOpensshKey(base64: string): OpensshKey | null {
   const data = Buffer.from(base64, 'base64');
   if (data.toString('base64') !== base64 || !data.subarray(0, MAGIC.length).equals(MAGIC)) return null;
@@ -71,7 +71,7 @@ export function writeEd25519(seed: Buffer, point: Buffer): string {
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`;
 }
 
-/** Reads strings and numbers, as SSH writes them, from front to back; undefined where there is not enough left. */
+/** Reads strings and numbers, as SSH writes them, from front to back; undefined if there is not enough left. */
 function reader(data: Buffer, start: number) {
   let at = start;
   const number = (): number | undefined => {

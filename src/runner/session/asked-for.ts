@@ -9,7 +9,7 @@ export interface Asked {
 }
 
 /**
- * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` where a result is of
+ * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` if a result is of
  * another mode, or a good one of no commit or of another commit than the full id in the plan.
  */
 export function requireAsked({ mode, outcome, sha }: HostResult, { label, plan }: Asked): void {

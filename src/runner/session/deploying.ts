@@ -40,7 +40,7 @@ const CANCEL_WAIT = 4_500;
 
 /**
  * Carries out one deploy on one host, and follows it to its end, also through lost connections.
- * Throws a `SessionError` where it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * Throws a `SessionError` if it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
  * opens no session for it. `connection` stays the caller's to close.
  */
 export async function deployOnHost(options: DeployOptions): Promise<HostResult> {

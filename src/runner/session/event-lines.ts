@@ -4,7 +4,7 @@ import { damaged, unbelievable } from './session-failures.ts';
 
 /**
  * Reads what stands behind `event` in a host's line, `<end offset> <json>`, where `known` bytes of events were read
- * before. Throws a `SessionError` where the line does not follow on the one before, or is no event.
+ * before. Throws a `SessionError` if the line does not follow on the one before, or is no event.
  */
 export function readEvent(text: string, known: number, label: string): { event: Event; end: number } {
   const [offset, json] = splitWord(text);

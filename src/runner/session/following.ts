@@ -61,7 +61,7 @@ export type FollowEnd =
 
 /**
  * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
- * Throws a `SessionError` where the host says that it cannot go on.
+ * Throws a `SessionError` if the host says that it cannot go on.
  */
 export async function follow(
   shell: HostShell,

@@ -26,10 +26,10 @@ export interface FollowUpOrders {
 
 /** One host, from connecting to its result: whatever concerns several of them is a loop over these. */
 export interface HostSession {
-  /** Carries out the plan. Throws a `ConnectError` or a `SessionError` where there is no result. */
+  /** Carries out the plan. Throws a `ConnectError` or a `SessionError` if there is no result. */
   carryOut(orders: Orders): Promise<HostResult>;
   /**
-   * Sees to a deploy that another process has begun, or was about to begin. The answer is null where it never began, and
+   * Sees to a deploy that another process has begun, or was about to begin. The answer is null if it never began, and
    * never will. Throws a `SessionError`.
    */
   followUp(orders: FollowUpOrders): Promise<HostResult | null>;

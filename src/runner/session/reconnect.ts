@@ -28,8 +28,8 @@ const FINAL: readonly ConnectErrorKind[] = [
 
 /**
  * Takes up a deploy that was begun in an earlier session, and follows it to its end through as many sessions as that
- * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null where the host has not begun
- * it, and never will. Throws a `SessionError` where the host cannot be reached any more. Once `left` is aborted, nobody
+ * takes. `loss` is a sentence on how the last one ended, or null for the first. Returns null if the host has not begun
+ * it, and never will. Throws a `SessionError` if the host cannot be reached any more. Once `left` is aborted, nobody
  * waits for the answer, and every connection is closed.
  */
 export async function takeUp(
@@ -101,7 +101,7 @@ async function reach(
 }
 
 interface Patience {
-  /** Waits until the next try is due. Resolves with the milliseconds that it may take, or null where there is none. */
+  /** Waits until the next try is due. Resolves with the milliseconds that it may take, or null if there is none. */
   next(cancelled: AbortSignal, left: AbortSignal): Promise<number | null>;
   tries(): number;
   /** No try follows. */
