@@ -7701,25 +7701,28 @@ function seconds(ms) {
 
 
 
+
 /** Milliseconds. */
 const left_processes_DRAINS_WITHIN = 35_000;
 const ENDS_WITHIN = 5_000;
 const left_processes_LOOK_EVERY = 50;
 /**
- * Processes of these apps that no PM2 knows any more: in fork mode they live on when their daemon is killed, and hold the
- * port. Only what a deploy of ours started counts.
+ * Processes of these apps that no PM2 knows any more and that listen on one of these ports: what npm or a shell started
+ * lives on when PM2's daemon is killed. Only what a deploy of ours started counts, and nothing that is not in the way: an
+ * app may have processes of its own that are to outlive it.
  */
-function leftProcesses({ pm2 }, names) {
+function leftProcesses({ pm2 }, names, ports) {
     const daemon = pm2.daemonPid();
     const known = new Set(daemon === null ? [] : [daemon, ...descendantsOf(daemon)]);
     return allPids().filter((pid) => {
         if (known.has(pid))
             return false;
         const env = environmentOf(pid);
-        return (env.get('PM2_HOME') === pm2.home &&
+        const isOurs = env.get('PM2_HOME') === pm2.home &&
             names.includes(env.get('name') ?? '') &&
             env.has('pm_id') &&
-            env.has(DEPLOY_ID));
+            env.has(DEPLOY_ID);
+        return isOurs && listeningPorts([pid]).some(({ port }) => ports.includes(port));
     });
 }
 /** Whether what takes over the port can listen while they still do. */
@@ -7730,7 +7733,7 @@ function canShare(pids) {
 async function endProcesses({ log }, pids) {
     if (pids.length === 0)
         return;
-    warn(log, `Processes ${pids.join(', ')} of a PM2 that was killed still ran, and no PM2 knew them. They are ended.`);
+    warn(log, `Processes ${pids.join(', ')} of a PM2 that was killed still held the app's port. They are ended.`);
     const draining = () => pids.some((pid) => listenersOf(pid).some(({ drains }) => drains));
     for (const pid of pids)
         left_processes_signal(pid, 'SIGURG');
@@ -7899,6 +7902,7 @@ function portsAtRandom() {
 
 
 
+
 /** For the daemon's own work beside the app's, in milliseconds. */
 const bring_about_MARGIN = 10_000;
 /**
@@ -7919,7 +7923,7 @@ async function bringAbout(context, wanted, carryOut) {
     // On the way back the instances that are too many are of the version that failed.
     if (over === null)
         await shrink(context, config);
-    const left = leftProcesses(context, config.map(({ name }) => name));
+    const left = leftProcesses(context, config.map(({ name }) => name), declaredPorts(config, wanted.pm2Env));
     const inTheWay = !canShare(left);
     if (inTheWay)
         await endProcesses(context, left);

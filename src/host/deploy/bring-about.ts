@@ -8,6 +8,7 @@ import { canShare, endProcesses, leftProcesses } from '../handover/left-processe
 import { watchOutage } from '../handover/outage.ts';
 import type { Way } from '../handover/way.ts';
 import { wayFor } from '../handover/ways.ts';
+import { declaredPorts } from '../health/ports.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import { type Reload, swapTimeLimit } from '../pm2/cli.ts';
 import {
@@ -68,6 +69,7 @@ export async function bringAbout(context: Context, wanted: Wanted, carryOut: Car
   const left = leftProcesses(
     context,
     config.map(({ name }) => name),
+    declaredPorts(config, wanted.pm2Env),
   );
   const inTheWay = !canShare(left);
   if (inTheWay) await endProcesses(context, left);
