@@ -543,7 +543,7 @@ function run(file, args, options) {
         const tail = [];
         const onLine = (line) => {
             tail.push(line);
-            if (tail.length > TAIL_LINES)
+            if (tail.length > (options.tailLines ?? TAIL_LINES))
                 tail.shift();
             options.onLine?.(line);
         };
@@ -3108,6 +3108,8 @@ function packageJson(directory) {
 
 
 
+/** The first error of a build stands far above its end. */
+const steps_TAIL_LINES = 400;
 /** What a step runs where the user gave no command. */
 const DEFAULTS = { install: defaultInstall, build: defaultBuild };
 /**
@@ -3133,6 +3135,7 @@ async function runStep(context, name, checkout, cancel = context.runner.cancelle
         timeLimit: plan.commandTimeout,
         cancel,
         onLine: (text) => log({ type: 'output', from: name, text }),
+        tailLines: steps_TAIL_LINES,
         inOrder: true,
         reap: true,
     }));

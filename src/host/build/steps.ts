@@ -8,6 +8,9 @@ import { type Checkout, type Command, defaultBuild, defaultInstall, onPath } fro
 
 type Default = (checkout: Checkout, env: NodeJS.ProcessEnv) => Command | null;
 
+/** The first error of a build stands far above its end. */
+const TAIL_LINES = 400;
+
 /** What a step runs where the user gave no command. */
 const DEFAULTS: Partial<Record<StepName, Default>> = { install: defaultInstall, build: defaultBuild };
 
@@ -40,6 +43,7 @@ export async function runStep(
       timeLimit: plan.commandTimeout,
       cancel,
       onLine: (text) => log({ type: 'output', from: name, text }),
+      tailLines: TAIL_LINES,
       inOrder: true,
       reap: true,
     }),

@@ -8,7 +8,7 @@ export interface CommandResult {
   stopped: 'time limit' | 'cancelled' | null;
   /** As much of it as `keep` says. */
   stdout: string;
-  /** Its last lines, of both streams as they came, oldest first; at most `TAIL_LINES`. */
+  /** Its last lines, of both streams as they came, oldest first; at most `tailLines`. */
   tail: string[];
   durationMs: number;
 }
@@ -26,6 +26,8 @@ export interface CommandOptions {
   holds?: readonly number[];
   /** Text for its stdin; without it stdin is /dev/null. */
   input?: string;
+  /** 40 unless given. */
+  tailLines?: number;
   /** Bytes of stdout that are kept for the result, none by default; the rest is read and dropped. */
   keep?: number;
   /**
@@ -73,7 +75,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
     const tail: string[] = [];
     const onLine = (line: string): void => {
       tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
+      if (tail.length > (options.tailLines ?? TAIL_LINES)) tail.shift();
       options.onLine?.(line);
     };
     const stdout: Buffer[] = [];
