@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 6;
+const PROTOCOL_VERSION = 7;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -212,6 +212,7 @@ function failureOf(error, state) {
             output: [...error.output],
             appLogs: [...error.appLogs],
             live: null,
+            rollback: null,
         };
     }
     const disk = diskTrouble(error);
@@ -219,7 +220,7 @@ function failureOf(error, state) {
         return failureOf(disk, state);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const [message = 'unknown error', ...stack] = text.split('\n');
-    return { state, message, remedy: null, output: stack, appLogs: [], live: null };
+    return { state, message, remedy: null, output: stack, appLogs: [], live: null, rollback: null };
 }
 
 ;// CONCATENATED MODULE: ./host/system/paths.js
@@ -8492,7 +8493,7 @@ async function goBack(context, progress, transaction, failure, stopped, listener
     const { deployId } = transaction;
     makeRoom(context.runDir);
     enter('rolling-back', () => journal.enter(subject, 'rolling-back', failure.message));
-    warn(context.log, failure.message);
+    inform(context.log, failure.message);
     try {
         // At once; where it fails, the rollback does it again.
         await layoutOf(context)
@@ -8526,7 +8527,7 @@ async function go_live_appLogs(listener, version, deployId, until) {
 function bothFailures(first, second, { places }) {
     return {
         ...first,
-        message: `${first.message} Then the rollback failed, too: ${second.message}`,
+        rollback: second.message,
         remedy: `The files of the old version are in ${places.live}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
         output: [...first.output, ...second.output],
     };
@@ -10804,7 +10805,29 @@ function createClock(now = () => performance.now()) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/deploy/running-apps.js
+
+
+/** What PM2 runs from the app's directory; its modules run from elsewhere. */
+function instancesIn(live, all) {
+    return all.filter(({ module, cwd }) => !module && isWithin(live, realOrSame(cwd)));
+}
+/** Counts instances by the app's name. */
+function countsOfApps(instances) {
+    const names = [...new Set(instances.map(({ name }) => name))].sort((a, b) => a.localeCompare(b));
+    return names.map((name) => {
+        const same = instances.filter((one) => one.name === name);
+        return {
+            name,
+            instances: same.length,
+            online: same.filter((one) => one.status === 'online' && !endedWell(one)).length,
+            ended: same.filter(endedWell).length,
+        };
+    });
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/glance.js
+
 
 
 
@@ -10824,11 +10847,13 @@ const LOOKS_FOR = 5_000;
  */
 async function glance(plan) {
     const home = (0,external_node_os_namespaceObject.homedir)();
-    const [sha, instances] = await Promise.all([
+    const [sha, own] = await Promise.all([
         headOf(plan, home).catch(() => null),
-        onlineInstances(plan, home).catch(() => null),
+        instancesOf(plan, home).catch(() => null),
     ]);
-    return { sha, previousSha: sha, instances, outdated: [] };
+    const apps = own === null ? null : countsOfApps(own);
+    const instances = own === null ? null : own.filter(({ status }) => status === 'online').length;
+    return { sha, previousSha: sha, instances, outdated: [], apps };
 }
 async function headOf({ path }, home) {
     const live = resolvePath(path, home);
@@ -10843,14 +10868,13 @@ async function headOf({ path }, home) {
     });
     return (await readHead(git)).sha;
 }
-async function onlineInstances({ path }, home) {
+async function instancesOf({ path }, home) {
     const live = resolvePath(path, home);
     const rpc = await openRpc(pm2HomeOf(process.env, home), LOOKS_FOR);
     if (rpc === null)
-        return 0;
+        return [];
     try {
-        const online = (await listInstances(rpc, LOOKS_FOR)).filter(({ status }) => status === 'online');
-        return online.filter(({ cwd }) => isWithin(live, realOrSame(cwd))).length;
+        return instancesIn(live, await listInstances(rpc, LOOKS_FOR));
     }
     finally {
         rpc.close();
@@ -10863,19 +10887,26 @@ async function onlineInstances({ path }, home) {
 
 
 
-/** All that the runner is told at the end. `started` is on the clock of `performance.now()`. */
-async function resultOf(plan, end, context, clock, started) {
+
+/** All that the runner is told at the end. */
+async function resultOf({ plan, end, context, progress, clock, started }) {
     // Without a context, preflight failed: what runs here was not looked at yet.
     const { failure } = end;
     const runs = context === null ? await glance(plan) : await countInstances(context);
+    const target = end.target ?? progress.sha;
     return {
         mode: plan.mode,
         requests: null,
         standing: null,
+        unhealthy: null,
         ...end,
         ...runs,
         failure: failure === null ? null : { ...failure, live: await complaintAfter(failure, context) },
         asked: plan.healthUrl !== null,
+        target,
+        commit: context === null || target === null ? null : await commitOf(context, target),
+        previousRun: context === null ? '' : runOf(context, end.previousSha),
+        states: progress.entered,
         durationMs: Math.round(performance.now() - started),
         spent: clock.spent,
         versions: { node: process.version, pm2: context?.pm2.install.version ?? '' },
@@ -10888,21 +10919,42 @@ async function complaintAfter({ state }, context) {
         return null;
     return complaintAtHealthUrl(context).catch(() => null);
 }
-async function countInstances({ pm2, places, journal, }) {
-    let online;
+async function countInstances({ pm2, places, journal }) {
+    let own;
     try {
-        online = (await pm2.list()).filter(({ status, cwd }) => status === 'online' && isWithin(places.live, realOrSame(cwd)));
+        own = instancesIn(places.live, await pm2.list());
     }
     catch {
         // A daemon that no longer answers has been reported already.
-        return { instances: null, outdated: [] };
+        return { instances: null, outdated: [], apps: null };
     }
+    const online = own.filter(({ status }) => status === 'online');
     const old = outdatedOf(online, loadCurrent(places.state), journal.entries());
     const names = [...new Set(old.map(({ name }) => name))].sort();
     return {
         instances: online.length - old.length,
         outdated: names.map((name) => ({ name, instances: old.filter((one) => one.name === name).length })),
+        apps: countsOfApps(own),
     };
+}
+async function commitOf({ gitAfterwards }, sha) {
+    const told = await gitAfterwards
+        .attempt(['log', '-1', '--no-show-signature', '--format=%s%n%an', sha])
+        .catch(() => null);
+    if (told === null || told.code !== 0)
+        return null;
+    const [subject = '', author = ''] = told.stdout.split('\n');
+    return { subject, author };
+}
+function runOf({ journal }, sha) {
+    try {
+        const brought = endedDeploys(journal.entries()).filter((entry) => entry.sha === sha && entry.outcome === 'deployed');
+        return brought[brought.length - 1]?.run.url ?? '';
+    }
+    catch {
+        // A journal that cannot be read has failed the deploy already.
+        return '';
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/program/program-log.js
@@ -10972,6 +11024,7 @@ async function resume(context, progress) {
         output,
         appLogs: [],
         live: null,
+        rollback: null,
     });
     if (entry === undefined || entry.outcome === null) {
         if (trouble !== null)
@@ -11227,7 +11280,7 @@ function omissions(lines, notices) {
     ];
 }
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
-const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
+const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha', 'target']);
 function clean(key, value, redactor) {
     if (Array.isArray(value) && value.length > LONGEST_LIST)
         return [...value.slice(0, LONGEST_LIST), `… and ${value.length - LONGEST_LIST} more`];
@@ -11480,26 +11533,24 @@ async function status_status(context) {
     const standing = {
         deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
         apps: await status_appsOf(context),
-        complaint: await complaint(context),
         remarks: remarksOn(context, sha),
         history: history.slice(0, status_TOLD),
     };
-    return { outcome: 'unchanged', sha, previousSha: sha, failure: null, standing };
+    const unhealthy = await whyUnhealthy(context);
+    const failure = unhealthy === null ? null : failureOf(new DeployFailure(unhealthy), 'preflight');
+    const outcome = failure === null ? 'unchanged' : 'failed';
+    return { outcome, sha, previousSha: sha, failure, unhealthy, standing };
 }
 /** What PM2 runs from the app's directory, by name. */
 async function status_appsOf({ pm2, places, journal }) {
-    const own = (await pm2.list()).filter(({ module, cwd }) => !module && isWithin(places.live, realOrSame(cwd)));
+    const own = instancesIn(places.live, await pm2.list());
     const current = loadCurrent(places.state);
     const outdated = outdatedOf(own, current, journal.entries());
-    const names = [...new Set(own.map(({ name }) => name))].sort((a, b) => a.localeCompare(b));
-    return names.map((name) => {
-        const same = own.filter((one) => one.name === name);
+    return countsOfApps(own).map((counts) => {
+        const same = own.filter(({ name }) => name === counts.name);
         return {
-            name,
-            instances: same.length,
-            online: same.filter((one) => one.status === 'online' && !endedWell(one)).length,
-            ended: same.filter(endedWell).length,
-            outdated: outdated.filter((one) => one.name === name).length,
+            ...counts,
+            outdated: outdated.filter(({ name }) => name === counts.name).length,
             restarts: current === null ? null : restartsSince(current.restarts, same),
         };
     });
@@ -11514,16 +11565,23 @@ function restartsSince(noted, same) {
         return sum + (restartTime < then ? restartTime : restartTime - then);
     }, 0);
 }
-async function complaint(context) {
-    const current = loadCurrent(context.places.state);
-    if (current === null)
-        return 'no deploy was ever verified here';
-    try {
-        return await complaintAboutLive(context, current);
+/**
+ * Why the live app is not healthy now, as a sentence; null if it is. While a deploy goes on nothing is said: it takes
+ * instances down and up, and judges them itself. What none of ours brought is judged by PM2's list alone.
+ */
+async function whyUnhealthy(context) {
+    const { places, pm2 } = context;
+    if (lockHolders(context).length > 0)
+        return null;
+    const current = loadCurrent(places.state);
+    if (current !== null) {
+        const why = await complaintAboutLive(context, current).catch((error) => error.message);
+        return why === null ? null : `The live app is not healthy: ${why}.`;
     }
-    catch (error) {
-        return error.message;
-    }
+    const bad = countsOfApps(instancesIn(places.live, await pm2.list())).find(({ instances, online, ended }) => online + ended < instances);
+    if (bad === undefined)
+        return null;
+    return `The live app is not healthy: of '${bad.name}' ${bad.online} of ${bad.instances} instances are online.`;
 }
 /** Remarks on a deploy that is running or was interrupted, and on a commit that no deploy brought. */
 function remarksOn(context, head) {
@@ -11588,10 +11646,13 @@ async function check(context) {
             problems.push(error);
         }
     }
-    const failure = check_failureOf(problems);
-    return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure };
+    const unhealthy = await whyUnhealthy(context);
+    const failure = problems.length === 0 && unhealthy !== null
+        ? failureOf(new DeployFailure(unhealthy), 'preflight')
+        : failureOfAll(problems);
+    return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure, unhealthy };
 }
-function check_failureOf(problems) {
+function failureOfAll(problems) {
     const [first, ...others] = problems;
     if (first === undefined)
         return null;
@@ -11607,6 +11668,7 @@ function check_failureOf(problems) {
         output: [...output, ...listed],
         appLogs: [],
         live: null,
+        rollback: null,
     };
 }
 function requireWritable(state) {
@@ -11716,7 +11778,8 @@ async function lookAround(plan, log, redactor) {
     catch (error) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, 'preflight') };
     }
-    return resultOf(plan, end, context, clock, started);
+    const progress = { sha: null, entered: [{ state: 'preflight', atMs: 0 }] };
+    return resultOf({ plan, end, context, progress, clock, started });
 }
 
 ;// CONCATENATED MODULE: ./host/main.js
@@ -11739,6 +11802,8 @@ async function lookAround(plan, log, redactor) {
 
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
+/** States that the result tells; a deploy enters each once. */
+const MOST_STATES = 40;
 /**
  * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
  * the run directory and writes events there; it needs nobody to be there to end what it began. As `resume` it only ends
@@ -11755,11 +11820,15 @@ async function main(command, runDir) {
     const runner = isNew ? listen(runDir) : standsAlone();
     const progress = {
         state: 'preflight',
+        entered: [],
         sha: null,
         migrated: false,
         enter(state) {
             progress.state = state;
-            log({ type: 'state', state, atMs: Math.round(performance.now() - started) });
+            const atMs = Math.round(performance.now() - started);
+            progress.entered.push({ state, atMs });
+            progress.entered.splice(0, progress.entered.length - MOST_STATES);
+            log({ type: 'state', state, atMs });
         },
     };
     let context = null;
@@ -11787,7 +11856,7 @@ async function main(command, runDir) {
     catch (error) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
     }
-    const result = await resultOf(plan, end, context, clock, started);
+    const result = await resultOf({ plan, end, context, progress, clock, started });
     freeReserve(runDir);
     log({ type: 'end', result });
     runner.close();

@@ -57443,7 +57443,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 6;
+const PROTOCOL_VERSION = 7;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -59842,6 +59842,85 @@ function save(name, value) {
     }
 }
 
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+;// CONCATENATED MODULE: ./report/error-lines.js
+
+/** Errors, and lines of each, that fit above the fold. */
+const MOST_ERRORS = 3;
+const LAST_LINES = 5;
+const error_lines_FRAME = /^ +at /;
+/** A frame in Node, PM2 or a dependency says nothing of the mistake. */
+const FOREIGN_FRAME = /\bnode:[a-z]|\bnode_modules\b|\/pm2\/lib\//;
+/** The first kind that is found counts: a full disk breaks a build in ways that look like its own mistakes. */
+const KINDS = [
+    { error: /^(?! +\w+: ).*(?:\bENOSPC\b|\bEDQUOT\b|no space left on device)/i },
+    { error: /heap out of memory|\bENOMEM\b|Cannot allocate memory|^Killed$/i },
+    { error: /\berror TS\d+:/ },
+    { error: /^npm (?:error|ERR!) +(?:Missing|Invalid):/ },
+    { error: /^npm (?:error|ERR!) +(?:Missing script|notarget No|404 +(?:Not Found|'))/ },
+    { error: /^npm (?:error|ERR!) +(?:While resolving|Could not resolve dependency)/, follows: /./, most: 2 },
+    { error: /\bERR_PNPM_\w+|^➤ YN\d+: .*(?:error|would|fail)|^error Your lockfile/i },
+    { error: /^ERROR in (?!$)/, follows: /\S/, most: 1 },
+    { error: /^Failed to compile|^✘ \[ERROR\]/, follows: /\S|^$/, most: 4 },
+    { error: /^\[[A-Z_]+\] \S/, follows: /╭/, most: 1 },
+    { error: /^(?:error during build:|Build failed)/, follows: /\S/, most: 2 },
+    { error: /^(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)(?: \[\w+\])?(?::|$)/, follows: error_lines_FRAME, most: 1 },
+    { error: /: not found$|command not found|No such file or directory/ },
+    { error: /^\s+\d+:\d+\s+error\s/ },
+    { error: /^npm (?:error|ERR!) +(?!code |A complete log|To see|$)\S/ },
+    { error: /\b(?:error|fatal|failed)\b(?::|!)/i },
+];
+/**
+ * Finds the first errors in what a command or an app printed: what a reader looks for, and not the help text or the stack
+ * after it. Without anything that looks like one they are the last lines.
+ */
+function errorLines(printed) {
+    const lines = printed.filter((line) => line.trim() !== '').slice(-LAST_LINES);
+    return findErrors(printed) ?? { lines: lines.map(plainLine), more: 0 };
+}
+/** The same; null without anything that looks like an error. */
+function findErrors(printed) {
+    const plain = printed.map(plainLine);
+    for (const kind of KINDS) {
+        const at = plain.flatMap((line, index) => (kind.error.test(line) ? [index] : []));
+        if (at.length === 0)
+            continue;
+        const errors = [...new Map(at.map((index) => [plain[index], index])).values()];
+        const shown = errors.slice(0, MOST_ERRORS);
+        return {
+            lines: shown.flatMap((index) => [plain[index] ?? '', ...belonging(plain, index, kind)]),
+            more: errors.length - shown.length,
+        };
+    }
+    return null;
+}
+const plainLine = (line) => (0,external_node_util_.stripVTControlCharacters)(line).trimEnd();
+function belonging(plain, index, { follows, most = 0 }) {
+    if (follows === undefined)
+        return [];
+    const following = [];
+    for (const line of plain.slice(index + 1)) {
+        if (following.length >= most || (!follows.test(line) && follows !== error_lines_FRAME))
+            break;
+        if (follows === error_lines_FRAME && !error_lines_FRAME.test(line)) {
+            // Between the message and its stack: 'Require stack:' and its list.
+            if (following.length === 0 && /^(?:Require stack:|- )/.test(line))
+                continue;
+            break;
+        }
+        if (follows === error_lines_FRAME && FOREIGN_FRAME.test(line))
+            continue;
+        following.push(line);
+    }
+    return following;
+}
+/** What has the cause of a failure: what the new version wrote to its error log, or else what a command printed. */
+function printedBy({ appLogs, output }) {
+    const lines = appLogs.flatMap((log) => (log.version === 'new' ? log.lines : []));
+    return lines.length > 0 ? lines : output;
+}
+
 ;// CONCATENATED MODULE: ./report/hostile-text.js
 const LONGEST_LINE = 2_000;
 const hostile_text_MOST = 1_000_000;
@@ -59856,9 +59935,10 @@ const LINE_END = /\r\n|[\n\r\v\f\x85\u2028\u2029]/;
 const UNWANTED = /(\x1b\[[0-9;:]*m)|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|$)|\x1b[ -/]*[0-~]?|[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 /**
  * The runner takes `##[name]` for a command anywhere in a line, and `::name::` at its beginning. A blank between the
- * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters.
+ * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters. Any other
+ * `::` stays whole: addresses such as `:::3000` have them.
  */
-const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|:(?=:)/g;
+const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|^(?:\s|\x1b\[[0-9;]*m)*:(?=:)/g;
 /** Turns a host's text into lines that are safe in the job's log. */
 function hostLines(text, shape = {}) {
     const { prefix = '', colours = true, longestLine = LONGEST_LINE, most = hostile_text_MOST } = shape;
@@ -59884,6 +59964,12 @@ function hostSentence(text, longest = 600) {
     const looked = text.slice(0, longest * hostile_text_LONGEST_RAW);
     return cutAt(hostLines(looked, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
+/** Turns a host's text into lines for a block of the job's summary, where nothing is a command of the runner. */
+function plainLines(text) {
+    return text
+        .split(LINE_END)
+        .map((line) => cutAt(harmless(line.slice(0, LONGEST_LINE * hostile_text_LONGEST_RAW), false), LONGEST_LINE));
+}
 function harmless(line, colours) {
     return line.replace(UNWANTED, (token, colour) => {
         if (token === '\t')
@@ -59899,45 +59985,6 @@ function cutAt(line, longest) {
 }
 function defuse(line) {
     return line.replace(COMMAND_MARK, (mark) => `${mark} `);
-}
-/**
- * A block of a host's lines for the job's summary. Inside `<pre>` nothing is Markdown. With `<` and `&` as entities
- * nothing in it is HTML, so the block ends only at its own end tag.
- */
-function summaryBlock(lines, most = 20_000) {
-    const safe = hostLines(lines.join('\n'), { colours: false });
-    // The last lines have the reason.
-    let from = safe.length;
-    for (let left = most; from > 0; from--) {
-        left -= safe[from - 1]?.length ?? 0;
-        if (left < 0)
-            break;
-    }
-    const note = from > 0 ? [`(${from} earlier ${from === 1 ? 'line is' : 'lines are'} left out)`] : [];
-    return `<pre><code>${[...note, ...safe.slice(from)].map(escapeHtml).join('\n')}</code></pre>`;
-}
-/**
- * A host's text that people copy from the job's summary, such as a pin or a command. Inside `<code>` GitHub makes no
- * mention, reference or link. Put it inside an HTML element: outside one, Markdown would read it.
- */
-function summaryCode(text) {
-    return `<code>${escapeHtml(hostSentence(text, 4_000))}</code>`;
-}
-/**
- * A host's text as a sentence for the job's summary, inside an HTML element. A zero-width blank keeps GitHub from turning
- * it into a mention, a reference or a link.
- */
-function summaryText(text, longest) {
-    const spread = hostSentence(text, longest).replace(/[@#]|\/(?=\/)|www(?=\.)/g, '$&\u200b');
-    return escapeHtml(spread);
-}
-function escapeHtml(text) {
-    return text
-        .replace(/&/g, '&amp;')
-        .replace(/</g, '&lt;')
-        .replace(/>/g, '&gt;')
-        .replace(/"/g, '&quot;')
-        .replace(/'/g, '&#39;');
 }
 
 ;// CONCATENATED MODULE: ./report/log-group.js
@@ -60067,7 +60114,6 @@ const event_parser_standing = object({
         outdated: count,
         restarts: nullable(count),
     })),
-    complaint: nullable(event_parser_text),
     remarks: lines,
     history: event_parser_list(pastDeploy),
 });
@@ -60076,9 +60122,14 @@ const result = object({
     outcome,
     sha: nullable(commitId),
     previousSha: nullable(commitId),
+    target: nullable(commitId),
+    commit: nullable(object({ subject: event_parser_text, author: event_parser_text })),
+    previousRun: event_parser_text,
     instances: nullable(count),
     outdated: event_parser_list(object({ name: event_parser_text, instances: count })),
     asked: flag,
+    apps: nullable(event_parser_list(object({ name: event_parser_text, instances: count, online: count, ended: count }))),
+    states: event_parser_list(object({ state, atMs: milliseconds })),
     durationMs: milliseconds,
     spent: object(Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds]))),
     versions: object({ node: version, pm2: version }),
@@ -60090,7 +60141,9 @@ const result = object({
         output: lines,
         appLogs: event_parser_list(object({ app: event_parser_text, version: event_parser_oneOf(['new', 'old']), lines })),
         live: nullable(event_parser_text),
+        rollback: nullable(event_parser_text),
     })),
+    unhealthy: nullable(event_parser_text),
     standing: nullable(event_parser_standing),
 });
 const EVENTS = {
@@ -60141,6 +60194,70 @@ function fieldOf(value, name) {
         : undefined;
 }
 
+;// CONCATENATED MODULE: ./report/markdown.js
+
+/**
+ * Text of a host in Markdown. It is safe in a code span or a fenced block alone: there nothing is a link, a mention, an
+ * image or HTML. A fence, and a span, ends only at as many backticks as it began with, so it gets one more than the text has.
+ */
+const LONGEST_SPAN = 600;
+/** One line of code. Made for a table too: there a `|` needs a backslash, which GitHub takes away again. */
+function code(text, longest = LONGEST_SPAN) {
+    const line = oneLine(text, longest).replace(/\|/g, '\\|');
+    if (line === '')
+        return '–';
+    const fence = '`'.repeat(longestRun(line) + 1);
+    const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
+    return `${fence}${pad}${line}${pad}${fence}`;
+}
+/** A sentence: plain words stay. What it quotes, and what could mean something to Markdown or GitHub, becomes code. */
+function prose(text, longest = LONGEST_SPAN) {
+    return oneLine(text, longest)
+        .split(QUOTED)
+        .map((part, at) => (at % 2 === 1 ? code(part) : words(part)))
+        .join('');
+}
+/** A block that can be copied, such as of `sh`. */
+function block(lines, language = '') {
+    const safe = plainLines(lines.join('\n'));
+    const fence = '`'.repeat(Math.max(3, longestRun(safe.join('\n')) + 1));
+    return `${fence}${language}\n${safe.join('\n')}\n${fence}`;
+}
+/** A part that is folded away. `title` is our own. */
+function folded(title, content) {
+    return `<details><summary>${title}</summary>\n\n${content}\n</details>`;
+}
+/** A name in a heading or a table: as it is where it is a plain one. */
+function markdown_name(text) {
+    return /^(?!www\.)[A-Za-z][A-Za-z0-9]*(?:[ .-][A-Za-z0-9]+)*$/i.test(text) && text.length <= 60
+        ? text
+        : code(text, 60);
+}
+/** What a sentence quotes, such as a command. */
+const QUOTED = /(?<=^|[\s(])'([^']+)'(?=$|[\s.,;:!?)])/;
+function words(text) {
+    return text
+        .split(' ')
+        .map((word) => (word === '' || PLAIN_WORD.test(word) ? word : code(word)))
+        .join(' ');
+}
+/** A name inside of HTML, where code would show its backticks. */
+function plainName(text) {
+    return markdown_name(text) === text ? text : 'an app';
+}
+/** Letters and digits of any language within what ends or quotes a word; no dot that makes an address, no `@` or `#`. */
+const PLAIN_WORD = /^[('"]*[\p{L}\p{N}]+(?:['’/-][\p{L}\p{N}]+)*[)'",.;:!?%…]*$|^[().,;:!?–…-]+$/u;
+function oneLine(text, longest) {
+    const line = plainLines(text.slice(0, longest * 4))
+        .join(' ')
+        .replace(/\s+/g, ' ')
+        .trim();
+    return line.length > longest ? `${line.slice(0, longest).replace(/[\ud800-\udbff]$/, '')} …` : line;
+}
+function longestRun(text) {
+    return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+}
+
 ;// CONCATENATED MODULE: ./report/words.js
 
 
@@ -60184,17 +60301,10 @@ function formatDuration(ms) {
 function shortSha(sha) {
     return sha !== null && event_parser_isCommitId(sha) ? sha.slice(0, 7) : null;
 }
-/** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
-function commitLink(sha, commits) {
-    if (sha === null || !event_parser_isCommitId(sha))
-        return '–';
-    const short = `<code>${shortSha(sha)}</code>`;
-    return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
-}
 /** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 function outcomeSentence(result) {
     const commit = shortSha(result.sha) ?? 'an unknown version';
-    const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+    const reason = result.failure ? reasonOf(result.failure) : 'No reason was given.';
     const isRollback = result.mode === 'rollback';
     switch (result.outcome) {
         case 'deployed':
@@ -60210,8 +60320,15 @@ function outcomeSentence(result) {
         case 'rollback-failed':
             return `Rollback failed: ${reason} Look at the server now: the app may be down.`;
         case 'failed':
+            if (result.unhealthy !== null && result.unhealthy === result.failure?.message)
+                return `${reason} ${nowRuns(result)}`;
             return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
     }
+}
+/** Why it failed; after a failed rollback, both reasons. */
+function reasonOf({ message, rollback }) {
+    const first = asSentence(message);
+    return rollback === null ? first : `${first} Then the rollback failed, too: ${asSentence(rollback)}`;
 }
 /** How the requests to the health URL went while the app was replaced; null if none were sent. */
 function requestsSentence({ requests }) {
@@ -60285,74 +60402,128 @@ function asSentence(text) {
     return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
+;// CONCATENATED MODULE: ./report/links.js
+
+
+
+/** A link in Markdown. Both texts are safe already. */
+function links_link(text, url) {
+    return `[${text}](${url})`;
+}
+/** A commit: short, and a link if the address of `commits` is known. */
+function commitLink(sha, commits) {
+    const short = shortSha(sha);
+    if (short === null)
+        return '–';
+    return commits === null ? code(short) : links_link(code(short), `${commits}/${sha}`);
+}
+/** The page of what changed between two commits; null if there is none. */
+function commitsBetween(from, to, commits) {
+    if (from === null || to === null || from === to || commits === null)
+        return null;
+    if (!event_parser_isCommitId(from) || !event_parser_isCommitId(to))
+        return null;
+    return `${commits.replace(/\/commit$/, '')}/compare/${from}...${to}`;
+}
+/** A run's page, as we write it; a host's journal may have anything. */
+function runLink(url, text) {
+    return RUN_PAGE.test(url) ? links_link(text, url) : null;
+}
+/** The run's number, for a column; null if this is not a run's page. */
+function runNumber(url) {
+    return RUN_PAGE.exec(url)?.[1] ?? null;
+}
+const RUN_PAGE = /^https?:\/\/[\w.:-]+\/[\w.-]+\/[\w.-]+\/actions\/runs\/(\d+)(?:\/attempts\/\d+)?$/;
+
 ;// CONCATENATED MODULE: ./report/standing.js
 
 
+
+
+/** Deploys of the history that are shown: they fit a screen. */
+const SHOWN = 10;
+const LONGEST_REASON = 90;
 /** What a `status` found, as lines for the log. Safe to print. */
 function standingLines(result) {
     const { standing } = result;
     if (!standing)
         return [];
-    const rows = standing.history.map((past) => [
+    const rows = standing.history
+        .slice(0, SHOWN)
+        .map((past) => [
         whenOf(past),
         whatOf(past),
         shortSha(past.sha) ?? '–',
-        byOf(past),
+        hostSentence(past.run.actor, 20),
+        runNumber(past.run.url) === null ? '' : `run ${runNumber(past.run.url)}`,
+        hostSentence(past.reason ?? '', LONGEST_REASON),
     ]);
-    const widths = [0, 1, 2].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)));
+    const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? [];
     return [
-        ...facts(result, standing).map(([name, text]) => `${name.padEnd(10)} ${hostSentence(text)}`),
+        ...facts(result, standing).map(([title, text]) => `${title.padEnd(10)} ${hostSentence(text)}`),
         rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, newest first:',
-        ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`),
+        ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd()),
     ];
 }
-/** The same for the job's summary, as HTML. */
-function standingHtml(result, commits) {
+/** The same for the job's summary, as Markdown. */
+function standingMarkdown(result, commits) {
     const { standing } = result;
     if (!standing)
         return '';
-    const table = facts(result, standing).map(([name, text]) => `<tr><th>${name}</th><td>${summaryText(text)}</td></tr>`);
-    const head = ['When', 'What', 'Commit', 'By'].map((name) => `<th>${name}</th>`).join('');
-    const rows = standing.history.map((past) => {
-        const cells = [whenOf(past), whatOf(past)].map((cell) => `<td>${summaryText(cell)}</td>`);
-        return `<tr>${cells.join('')}<td>${commitLink(past.sha, commits)}</td><td>${summaryText(byOf(past))}</td></tr>`;
+    const { deployed, apps, remarks } = standing;
+    const since = deployed === null
+        ? 'Not deployed by this action.'
+        : `Deployed ${whenOf(deployed)} by ${markdown_name(deployed.run.actor)}${page(deployed)}.`;
+    const counts = apps.map((app) => `${markdown_name(app.name)}: ${aboutApp(app)}.`);
+    const history = standing.history.slice(0, SHOWN).map((past) => {
+        const by = `${markdown_name(hostSentence(past.run.actor, 20))}${page(past)}`;
+        const why = past.reason === null ? '' : prose(past.reason, LONGEST_REASON);
+        return `| ${whenOf(past)} | ${whatOf(past)} | ${commitLink(past.sha, commits)} | ${by} | ${why} |`;
     });
-    const history = rows.length === 0
-        ? '<p>Nothing was ever deployed here.</p>'
-        : `<table>\n<tr>${head}</tr>\n${rows.join('\n')}\n</table>`;
-    return `<table>\n${table.join('\n')}\n</table>\n\n${history}`;
+    const table = history.length === 0
+        ? 'Nothing was ever deployed here.'
+        : ['| When | What | Commit | By | Why |', '| :-- | :-- | :-- | :-- | :-- |', ...history].join('\n');
+    return [[since, ...counts].join(' '), ...remarks.map((text) => prose(text)), table].join('\n\n');
+}
+function page({ run }) {
+    const number = runNumber(run.url);
+    return number === null ? '' : `, ${runLink(run.url, `run ${number}`)}`;
 }
 function facts(result, standing) {
-    const { deployed, apps, complaint, remarks } = standing;
+    const { deployed, apps, remarks } = standing;
     return [
         ['Runs', result.sha ?? 'no commit is checked out'],
         ['Since', deployed === null ? 'not deployed by this action' : `${whenOf(deployed)}, ${byOf(deployed)}`],
-        ...apps.map((app) => ['App', aboutApp(app)]),
-        ['Health', complaint === null ? 'healthy' : `fails the health rules: ${complaint}`],
+        ...apps.map((app) => ['App', `${app.name}: ${aboutApp(app)}`]),
+        ['Health', result.unhealthy ?? healthOf(result)],
         ...remarks.map((remark) => ['Note', remark]),
     ];
 }
-function aboutApp({ name, instances, online, ended, outdated, restarts }) {
+function aboutApp({ instances, online, ended, outdated, restarts }) {
     const parts = [
-        `${Number(online)} of ${Number(instances)} online`,
-        ...(ended > 0 ? [`${Number(ended)} ended well (a job)`] : []),
-        ...(outdated > 0 ? [`${Number(outdated)} still on an older version than the files: reload it`] : []),
-        ...(restarts === null ? [] : [`restarted ${Number(restarts)} times since the last deploy`]),
+        `${online} of ${instances} online`,
+        ...(ended > 0 ? [`${ended} ended well (a job)`] : []),
+        ...(outdated > 0 ? [`${outdated} still on an older version than the files: reload it`] : []),
+        ...(restarts === null ? [] : [`restarted ${restarts} times since the last deploy`]),
     ];
-    return `${name}: ${parts.join(', ')}`;
+    return parts.join(', ');
+}
+/** Without a complaint; while a deploy goes on, and of what this action did not deploy, no more is known. */
+function healthOf({ standing, apps }) {
+    if ((apps ?? []).length === 0)
+        return 'nothing runs';
+    return standing?.deployed == null ? 'online' : 'healthy';
 }
 function whenOf({ at }) {
     // By the host's clock, to the second.
-    return hostSentence(String(at)
-        .replace('T', ' ')
-        .replace(/\.\d+Z$/, ' UTC'), 40);
+    const [, day, time] = /^([\d-]+)T([\d:]+)/.exec(at) ?? [];
+    return day === undefined ? '–' : `${day} ${time} UTC`;
 }
-function whatOf({ mode, outcome, reason }) {
-    const what = mode === 'rollback' && outcome === 'deployed' ? 'rolled back to' : outcome;
-    return hostSentence(reason ? `${what}: ${reason}` : what, 120);
+function whatOf({ mode, outcome }) {
+    return mode === 'rollback' && outcome === 'deployed' ? 'rolled back to' : outcome;
 }
 function byOf({ run }) {
-    return hostSentence([run?.actor, run?.url].filter(Boolean).join(', ') || 'unknown', 200);
+    return [run.actor, run.url].filter(Boolean).join(', ') || 'unknown';
 }
 
 ;// CONCATENATED MODULE: ./report/log.js
@@ -60362,15 +60533,19 @@ function byOf({ run }) {
 
 
 
+
+/** Lines of a failed step: the log has all of them above, in a group. */
+const TAIL = 40;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 /**
  * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
  * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
-function startLog(label, now = () => performance.now()) {
+function startLog(label, stableFor = null, now = () => performance.now()) {
     const start = now();
     const prefix = `  ${label} | `;
     const limits = startLimits();
+    let entered = null;
     const timed = (line) => {
         leaveGroup();
         info(`[${formatDuration(now() - start).padStart(7)}] ${line}`);
@@ -60387,6 +60562,12 @@ function startLog(label, now = () => performance.now()) {
             show();
         else if (!wasFull)
             timed(`(too many ${kind} for this log; the rest is left out)`);
+    };
+    /** Ends the line of the state that was entered last, if any. */
+    const leaveState = (next, failed) => {
+        if (entered !== null && (failed || !FINAL.has(entered.state)))
+            timed(`${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, stableFor)}`);
+        entered = next;
     };
     const showOutput = (from, text) => {
         if (limits.isFull('lines of output')) {
@@ -60407,18 +60588,27 @@ function startLog(label, now = () => performance.now()) {
         event(event) {
             switch (event.type) {
                 case 'state':
-                    return bounded('states', () => timed(`${hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`));
+                    return bounded('states', () => {
+                        leaveState(event, GOING_BACK.has(event.state));
+                        timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
+                    });
                 case 'output':
                     return showOutput(event.from, event.text);
                 case 'notice':
                     return event.level === 'warning'
                         ? bounded('warnings', () => warn(event.text))
                         : bounded('notices', () => say(event.text));
-                case 'end':
+                case 'end': {
+                    const { failure, durationMs } = event.result;
+                    const failed = failure !== null && failure.state === entered?.state;
+                    if (entered !== null)
+                        leaveState({ state: entered.state, atMs: durationMs }, failed);
+                    entered = null;
                     return leaveGroup();
+                }
             }
         },
-        finish(result) {
+        finish(result, title) {
             leaveGroup();
             const leftOut = limits.leftOut();
             if (leftOut !== null)
@@ -60428,7 +60618,7 @@ function startLog(label, now = () => performance.now()) {
             const requests = requestsSentence(result);
             if (requests !== null)
                 say(requests);
-            printTail('Last lines of the failed step', failure?.output ?? [], prefix);
+            printTail('Last lines of the failed step', failure?.output.slice(-TAIL) ?? [], prefix);
             for (const log of failure?.appLogs ?? [])
                 printTail(appLogTitle(log), log.lines, prefix);
             for (const line of standingLines(result))
@@ -60437,9 +60627,27 @@ function startLog(label, now = () => performance.now()) {
             if (isGood(result))
                 say(sentence);
             else
-                error(remedy ? `${sentence} ${remedy}` : sentence, { title: `${label}: ${result.outcome}` });
+                error([sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
         },
     };
+}
+/** States that are themselves the end. */
+const FINAL = new Set(['committed', 'rolled-back', 'rollback-failed']);
+/** What is entered because the state before it failed. */
+const GOING_BACK = new Set(['rolling-back', 'rollback-failed']);
+/** How a state ended, and how long it took; a program that took over from a killed one counts from its own start. */
+function endOf({ state, atMs }, to, failed, stableFor) {
+    const took = to !== null && to >= atMs ? formatDuration(to - atMs) : null;
+    if (failed)
+        return took === null ? 'FAILED' : `FAILED after ${took}`;
+    const proved = (state === 'canary' || state === 'verifying') && stableFor !== null;
+    return `ok${proved ? `: healthy for ${formatDuration(stableFor)}` : ''}${took === null ? '' : `, ${took}`}`;
+}
+/** The first error that was printed, unless the message has it; empty if nothing was. */
+function causeOf(failure) {
+    const first = findErrors(failure === null ? [] : printedBy(failure))?.lines[0] ?? '';
+    const cause = hostSentence(first, 300);
+    return cause === '' || failure?.message.includes(cause) ? '' : `It printed: ${cause}`;
 }
 /** Whether the job may be green. */
 function isGood(result) {
@@ -60456,7 +60664,160 @@ function printTail(title, lines, prefix) {
         info(line);
 }
 
+;// CONCATENATED MODULE: ./report/live-app.js
+function liveApp({ outcome, apps, previousRun, failure, unhealthy }) {
+    if (apps === null)
+        return 'unknown';
+    const { total, online } = countOf({ apps });
+    if (total === 0) {
+        const ran = previousRun !== '' || outcome === 'rollback-failed' || unhealthy !== null;
+        return ran ? 'down' : 'none';
+    }
+    if (online === 0)
+        return 'down';
+    return online < total || outcome === 'rollback-failed' || unhealthy !== null || failure?.live
+        ? 'unhealthy'
+        : 'up';
+}
+/** Instances that PM2 has, and those of them that are online, over all apps. A job that has done its work counts as such. */
+function countOf({ apps }) {
+    const sum = (of) => (apps ?? []).reduce((all, app) => all + of(app), 0);
+    return { total: sum(({ instances }) => instances), online: sum(({ online, ended }) => online + ended) };
+}
+
+;// CONCATENATED MODULE: ./report/headline.js
+
+
+
+
+
+const MARKDOWN = { name: markdown_name, commit: (text) => code(text, 40) };
+const PLAIN = { name: (text) => hostSentence(text, 60), commit: (text) => hostSentence(text, 40) };
+/** The first line of the summary, at most 15 words: app, host, outcome, both commits, and an outage by its name. */
+function headline(result, facts) {
+    return `${iconOf(result)} ${sentence(result, facts, MARKDOWN)}`;
+}
+/** The same without Markdown, for the title of an annotation. */
+function plainHeadline(result, facts) {
+    return sentence(result, facts, PLAIN);
+}
+/** The name of what is deployed, as people call it. */
+function appNames({ apps }, facts) {
+    const names = facts.apps.length > 0 ? [...facts.apps] : (apps ?? []).map((app) => app.name);
+    return names.length > 0 ? names : [facts.path.replace(/\/+$/, '').split('/').at(-1) || 'The app'];
+}
+function iconOf(result) {
+    const live = liveApp(result);
+    if (result.outcome === 'rollback-failed' || live === 'down' || live === 'unhealthy')
+        return '🔴';
+    if (result.outcome === 'rolled-back')
+        return '↩️';
+    if (result.outcome === 'failed')
+        return '❌';
+    return result.failure === null ? '✅' : '⚠️';
+}
+function sentence(result, facts, style) {
+    const app = appOf(result, facts, style);
+    const host = style.name(facts.label);
+    const live = shortSha(result.sha);
+    const now = live === null ? null : style.commit(live);
+    const tried = style.commit(triedOf(result, facts));
+    const standing = liveApp(result);
+    const news = newsOf(result, tried);
+    if (result.outcome === 'rollback-failed') {
+        const neither = now === null ? `${tried} does not work` : `neither ${tried} nor ${now} works`;
+        const how = { down: 'is DOWN', unhealthy: 'is unhealthy' }[standing] ?? 'may be DOWN';
+        return `${app} ${how} on ${host}: ${neither}${standing === 'unknown' ? '' : `, ${runs(result, null)}`}`;
+    }
+    if (standing === 'down')
+        return `${app} is DOWN on ${host}: ${news}${runs(result, now)}`;
+    if (standing === 'unhealthy')
+        return `${app} is unhealthy on ${host}: ${news}${runs(result, now)}`;
+    const was = shortSha(result.previousSha);
+    const before = was === null || was === live ? null : style.commit(was);
+    const commit = now ?? tried;
+    if (result.outcome === 'deployed') {
+        if (result.failure !== null)
+            return `${app} is live on ${host} at ${commit}, but a later step failed`;
+        if (result.mode === 'rollback')
+            return `${app} on ${host} was rolled back${before === null ? '' : ` from ${before}`} to ${commit}, as asked`;
+        return `${app} is live on ${host} at ${commit}${before === null ? '' : `, was ${before}`}`;
+    }
+    if (result.outcome === 'unchanged') {
+        if (result.mode === 'deploy' || result.mode === 'rollback')
+            return `${app} on ${host} is unchanged: ${commit} was live already, healthy`;
+        if (result.mode === 'check')
+            return `${app} on ${host}: ${tried} can be deployed${standing === 'none' || now === null ? '. Nothing runs there yet.' : ` over ${now}`}`;
+        if (standing === 'none')
+            return `${app} on ${host}: nothing runs there`;
+        return `${app} is up on ${host} at ${commit}: ${runs(result, null)}`;
+    }
+    if (result.mode === 'status')
+        return `${app} on ${host}: its state could not be found out`;
+    const rest = {
+        up: now === null ? 'The app is up.' : `The app is up on ${now}.`,
+        none: noneOf(result),
+        unknown: isUntouched(result) ? 'Nothing was changed.' : 'What runs is not known.',
+    }[standing];
+    return `${app} on ${host}: ${news.replace(/, $/, '')}. ${rest}`;
+}
+/** Where PM2 has nothing of the app; with a commit checked out it may have run before. */
+function noneOf({ outcome, sha }) {
+    if (outcome === 'rolled-back')
+        return 'Nothing runs, as before.';
+    return sha === null ? 'Nothing runs there yet.' : 'No instance runs there.';
+}
+/** What became of what was asked for, as the beginning of a sentence; empty where nothing was. */
+function newsOf({ mode, outcome, failure, unhealthy }, tried) {
+    if (mode === 'status')
+        return '';
+    if (mode === 'check') {
+        const can = failure === null || failure.message === unhealthy;
+        return `${tried} ${can ? 'can' : 'cannot'} be deployed, `;
+    }
+    if (outcome === 'rolled-back')
+        return `${tried} was rolled back, `;
+    if (outcome === 'failed')
+        return `${tried} was not deployed, `;
+    return `${tried} was deployed, `;
+}
+/** `c30c9ab runs 0 of 2 instances`. */
+function runs(result, commit) {
+    const { total, online } = countOf(result);
+    if (total === 0)
+        return commit === null ? 'no instance runs' : `no instance of ${commit} runs`;
+    const instances = total === 1 ? 'instance' : 'instances';
+    if (commit !== null)
+        return `${commit} runs ${online} of ${total} ${instances}`;
+    return `${online} of ${total} ${instances} ${total === 1 ? 'runs' : 'run'}`;
+}
+function appOf(result, facts, style) {
+    const names = appNames(result, facts);
+    const [first = '', second] = names;
+    if (second === undefined)
+        return style.name(first);
+    return names.length === 2
+        ? `${style.name(first)} and ${style.name(second)}`
+        : `${style.name(first)} and ${names.length - 1} more`;
+}
+/** The commit that was to go live, or what was asked for. */
+function triedOf({ target, mode }, { ref }) {
+    return (shortSha(target) ??
+        shortSha(ref) ??
+        ref ??
+        (mode === 'rollback' ? 'the version before' : 'the new version'));
+}
+/** Whether it failed before anything of the live app was touched. `locked` ends what an earlier deploy left. */
+function isUntouched(result) {
+    if (looksOnly(result))
+        return true;
+    const { failure } = result;
+    const index = failure === null ? -1 : STATES.indexOf(failure.state);
+    return index >= 0 && failure?.state !== 'locked' && index < STATES.indexOf('activating');
+}
+
 ;// CONCATENATED MODULE: ./report/outputs.js
+
 
 
 /** Outputs of a deploy whose host reported its end. `durationMs` is the time of the whole action. */
@@ -60471,7 +60832,10 @@ function outputsOf(label, result, durationMs) {
         'duration-ms': Math.round(result.durationMs),
         'failed-requests': outputs_count(result.requests?.failed),
         'downtime-ms': outputs_count(result.requests?.downtimeMs),
-        failure: failure && { state: failure.state, message: hostSentence(failure.message) },
+        failure: failure && {
+            state: failure.state,
+            message: hostSentence(failure.rollback === null ? failure.message : reasonOf(failure)),
+        },
     };
     return {
         outcome: result.outcome,
@@ -60504,60 +60868,300 @@ function commit(sha) {
     return sha !== null && event_parser_isCommitId(sha) ? sha : null;
 }
 
+;// CONCATENATED MODULE: ./report/host-row.js
+
+
+
+
+
+/** The table of hosts, a row each; all are deploys of the same commit. */
+function hostTable(hosts, commits) {
+    const rows = hosts.map(({ label, result }) => cellsOf(label, result, commits));
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    const line = (cells) => `| ${cells.join(' | ')} |`;
+    return [
+        line(names),
+        line(names.map((title) => (title === 'Took' ? '--:' : ':--'))),
+        ...rows.map((row) => line(names.map((title) => row[title] ?? '–'))),
+    ].join('\n');
+}
+/** By column, in the order in which they stand. */
+function cellsOf(label, result, commits) {
+    const { requests } = result;
+    return {
+        Host: markdown_name(label),
+        App: appCell(result),
+        ...versionCells(result, commits),
+        ...(requests === null ? {} : { 'Health checks failed': requestsCell(requests) }),
+        Took: formatDuration(result.durationMs),
+    };
+}
+function appCell(result) {
+    const live = liveApp(result);
+    if (live === 'unknown')
+        return 'not known';
+    if (live === 'none')
+        return 'nothing runs';
+    const { total, online } = countOf(result);
+    const proved = live === 'up' && result.outcome !== 'failed' && result.mode !== 'check';
+    const count = `${online} of ${total} ${proved ? 'healthy' : 'online'}`;
+    const untouched = result.outcome === 'failed' && isUntouched(result) && result.mode !== 'status' ? ', not touched' : '';
+    const word = { up: '🟢 up', unhealthy: '🔴 **unhealthy**', down: '🔴 **down**' }[live];
+    return `${word}, ${count}${untouched}`;
+}
+function versionCells(result, commits) {
+    const now = commitLink(result.sha, commits);
+    const tried = commitLink(result.target, commits);
+    switch (result.outcome) {
+        case 'deployed':
+            return {
+                Version: result.previousSha === null ? now : `${commitLink(result.previousSha, commits)} → ${now}`,
+            };
+        case 'unchanged':
+            return { Version: now };
+        case 'rolled-back':
+            return { Live: now, 'Rolled back': tried };
+        case 'rollback-failed':
+            return { 'Files of': now, Tried: tried };
+        case 'failed':
+            return result.target === null ? { Live: now } : { Live: now, 'Not deployed': tried };
+    }
+}
+function requestsCell({ sent, failed, downtimeMs }) {
+    return failed === 0 ? `0 of ${sent}` : `**${failed} of ${sent}** (${formatDuration(downtimeMs)})`;
+}
+
+;// CONCATENATED MODULE: ./report/timeline.js
+/** Where a deploy spent its time: each state from its entry to the next one's. */
+function stretchesOf({ states, durationMs, outcome, failure }) {
+    return states.map(({ state, atMs }, at) => {
+        const next = states[at + 1];
+        const isLast = next === undefined;
+        return {
+            state,
+            from: atMs,
+            to: Math.max(atMs, next?.atMs ?? durationMs),
+            failed: state === 'rollback-failed' ||
+                next?.state === 'rolling-back' ||
+                next?.state === 'rollback-failed' ||
+                (isLast && outcome === 'failed' && failure !== null),
+        };
+    });
+}
+const TITLES = {
+    preflight: 'look at the server',
+    locked: 'lock',
+    fetched: 'fetch',
+    staged: 'install and build aside',
+    prepared: 'check once more',
+    canary: 'canary',
+    activating: 'swap, PM2 reload',
+    verifying: 'watched',
+    verified: 'healthy',
+    committed: 'save',
+    'rolling-back': 'old version back, PM2 reload',
+    'rolled-back': 'save',
+    'rollback-failed': 'down',
+};
+/** A diagram in Mermaid's language, or null where there is too little to draw. All words in it are ours. */
+function timeline(result) {
+    const whole = result.durationMs;
+    const visible = stretchesOf(result).filter(({ from, to }) => to - from >= whole / 100);
+    if (whole < 1_000 || visible.length < 2)
+        return null;
+    const rows = visible.map(({ state, from, to, failed }) => {
+        const look = failed ? 'crit' : state === 'activating' || state === 'rolling-back' ? 'active' : 'done';
+        return `  ${TITLES[state]} :${look}, ${Math.round(from)}, ${Math.round(to)}`;
+    });
+    return ['gantt', '  dateFormat x', '  axisFormat %M:%S', `  tickInterval ${tick(whole)}`, ...rows].join('\n');
+}
+/** About ten ticks. */
+function tick(ms) {
+    const seconds = ms / 10_000;
+    const fits = [1, 2, 5, 10, 20, 30].find((size) => size >= seconds);
+    return fits === undefined ? `${Math.ceil(seconds / 60)}minute` : `${fits}second`;
+}
+
+;// CONCATENATED MODULE: ./report/what-to-do.js
+
+
+
+function whatToDo(result, facts) {
+    const { outcome, failure } = result;
+    const live = liveApp(result);
+    if (outcome === 'rollback-failed' || live === 'down' || live === 'unhealthy')
+        return {
+            text: live === 'unhealthy'
+                ? 'log in to the server, and see why it is not healthy.'
+                : 'log in to the server, see why it does not run, and start it.',
+            commands: rescue(result, facts),
+            after: looksOnly(result)
+                ? 'Or deploy a commit that works.'
+                : 'Or deploy a commit that works: the next deploy starts from here.',
+        };
+    const commands = commandsIn(failure?.remedy ?? '');
+    if (failure?.remedy)
+        return { text: '', commands, after: null };
+    if (outcome === 'deployed')
+        return {
+            text: 'the new version stays. Look at the command, and run the job again.',
+            commands,
+            after: null,
+        };
+    if (/^Cancelled/.test(failure?.message ?? ''))
+        return { text: 'nothing on the server. Run the job again to deploy.', commands, after: null };
+    if (outcome === 'rolled-back' || isUntouched(result))
+        return {
+            text: 'nothing on the server. Fix it, push, and the next run deploys it.',
+            commands,
+            after: null,
+        };
+    return {
+        text: 'run the job again. It ends what this one left, and goes on from there.',
+        commands,
+        after: null,
+    };
+}
+/** Commands that a sentence quotes, in its order. */
+function commandsIn(text) {
+    const quoted = [...text.matchAll(/'([^']+)'|`([^`]+)`/g)].map(([, single, back]) => single ?? back ?? '');
+    return quoted.filter((part) => /^(?:sudo|pm2|git|npm|df|ls|rm|cd|ps|pgrep|dmesg|journalctl|systemctl|loginctl|chown|chmod|ssh-keyscan|ssh-keygen) \S/.test(part));
+}
+function rescue(result, facts) {
+    const names = (result.apps ?? []).map(({ name }) => shellWord(name));
+    const first = shellWord(appNames(result, facts)[0] ?? '');
+    return [
+        `cd ${pathWord(facts.path)}`,
+        'pm2 list',
+        `pm2 logs ${names[0] ?? first} --err --lines 50 --nostream`,
+        names.length > 0 ? `pm2 restart ${names.join(' ')}` : 'pm2 startOrReload ecosystem.config.js',
+    ];
+}
+/** `~/` stays outside of the quotes, which would keep the shell from reading it. Other relative paths begin at home. */
+function pathWord(path) {
+    if (path.startsWith('/'))
+        return shellWord(path);
+    const rest = path.replace(/^~\/?/, '');
+    return rest === '' ? '~' : `~/${shellWord(rest)}`;
+}
+function shellWord(text) {
+    return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
+}
+
 ;// CONCATENATED MODULE: ./report/summary.js
+
+
+
+
+
+
 
 
 
 
 /** GitHub drops a whole summary above 1 MiB, and earlier steps may have written to it. */
 const MOST_BYTES = 256 * 1024;
-/** The job's summary of one deploy. It is all HTML, so that no text of the host is read as Markdown. */
+/** Characters of a folded block. */
+const MOST_FOLDED = 20_000;
+const FOLDED_LINES = 40;
+const LONGEST_ERROR = 300;
+/** The job's summary of one deploy: is it up, on which version, what broke, what to do; then all else. */
 function renderSummary(result, facts) {
-    const remedy = remedySentence(result.failure);
+    return bounded([
+        `### ${headline(result, facts)}`,
+        facts.late,
+        ...whatBroke(result, facts),
+        ...advice(result, facts),
+        hostTable([{ label: facts.label, result }], facts.commits),
+        standingMarkdown(result, facts.commits),
+        commitLine(result, facts),
+        ...foldedParts(result),
+        footer(result, facts),
+    ]);
+}
+/** The summary if no host reported an end. `goesOn`: the post step adds to it how the deploy ended. */
+function renderErrorSummary(message, remedy, output, goesOn = false) {
+    const [, first = '', rest = ''] = /^(.*?[.:!?](?=\s|$)|.*)\s*([\s\S]*)$/.exec(message) ?? [];
+    const more = rest.split('\n').filter((line) => line.trim() !== '');
+    const commands = commandsIn(remedy ?? '');
+    return bounded([
+        `### ${goesOn ? '⏳' : '❌'} ${prose(first, 300)}`,
+        more.length > 0 && (more.length === 1 ? prose(more[0] ?? '', 2_000) : block(lastOf(more))),
+        remedy && `**${goesOn ? 'How it ends' : 'What to do'}:** ${prose(remedy, 2_000)}`,
+        commands.length > 0 && block(commands, 'sh'),
+        output.length > 0 && block(lastOf(output)),
+    ]);
+}
+function whatBroke(result, { commits }) {
+    const { failure } = result;
+    if (failure === null)
+        return [];
+    const { lines, more } = errorLines(printedBy(failure));
+    const errors = lines.length === 0
+        ? null
+        : block([
+            ...lines.map((line) => line.slice(0, LONGEST_ERROR)),
+            ...(more > 0 ? [`… ${more} more, all in the log`] : []),
+        ]);
+    const live = failure.live === null ? '' : ` The live app is not well: ${prose(failure.live)}`;
+    if (failure.rollback === null)
+        return [`**What broke:** ${prose(failure.message)}${live}`, errors];
+    const then = errorLines(failure.appLogs.flatMap((log) => (log.version === 'old' ? log.lines : []))).lines;
+    return [
+        `**What broke:** first ${commitLink(result.target, commits)} (new): ${prose(failure.message)}`,
+        errors,
+        `Then ${commitLink(result.sha, commits)} (old), which was put back: ${prose(failure.rollback)}`,
+        then.length === 0 ? null : block(then.map((line) => line.slice(0, LONGEST_ERROR))),
+    ];
+}
+function advice(result, facts) {
+    const { failure } = result;
+    if (failure === null)
+        return [];
+    const { text, commands, after } = whatToDo(result, facts);
+    const where = commands.length === 0 ? '' : ` On ${markdown_name(facts.label)} as ${code(facts.username, 60)}:`;
+    const words = text === '' ? prose(failure.remedy ?? '') : text;
+    return [`**What to do:** ${words}${where}`, commands.length > 0 ? block(commands, 'sh') : null, after];
+}
+/** Which commit it is about, and where to read on. */
+function commitLine(result, { commits }) {
+    const { commit, target, previousSha, previousRun } = result;
+    const between = commitsBetween(previousSha, target, commits);
+    return [
+        commit && `${prose(commit.subject, 120)} by ${prose(commit.author, 60)}`,
+        between && links_link(`changes since ${code(shortSha(previousSha) ?? '')}`, between),
+        runLink(previousRun, 'previous deploy'),
+    ]
+        .filter(Boolean)
+        .join(' · ');
+}
+function foldedParts(result) {
+    const { failure } = result;
+    const drawn = timeline(result);
+    const logs = [
+        ['Last lines of the failed step', failure?.output.slice(-FOLDED_LINES) ?? []],
+        ...(failure?.appLogs ?? []).map(({ app, version, lines }) => [
+            `Last lines of the error log of ${plainName(app)}, the ${version} version`,
+            lines,
+        ]),
+    ];
+    return [
+        ...logs.map(([title, lines]) => (lines.length === 0 ? null : folded(title, block(lastOf(lines))))),
+        drawn && folded(`Where the ${formatDuration(result.durationMs)} went`, `\`\`\`mermaid\n${drawn}\n\`\`\``),
+    ];
+}
+function footer(result, { path }) {
+    const { node, pm2 } = result.versions;
     const requests = requestsSentence(result);
-    const parts = [
-        `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
-        remedy && `<p>${summaryCode(remedy)}</p>`,
-        table(result, facts),
-        standingHtml(result, facts.commits),
-        requests && `<p>While the app was replaced, ${requests}</p>`,
-        `<p>Time spent: ${timeSpent(result)}.</p>`,
-        ...failureBlocks(result),
-    ];
-    return bounded(parts.filter(Boolean).join('\n\n'));
-}
-/** The summary if no host reported an end. */
-function renderErrorSummary(message, remedy, output) {
-    const [first = '', ...rest] = message.split('\n');
-    const parts = [
-        `<h3>Failed: ${summaryText(first, 1_200)}</h3>`,
-        rest.length > 0 && summaryBlock(rest),
-        remedy && `<p>${summaryCode(remedy)}</p>`,
-        output.length > 0 && summaryBlock(output),
-    ];
-    return bounded(parts.filter(Boolean).join('\n\n'));
-}
-function table(result, facts) {
-    const cells = [
-        ['Host', summaryCode(facts.label)],
-        ['Path', summaryCode(facts.path)],
-        [
-            'Runs now',
-            result.instances === null && result.sha === null
-                ? 'not looked at'
-                : commitLink(result.sha, facts.commits),
-        ],
-        ...(looksOnly(result)
-            ? []
-            : [['Ran before', commitLink(result.previousSha, facts.commits)]]),
-        ['Instances', result.instances === null ? 'not looked at' : String(Number(result.instances))],
-        ['Duration', formatDuration(result.durationMs)],
-        ['Node', summaryCode(result.versions.node)],
-        ['PM2', summaryCode(result.versions.pm2)],
-    ];
-    const head = cells.map(([name]) => `<th>${name}</th>`).join('');
-    const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
-    return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
+    return `<sub>${[
+        code(path, 200),
+        node && `Node ${markdown_name(node.replace(/^v/, ''))}`,
+        pm2 && `PM2 ${markdown_name(pm2)}`,
+        timeSpent(result),
+        requests,
+    ]
+        .filter(Boolean)
+        .join(' · ')}</sub>`;
 }
 /** Where the account's own name would not do. */
 const ACCOUNT_WORDS = {
@@ -60574,26 +61178,43 @@ function timeSpent({ spent, durationMs }) {
     entries.push(['the rest', durationMs - accounted]);
     return entries
         .filter(([, ms]) => ms >= 1)
-        .map(([name, ms]) => `${name} ${formatDuration(ms)}`)
+        .map(([what, ms]) => `${what} ${formatDuration(ms)}`)
         .join(', ');
 }
-function failureBlocks({ failure }) {
-    if (!failure)
-        return [];
-    const blocks = [
-        ['Last lines of the failed step', failure.output],
-        ...failure.appLogs.map((log) => [summaryText(appLogTitle(log)), log.lines]),
-    ];
-    return blocks.flatMap(([title, lines]) => lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : []);
+/** The last lines, which have the reason, and how many are left out. */
+function lastOf(lines) {
+    let from = lines.length;
+    for (let left = MOST_FOLDED; from > 0; from--) {
+        left -= Math.min(2_000, lines[from - 1]?.length ?? 0) + 1;
+        if (left < 0)
+            break;
+    }
+    const note = from > 0 ? [`(${from} earlier ${from === 1 ? 'line is' : 'lines are'} left out)`] : [];
+    return [...note, ...lines.slice(from)];
 }
-function bounded(markdown) {
-    const whole = `${markdown}\n\n`;
-    if (Buffer.byteLength(whole) <= MOST_BYTES)
-        return whole;
-    return '<h3>This deploy printed more than a summary can hold. The log has everything.</h3>\n\n';
+/** What does not fit is left out part by part, the headline never. */
+function bounded(parts) {
+    const kept = [];
+    let left = MOST_BYTES;
+    let whole = true;
+    for (const part of parts) {
+        if (!part)
+            continue;
+        const size = Buffer.byteLength(part) + 2;
+        if (size <= left) {
+            kept.push(part);
+            left -= size;
+        }
+        else
+            whole = false;
+    }
+    if (!whole)
+        kept.push('More is in the log: it did not fit here.');
+    return `${kept.join('\n\n')}\n\n`;
 }
 
 ;// CONCATENATED MODULE: ./report/report.js
+
 
 
 
@@ -60613,23 +61234,27 @@ async function reportResult(result, log, facts) {
 async function reportLateResult(result, log, facts) {
     await attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
     // Last: GitHub opens a failed log at its end.
-    log.finish(result);
+    log.finish(result, plainHeadline(result, facts));
     return isGood(result) ? 0 : 1;
 }
 /** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
 async function reportTrouble(trouble, durationMs) {
     await attempt('Could not set the outputs', () => setOutputs(outputsWithoutResult(durationMs)));
-    return reportLateTrouble(trouble);
+    return tell(trouble, trouble.goesOn);
 }
 /** Like `reportTrouble`, but from the `post` step, which can no longer set outputs. */
-async function reportLateTrouble({ message, remedy, output }) {
-    await attempt('Could not write the summary', () => appendSummary(renderErrorSummary(message, remedy, output)));
+async function reportLateTrouble(trouble) {
+    return tell(trouble, false);
+}
+/** `goesOn`: the post step comes after this, and has the last word. */
+async function tell({ message, remedy, output }, goesOn) {
+    await attempt('Could not write the summary', () => appendSummary(renderErrorSummary(message, remedy, output, goesOn)));
     await attempt('Could not write the log', () => {
         leaveGroup();
         printTail('More details', output, '  ');
         error(hostLines([message, remedy ?? ''].join('\n'), { colours: false })
             .join('\n')
-            .trim(), { title: 'PM2 SSH Deploy failed' });
+            .trim(), { title: goesOn ? 'The deploy may still go on' : 'PM2 SSH Deploy failed' });
     });
     return 1;
 }
@@ -60637,12 +61262,12 @@ function setOutputs(outputs) {
     for (const [name, value] of Object.entries(outputs))
         setOutput(name, value);
 }
-async function appendSummary(html) {
+async function appendSummary(markdown) {
     // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
     if (!process.env.GITHUB_STEP_SUMMARY)
         return;
     // A failed attempt may have left text in the buffer.
-    await summary.emptyBuffer().addRaw(html).write();
+    await summary.emptyBuffer().addRaw(markdown).write();
 }
 async function attempt(trouble, work) {
     try {
@@ -61816,7 +62441,7 @@ const RESOURCE_SHORTAGE = 4;
 /** Why the hop `from` opens no connection to `target`; `error` is ssh2's. */
 function forwardError(from, target, error) {
     const { label, port, setBy = 'host and port' } = target;
-    const reason = showable(reasonOf(error));
+    const reason = showable(forward_error_reasonOf(error));
     const number = reasonNumber(error);
     if (number === PROHIBITED) {
         return new ConnectError('forwarding', `The login at ${from} worked, but ${from} does not forward to ${label} at port ${port} (${reason}).`, `Allow it on ${from}: set AllowTcpForwarding yes and PermitOpen in sshd_config, and remove restrict and no-port-forwarding before the key in authorized_keys.`, error);
@@ -61835,7 +62460,7 @@ function forwardError(from, target, error) {
     return new ConnectError('unreachable', `${from} cannot reach ${label} at port ${port} (${reason}).`, `Check ${setBy}, and that ${from} reaches ${label}: run nc -vz ADDRESS ${port} there.`, error);
 }
 /** Why a channel was not opened, in the host's words where it gave some. */
-function reasonOf(error) {
+function forward_error_reasonOf(error) {
     return (error instanceof Error ? error.message : String(error)).replace('(SSH) Channel open failure: ', '');
 }
 function reasonNumber(error) {
@@ -61901,7 +62526,7 @@ function noAlgorithm(label, unmatched, hello) {
 ;// CONCATENATED MODULE: ./runner/connection/server-hello.js
 
 /** In the order in which a server lists them (RFC 4253, 7.1); cipher and MAC are those towards the server. */
-const KINDS = ['key exchange', 'host key', 'cipher', 'cipher back', 'MAC'];
+const server_hello_KINDS = ['key exchange', 'host key', 'cipher', 'cipher back', 'MAC'];
 /** Bytes that are kept: a list of all algorithms takes about 1,500. */
 const server_hello_MOST = 32 * 1024;
 /** What precedes the lists in a packet: its length, the padding's, the message's number, a cookie. */
@@ -61928,7 +62553,7 @@ function serverHello() {
             if (found === null)
                 return [];
             const lists = listsIn(heard.subarray(found.index + found[0].length));
-            return (lists[KINDS.indexOf(kind)] ?? [])
+            return (lists[server_hello_KINDS.indexOf(kind)] ?? [])
                 .filter((algorithm) => !NO_ALGORITHM.test(algorithm))
                 .map(showable);
         },
@@ -61939,7 +62564,7 @@ function listsIn(packet) {
         return [];
     const lists = [];
     let at = BEFORE_LISTS;
-    while (lists.length < KINDS.length && at + 4 <= packet.length) {
+    while (lists.length < server_hello_KINDS.length && at + 4 <= packet.length) {
         const end = at + 4 + packet.readUInt32BE(at);
         if (end > packet.length)
             break;
@@ -62100,7 +62725,7 @@ function connectionOf(label, client, { stream, via }, lost) {
     };
 }
 function channelError(label, error) {
-    const reason = showable(reasonOf(error));
+    const reason = showable(forward_error_reasonOf(error));
     return new ConnectError('channel', `The login at ${label} worked, but the server started no command (${reason}).`, 'Check that the user may run commands there. See MaxSessions and ForceCommand in sshd_config, and the options before the key in authorized_keys.', error);
 }
 function channelOf(channel, lost) {
@@ -62507,7 +63132,7 @@ function readLines(shell, course, rejoins, onEvent) {
 const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
 const WITHIN = 75_000;
 /** What another try does not change. */
-const FINAL = [
+const reconnect_FINAL = [
     'host-key',
     'authentication',
     'algorithms',
@@ -62579,7 +63204,7 @@ async function reach(course, options, loss, patience, left) {
             if (!(error instanceof ConnectError || error instanceof session_error_SessionError))
                 throw error;
             last = error.message;
-            if (error instanceof ConnectError && FINAL.includes(error.kind))
+            if (error instanceof ConnectError && reconnect_FINAL.includes(error.kind))
                 patience.end();
         }
     }
@@ -62791,14 +63416,15 @@ function connectUnless(cancelled, destination, say) {
 /** What there is to report of an error, whatever was thrown. */
 function troubleOf(error) {
     if (error instanceof InputsError)
-        return { message: error.message, remedy: null, output: [] };
+        return { message: error.message, remedy: null, output: [], goesOn: false };
     if (error instanceof ConnectError || error instanceof session_error_SessionError)
-        return { message: error.message, remedy: error.remedy, output: error.output };
+        return { message: error.message, remedy: error.remedy, output: error.output, goesOn: !isOver(error) };
     // Anything else is a fault of this action, and whoever mends it needs to know where.
     return {
         message: `This should not happen: ${error instanceof Error ? error.message : String(error)}`,
         remedy: null,
         output: error instanceof Error ? (error.stack ?? '').split('\n') : [],
+        goesOn: false,
     };
 }
 /** Whether nothing is left to be found out about the deploy: it did not begin, or the host is known to have ended it. */
@@ -62833,7 +63459,7 @@ async function main() {
     const plan = plan_makePlan(inputs, workflow);
     const { destination, shellInit } = inputs;
     const { label } = destination;
-    const log = startLog(label);
+    const log = startLog(label, plan.stableFor);
     log.say(announcement(plan, label));
     if (!looksOnly(plan))
         noteDeploy(leftDeploy(plan, inputs));
@@ -62844,7 +63470,16 @@ async function main() {
         cancelled: cancelled.signal,
     });
     const commits = commitPages(workflow, plan.repository.url);
-    return () => reportResult(result, log, { label, path: plan.path, commits, durationMs: performance.now() - started });
+    return () => reportResult(result, log, {
+        label,
+        username: destination.username,
+        path: plan.path,
+        apps: plan.apps,
+        ref: plan.ref,
+        commits,
+        late: null,
+        durationMs: performance.now() - started,
+    });
 }
 let ended = false;
 /**

@@ -57438,7 +57438,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 6;
+const PROTOCOL_VERSION = 7;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -57543,7 +57543,7 @@ function makeDeployId(workflow) {
 
 ;// CONCATENATED MODULE: ./runner/session/session-error.js
 /** Why a deploy cannot be followed, or could not begin. */
-class session_error_SessionError extends Error {
+class SessionError extends Error {
     constructor(message, remedy, output = [], goesOn = false) {
         super(message);
         this.name = 'SessionError';
@@ -57859,23 +57859,23 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
     const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to commands that put Node on PATH, such as: export PATH=/opt/node/bin:$PATH`;
     switch (word) {
         case 'no-node':
-            return new session_error_SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
+            return new SessionError(`No Node was found on ${label}. Looked in: ${showable(rest)}.`, remedy, complaints, rejoins);
         case 'old-node': {
             const found = /^(.*) (v\S+)$/.exec(rest);
-            return new session_error_SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
+            return new SessionError(`Node on ${label} is too old: ${showable(found?.[1] ?? '')} is ${showable(found?.[2] ?? rest)}, and ${OLDEST_NODE} or newer is needed.`, remedy, complaints, rejoins);
         }
         case 'init-ended':
-            return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Remove exit from shell-init, and whatever only bash knows. Its messages are below.', complaints, rejoins);
+            return new SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Remove exit from shell-init, and whatever only bash knows. Its messages are below.', complaints, rejoins);
         case 'failed': {
             const why = showable(String(parseText(rest)));
-            return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
+            return new SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
         }
         case 'gone': {
             const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+            return new SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
         }
         default:
-            return new session_error_SessionError(`${label} gave an unknown answer: ${showable(word)}`, null, complaints, true);
+            return new SessionError(`${label} gave an unknown answer: ${showable(word)}`, null, complaints, true);
     }
 }
 /** What to do where the program could not be written down, by the system's word for it. */
@@ -57889,7 +57889,7 @@ function remedyFor(why) {
     return null;
 }
 function neverStarted(label, complaints) {
-    return new session_error_SessionError(`${label} did not find Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host responds.', complaints, true);
+    return new SessionError(`${label} did not find Node within ${START_TIMEOUT / 1000} s.`, 'Check that shell-init ends by itself, and that the disk of the host responds.', complaints, true);
 }
 /** How a session ended that was lost, as a sentence. */
 function howLost(label, end, state) {
@@ -57899,23 +57899,23 @@ function howLost(label, end, state) {
 }
 /** The deploy cannot be followed any more; `how` is a sentence. */
 function lost(how, deployId, complaints) {
-    return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again. It waits for what still runs, sees how that ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
+    return new SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again. It waits for what still runs, sees how that ended, and goes on from there. ${lookAtEvents(deployId)}`, complaints, true);
 }
 /** The host has not begun the deploy, and never will. */
 function neverBegan(label) {
-    return new session_error_SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
+    return new SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
 }
 /** Cancelled before the host knew of the deploy. */
 function cancelledBefore(label) {
-    return new session_error_SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
+    return new SessionError(`The job was cancelled before anything was sent to ${label}. Nothing was changed there.`, null);
 }
 /** Cancelled, and the host has not come to its end in time; `seconds` it was waited for. */
 function cancelledUnanswered(label, deployId, state, seconds) {
-    return new session_error_SessionError(`The job was cancelled, and the deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how the deploy ends. ${lookAtEvents(deployId)}`, [], true);
+    return new SessionError(`The job was cancelled, and the deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`, `The post step of this action reports how the deploy ends. ${lookAtEvents(deployId)}`, [], true);
 }
 /** The host has not come to its end in all the time that there was to follow it, which were `seconds`. */
 function stillAtWork(label, deployId, state, seconds) {
-    return new session_error_SessionError(`The deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`, lookAtEvents(deployId), [], true);
+    return new SessionError(`The deploy on ${label} did not end within ${seconds} s. ${standing(label, state)}`, lookAtEvents(deployId), [], true);
 }
 /** Where a host stands that is left to itself. */
 function standing(label, state) {
@@ -57940,11 +57940,11 @@ function parseText(json) {
 }
 /** A line that carries the nonce, and is not as it was sent. */
 function damaged(label, text) {
-    return new session_error_SessionError(`The report from ${label} arrived damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and make it print nothing.', [showable(text)], true);
+    return new SessionError(`The report from ${label} arrived damaged: something else prints into the session. ${FINISHES_ALONE}`, 'Look for a background job in the start-up files of the login shell, and make it print nothing.', [showable(text)], true);
 }
 /** The host program has said what it never says; `what` is a sentence without its full stop. */
 function unbelievable(label, what) {
-    return new session_error_SessionError(`${label} reported something that cannot be true: ${what}. It is not known how the deploy ended.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
+    return new SessionError(`${label} reported something that cannot be true: ${what}. It is not known how the deploy ended.`, `Run the job again with mode: status. If that says the same, somebody else may control ${label}.`, [], true);
 }
 
 ;// CONCATENATED MODULE: ./follow-up.js
@@ -57994,7 +57994,7 @@ function digestOf({ host, port, username }, { path, deployId }) {
     return (0,external_node_crypto_.scryptSync)(destination, deployId, 32).toString('hex');
 }
 function elsewhere(label, deployId) {
-    return new session_error_SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
+    return new SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
 }
 
 ;// CONCATENATED MODULE: external "node:path"
@@ -58298,7 +58298,7 @@ function parsePort(text) {
 
 ;// CONCATENATED MODULE: ./runner/connect-error.js
 /** Why there is no connection. Message and remedy are for the user; neither holds a secret. */
-class connect_error_ConnectError extends Error {
+class ConnectError extends Error {
     constructor(kind, message, remedy, cause, output = []) {
         super(message, cause === undefined ? undefined : { cause });
         this.name = 'ConnectError';
@@ -58676,40 +58676,40 @@ const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END li
 const MAKE_ONE = 'Make a new key: ssh-keygen -t ed25519 -f key. Then add key.pub to authorized_keys on the host.';
 /** `what` is what was given, as the end of a sentence. */
 function notAPrivateKey(what) {
-    return new connect_error_ConnectError('key', `This is not a private key, but ${what}.`, 'Set key to the content of the private key file, such as ~/.ssh/id_ed25519, from its BEGIN line to its END line.');
+    return new ConnectError('key', `This is not a private key, but ${what}.`, 'Set key to the content of the private key file, such as ~/.ssh/id_ed25519, from its BEGIN line to its END line.');
 }
 function emptyKey() {
-    return new connect_error_ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
+    return new ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
 }
 function cutOff(what) {
-    return new connect_error_ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
+    return new ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
 }
 function key_errors_damaged() {
-    return new connect_error_ConnectError('key', 'The key is damaged: between its BEGIN and END lines there is no private key.', COPY_AGAIN);
+    return new ConnectError('key', 'The key is damaged: between its BEGIN and END lines there is no private key.', COPY_AGAIN);
 }
 function severalKeys(count) {
-    return new connect_error_ConnectError('key', `The key holds ${count} private keys.`, 'Set the one that logs in. An ssh-agent can hold several.');
+    return new ConnectError('key', `The key holds ${count} private keys.`, 'Set the one that logs in. An ssh-agent can hold several.');
 }
 /** `kind` with its article, such as `a DSA key`. */
 function unusable(kind, why) {
-    return new connect_error_ConnectError('key', `The key is ${kind}, ${why}.`, MAKE_ONE);
+    return new ConnectError('key', `The key is ${kind}, ${why}.`, MAKE_ONE);
 }
 function puttyKey() {
-    return new connect_error_ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key. Or in PuTTYgen: Conversions, Export OpenSSH key. Then use the content of the new file.');
+    return new ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key. Or in PuTTYgen: Conversions, Export OpenSSH key. Then use the content of the new file.');
 }
 function passphraseMissing() {
-    return new connect_error_ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to the passphrase of the key.');
+    return new ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to the passphrase of the key.');
 }
 function passphraseWrong() {
-    return new connect_error_ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to the passphrase of this key.');
+    return new ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to the passphrase of this key.');
 }
 /** Some formats tell by nothing but nonsense behind the lock that the passphrase is wrong. */
 function passphraseWrongOrDamaged() {
-    return new connect_error_ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, encrypt the key again: ssh-keygen -p -f key. Then use the content of that file.');
+    return new ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, encrypt the key again: ssh-keygen -p -f key. Then use the content of that file.');
 }
 /** `how` the key is locked, as the end of a sentence; `anew` is the option of ssh-keygen that locks it in another way. */
 function lockedOtherwise(how, anew) {
-    return new connect_error_ConnectError('key', `The key is encrypted with ${how}.`, `Encrypt it again: ssh-keygen -p ${anew} -f key. Then use the content of that file.`);
+    return new ConnectError('key', `The key is encrypted with ${how}.`, `Encrypt it again: ssh-keygen -p ${anew} -f key. Then use the content of that file.`);
 }
 
 ;// CONCATENATED MODULE: ./runner/keys/key-text.js
@@ -59006,7 +59006,7 @@ function pem({ text, encrypted }, passphrase) {
     }
     catch (error) {
         // OpenSSL reads keys that it cannot write.
-        if (error instanceof connect_error_ConnectError)
+        if (error instanceof ConnectError)
             throw error;
     }
     throw key_errors_damaged();
@@ -59220,7 +59220,7 @@ function parseKey(text, passphrase, password, agent) {
         return readPrivateKey(text, passphrase || null);
     }
     catch (error) {
-        if (!(error instanceof connect_error_ConnectError))
+        if (!(error instanceof ConnectError))
             throw error;
         throw new BadValue(error.message.replace(/\.$/, ''), takes, error.remedy);
     }
@@ -59584,7 +59584,7 @@ function maskSecrets(env, mask) {
 
 
 /** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
-class problem_InputsError extends Error {
+class InputsError extends Error {
     constructor(problems) {
         const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
         super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
@@ -59610,7 +59610,7 @@ function readAll(env, groups) {
     problems.sort((a, b) => INPUT_NAMES.indexOf(a.name) - INPUT_NAMES.indexOf(b.name));
     const found = [...unknownInputs(env).map(describeUnknown), ...problems.map(({ text }) => text)];
     if (found.length > 0)
-        throw new problem_InputsError(found);
+        throw new InputsError(found);
     return values;
 }
 function mapValues(record, map) {
@@ -59841,6 +59841,85 @@ function save(name, value) {
     }
 }
 
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+;// CONCATENATED MODULE: ./report/error-lines.js
+
+/** Errors, and lines of each, that fit above the fold. */
+const MOST_ERRORS = 3;
+const LAST_LINES = 5;
+const error_lines_FRAME = /^ +at /;
+/** A frame in Node, PM2 or a dependency says nothing of the mistake. */
+const FOREIGN_FRAME = /\bnode:[a-z]|\bnode_modules\b|\/pm2\/lib\//;
+/** The first kind that is found counts: a full disk breaks a build in ways that look like its own mistakes. */
+const KINDS = [
+    { error: /^(?! +\w+: ).*(?:\bENOSPC\b|\bEDQUOT\b|no space left on device)/i },
+    { error: /heap out of memory|\bENOMEM\b|Cannot allocate memory|^Killed$/i },
+    { error: /\berror TS\d+:/ },
+    { error: /^npm (?:error|ERR!) +(?:Missing|Invalid):/ },
+    { error: /^npm (?:error|ERR!) +(?:Missing script|notarget No|404 +(?:Not Found|'))/ },
+    { error: /^npm (?:error|ERR!) +(?:While resolving|Could not resolve dependency)/, follows: /./, most: 2 },
+    { error: /\bERR_PNPM_\w+|^➤ YN\d+: .*(?:error|would|fail)|^error Your lockfile/i },
+    { error: /^ERROR in (?!$)/, follows: /\S/, most: 1 },
+    { error: /^Failed to compile|^✘ \[ERROR\]/, follows: /\S|^$/, most: 4 },
+    { error: /^\[[A-Z_]+\] \S/, follows: /╭/, most: 1 },
+    { error: /^(?:error during build:|Build failed)/, follows: /\S/, most: 2 },
+    { error: /^(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)(?: \[\w+\])?(?::|$)/, follows: error_lines_FRAME, most: 1 },
+    { error: /: not found$|command not found|No such file or directory/ },
+    { error: /^\s+\d+:\d+\s+error\s/ },
+    { error: /^npm (?:error|ERR!) +(?!code |A complete log|To see|$)\S/ },
+    { error: /\b(?:error|fatal|failed)\b(?::|!)/i },
+];
+/**
+ * Finds the first errors in what a command or an app printed: what a reader looks for, and not the help text or the stack
+ * after it. Without anything that looks like one they are the last lines.
+ */
+function errorLines(printed) {
+    const lines = printed.filter((line) => line.trim() !== '').slice(-LAST_LINES);
+    return findErrors(printed) ?? { lines: lines.map(plainLine), more: 0 };
+}
+/** The same; null without anything that looks like an error. */
+function findErrors(printed) {
+    const plain = printed.map(plainLine);
+    for (const kind of KINDS) {
+        const at = plain.flatMap((line, index) => (kind.error.test(line) ? [index] : []));
+        if (at.length === 0)
+            continue;
+        const errors = [...new Map(at.map((index) => [plain[index], index])).values()];
+        const shown = errors.slice(0, MOST_ERRORS);
+        return {
+            lines: shown.flatMap((index) => [plain[index] ?? '', ...belonging(plain, index, kind)]),
+            more: errors.length - shown.length,
+        };
+    }
+    return null;
+}
+const plainLine = (line) => (0,external_node_util_.stripVTControlCharacters)(line).trimEnd();
+function belonging(plain, index, { follows, most = 0 }) {
+    if (follows === undefined)
+        return [];
+    const following = [];
+    for (const line of plain.slice(index + 1)) {
+        if (following.length >= most || (!follows.test(line) && follows !== error_lines_FRAME))
+            break;
+        if (follows === error_lines_FRAME && !error_lines_FRAME.test(line)) {
+            // Between the message and its stack: 'Require stack:' and its list.
+            if (following.length === 0 && /^(?:Require stack:|- )/.test(line))
+                continue;
+            break;
+        }
+        if (follows === error_lines_FRAME && FOREIGN_FRAME.test(line))
+            continue;
+        following.push(line);
+    }
+    return following;
+}
+/** What has the cause of a failure: what the new version wrote to its error log, or else what a command printed. */
+function printedBy({ appLogs, output }) {
+    const lines = appLogs.flatMap((log) => (log.version === 'new' ? log.lines : []));
+    return lines.length > 0 ? lines : output;
+}
+
 ;// CONCATENATED MODULE: ./report/hostile-text.js
 const LONGEST_LINE = 2_000;
 const hostile_text_MOST = 1_000_000;
@@ -59855,9 +59934,10 @@ const LINE_END = /\r\n|[\n\r\v\f\x85\u2028\u2029]/;
 const UNWANTED = /(\x1b\[[0-9;:]*m)|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|$)|\x1b[ -/]*[0-~]?|[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 /**
  * The runner takes `##[name]` for a command anywhere in a line, and `::name::` at its beginning. A blank between the
- * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters.
+ * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters. Any other
+ * `::` stays whole: addresses such as `:::3000` have them.
  */
-const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|:(?=:)/g;
+const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|^(?:\s|\x1b\[[0-9;]*m)*:(?=:)/g;
 /** Turns a host's text into lines that are safe in the job's log. */
 function hostLines(text, shape = {}) {
     const { prefix = '', colours = true, longestLine = LONGEST_LINE, most = hostile_text_MOST } = shape;
@@ -59883,6 +59963,12 @@ function hostile_text_hostSentence(text, longest = 600) {
     const looked = text.slice(0, longest * hostile_text_LONGEST_RAW);
     return cutAt(hostLines(looked, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
+/** Turns a host's text into lines for a block of the job's summary, where nothing is a command of the runner. */
+function plainLines(text) {
+    return text
+        .split(LINE_END)
+        .map((line) => cutAt(harmless(line.slice(0, LONGEST_LINE * hostile_text_LONGEST_RAW), false), LONGEST_LINE));
+}
 function harmless(line, colours) {
     return line.replace(UNWANTED, (token, colour) => {
         if (token === '\t')
@@ -59898,45 +59984,6 @@ function cutAt(line, longest) {
 }
 function defuse(line) {
     return line.replace(COMMAND_MARK, (mark) => `${mark} `);
-}
-/**
- * A block of a host's lines for the job's summary. Inside `<pre>` nothing is Markdown. With `<` and `&` as entities
- * nothing in it is HTML, so the block ends only at its own end tag.
- */
-function summaryBlock(lines, most = 20_000) {
-    const safe = hostLines(lines.join('\n'), { colours: false });
-    // The last lines have the reason.
-    let from = safe.length;
-    for (let left = most; from > 0; from--) {
-        left -= safe[from - 1]?.length ?? 0;
-        if (left < 0)
-            break;
-    }
-    const note = from > 0 ? [`(${from} earlier ${from === 1 ? 'line is' : 'lines are'} left out)`] : [];
-    return `<pre><code>${[...note, ...safe.slice(from)].map(escapeHtml).join('\n')}</code></pre>`;
-}
-/**
- * A host's text that people copy from the job's summary, such as a pin or a command. Inside `<code>` GitHub makes no
- * mention, reference or link. Put it inside an HTML element: outside one, Markdown would read it.
- */
-function summaryCode(text) {
-    return `<code>${escapeHtml(hostile_text_hostSentence(text, 4_000))}</code>`;
-}
-/**
- * A host's text as a sentence for the job's summary, inside an HTML element. A zero-width blank keeps GitHub from turning
- * it into a mention, a reference or a link.
- */
-function summaryText(text, longest) {
-    const spread = hostile_text_hostSentence(text, longest).replace(/[@#]|\/(?=\/)|www(?=\.)/g, '$&\u200b');
-    return escapeHtml(spread);
-}
-function escapeHtml(text) {
-    return text
-        .replace(/&/g, '&amp;')
-        .replace(/</g, '&lt;')
-        .replace(/>/g, '&gt;')
-        .replace(/"/g, '&quot;')
-        .replace(/'/g, '&#39;');
 }
 
 ;// CONCATENATED MODULE: ./report/log-group.js
@@ -60066,7 +60113,6 @@ const event_parser_standing = object({
         outdated: count,
         restarts: nullable(count),
     })),
-    complaint: nullable(event_parser_text),
     remarks: lines,
     history: event_parser_list(pastDeploy),
 });
@@ -60075,9 +60121,14 @@ const result = object({
     outcome,
     sha: nullable(commitId),
     previousSha: nullable(commitId),
+    target: nullable(commitId),
+    commit: nullable(object({ subject: event_parser_text, author: event_parser_text })),
+    previousRun: event_parser_text,
     instances: nullable(count),
     outdated: event_parser_list(object({ name: event_parser_text, instances: count })),
     asked: flag,
+    apps: nullable(event_parser_list(object({ name: event_parser_text, instances: count, online: count, ended: count }))),
+    states: event_parser_list(object({ state, atMs: milliseconds })),
     durationMs: milliseconds,
     spent: object(Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds]))),
     versions: object({ node: version, pm2: version }),
@@ -60089,7 +60140,9 @@ const result = object({
         output: lines,
         appLogs: event_parser_list(object({ app: event_parser_text, version: event_parser_oneOf(['new', 'old']), lines })),
         live: nullable(event_parser_text),
+        rollback: nullable(event_parser_text),
     })),
+    unhealthy: nullable(event_parser_text),
     standing: nullable(event_parser_standing),
 });
 const EVENTS = {
@@ -60140,6 +60193,70 @@ function fieldOf(value, name) {
         : undefined;
 }
 
+;// CONCATENATED MODULE: ./report/markdown.js
+
+/**
+ * Text of a host in Markdown. It is safe in a code span or a fenced block alone: there nothing is a link, a mention, an
+ * image or HTML. A fence, and a span, ends only at as many backticks as it began with, so it gets one more than the text has.
+ */
+const LONGEST_SPAN = 600;
+/** One line of code. Made for a table too: there a `|` needs a backslash, which GitHub takes away again. */
+function code(text, longest = LONGEST_SPAN) {
+    const line = oneLine(text, longest).replace(/\|/g, '\\|');
+    if (line === '')
+        return '–';
+    const fence = '`'.repeat(longestRun(line) + 1);
+    const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
+    return `${fence}${pad}${line}${pad}${fence}`;
+}
+/** A sentence: plain words stay. What it quotes, and what could mean something to Markdown or GitHub, becomes code. */
+function prose(text, longest = LONGEST_SPAN) {
+    return oneLine(text, longest)
+        .split(QUOTED)
+        .map((part, at) => (at % 2 === 1 ? code(part) : words(part)))
+        .join('');
+}
+/** A block that can be copied, such as of `sh`. */
+function block(lines, language = '') {
+    const safe = plainLines(lines.join('\n'));
+    const fence = '`'.repeat(Math.max(3, longestRun(safe.join('\n')) + 1));
+    return `${fence}${language}\n${safe.join('\n')}\n${fence}`;
+}
+/** A part that is folded away. `title` is our own. */
+function folded(title, content) {
+    return `<details><summary>${title}</summary>\n\n${content}\n</details>`;
+}
+/** A name in a heading or a table: as it is where it is a plain one. */
+function markdown_name(text) {
+    return /^(?!www\.)[A-Za-z][A-Za-z0-9]*(?:[ .-][A-Za-z0-9]+)*$/i.test(text) && text.length <= 60
+        ? text
+        : code(text, 60);
+}
+/** What a sentence quotes, such as a command. */
+const QUOTED = /(?<=^|[\s(])'([^']+)'(?=$|[\s.,;:!?)])/;
+function words(text) {
+    return text
+        .split(' ')
+        .map((word) => (word === '' || PLAIN_WORD.test(word) ? word : code(word)))
+        .join(' ');
+}
+/** A name inside of HTML, where code would show its backticks. */
+function plainName(text) {
+    return markdown_name(text) === text ? text : 'an app';
+}
+/** Letters and digits of any language within what ends or quotes a word; no dot that makes an address, no `@` or `#`. */
+const PLAIN_WORD = /^[('"]*[\p{L}\p{N}]+(?:['’/-][\p{L}\p{N}]+)*[)'",.;:!?%…]*$|^[().,;:!?–…-]+$/u;
+function oneLine(text, longest) {
+    const line = plainLines(text.slice(0, longest * 4))
+        .join(' ')
+        .replace(/\s+/g, ' ')
+        .trim();
+    return line.length > longest ? `${line.slice(0, longest).replace(/[\ud800-\udbff]$/, '')} …` : line;
+}
+function longestRun(text) {
+    return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+}
+
 ;// CONCATENATED MODULE: ./report/words.js
 
 
@@ -60183,17 +60300,10 @@ function formatDuration(ms) {
 function shortSha(sha) {
     return sha !== null && event_parser_isCommitId(sha) ? sha.slice(0, 7) : null;
 }
-/** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
-function commitLink(sha, commits) {
-    if (sha === null || !event_parser_isCommitId(sha))
-        return '–';
-    const short = `<code>${shortSha(sha)}</code>`;
-    return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
-}
 /** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 function outcomeSentence(result) {
     const commit = shortSha(result.sha) ?? 'an unknown version';
-    const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+    const reason = result.failure ? words_reasonOf(result.failure) : 'No reason was given.';
     const isRollback = result.mode === 'rollback';
     switch (result.outcome) {
         case 'deployed':
@@ -60209,8 +60319,15 @@ function outcomeSentence(result) {
         case 'rollback-failed':
             return `Rollback failed: ${reason} Look at the server now: the app may be down.`;
         case 'failed':
+            if (result.unhealthy !== null && result.unhealthy === result.failure?.message)
+                return `${reason} ${nowRuns(result)}`;
             return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
     }
+}
+/** Why it failed; after a failed rollback, both reasons. */
+function words_reasonOf({ message, rollback }) {
+    const first = asSentence(message);
+    return rollback === null ? first : `${first} Then the rollback failed, too: ${asSentence(rollback)}`;
 }
 /** How the requests to the health URL went while the app was replaced; null if none were sent. */
 function requestsSentence({ requests }) {
@@ -60284,74 +60401,128 @@ function asSentence(text) {
     return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
+;// CONCATENATED MODULE: ./report/links.js
+
+
+
+/** A link in Markdown. Both texts are safe already. */
+function links_link(text, url) {
+    return `[${text}](${url})`;
+}
+/** A commit: short, and a link if the address of `commits` is known. */
+function commitLink(sha, commits) {
+    const short = shortSha(sha);
+    if (short === null)
+        return '–';
+    return commits === null ? code(short) : links_link(code(short), `${commits}/${sha}`);
+}
+/** The page of what changed between two commits; null if there is none. */
+function commitsBetween(from, to, commits) {
+    if (from === null || to === null || from === to || commits === null)
+        return null;
+    if (!event_parser_isCommitId(from) || !event_parser_isCommitId(to))
+        return null;
+    return `${commits.replace(/\/commit$/, '')}/compare/${from}...${to}`;
+}
+/** A run's page, as we write it; a host's journal may have anything. */
+function runLink(url, text) {
+    return RUN_PAGE.test(url) ? links_link(text, url) : null;
+}
+/** The run's number, for a column; null if this is not a run's page. */
+function runNumber(url) {
+    return RUN_PAGE.exec(url)?.[1] ?? null;
+}
+const RUN_PAGE = /^https?:\/\/[\w.:-]+\/[\w.-]+\/[\w.-]+\/actions\/runs\/(\d+)(?:\/attempts\/\d+)?$/;
+
 ;// CONCATENATED MODULE: ./report/standing.js
 
 
+
+
+/** Deploys of the history that are shown: they fit a screen. */
+const SHOWN = 10;
+const LONGEST_REASON = 90;
 /** What a `status` found, as lines for the log. Safe to print. */
 function standingLines(result) {
     const { standing } = result;
     if (!standing)
         return [];
-    const rows = standing.history.map((past) => [
+    const rows = standing.history
+        .slice(0, SHOWN)
+        .map((past) => [
         whenOf(past),
         whatOf(past),
         shortSha(past.sha) ?? '–',
-        byOf(past),
+        hostile_text_hostSentence(past.run.actor, 20),
+        runNumber(past.run.url) === null ? '' : `run ${runNumber(past.run.url)}`,
+        hostile_text_hostSentence(past.reason ?? '', LONGEST_REASON),
     ]);
-    const widths = [0, 1, 2].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)));
+    const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? [];
     return [
-        ...facts(result, standing).map(([name, text]) => `${name.padEnd(10)} ${hostile_text_hostSentence(text)}`),
+        ...facts(result, standing).map(([title, text]) => `${title.padEnd(10)} ${hostile_text_hostSentence(text)}`),
         rows.length === 0 ? 'History    nothing was ever deployed here' : 'History, newest first:',
-        ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`),
+        ...rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd()),
     ];
 }
-/** The same for the job's summary, as HTML. */
-function standingHtml(result, commits) {
+/** The same for the job's summary, as Markdown. */
+function standingMarkdown(result, commits) {
     const { standing } = result;
     if (!standing)
         return '';
-    const table = facts(result, standing).map(([name, text]) => `<tr><th>${name}</th><td>${summaryText(text)}</td></tr>`);
-    const head = ['When', 'What', 'Commit', 'By'].map((name) => `<th>${name}</th>`).join('');
-    const rows = standing.history.map((past) => {
-        const cells = [whenOf(past), whatOf(past)].map((cell) => `<td>${summaryText(cell)}</td>`);
-        return `<tr>${cells.join('')}<td>${commitLink(past.sha, commits)}</td><td>${summaryText(byOf(past))}</td></tr>`;
+    const { deployed, apps, remarks } = standing;
+    const since = deployed === null
+        ? 'Not deployed by this action.'
+        : `Deployed ${whenOf(deployed)} by ${markdown_name(deployed.run.actor)}${page(deployed)}.`;
+    const counts = apps.map((app) => `${markdown_name(app.name)}: ${aboutApp(app)}.`);
+    const history = standing.history.slice(0, SHOWN).map((past) => {
+        const by = `${markdown_name(hostile_text_hostSentence(past.run.actor, 20))}${page(past)}`;
+        const why = past.reason === null ? '' : prose(past.reason, LONGEST_REASON);
+        return `| ${whenOf(past)} | ${whatOf(past)} | ${commitLink(past.sha, commits)} | ${by} | ${why} |`;
     });
-    const history = rows.length === 0
-        ? '<p>Nothing was ever deployed here.</p>'
-        : `<table>\n<tr>${head}</tr>\n${rows.join('\n')}\n</table>`;
-    return `<table>\n${table.join('\n')}\n</table>\n\n${history}`;
+    const table = history.length === 0
+        ? 'Nothing was ever deployed here.'
+        : ['| When | What | Commit | By | Why |', '| :-- | :-- | :-- | :-- | :-- |', ...history].join('\n');
+    return [[since, ...counts].join(' '), ...remarks.map((text) => prose(text)), table].join('\n\n');
+}
+function page({ run }) {
+    const number = runNumber(run.url);
+    return number === null ? '' : `, ${runLink(run.url, `run ${number}`)}`;
 }
 function facts(result, standing) {
-    const { deployed, apps, complaint, remarks } = standing;
+    const { deployed, apps, remarks } = standing;
     return [
         ['Runs', result.sha ?? 'no commit is checked out'],
         ['Since', deployed === null ? 'not deployed by this action' : `${whenOf(deployed)}, ${byOf(deployed)}`],
-        ...apps.map((app) => ['App', aboutApp(app)]),
-        ['Health', complaint === null ? 'healthy' : `fails the health rules: ${complaint}`],
+        ...apps.map((app) => ['App', `${app.name}: ${aboutApp(app)}`]),
+        ['Health', result.unhealthy ?? healthOf(result)],
         ...remarks.map((remark) => ['Note', remark]),
     ];
 }
-function aboutApp({ name, instances, online, ended, outdated, restarts }) {
+function aboutApp({ instances, online, ended, outdated, restarts }) {
     const parts = [
-        `${Number(online)} of ${Number(instances)} online`,
-        ...(ended > 0 ? [`${Number(ended)} ended well (a job)`] : []),
-        ...(outdated > 0 ? [`${Number(outdated)} still on an older version than the files: reload it`] : []),
-        ...(restarts === null ? [] : [`restarted ${Number(restarts)} times since the last deploy`]),
+        `${online} of ${instances} online`,
+        ...(ended > 0 ? [`${ended} ended well (a job)`] : []),
+        ...(outdated > 0 ? [`${outdated} still on an older version than the files: reload it`] : []),
+        ...(restarts === null ? [] : [`restarted ${restarts} times since the last deploy`]),
     ];
-    return `${name}: ${parts.join(', ')}`;
+    return parts.join(', ');
+}
+/** Without a complaint; while a deploy goes on, and of what this action did not deploy, no more is known. */
+function healthOf({ standing, apps }) {
+    if ((apps ?? []).length === 0)
+        return 'nothing runs';
+    return standing?.deployed == null ? 'online' : 'healthy';
 }
 function whenOf({ at }) {
     // By the host's clock, to the second.
-    return hostile_text_hostSentence(String(at)
-        .replace('T', ' ')
-        .replace(/\.\d+Z$/, ' UTC'), 40);
+    const [, day, time] = /^([\d-]+)T([\d:]+)/.exec(at) ?? [];
+    return day === undefined ? '–' : `${day} ${time} UTC`;
 }
-function whatOf({ mode, outcome, reason }) {
-    const what = mode === 'rollback' && outcome === 'deployed' ? 'rolled back to' : outcome;
-    return hostile_text_hostSentence(reason ? `${what}: ${reason}` : what, 120);
+function whatOf({ mode, outcome }) {
+    return mode === 'rollback' && outcome === 'deployed' ? 'rolled back to' : outcome;
 }
 function byOf({ run }) {
-    return hostile_text_hostSentence([run?.actor, run?.url].filter(Boolean).join(', ') || 'unknown', 200);
+    return [run.actor, run.url].filter(Boolean).join(', ') || 'unknown';
 }
 
 ;// CONCATENATED MODULE: ./report/log.js
@@ -60361,15 +60532,19 @@ function byOf({ run }) {
 
 
 
+
+/** Lines of a failed step: the log has all of them above, in a group. */
+const TAIL = 40;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 /**
  * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
  * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
-function startLog(label, now = () => performance.now()) {
+function startLog(label, stableFor = null, now = () => performance.now()) {
     const start = now();
     const prefix = `  ${label} | `;
     const limits = startLimits();
+    let entered = null;
     const timed = (line) => {
         leaveGroup();
         info(`[${formatDuration(now() - start).padStart(7)}] ${line}`);
@@ -60386,6 +60561,12 @@ function startLog(label, now = () => performance.now()) {
             show();
         else if (!wasFull)
             timed(`(too many ${kind} for this log; the rest is left out)`);
+    };
+    /** Ends the line of the state that was entered last, if any. */
+    const leaveState = (next, failed) => {
+        if (entered !== null && (failed || !FINAL.has(entered.state)))
+            timed(`${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, stableFor)}`);
+        entered = next;
     };
     const showOutput = (from, text) => {
         if (limits.isFull('lines of output')) {
@@ -60406,18 +60587,27 @@ function startLog(label, now = () => performance.now()) {
         event(event) {
             switch (event.type) {
                 case 'state':
-                    return bounded('states', () => timed(`${hostile_text_hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`));
+                    return bounded('states', () => {
+                        leaveState(event, GOING_BACK.has(event.state));
+                        timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
+                    });
                 case 'output':
                     return showOutput(event.from, event.text);
                 case 'notice':
                     return event.level === 'warning'
                         ? bounded('warnings', () => warn(event.text))
                         : bounded('notices', () => say(event.text));
-                case 'end':
+                case 'end': {
+                    const { failure, durationMs } = event.result;
+                    const failed = failure !== null && failure.state === entered?.state;
+                    if (entered !== null)
+                        leaveState({ state: entered.state, atMs: durationMs }, failed);
+                    entered = null;
                     return leaveGroup();
+                }
             }
         },
-        finish(result) {
+        finish(result, title) {
             leaveGroup();
             const leftOut = limits.leftOut();
             if (leftOut !== null)
@@ -60427,7 +60617,7 @@ function startLog(label, now = () => performance.now()) {
             const requests = requestsSentence(result);
             if (requests !== null)
                 say(requests);
-            printTail('Last lines of the failed step', failure?.output ?? [], prefix);
+            printTail('Last lines of the failed step', failure?.output.slice(-TAIL) ?? [], prefix);
             for (const log of failure?.appLogs ?? [])
                 printTail(appLogTitle(log), log.lines, prefix);
             for (const line of standingLines(result))
@@ -60436,9 +60626,27 @@ function startLog(label, now = () => performance.now()) {
             if (isGood(result))
                 say(sentence);
             else
-                error(remedy ? `${sentence} ${remedy}` : sentence, { title: `${label}: ${result.outcome}` });
+                error([sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
         },
     };
+}
+/** States that are themselves the end. */
+const FINAL = new Set(['committed', 'rolled-back', 'rollback-failed']);
+/** What is entered because the state before it failed. */
+const GOING_BACK = new Set(['rolling-back', 'rollback-failed']);
+/** How a state ended, and how long it took; a program that took over from a killed one counts from its own start. */
+function endOf({ state, atMs }, to, failed, stableFor) {
+    const took = to !== null && to >= atMs ? formatDuration(to - atMs) : null;
+    if (failed)
+        return took === null ? 'FAILED' : `FAILED after ${took}`;
+    const proved = (state === 'canary' || state === 'verifying') && stableFor !== null;
+    return `ok${proved ? `: healthy for ${formatDuration(stableFor)}` : ''}${took === null ? '' : `, ${took}`}`;
+}
+/** The first error that was printed, unless the message has it; empty if nothing was. */
+function causeOf(failure) {
+    const first = findErrors(failure === null ? [] : printedBy(failure))?.lines[0] ?? '';
+    const cause = hostile_text_hostSentence(first, 300);
+    return cause === '' || failure?.message.includes(cause) ? '' : `It printed: ${cause}`;
 }
 /** Whether the job may be green. */
 function isGood(result) {
@@ -60455,7 +60663,160 @@ function printTail(title, lines, prefix) {
         info(line);
 }
 
+;// CONCATENATED MODULE: ./report/live-app.js
+function liveApp({ outcome, apps, previousRun, failure, unhealthy }) {
+    if (apps === null)
+        return 'unknown';
+    const { total, online } = countOf({ apps });
+    if (total === 0) {
+        const ran = previousRun !== '' || outcome === 'rollback-failed' || unhealthy !== null;
+        return ran ? 'down' : 'none';
+    }
+    if (online === 0)
+        return 'down';
+    return online < total || outcome === 'rollback-failed' || unhealthy !== null || failure?.live
+        ? 'unhealthy'
+        : 'up';
+}
+/** Instances that PM2 has, and those of them that are online, over all apps. A job that has done its work counts as such. */
+function countOf({ apps }) {
+    const sum = (of) => (apps ?? []).reduce((all, app) => all + of(app), 0);
+    return { total: sum(({ instances }) => instances), online: sum(({ online, ended }) => online + ended) };
+}
+
+;// CONCATENATED MODULE: ./report/headline.js
+
+
+
+
+
+const MARKDOWN = { name: markdown_name, commit: (text) => code(text, 40) };
+const PLAIN = { name: (text) => hostile_text_hostSentence(text, 60), commit: (text) => hostile_text_hostSentence(text, 40) };
+/** The first line of the summary, at most 15 words: app, host, outcome, both commits, and an outage by its name. */
+function headline(result, facts) {
+    return `${iconOf(result)} ${sentence(result, facts, MARKDOWN)}`;
+}
+/** The same without Markdown, for the title of an annotation. */
+function plainHeadline(result, facts) {
+    return sentence(result, facts, PLAIN);
+}
+/** The name of what is deployed, as people call it. */
+function appNames({ apps }, facts) {
+    const names = facts.apps.length > 0 ? [...facts.apps] : (apps ?? []).map((app) => app.name);
+    return names.length > 0 ? names : [facts.path.replace(/\/+$/, '').split('/').at(-1) || 'The app'];
+}
+function iconOf(result) {
+    const live = liveApp(result);
+    if (result.outcome === 'rollback-failed' || live === 'down' || live === 'unhealthy')
+        return '🔴';
+    if (result.outcome === 'rolled-back')
+        return '↩️';
+    if (result.outcome === 'failed')
+        return '❌';
+    return result.failure === null ? '✅' : '⚠️';
+}
+function sentence(result, facts, style) {
+    const app = appOf(result, facts, style);
+    const host = style.name(facts.label);
+    const live = shortSha(result.sha);
+    const now = live === null ? null : style.commit(live);
+    const tried = style.commit(triedOf(result, facts));
+    const standing = liveApp(result);
+    const news = newsOf(result, tried);
+    if (result.outcome === 'rollback-failed') {
+        const neither = now === null ? `${tried} does not work` : `neither ${tried} nor ${now} works`;
+        const how = { down: 'is DOWN', unhealthy: 'is unhealthy' }[standing] ?? 'may be DOWN';
+        return `${app} ${how} on ${host}: ${neither}${standing === 'unknown' ? '' : `, ${runs(result, null)}`}`;
+    }
+    if (standing === 'down')
+        return `${app} is DOWN on ${host}: ${news}${runs(result, now)}`;
+    if (standing === 'unhealthy')
+        return `${app} is unhealthy on ${host}: ${news}${runs(result, now)}`;
+    const was = shortSha(result.previousSha);
+    const before = was === null || was === live ? null : style.commit(was);
+    const commit = now ?? tried;
+    if (result.outcome === 'deployed') {
+        if (result.failure !== null)
+            return `${app} is live on ${host} at ${commit}, but a later step failed`;
+        if (result.mode === 'rollback')
+            return `${app} on ${host} was rolled back${before === null ? '' : ` from ${before}`} to ${commit}, as asked`;
+        return `${app} is live on ${host} at ${commit}${before === null ? '' : `, was ${before}`}`;
+    }
+    if (result.outcome === 'unchanged') {
+        if (result.mode === 'deploy' || result.mode === 'rollback')
+            return `${app} on ${host} is unchanged: ${commit} was live already, healthy`;
+        if (result.mode === 'check')
+            return `${app} on ${host}: ${tried} can be deployed${standing === 'none' || now === null ? '. Nothing runs there yet.' : ` over ${now}`}`;
+        if (standing === 'none')
+            return `${app} on ${host}: nothing runs there`;
+        return `${app} is up on ${host} at ${commit}: ${runs(result, null)}`;
+    }
+    if (result.mode === 'status')
+        return `${app} on ${host}: its state could not be found out`;
+    const rest = {
+        up: now === null ? 'The app is up.' : `The app is up on ${now}.`,
+        none: noneOf(result),
+        unknown: isUntouched(result) ? 'Nothing was changed.' : 'What runs is not known.',
+    }[standing];
+    return `${app} on ${host}: ${news.replace(/, $/, '')}. ${rest}`;
+}
+/** Where PM2 has nothing of the app; with a commit checked out it may have run before. */
+function noneOf({ outcome, sha }) {
+    if (outcome === 'rolled-back')
+        return 'Nothing runs, as before.';
+    return sha === null ? 'Nothing runs there yet.' : 'No instance runs there.';
+}
+/** What became of what was asked for, as the beginning of a sentence; empty where nothing was. */
+function newsOf({ mode, outcome, failure, unhealthy }, tried) {
+    if (mode === 'status')
+        return '';
+    if (mode === 'check') {
+        const can = failure === null || failure.message === unhealthy;
+        return `${tried} ${can ? 'can' : 'cannot'} be deployed, `;
+    }
+    if (outcome === 'rolled-back')
+        return `${tried} was rolled back, `;
+    if (outcome === 'failed')
+        return `${tried} was not deployed, `;
+    return `${tried} was deployed, `;
+}
+/** `c30c9ab runs 0 of 2 instances`. */
+function runs(result, commit) {
+    const { total, online } = countOf(result);
+    if (total === 0)
+        return commit === null ? 'no instance runs' : `no instance of ${commit} runs`;
+    const instances = total === 1 ? 'instance' : 'instances';
+    if (commit !== null)
+        return `${commit} runs ${online} of ${total} ${instances}`;
+    return `${online} of ${total} ${instances} ${total === 1 ? 'runs' : 'run'}`;
+}
+function appOf(result, facts, style) {
+    const names = appNames(result, facts);
+    const [first = '', second] = names;
+    if (second === undefined)
+        return style.name(first);
+    return names.length === 2
+        ? `${style.name(first)} and ${style.name(second)}`
+        : `${style.name(first)} and ${names.length - 1} more`;
+}
+/** The commit that was to go live, or what was asked for. */
+function triedOf({ target, mode }, { ref }) {
+    return (shortSha(target) ??
+        shortSha(ref) ??
+        ref ??
+        (mode === 'rollback' ? 'the version before' : 'the new version'));
+}
+/** Whether it failed before anything of the live app was touched. `locked` ends what an earlier deploy left. */
+function isUntouched(result) {
+    if (looksOnly(result))
+        return true;
+    const { failure } = result;
+    const index = failure === null ? -1 : STATES.indexOf(failure.state);
+    return index >= 0 && failure?.state !== 'locked' && index < STATES.indexOf('activating');
+}
+
 ;// CONCATENATED MODULE: ./report/outputs.js
+
 
 
 /** Outputs of a deploy whose host reported its end. `durationMs` is the time of the whole action. */
@@ -60470,7 +60831,10 @@ function outputs_outputsOf(label, result, durationMs) {
         'duration-ms': Math.round(result.durationMs),
         'failed-requests': outputs_count(result.requests?.failed),
         'downtime-ms': outputs_count(result.requests?.downtimeMs),
-        failure: failure && { state: failure.state, message: hostSentence(failure.message) },
+        failure: failure && {
+            state: failure.state,
+            message: hostSentence(failure.rollback === null ? failure.message : reasonOf(failure)),
+        },
     };
     return {
         outcome: result.outcome,
@@ -60503,60 +60867,300 @@ function commit(sha) {
     return sha !== null && isCommitId(sha) ? sha : null;
 }
 
+;// CONCATENATED MODULE: ./report/host-row.js
+
+
+
+
+
+/** The table of hosts, a row each; all are deploys of the same commit. */
+function hostTable(hosts, commits) {
+    const rows = hosts.map(({ label, result }) => cellsOf(label, result, commits));
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    const line = (cells) => `| ${cells.join(' | ')} |`;
+    return [
+        line(names),
+        line(names.map((title) => (title === 'Took' ? '--:' : ':--'))),
+        ...rows.map((row) => line(names.map((title) => row[title] ?? '–'))),
+    ].join('\n');
+}
+/** By column, in the order in which they stand. */
+function cellsOf(label, result, commits) {
+    const { requests } = result;
+    return {
+        Host: markdown_name(label),
+        App: appCell(result),
+        ...versionCells(result, commits),
+        ...(requests === null ? {} : { 'Health checks failed': requestsCell(requests) }),
+        Took: formatDuration(result.durationMs),
+    };
+}
+function appCell(result) {
+    const live = liveApp(result);
+    if (live === 'unknown')
+        return 'not known';
+    if (live === 'none')
+        return 'nothing runs';
+    const { total, online } = countOf(result);
+    const proved = live === 'up' && result.outcome !== 'failed' && result.mode !== 'check';
+    const count = `${online} of ${total} ${proved ? 'healthy' : 'online'}`;
+    const untouched = result.outcome === 'failed' && isUntouched(result) && result.mode !== 'status' ? ', not touched' : '';
+    const word = { up: '🟢 up', unhealthy: '🔴 **unhealthy**', down: '🔴 **down**' }[live];
+    return `${word}, ${count}${untouched}`;
+}
+function versionCells(result, commits) {
+    const now = commitLink(result.sha, commits);
+    const tried = commitLink(result.target, commits);
+    switch (result.outcome) {
+        case 'deployed':
+            return {
+                Version: result.previousSha === null ? now : `${commitLink(result.previousSha, commits)} → ${now}`,
+            };
+        case 'unchanged':
+            return { Version: now };
+        case 'rolled-back':
+            return { Live: now, 'Rolled back': tried };
+        case 'rollback-failed':
+            return { 'Files of': now, Tried: tried };
+        case 'failed':
+            return result.target === null ? { Live: now } : { Live: now, 'Not deployed': tried };
+    }
+}
+function requestsCell({ sent, failed, downtimeMs }) {
+    return failed === 0 ? `0 of ${sent}` : `**${failed} of ${sent}** (${formatDuration(downtimeMs)})`;
+}
+
+;// CONCATENATED MODULE: ./report/timeline.js
+/** Where a deploy spent its time: each state from its entry to the next one's. */
+function stretchesOf({ states, durationMs, outcome, failure }) {
+    return states.map(({ state, atMs }, at) => {
+        const next = states[at + 1];
+        const isLast = next === undefined;
+        return {
+            state,
+            from: atMs,
+            to: Math.max(atMs, next?.atMs ?? durationMs),
+            failed: state === 'rollback-failed' ||
+                next?.state === 'rolling-back' ||
+                next?.state === 'rollback-failed' ||
+                (isLast && outcome === 'failed' && failure !== null),
+        };
+    });
+}
+const TITLES = {
+    preflight: 'look at the server',
+    locked: 'lock',
+    fetched: 'fetch',
+    staged: 'install and build aside',
+    prepared: 'check once more',
+    canary: 'canary',
+    activating: 'swap, PM2 reload',
+    verifying: 'watched',
+    verified: 'healthy',
+    committed: 'save',
+    'rolling-back': 'old version back, PM2 reload',
+    'rolled-back': 'save',
+    'rollback-failed': 'down',
+};
+/** A diagram in Mermaid's language, or null where there is too little to draw. All words in it are ours. */
+function timeline(result) {
+    const whole = result.durationMs;
+    const visible = stretchesOf(result).filter(({ from, to }) => to - from >= whole / 100);
+    if (whole < 1_000 || visible.length < 2)
+        return null;
+    const rows = visible.map(({ state, from, to, failed }) => {
+        const look = failed ? 'crit' : state === 'activating' || state === 'rolling-back' ? 'active' : 'done';
+        return `  ${TITLES[state]} :${look}, ${Math.round(from)}, ${Math.round(to)}`;
+    });
+    return ['gantt', '  dateFormat x', '  axisFormat %M:%S', `  tickInterval ${tick(whole)}`, ...rows].join('\n');
+}
+/** About ten ticks. */
+function tick(ms) {
+    const seconds = ms / 10_000;
+    const fits = [1, 2, 5, 10, 20, 30].find((size) => size >= seconds);
+    return fits === undefined ? `${Math.ceil(seconds / 60)}minute` : `${fits}second`;
+}
+
+;// CONCATENATED MODULE: ./report/what-to-do.js
+
+
+
+function whatToDo(result, facts) {
+    const { outcome, failure } = result;
+    const live = liveApp(result);
+    if (outcome === 'rollback-failed' || live === 'down' || live === 'unhealthy')
+        return {
+            text: live === 'unhealthy'
+                ? 'log in to the server, and see why it is not healthy.'
+                : 'log in to the server, see why it does not run, and start it.',
+            commands: rescue(result, facts),
+            after: looksOnly(result)
+                ? 'Or deploy a commit that works.'
+                : 'Or deploy a commit that works: the next deploy starts from here.',
+        };
+    const commands = commandsIn(failure?.remedy ?? '');
+    if (failure?.remedy)
+        return { text: '', commands, after: null };
+    if (outcome === 'deployed')
+        return {
+            text: 'the new version stays. Look at the command, and run the job again.',
+            commands,
+            after: null,
+        };
+    if (/^Cancelled/.test(failure?.message ?? ''))
+        return { text: 'nothing on the server. Run the job again to deploy.', commands, after: null };
+    if (outcome === 'rolled-back' || isUntouched(result))
+        return {
+            text: 'nothing on the server. Fix it, push, and the next run deploys it.',
+            commands,
+            after: null,
+        };
+    return {
+        text: 'run the job again. It ends what this one left, and goes on from there.',
+        commands,
+        after: null,
+    };
+}
+/** Commands that a sentence quotes, in its order. */
+function commandsIn(text) {
+    const quoted = [...text.matchAll(/'([^']+)'|`([^`]+)`/g)].map(([, single, back]) => single ?? back ?? '');
+    return quoted.filter((part) => /^(?:sudo|pm2|git|npm|df|ls|rm|cd|ps|pgrep|dmesg|journalctl|systemctl|loginctl|chown|chmod|ssh-keyscan|ssh-keygen) \S/.test(part));
+}
+function rescue(result, facts) {
+    const names = (result.apps ?? []).map(({ name }) => shellWord(name));
+    const first = shellWord(appNames(result, facts)[0] ?? '');
+    return [
+        `cd ${pathWord(facts.path)}`,
+        'pm2 list',
+        `pm2 logs ${names[0] ?? first} --err --lines 50 --nostream`,
+        names.length > 0 ? `pm2 restart ${names.join(' ')}` : 'pm2 startOrReload ecosystem.config.js',
+    ];
+}
+/** `~/` stays outside of the quotes, which would keep the shell from reading it. Other relative paths begin at home. */
+function pathWord(path) {
+    if (path.startsWith('/'))
+        return shellWord(path);
+    const rest = path.replace(/^~\/?/, '');
+    return rest === '' ? '~' : `~/${shellWord(rest)}`;
+}
+function shellWord(text) {
+    return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
+}
+
 ;// CONCATENATED MODULE: ./report/summary.js
+
+
+
+
+
+
 
 
 
 
 /** GitHub drops a whole summary above 1 MiB, and earlier steps may have written to it. */
 const MOST_BYTES = 256 * 1024;
-/** The job's summary of one deploy. It is all HTML, so that no text of the host is read as Markdown. */
+/** Characters of a folded block. */
+const MOST_FOLDED = 20_000;
+const FOLDED_LINES = 40;
+const LONGEST_ERROR = 300;
+/** The job's summary of one deploy: is it up, on which version, what broke, what to do; then all else. */
 function renderSummary(result, facts) {
-    const remedy = remedySentence(result.failure);
+    return bounded([
+        `### ${headline(result, facts)}`,
+        facts.late,
+        ...whatBroke(result, facts),
+        ...advice(result, facts),
+        hostTable([{ label: facts.label, result }], facts.commits),
+        standingMarkdown(result, facts.commits),
+        commitLine(result, facts),
+        ...foldedParts(result),
+        footer(result, facts),
+    ]);
+}
+/** The summary if no host reported an end. `goesOn`: the post step adds to it how the deploy ended. */
+function renderErrorSummary(message, remedy, output, goesOn = false) {
+    const [, first = '', rest = ''] = /^(.*?[.:!?](?=\s|$)|.*)\s*([\s\S]*)$/.exec(message) ?? [];
+    const more = rest.split('\n').filter((line) => line.trim() !== '');
+    const commands = commandsIn(remedy ?? '');
+    return bounded([
+        `### ${goesOn ? '⏳' : '❌'} ${prose(first, 300)}`,
+        more.length > 0 && (more.length === 1 ? prose(more[0] ?? '', 2_000) : block(lastOf(more))),
+        remedy && `**${goesOn ? 'How it ends' : 'What to do'}:** ${prose(remedy, 2_000)}`,
+        commands.length > 0 && block(commands, 'sh'),
+        output.length > 0 && block(lastOf(output)),
+    ]);
+}
+function whatBroke(result, { commits }) {
+    const { failure } = result;
+    if (failure === null)
+        return [];
+    const { lines, more } = errorLines(printedBy(failure));
+    const errors = lines.length === 0
+        ? null
+        : block([
+            ...lines.map((line) => line.slice(0, LONGEST_ERROR)),
+            ...(more > 0 ? [`… ${more} more, all in the log`] : []),
+        ]);
+    const live = failure.live === null ? '' : ` The live app is not well: ${prose(failure.live)}`;
+    if (failure.rollback === null)
+        return [`**What broke:** ${prose(failure.message)}${live}`, errors];
+    const then = errorLines(failure.appLogs.flatMap((log) => (log.version === 'old' ? log.lines : []))).lines;
+    return [
+        `**What broke:** first ${commitLink(result.target, commits)} (new): ${prose(failure.message)}`,
+        errors,
+        `Then ${commitLink(result.sha, commits)} (old), which was put back: ${prose(failure.rollback)}`,
+        then.length === 0 ? null : block(then.map((line) => line.slice(0, LONGEST_ERROR))),
+    ];
+}
+function advice(result, facts) {
+    const { failure } = result;
+    if (failure === null)
+        return [];
+    const { text, commands, after } = whatToDo(result, facts);
+    const where = commands.length === 0 ? '' : ` On ${markdown_name(facts.label)} as ${code(facts.username, 60)}:`;
+    const words = text === '' ? prose(failure.remedy ?? '') : text;
+    return [`**What to do:** ${words}${where}`, commands.length > 0 ? block(commands, 'sh') : null, after];
+}
+/** Which commit it is about, and where to read on. */
+function commitLine(result, { commits }) {
+    const { commit, target, previousSha, previousRun } = result;
+    const between = commitsBetween(previousSha, target, commits);
+    return [
+        commit && `${prose(commit.subject, 120)} by ${prose(commit.author, 60)}`,
+        between && links_link(`changes since ${code(shortSha(previousSha) ?? '')}`, between),
+        runLink(previousRun, 'previous deploy'),
+    ]
+        .filter(Boolean)
+        .join(' · ');
+}
+function foldedParts(result) {
+    const { failure } = result;
+    const drawn = timeline(result);
+    const logs = [
+        ['Last lines of the failed step', failure?.output.slice(-FOLDED_LINES) ?? []],
+        ...(failure?.appLogs ?? []).map(({ app, version, lines }) => [
+            `Last lines of the error log of ${plainName(app)}, the ${version} version`,
+            lines,
+        ]),
+    ];
+    return [
+        ...logs.map(([title, lines]) => (lines.length === 0 ? null : folded(title, block(lastOf(lines))))),
+        drawn && folded(`Where the ${formatDuration(result.durationMs)} went`, `\`\`\`mermaid\n${drawn}\n\`\`\``),
+    ];
+}
+function footer(result, { path }) {
+    const { node, pm2 } = result.versions;
     const requests = requestsSentence(result);
-    const parts = [
-        `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
-        remedy && `<p>${summaryCode(remedy)}</p>`,
-        table(result, facts),
-        standingHtml(result, facts.commits),
-        requests && `<p>While the app was replaced, ${requests}</p>`,
-        `<p>Time spent: ${timeSpent(result)}.</p>`,
-        ...failureBlocks(result),
-    ];
-    return bounded(parts.filter(Boolean).join('\n\n'));
-}
-/** The summary if no host reported an end. */
-function renderErrorSummary(message, remedy, output) {
-    const [first = '', ...rest] = message.split('\n');
-    const parts = [
-        `<h3>Failed: ${summaryText(first, 1_200)}</h3>`,
-        rest.length > 0 && summaryBlock(rest),
-        remedy && `<p>${summaryCode(remedy)}</p>`,
-        output.length > 0 && summaryBlock(output),
-    ];
-    return bounded(parts.filter(Boolean).join('\n\n'));
-}
-function table(result, facts) {
-    const cells = [
-        ['Host', summaryCode(facts.label)],
-        ['Path', summaryCode(facts.path)],
-        [
-            'Runs now',
-            result.instances === null && result.sha === null
-                ? 'not looked at'
-                : commitLink(result.sha, facts.commits),
-        ],
-        ...(looksOnly(result)
-            ? []
-            : [['Ran before', commitLink(result.previousSha, facts.commits)]]),
-        ['Instances', result.instances === null ? 'not looked at' : String(Number(result.instances))],
-        ['Duration', formatDuration(result.durationMs)],
-        ['Node', summaryCode(result.versions.node)],
-        ['PM2', summaryCode(result.versions.pm2)],
-    ];
-    const head = cells.map(([name]) => `<th>${name}</th>`).join('');
-    const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
-    return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
+    return `<sub>${[
+        code(path, 200),
+        node && `Node ${markdown_name(node.replace(/^v/, ''))}`,
+        pm2 && `PM2 ${markdown_name(pm2)}`,
+        timeSpent(result),
+        requests,
+    ]
+        .filter(Boolean)
+        .join(' · ')}</sub>`;
 }
 /** Where the account's own name would not do. */
 const ACCOUNT_WORDS = {
@@ -60573,26 +61177,43 @@ function timeSpent({ spent, durationMs }) {
     entries.push(['the rest', durationMs - accounted]);
     return entries
         .filter(([, ms]) => ms >= 1)
-        .map(([name, ms]) => `${name} ${formatDuration(ms)}`)
+        .map(([what, ms]) => `${what} ${formatDuration(ms)}`)
         .join(', ');
 }
-function failureBlocks({ failure }) {
-    if (!failure)
-        return [];
-    const blocks = [
-        ['Last lines of the failed step', failure.output],
-        ...failure.appLogs.map((log) => [summaryText(appLogTitle(log)), log.lines]),
-    ];
-    return blocks.flatMap(([title, lines]) => lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : []);
+/** The last lines, which have the reason, and how many are left out. */
+function lastOf(lines) {
+    let from = lines.length;
+    for (let left = MOST_FOLDED; from > 0; from--) {
+        left -= Math.min(2_000, lines[from - 1]?.length ?? 0) + 1;
+        if (left < 0)
+            break;
+    }
+    const note = from > 0 ? [`(${from} earlier ${from === 1 ? 'line is' : 'lines are'} left out)`] : [];
+    return [...note, ...lines.slice(from)];
 }
-function bounded(markdown) {
-    const whole = `${markdown}\n\n`;
-    if (Buffer.byteLength(whole) <= MOST_BYTES)
-        return whole;
-    return '<h3>This deploy printed more than a summary can hold. The log has everything.</h3>\n\n';
+/** What does not fit is left out part by part, the headline never. */
+function bounded(parts) {
+    const kept = [];
+    let left = MOST_BYTES;
+    let whole = true;
+    for (const part of parts) {
+        if (!part)
+            continue;
+        const size = Buffer.byteLength(part) + 2;
+        if (size <= left) {
+            kept.push(part);
+            left -= size;
+        }
+        else
+            whole = false;
+    }
+    if (!whole)
+        kept.push('More is in the log: it did not fit here.');
+    return `${kept.join('\n\n')}\n\n`;
 }
 
 ;// CONCATENATED MODULE: ./report/report.js
+
 
 
 
@@ -60612,23 +61233,27 @@ async function reportResult(result, log, facts) {
 async function reportLateResult(result, log, facts) {
     await attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
     // Last: GitHub opens a failed log at its end.
-    log.finish(result);
+    log.finish(result, plainHeadline(result, facts));
     return isGood(result) ? 0 : 1;
 }
 /** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
 async function reportTrouble(trouble, durationMs) {
     await attempt('Could not set the outputs', () => setOutputs(outputsWithoutResult(durationMs)));
-    return reportLateTrouble(trouble);
+    return tell(trouble, trouble.goesOn);
 }
 /** Like `reportTrouble`, but from the `post` step, which can no longer set outputs. */
-async function reportLateTrouble({ message, remedy, output }) {
-    await attempt('Could not write the summary', () => appendSummary(renderErrorSummary(message, remedy, output)));
+async function reportLateTrouble(trouble) {
+    return tell(trouble, false);
+}
+/** `goesOn`: the post step comes after this, and has the last word. */
+async function tell({ message, remedy, output }, goesOn) {
+    await attempt('Could not write the summary', () => appendSummary(renderErrorSummary(message, remedy, output, goesOn)));
     await attempt('Could not write the log', () => {
         leaveGroup();
         printTail('More details', output, '  ');
         error(hostLines([message, remedy ?? ''].join('\n'), { colours: false })
             .join('\n')
-            .trim(), { title: 'PM2 SSH Deploy failed' });
+            .trim(), { title: goesOn ? 'The deploy may still go on' : 'PM2 SSH Deploy failed' });
     });
     return 1;
 }
@@ -60636,12 +61261,12 @@ function setOutputs(outputs) {
     for (const [name, value] of Object.entries(outputs))
         core.setOutput(name, value);
 }
-async function appendSummary(html) {
+async function appendSummary(markdown) {
     // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
     if (!process.env.GITHUB_STEP_SUMMARY)
         return;
     // A failed attempt may have left text in the buffer.
-    await summary.emptyBuffer().addRaw(html).write();
+    await summary.emptyBuffer().addRaw(markdown).write();
 }
 async function attempt(trouble, work) {
     try {
@@ -60675,19 +61300,19 @@ function late({ at, phase, from }, seconds) {
         case 'reaching it':
             return noAnswer(at, from, `within ${within}`);
         case 'the name lookup':
-            return new connect_error_ConnectError('timeout', `Looking up the name of ${at.label} took longer than ${within}.`, "Check the runner's name server. Or set an address instead of a name.");
+            return new ConnectError('timeout', `Looking up the name of ${at.label} took longer than ${within}.`, "Check the runner's name server. Or set an address instead of a name.");
         case 'the SSH handshake':
-            return new connect_error_ConnectError('timeout', `${at.label} accepted the TCP connection, but did not finish the SSH handshake within ${within}.`, `Check that port ${at.port} is the port of the SSH server. Check the load of the host, or raise connect-timeout.`);
+            return new ConnectError('timeout', `${at.label} accepted the TCP connection, but did not finish the SSH handshake within ${within}.`, `Check that port ${at.port} is the port of the SSH server. Check the load of the host, or raise connect-timeout.`);
         case 'the login':
-            return new connect_error_ConnectError('login', `${at.label} did not finish the login within ${within}.`, 'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.');
+            return new ConnectError('login', `${at.label} did not finish the login within ${within}.`, 'Check the load of the host and its name server (UseDNS in sshd_config), or raise connect-timeout.');
     }
 }
 /** Silence, which says less than a refusal. `from` is the hop that met it, or null. */
 function noAnswer(at, from, when, cause) {
     const { label, port, setBy = 'host and port' } = at;
     return from === null
-        ? new connect_error_ConnectError('timeout', `${label} did not answer at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks this runner's address. Or ${setBy} is wrong, or the host is down. GitHub-hosted runners have no fixed address: if only some addresses are allowed, connect through a bastion (proxy-jump) or use a self-hosted runner.`, cause)
-        : new connect_error_ConnectError('timeout', `${label} did not answer ${from} at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks ${from}. Or ${setBy} is wrong, or the host is down.`, cause);
+        ? new ConnectError('timeout', `${label} did not answer at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks this runner's address. Or ${setBy} is wrong, or the host is down. GitHub-hosted runners have no fixed address: if only some addresses are allowed, connect through a bastion (proxy-jump) or use a self-hosted runner.`, cause)
+        : new ConnectError('timeout', `${label} did not answer ${from} at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks ${from}. Or ${setBy} is wrong, or the host is down.`, cause);
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
@@ -60713,7 +61338,7 @@ async function retrying(connect, retries, say) {
             return await connect();
         }
         catch (error) {
-            if (!(error instanceof connect_error_ConnectError))
+            if (!(error instanceof ConnectError))
                 throw error;
             if (!PASSING.includes(error.kind) || tries > retries)
                 throw tries === 1 ? error : counted(error, tries);
@@ -60724,7 +61349,7 @@ async function retrying(connect, retries, say) {
     }
 }
 function counted({ kind, message, remedy, cause, output }, tries) {
-    return new connect_error_ConnectError(kind, `${message} Gave up after ${tries} attempts.`, remedy, cause, output);
+    return new ConnectError(kind, `${message} Gave up after ${tries} attempts.`, remedy, cause, output);
 }
 
 ;// CONCATENATED MODULE: ./runner/connection/socket.js
@@ -60765,20 +61390,20 @@ function socketError(target, error) {
     const code = TELLING.find((candidate) => errors.some((each) => each.code === candidate)) ?? error.code;
     switch (code) {
         case 'ENOTFOUND':
-            return new connect_error_ConnectError('name', `The name of ${where} does not exist (ENOTFOUND).`, `Check ${setBy} for a typing error. The name of a private network is known only inside that network: connect through a bastion there (proxy-jump).`, error);
+            return new ConnectError('name', `The name of ${where} does not exist (ENOTFOUND).`, `Check ${setBy} for a typing error. The name of a private network is known only inside that network: connect through a bastion there (proxy-jump).`, error);
         case 'EAI_AGAIN':
-            return new connect_error_ConnectError('name', `The name of ${where} could not be looked up: the name server did not answer (EAI_AGAIN).`, `Run the job again. If that does not help, check the name servers of ${setBy}'s domain and of the runner.`, error);
+            return new ConnectError('name', `The name of ${where} could not be looked up: the name server did not answer (EAI_AGAIN).`, `Run the job again. If that does not help, check the name servers of ${setBy}'s domain and of the runner.`, error);
         case 'ECONNREFUSED':
-            return new connect_error_ConnectError('refused', `${where} refused the connection to port ${port}.`, `The host answers, but nothing listens at that port, or a firewall rejects the connection. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`, error);
+            return new ConnectError('refused', `${where} refused the connection to port ${port}.`, `The host answers, but nothing listens at that port, or a firewall rejects the connection. Check ${setBy}, and that the SSH server runs (systemctl status ssh).`, error);
         case 'ETIMEDOUT':
             return noAnswer(target, null, 'before the system gave up', error);
         case 'EHOSTUNREACH':
         case 'ENETUNREACH':
-            return new connect_error_ConnectError('unreachable', `This runner has no route to ${where} (${code}).`, errors.every(({ address }) => (0,external_node_net_.isIPv6)(address ?? ''))
+            return new ConnectError('unreachable', `This runner has no route to ${where} (${code}).`, errors.every(({ address }) => (0,external_node_net_.isIPv6)(address ?? ''))
                 ? 'This is an IPv6 address, and GitHub-hosted runners have only IPv4. Use an IPv4 address, a bastion that has both (proxy-jump), or a self-hosted runner.'
                 : `Check ${setBy}. A private address can be reached only inside its network: connect through a bastion there (proxy-jump). Some firewalls reject connections in this way, too.`, error);
         default:
-            return new connect_error_ConnectError('unreachable', `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`, `Check ${setBy}, and that the firewall lets this runner in.`, error);
+            return new ConnectError('unreachable', `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`, `Check ${setBy}, and that the firewall lets this runner in.`, error);
     }
 }
 
@@ -61673,7 +62298,7 @@ async function askAgent(socket) {
     const agent = new (lib_default()).OpenSSHAgent(socket);
     const found = await identities(agent, socket);
     if (found.length === 0) {
-        throw new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) has no usable key, or is locked.`, 'Add a key in an earlier step: ssh-add FILE. Or set key. If key is set already, its secret is empty.');
+        throw new ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) has no usable key, or is locked.`, 'Add a key in an earlier step: ssh-add FILE. Or set key. If key is set already, its secret is empty.');
     }
     let unsigned = null;
     const sign = agent.sign.bind(agent);
@@ -61690,7 +62315,7 @@ async function askAgent(socket) {
 }
 function identities(agent, socket) {
     return new Promise((resolve, reject) => {
-        const refuse = () => reject(new connect_error_ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) does not answer.`, 'Start the agent in an earlier step of the same job, and set SSH_AUTH_SOCK to its socket. Or set key. If key is set already, its secret is empty.'));
+        const refuse = () => reject(new ConnectError('authentication', `The ssh-agent at SSH_AUTH_SOCK (${socket}) does not answer.`, 'Start the agent in an earlier step of the same job, and set SSH_AUTH_SOCK to its socket. Or set key. If key is set already, its secret is empty.'));
         const late = setTimeout(refuse, ANSWERS_WITHIN);
         agent.getIdentities((error, keys) => {
             clearTimeout(late);
@@ -61744,7 +62369,7 @@ function authentication(credentials) {
         },
         refused: (label) => agent === null
             ? refused(label, credentials, accepted, tookOne)
-            : agent instanceof connect_error_ConnectError
+            : agent instanceof ConnectError
                 ? agent
                 : refusedAgent(label, username, agent, accepted),
     };
@@ -61775,7 +62400,7 @@ function refused(label, { username, key, password }, accepted, tookOne) {
         ...(password === null ? [] : ['a password']),
         ...(key === null && password === null ? ['the ssh-agent'] : []),
     ].join(' and ');
-    const failure = (message, remedy) => new connect_error_ConnectError('authentication', `${label} ${message}.${takes(accepted)}`, remedy);
+    const failure = (message, remedy) => new ConnectError('authentication', `${label} ${message}.${takes(accepted)}`, remedy);
     if (tookOne && password === null) {
         return failure(`accepted ${offered}, but wants more to log in '${username}'`, 'Set password too, or let the server accept a key alone for this user (AuthenticationMethods in sshd_config).');
     }
@@ -61793,13 +62418,13 @@ function refused(label, { username, key, password }, accepted, tookOne) {
 function refusedAgent(label, username, { keys, unsigned }, accepted) {
     const key = unsigned();
     if (key !== null) {
-        return new connect_error_ConnectError('authentication', `${label} takes the key ${key}, but the ssh-agent did not sign with it.`, 'The agent may be locked, or ask before each use (ssh-add -c). Add the key without that, or set key.');
+        return new ConnectError('authentication', `${label} takes the key ${key}, but the ssh-agent did not sign with it.`, 'The agent may be locked, or ask before each use (ssh-add -c). Add the key without that, or set key.');
     }
     const which = keys.length === 1 ? 'the one key' : `all ${keys.length} keys`;
     const many = keys.length > 5
         ? ' A host ends the login after a few keys (MaxAuthTries). Keep fewer keys in the agent, or set key.'
         : '';
-    return new connect_error_ConnectError('authentication', `${label} refused to log in '${username}' with ${which} of the ssh-agent: ${keys.join(', ')}.${takes(accepted)}`, `Check username. Check that ~/.ssh/authorized_keys of that user on ${label} has a line that 'ssh-add -L' prints.${many}`);
+    return new ConnectError('authentication', `${label} refused to log in '${username}' with ${which} of the ssh-agent: ${keys.join(', ')}.${takes(accepted)}`, `Check username. Check that ~/.ssh/authorized_keys of that user on ${label} has a line that 'ssh-add -L' prints.${many}`);
 }
 function takes(accepted) {
     return accepted === null || accepted.length === 0 ? '' : ` It accepts: ${accepted.join(', ')}.`;
@@ -61815,26 +62440,26 @@ const RESOURCE_SHORTAGE = 4;
 /** Why the hop `from` opens no connection to `target`; `error` is ssh2's. */
 function forwardError(from, target, error) {
     const { label, port, setBy = 'host and port' } = target;
-    const reason = showable(reasonOf(error));
+    const reason = showable(forward_error_reasonOf(error));
     const number = reasonNumber(error);
     if (number === PROHIBITED) {
-        return new connect_error_ConnectError('forwarding', `The login at ${from} worked, but ${from} does not forward to ${label} at port ${port} (${reason}).`, `Allow it on ${from}: set AllowTcpForwarding yes and PermitOpen in sshd_config, and remove restrict and no-port-forwarding before the key in authorized_keys.`, error);
+        return new ConnectError('forwarding', `The login at ${from} worked, but ${from} does not forward to ${label} at port ${port} (${reason}).`, `Allow it on ${from}: set AllowTcpForwarding yes and PermitOpen in sshd_config, and remove restrict and no-port-forwarding before the key in authorized_keys.`, error);
     }
     if (/not known|name resolution|no address|nodename/i.test(reason)) {
-        return new connect_error_ConnectError('name', `${from} does not know the name of ${label} (${reason}).`, `${from} looks the name up. Check ${setBy} for a typing error, or set the address by which ${from} reaches ${label}.`, error);
+        return new ConnectError('name', `${from} does not know the name of ${label} (${reason}).`, `${from} looks the name up. Check ${setBy} for a typing error, or set the address by which ${from} reaches ${label}.`, error);
     }
     if (/refused/i.test(reason)) {
-        return new connect_error_ConnectError('refused', `${label} refused the connection from ${from} to port ${port}.`, `Nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs on ${label}.`, error);
+        return new ConnectError('refused', `${label} refused the connection from ${from} to port ${port}.`, `Nothing listens at that port, or a firewall rejects it. Check ${setBy}, and that the SSH server runs on ${label}.`, error);
     }
     if (/timed out/i.test(reason))
         return noAnswer(target, from, `before ${from} gave up`, error);
     if (number === RESOURCE_SHORTAGE || /not connected|no response/i.test(reason)) {
-        return new connect_error_ConnectError('lost', `The connection to ${from} ended before it led to ${label} (${reason}).`, `On ${from}, check the load, and what sshd logged (journalctl -u ssh).`, error);
+        return new ConnectError('lost', `The connection to ${from} ended before it led to ${label} (${reason}).`, `On ${from}, check the load, and what sshd logged (journalctl -u ssh).`, error);
     }
-    return new connect_error_ConnectError('unreachable', `${from} cannot reach ${label} at port ${port} (${reason}).`, `Check ${setBy}, and that ${from} reaches ${label}: run nc -vz ADDRESS ${port} there.`, error);
+    return new ConnectError('unreachable', `${from} cannot reach ${label} at port ${port} (${reason}).`, `Check ${setBy}, and that ${from} reaches ${label}: run nc -vz ADDRESS ${port} there.`, error);
 }
 /** Why a channel was not opened, in the host's words where it gave some. */
-function reasonOf(error) {
+function forward_error_reasonOf(error) {
     return (error instanceof Error ? error.message : String(error)).replace('(SSH) Channel open failure: ', '');
 }
 function reasonNumber(error) {
@@ -61862,11 +62487,11 @@ function handshakeError(target, hello, phase, reason, banner) {
     const how = /no response from server/i.test(reason) ? '' : ` (${showable(reason)})`;
     if (phase === 'the login')
         return endedInLogin(label, how, banner);
-    return new connect_error_ConnectError('lost', `${label} ended the connection during ${phase}${how}.`, `${TURNS_AWAY} Also check that no firewall blocks SSH at port ${port}.`);
+    return new ConnectError('lost', `${label} ended the connection during ${phase}${how}.`, `${TURNS_AWAY} Also check that no firewall blocks SSH at port ${port}.`);
 }
 function endedInLogin(label, how, banner) {
     const expired = banner.find((line) => /account has expired/i.test(line));
-    return new connect_error_ConnectError('login', `${label} ended the connection during the login${how}.${expired === undefined ? '' : ` It said: ${expired}`}`, expired === undefined
+    return new ConnectError('login', `${label} ended the connection during the login${how}.${expired === undefined ? '' : ` It said: ${expired}`}`, expired === undefined
         ? `On ${label}, see what sshd logged (journalctl -u ssh). A locked account, too many failed logins, or PAM can end a login like this.`
         : `On ${label}, remove the expiry date of the account: chage -E -1 USER.`);
 }
@@ -61876,11 +62501,11 @@ function notSsh({ label, port, setBy }, hello) {
     if (said === '' || hello.isSsh() || TURNED_AWAY.test(said))
         return null;
     const what = /^HTTP\//.test(said) ? 'a web server' : 'something else';
-    return new connect_error_ConnectError('not-ssh', `At port ${port} of ${label} there is no SSH server, but ${what}. It said: ${said}`, `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to the port of the SSH server. The default is 22.`);
+    return new ConnectError('not-ssh', `At port ${port} of ${label} there is no SSH server, but ${what}. It said: ${said}`, `Set ${setBy === undefined ? 'port' : `the port in ${setBy}`} to the port of the SSH server. The default is 22.`);
 }
 function closedAtOnce({ label, port }, hello) {
     const said = hello.said();
-    return new connect_error_ConnectError('closed', said === ''
+    return new ConnectError('closed', said === ''
         ? `${label} accepted the connection to port ${port} and closed it at once.`
         : `${label} accepted the connection to port ${port} and closed it at once. It said: ${said}`, `${TURNS_AWAY}${said === '' ? ' Or there is no SSH server at that port.' : ''}`);
 }
@@ -61894,13 +62519,13 @@ const UNMATCHED = [
 function noAlgorithm(label, unmatched, hello) {
     const [, kind, plain] = UNMATCHED.find(([words]) => words.test(unmatched)) ?? [null, null, unmatched];
     const offers = kind === null ? [] : hello.offers(kind);
-    return new connect_error_ConnectError('algorithms', `${label} and this action have no ${plain} in common.${offers.length === 0 ? '' : ` It offers: ${offers.join(', ')}.`}`, `Update the SSH server on ${label}, or allow a current algorithm in its sshd_config.`);
+    return new ConnectError('algorithms', `${label} and this action have no ${plain} in common.${offers.length === 0 ? '' : ` It offers: ${offers.join(', ')}.`}`, `Update the SSH server on ${label}, or allow a current algorithm in its sshd_config.`);
 }
 
 ;// CONCATENATED MODULE: ./runner/connection/server-hello.js
 
 /** In the order in which a server lists them (RFC 4253, 7.1); cipher and MAC are those towards the server. */
-const KINDS = ['key exchange', 'host key', 'cipher', 'cipher back', 'MAC'];
+const server_hello_KINDS = ['key exchange', 'host key', 'cipher', 'cipher back', 'MAC'];
 /** Bytes that are kept: a list of all algorithms takes about 1,500. */
 const server_hello_MOST = 32 * 1024;
 /** What precedes the lists in a packet: its length, the padding's, the message's number, a cookie. */
@@ -61927,7 +62552,7 @@ function serverHello() {
             if (found === null)
                 return [];
             const lists = listsIn(heard.subarray(found.index + found[0].length));
-            return (lists[KINDS.indexOf(kind)] ?? [])
+            return (lists[server_hello_KINDS.indexOf(kind)] ?? [])
                 .filter((algorithm) => !NO_ALGORITHM.test(algorithm))
                 .map(showable);
         },
@@ -61938,7 +62563,7 @@ function listsIn(packet) {
         return [];
     const lists = [];
     let at = BEFORE_LISTS;
-    while (lists.length < KINDS.length && at + 4 <= packet.length) {
+    while (lists.length < server_hello_KINDS.length && at + 4 <= packet.length) {
         const end = at + 4 + packet.readUInt32BE(at);
         if (end > packet.length)
             break;
@@ -62023,7 +62648,7 @@ async function logIn(login, { stream, via, limit }, algorithms, presented) {
     catch (error) {
         connecting.catch(() => { });
         stream.destroy();
-        if (error instanceof connect_error_ConnectError)
+        if (error instanceof ConnectError)
             throw notSsh(login, hello) ?? error;
         if (refused)
             return { kind: 'refused' };
@@ -62034,7 +62659,7 @@ async function logIn(login, { stream, via, limit }, algorithms, presented) {
         const { kind, message, remedy } = wasRefused
             ? auth.refused(login.label)
             : handshakeError(login, hello, limit.phase, reason, banner);
-        throw new connect_error_ConnectError(kind, message, remedy, error, banner);
+        throw new ConnectError(kind, message, remedy, error, banner);
     }
 }
 function keepLines(lines, text) {
@@ -62099,8 +62724,8 @@ function connectionOf(label, client, { stream, via }, lost) {
     };
 }
 function channelError(label, error) {
-    const reason = showable(reasonOf(error));
-    return new connect_error_ConnectError('channel', `The login at ${label} worked, but the server started no command (${reason}).`, 'Check that the user may run commands there. See MaxSessions and ForceCommand in sshd_config, and the options before the key in authorized_keys.', error);
+    const reason = showable(forward_error_reasonOf(error));
+    return new ConnectError('channel', `The login at ${label} worked, but the server started no command (${reason}).`, 'Check that the user may run commands there. See MaxSessions and ForceCommand in sshd_config, and the options before the key in authorized_keys.', error);
 }
 function channelOf(channel, lost) {
     let code = null;
@@ -62145,7 +62770,7 @@ function linkTo(destination) {
 function requireCredentials({ label, key, password, agent }, destination) {
     if (key !== null || password !== null || agent !== null)
         return;
-    throw new connect_error_ConnectError('authentication', `There is nothing to log in to ${label} with.`, label === destination.label
+    throw new ConnectError('authentication', `There is nothing to log in to ${label} with.`, label === destination.label
         ? 'Set key or password, or start an ssh-agent in an earlier step.'
         : 'Set proxy-key: a hop never gets the password.');
 }
@@ -62194,7 +62819,7 @@ function openStream(via, login, limit) {
 }
 function hostKeyError(login, presented) {
     const refused = refusal(login.hostKey, login, presented);
-    return new connect_error_ConnectError('host-key', refused?.message ?? `${login.label} presented no host key.`, refused?.remedy ?? null);
+    return new ConnectError('host-key', refused?.message ?? `${login.label} presented no host key.`, refused?.remedy ?? null);
 }
 
 ;// CONCATENATED MODULE: ./runner/session/no-answer.js
@@ -62228,16 +62853,16 @@ const REFUSALS = [
  */
 function no_answer_noAnswer(label, outcome, timeout, before) {
     if (outcome !== 'late' && outcome.lost !== null) {
-        return new session_error_SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
+        return new SessionError(`The connection to ${label} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', before);
     }
     const refusal = REFUSALS.find(({ said }) => before.some((line) => said.test(line)));
     if (outcome !== 'late' && refusal !== undefined) {
-        return new session_error_SessionError(`The login at ${label} worked, but the server runs nothing: ${refusal.why}. What it said is below. Nothing was sent to it.`, refusal.remedy, before);
+        return new SessionError(`The login at ${label} worked, but the server runs nothing: ${refusal.why}. What it said is below. Nothing was sent to it.`, refusal.remedy, before);
     }
     const how = outcome === 'late'
         ? `did not answer within ${timeout / 1000} s`
         : `ended without an answer (${outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`})`;
-    return new session_error_SessionError(`The login at ${label} worked, but the command that starts the deploy ${how}. A start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, look into the start-up files (.bashrc, .zshenv, config.fish, .tcshrc): if the session is not interactive, they must not read stdin or exec another shell. Also look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
+    return new SessionError(`The login at ${label} worked, but the command that starts the deploy ${how}. A start-up file of the login shell, or a forced command, ${outcome === 'late' ? 'swallowed' : 'ended'} it. ${before.length === 0 ? 'Nothing came back.' : 'What came instead is below.'} Neither the plan nor the program was sent.`, `Try it by hand, with the same user and key: echo works | ssh USER@HOST "sh -c 'read -r n; echo it \\$n'" must print 'it works'. If it does not, look into the start-up files (.bashrc, .zshenv, config.fish, .tcshrc): if the session is not interactive, they must not read stdin or exec another shell. Also look for ForceCommand in sshd_config and command= in authorized_keys.`, before);
 }
 
 ;// CONCATENATED MODULE: ./runner/session/bootstrap.js
@@ -62506,7 +63131,7 @@ function readLines(shell, course, rejoins, onEvent) {
 const PAUSES = [200, 1_000, 3_000, 8_000, 20_000];
 const WITHIN = 75_000;
 /** What another try does not change. */
-const FINAL = [
+const reconnect_FINAL = [
     'host-key',
     'authentication',
     'algorithms',
@@ -62575,10 +63200,10 @@ async function reach(course, options, loss, patience, left) {
         }
         catch (error) {
             void connection?.close();
-            if (!(error instanceof connect_error_ConnectError || error instanceof session_error_SessionError))
+            if (!(error instanceof ConnectError || error instanceof SessionError))
                 throw error;
             last = error.message;
-            if (error instanceof connect_error_ConnectError && FINAL.includes(error.kind))
+            if (error instanceof ConnectError && reconnect_FINAL.includes(error.kind))
                 patience.end();
         }
     }
@@ -62731,10 +63356,10 @@ function lookAtHost(options) {
         if (end.kind === 'result')
             return end.result;
         const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;
-        throw new session_error_SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
+        throw new SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
     };
     return unless(carryOut, (stop) => whenAborted(cancelled, () => {
-        stop(new session_error_SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
+        stop(new SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
         return undefined;
     }));
 }
@@ -62789,15 +63414,16 @@ function connectUnless(cancelled, destination, say) {
 
 /** What there is to report of an error, whatever was thrown. */
 function troubleOf(error) {
-    if (error instanceof problem_InputsError)
-        return { message: error.message, remedy: null, output: [] };
-    if (error instanceof connect_error_ConnectError || error instanceof session_error_SessionError)
-        return { message: error.message, remedy: error.remedy, output: error.output };
+    if (error instanceof InputsError)
+        return { message: error.message, remedy: null, output: [], goesOn: false };
+    if (error instanceof ConnectError || error instanceof SessionError)
+        return { message: error.message, remedy: error.remedy, output: error.output, goesOn: !isOver(error) };
     // Anything else is a fault of this action, and whoever mends it needs to know where.
     return {
         message: `This should not happen: ${error instanceof Error ? error.message : String(error)}`,
         remedy: null,
         output: error instanceof Error ? (error.stack ?? '').split('\n') : [],
+        goesOn: false,
     };
 }
 /** Whether nothing is left to be found out about the deploy: it did not begin, or the host is known to have ended it. */
@@ -62825,7 +63451,7 @@ async function post(left) {
     const plan = planOfLeft(left, inputs, workflow);
     const { destination, shellInit } = inputs;
     const { label } = destination;
-    const log = startLog(label);
+    const log = startLog(label, plan.stableFor);
     log.say(`It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`);
     const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
         reason: 'the job was cancelled, or its runner is gone',
@@ -62838,17 +63464,22 @@ async function post(left) {
     const commits = commitPages(workflow, plan.repository.url);
     return reportLateResult(result, log, {
         label,
+        username: destination.username,
         path: plan.path,
+        apps: plan.apps,
+        ref: plan.ref,
         commits,
+        late: LATE,
         durationMs: performance.now() - started,
     });
 }
+const LATE = '**Why it is told here:** the job was cancelled, or the action ended, before the server did. This is how the deploy ended.';
 /** What its commands printed is in the log of the step itself, or lost with it. */
 function statesOf(log) {
     return {
         ...log,
         event: (event) => {
-            if (event.type === 'state')
+            if (event.type === 'state' || event.type === 'end')
                 log.event(event);
         },
     };

@@ -1,5 +1,6 @@
 import {
   ACCOUNTS,
+  type AppCount,
   type AppLog,
   type Event,
   type HostResult,
@@ -106,7 +107,6 @@ const standing = object<Standing>({
       restarts: nullable(count),
     }),
   ),
-  complaint: nullable(text),
   remarks: lines,
   history: list(pastDeploy),
 });
@@ -116,9 +116,14 @@ const result = object<HostResult>({
   outcome,
   sha: nullable(commitId),
   previousSha: nullable(commitId),
+  target: nullable(commitId),
+  commit: nullable(object<NonNullable<HostResult['commit']>>({ subject: text, author: text })),
+  previousRun: text,
   instances: nullable(count),
   outdated: list(object<HostResult['outdated'][number]>({ name: text, instances: count })),
   asked: flag,
+  apps: nullable(list(object<AppCount>({ name: text, instances: count, online: count, ended: count }))),
+  states: list(object<HostResult['states'][number]>({ state, atMs: milliseconds })),
   durationMs: milliseconds,
   spent: object(
     Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds])) as Fields<HostResult['spent']>,
@@ -135,8 +140,10 @@ const result = object<HostResult>({
       output: lines,
       appLogs: list(object<AppLog>({ app: text, version: oneOf(['new', 'old']), lines })),
       live: nullable(text),
+      rollback: nullable(text),
     }),
   ),
+  unhealthy: nullable(text),
   standing: nullable(standing),
 });
 

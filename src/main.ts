@@ -27,7 +27,7 @@ async function main(): Promise<Report> {
   const plan = makePlan(inputs, workflow);
   const { destination, shellInit } = inputs;
   const { label } = destination;
-  const log = startLog(label);
+  const log = startLog(label, plan.stableFor);
   log.say(announcement(plan, label));
   if (!looksOnly(plan)) noteDeploy(leftDeploy(plan, inputs));
   const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
@@ -38,7 +38,16 @@ async function main(): Promise<Report> {
   });
   const commits = commitPages(workflow, plan.repository.url);
   return () =>
-    reportResult(result, log, { label, path: plan.path, commits, durationMs: performance.now() - started });
+    reportResult(result, log, {
+      label,
+      username: destination.username,
+      path: plan.path,
+      apps: plan.apps,
+      ref: plan.ref,
+      commits,
+      late: null,
+      durationMs: performance.now() - started,
+    });
 }
 
 let ended = false;

@@ -18,7 +18,7 @@ async function post(left: LeftDeploy): Promise<number> {
   const plan = planOfLeft(left, inputs, workflow);
   const { destination, shellInit } = inputs;
   const { label } = destination;
-  const log = startLog(label);
+  const log = startLog(label, plan.stableFor);
   log.say(
     `It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`,
   );
@@ -33,18 +33,25 @@ async function post(left: LeftDeploy): Promise<number> {
   const commits = commitPages(workflow, plan.repository.url);
   return reportLateResult(result, log, {
     label,
+    username: destination.username,
     path: plan.path,
+    apps: plan.apps,
+    ref: plan.ref,
     commits,
+    late: LATE,
     durationMs: performance.now() - started,
   });
 }
+
+const LATE =
+  '**Why it is told here:** the job was cancelled, or the action ended, before the server did. This is how the deploy ended.';
 
 /** What its commands printed is in the log of the step itself, or lost with it. */
 function statesOf(log: LiveLog): HostLog {
   return {
     ...log,
     event: (event) => {
-      if (event.type === 'state') log.event(event);
+      if (event.type === 'state' || event.type === 'end') log.event(event);
     },
   };
 }

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -124,6 +124,17 @@ export interface Failure {
   appLogs: AppLog[];
   /** What is wrong with the live app's answer to `health-url` now, though this deploy did not touch it; else null. */
   live: string | null;
+  /** Why the rollback failed as well; null in any other case. */
+  rollback: string | null;
+}
+
+/** What PM2 has of one app. */
+export interface AppCount {
+  name: string;
+  instances: number;
+  online: number;
+  /** Instances of a job that have done their work. */
+  ended: number;
 }
 
 /** What the time of a deploy is spent on. */
@@ -144,12 +155,22 @@ export interface HostResult {
   outcome: Outcome;
   sha: string | null;
   previousSha: string | null;
+  /** The commit that was to go live; null if the deploy did not come that far, and in a `status`. */
+  target: string | null;
+  /** What git says of `target`; null if it does not know it. */
+  commit: { subject: string; author: string } | null;
+  /** The run that brought `previousSha`; empty if none of ours did. */
+  previousRun: string;
   /** Instances in `path` that are online at the end and run `sha`; null if nobody could look. */
   instances: number | null;
   /** Instances in `path` that still run an older version, on the files of `sha`. */
   outdated: { name: string; instances: number }[];
   /** Whether a `health-url` was given. Without one, nobody has looked at a page. */
   asked: boolean;
+  /** What runs from `path` at the end, by the app's name; null if PM2 could not be asked. */
+  apps: AppCount[] | null;
+  /** When each state was entered, in milliseconds since the start, oldest first; bounded. */
+  states: { state: State; atMs: number }[];
   durationMs: number;
   /** Milliseconds by what they were spent on; what no entry claims is the host program's own overhead. */
   spent: Readonly<Record<Account, number>>;
@@ -162,6 +183,8 @@ export interface HostResult {
    */
   requests: { sent: number; failed: number; downtimeMs: number } | null;
   failure: Failure | null;
+  /** Why the live app is not healthy, in a `status` and a `check`; null if it is, and in every other mode. */
+  unhealthy: string | null;
   /** What a `status` has found; null in every other mode. */
   standing: Standing | null;
 }
@@ -184,8 +207,6 @@ export interface Standing {
   /** By which deploy the live commit came there; null if none of ours brought it. */
   deployed: PastDeploy | null;
   apps: AppStanding[];
-  /** Why what runs is not healthy, as far as can be seen from the host; null if it is. */
-  complaint: string | null;
   /** What else there is to know: a deploy that goes on, or was interrupted. */
   remarks: string[];
   /** Newest first, bounded. */
@@ -198,12 +219,7 @@ export const NOTICE_LEVELS = ['info', 'warning'] as const;
 export const OUTPUT_SOURCES = [...STEPS, 'pm2'] as const;
 
 /** One app, as PM2 lists it. */
-export interface AppStanding {
-  name: string;
-  instances: number;
-  online: number;
-  /** Instances of a job that have done their work. */
-  ended: number;
+export interface AppStanding extends AppCount {
   /** Online instances that still run an older version, on newer files. */
   outdated: number;
   /** Restarts since the last deploy, whatever their cause; null if that deploy did not note its own. */

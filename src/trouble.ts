@@ -5,14 +5,16 @@ import { SessionError } from './runner/session/session-error.ts';
 
 /** What there is to report of an error, whatever was thrown. */
 export function troubleOf(error: unknown): Trouble {
-  if (error instanceof InputsError) return { message: error.message, remedy: null, output: [] };
+  if (error instanceof InputsError)
+    return { message: error.message, remedy: null, output: [], goesOn: false };
   if (error instanceof ConnectError || error instanceof SessionError)
-    return { message: error.message, remedy: error.remedy, output: error.output };
+    return { message: error.message, remedy: error.remedy, output: error.output, goesOn: !isOver(error) };
   // Anything else is a fault of this action, and whoever mends it needs to know where.
   return {
     message: `This should not happen: ${error instanceof Error ? error.message : String(error)}`,
     remedy: null,
     output: error instanceof Error ? (error.stack ?? '').split('\n') : [],
+    goesOn: false,
   };
 }
 

@@ -16,11 +16,12 @@ const PAST: NonNullable<NonNullable<HostResult['standing']>['deployed']> = {
 const WHOLE: HostResult = {
   ...result(),
   requests: { sent: 10, failed: 1, downtimeMs: 120 },
-  failure: failure(),
+  failure: failure({ rollback: 'It does not start' }),
+  states: [{ state: 'staged', atMs: 7 }],
+  unhealthy: 'nothing accepts connections',
   standing: {
     deployed: PAST,
     apps: [{ name: 'web', instances: 2, online: 1, ended: 0, outdated: 0, restarts: 3 }],
-    complaint: 'nothing accepts connections',
     remarks: ['a remark'],
     history: [PAST, { ...PAST, sha: null, reason: null }],
   },
@@ -180,7 +181,7 @@ function strangeIn(value: unknown, path: readonly string[] = []): string[] {
   if (typeof value === 'string') {
     if (value.length > 8_100) return [where];
     if (name in WORDS) return WORDS[name]?.includes(value) ? [] : [where];
-    if (/sha$/i.test(name)) return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value) ? [] : [where];
+    if (/sha$|^target$/i.test(name)) return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value) ? [] : [where];
     if (path.includes('versions')) return /^[\w.+-]*$/.test(value) ? [] : [where];
     if (name === 'at') return Number.isNaN(Date.parse(value)) && !/^\d{4,6}-/.test(value) ? [where] : [];
     return NUMBERS.test(name) && !path.includes('versions') ? [where] : [];
@@ -189,7 +190,7 @@ function strangeIn(value: unknown, path: readonly string[] = []): string[] {
     return NUMBERS.test(name) && value >= 0 && Number.isFinite(value) ? [] : [where];
   if (typeof value === 'boolean') return name === 'asked' ? [] : [where];
   if (value === null)
-    return /^(sha|previousSha|requests|failure|standing|deployed|reason|complaint|remedy|instances|restarts|live)$/.test(
+    return /^(sha|previousSha|requests|failure|standing|deployed|reason|unhealthy|remedy|target|commit|apps|rollback|instances|restarts|live)$/.test(
       name,
     )
       ? []

@@ -29,7 +29,7 @@ test('bad inputs make the job red once, with all of them in one error', async ()
   expect(errors).toHaveLength(1);
   expect(errors[0]?.data).toMatch(/^3 inputs cannot be used:\n/);
   expect(run.outputs).toMatchObject({ outcome: 'failed', sha: '', 'previous-sha': '', hosts: '[]' });
-  expect(run.summary).toMatch(/^<h3>Failed: 3 inputs cannot be used:<\/h3>/);
+  expect(run.summary).toMatch(/^### ❌ 3 inputs cannot be used:/);
 });
 
 test('secrets are masked before anything else is said', async () => {
@@ -77,7 +77,7 @@ test('a signal while the report is being written changes nothing, and the report
     action.process.kill('SIGTERM');
     const summary = await readFile(files.summary, 'utf8');
     const run = await action.done;
-    expect(summary).toMatch(/^<h3>Failed: host-1 refused the connection/);
+    expect(summary).toMatch(/^### ❌ host-1 refused the connection/);
     expect(run.code).toBe(1);
     expect(readFileSync(files.outputs, 'utf8').match(/^outcome<</gm)).toHaveLength(1);
     const errors = run.commands.filter(({ name }) => name === 'error');
@@ -182,7 +182,7 @@ describe('the post step', () => {
       expect(errors).toHaveLength(1);
       expect(errors[0]?.data).toContain(ssh.fingerprint);
       expect(errors[0]?.data).toContain('deploy-4711/events.ndjson');
-      expect(post.summary).toContain('Failed');
+      expect(post.summary).toMatch(/^### ❌ /);
       expect(post.commands[0]).toMatchObject({ name: 'add-mask', data: 'correct horse' });
       expect(ssh.traffic().execs).toBe(0);
       expect(ran).toBe('');

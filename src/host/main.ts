@@ -21,6 +21,8 @@ export { follow, rejoin } from './program/follower.ts';
 
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
+/** States that the result tells; a deploy enters each once. */
+const MOST_STATES = 40;
 
 /**
  * The host program: `node host.js run <run directory>`, with the plan on stdin. It reads what the runner says from
@@ -38,11 +40,15 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   const runner = isNew ? listen(runDir) : standsAlone();
   const progress: Progress = {
     state: 'preflight',
+    entered: [],
     sha: null,
     migrated: false,
     enter(state: State) {
       progress.state = state;
-      log({ type: 'state', state, atMs: Math.round(performance.now() - started) });
+      const atMs = Math.round(performance.now() - started);
+      progress.entered.push({ state, atMs });
+      progress.entered.splice(0, progress.entered.length - MOST_STATES);
+      log({ type: 'state', state, atMs });
     },
   };
 
@@ -69,7 +75,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   } catch (error) {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
   }
-  const result = await resultOf(plan, end, context, clock, started);
+  const result = await resultOf({ plan, end, context, progress, clock, started });
   freeReserve(runDir);
   log({ type: 'end', result });
   runner.close();

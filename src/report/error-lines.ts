@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import type { Failure } from '../protocol.ts';
 
 /** The lines that say what went wrong, as they were printed. */
 export interface ErrorLines {
@@ -86,4 +87,10 @@ function belonging(plain: readonly string[], index: number, { follows, most = 0 
     following.push(line);
   }
   return following;
+}
+
+/** What has the cause of a failure: what the new version wrote to its error log, or else what a command printed. */
+export function printedBy({ appLogs, output }: Pick<Failure, 'appLogs' | 'output'>): readonly string[] {
+  const lines = appLogs.flatMap((log) => (log.version === 'new' ? log.lines : []));
+  return lines.length > 0 ? lines : output;
 }

@@ -31,9 +31,10 @@ const UNWANTED =
 
 /**
  * The runner takes `##[name]` for a command anywhere in a line, and `::name::` at its beginning. A blank between the
- * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters.
+ * characters prevents that. The blank has to be visible: the runner's search ignores zero-width characters. Any other
+ * `::` stays whole: addresses such as `:::3000` have them.
  */
-const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|:(?=:)/g;
+const COMMAND_MARK = /#(?=#(?:\x1b)?\[)|^(?:\s|\x1b\[[0-9;]*m)*:(?=:)/g;
 
 /** Turns a host's text into lines that are safe in the job's log. */
 export function hostLines(text: string, shape: Shape = {}): string[] {
@@ -61,6 +62,13 @@ export function hostSentence(text: string, longest = 600): string {
   return cutAt(hostLines(looked, { colours: false }).join(' ').replace(/\s+/g, ' ').trim(), longest);
 }
 
+/** Turns a host's text into lines for a block of the job's summary, where nothing is a command of the runner. */
+export function plainLines(text: string): string[] {
+  return text
+    .split(LINE_END)
+    .map((line) => cutAt(harmless(line.slice(0, LONGEST_LINE * LONGEST_RAW), false), LONGEST_LINE));
+}
+
 function harmless(line: string, colours: boolean): string {
   return line.replace(UNWANTED, (token, colour: string | undefined) => {
     if (token === '\t') return token;
@@ -78,46 +86,4 @@ function cutAt(line: string, longest: number): string {
 
 function defuse(line: string): string {
   return line.replace(COMMAND_MARK, (mark) => `${mark} `);
-}
-
-/**
- * A block of a host's lines for the job's summary. Inside `<pre>` nothing is Markdown. With `<` and `&` as entities
- * nothing in it is HTML, so the block ends only at its own end tag.
- */
-export function summaryBlock(lines: readonly string[], most = 20_000): string {
-  const safe = hostLines(lines.join('\n'), { colours: false });
-  // The last lines have the reason.
-  let from = safe.length;
-  for (let left = most; from > 0; from--) {
-    left -= safe[from - 1]?.length ?? 0;
-    if (left < 0) break;
-  }
-  const note = from > 0 ? [`(${from} earlier ${from === 1 ? 'line is' : 'lines are'} left out)`] : [];
-  return `<pre><code>${[...note, ...safe.slice(from)].map(escapeHtml).join('\n')}</code></pre>`;
-}
-
-/**
- * A host's text that people copy from the job's summary, such as a pin or a command. Inside `<code>` GitHub makes no
- * mention, reference or link. Put it inside an HTML element: outside one, Markdown would read it.
- */
-export function summaryCode(text: string): string {
-  return `<code>${escapeHtml(hostSentence(text, 4_000))}</code>`;
-}
-
-/**
- * A host's text as a sentence for the job's summary, inside an HTML element. A zero-width blank keeps GitHub from turning
- * it into a mention, a reference or a link.
- */
-export function summaryText(text: string, longest?: number): string {
-  const spread = hostSentence(text, longest).replace(/[@#]|\/(?=\/)|www(?=\.)/g, '$&\u200b');
-  return escapeHtml(spread);
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/"/g, '&quot;')
-    .replace(/'/g, '&#39;');
 }

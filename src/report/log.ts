@@ -1,5 +1,6 @@
 import * as core from '@actions/core';
-import type { Event, HostResult } from '../protocol.ts';
+import type { Event, HostResult, State } from '../protocol.ts';
+import { findErrors, printedBy } from './error-lines.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
 import { enterGroup, leaveGroup } from './log-group.ts';
 import { type LogKind, startLimits } from './log-limits.ts';
@@ -13,6 +14,8 @@ import {
   STATE_WORDS,
 } from './words.ts';
 
+/** Lines of a failed step: the log has all of them above, in a group. */
+const TAIL = 40;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 
 export interface LiveLog {
@@ -22,18 +25,23 @@ export interface LiveLog {
   warn(text: string): void;
   /** Shows an event as it comes in. */
   event(event: Event): void;
-  /** Says how the deploy ended. After a failure the reasons come last: GitHub's log opens there. */
-  finish(result: HostResult): void;
+  /** Says how the deploy ended. After a failure the reasons come last: GitHub's log opens there. `title` is the annotation's. */
+  finish(result: HostResult, title: string): void;
 }
 
 /**
  * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
  * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
-export function startLog(label: string, now: () => number = () => performance.now()): LiveLog {
+export function startLog(
+  label: string,
+  stableFor: number | null = null,
+  now: () => number = () => performance.now(),
+): LiveLog {
   const start = now();
   const prefix = `  ${label} | `;
   const limits = startLimits();
+  let entered: { state: State; atMs: number } | null = null;
 
   const timed = (line: string): void => {
     leaveGroup();
@@ -49,6 +57,14 @@ export function startLog(label: string, now: () => number = () => performance.no
     const wasFull = limits.isFull(kind);
     if (limits.takes(kind)) show();
     else if (!wasFull) timed(`(too many ${kind} for this log; the rest is left out)`);
+  };
+  /** Ends the line of the state that was entered last, if any. */
+  const leaveState = (next: { state: State; atMs: number } | null, failed: boolean): void => {
+    if (entered !== null && (failed || !FINAL.has(entered.state)))
+      timed(
+        `${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, stableFor)}`,
+      );
+    entered = next;
   };
   const showOutput = (from: string, text: string): void => {
     if (limits.isFull('lines of output')) {
@@ -69,20 +85,26 @@ export function startLog(label: string, now: () => number = () => performance.no
     event(event) {
       switch (event.type) {
         case 'state':
-          return bounded('states', () =>
-            timed(`${hostSentence(event.state, 40).padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state] ?? ''}`),
-          );
+          return bounded('states', () => {
+            leaveState(event, GOING_BACK.has(event.state));
+            timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
+          });
         case 'output':
           return showOutput(event.from, event.text);
         case 'notice':
           return event.level === 'warning'
             ? bounded('warnings', () => warn(event.text))
             : bounded('notices', () => say(event.text));
-        case 'end':
+        case 'end': {
+          const { failure, durationMs } = event.result;
+          const failed = failure !== null && failure.state === entered?.state;
+          if (entered !== null) leaveState({ state: entered.state, atMs: durationMs }, failed);
+          entered = null;
           return leaveGroup();
+        }
       }
     },
-    finish(result) {
+    finish(result, title) {
       leaveGroup();
       const leftOut = limits.leftOut();
       if (leftOut !== null) say(`Left out of this log: ${leftOut}.`);
@@ -90,15 +112,40 @@ export function startLog(label: string, now: () => number = () => performance.no
       const remedy = remedySentence(failure);
       const requests = requestsSentence(result);
       if (requests !== null) say(requests);
-      printTail('Last lines of the failed step', failure?.output ?? [], prefix);
+      printTail('Last lines of the failed step', failure?.output.slice(-TAIL) ?? [], prefix);
       for (const log of failure?.appLogs ?? []) printTail(appLogTitle(log), log.lines, prefix);
       for (const line of standingLines(result))
         core.info(hostLines(line, { prefix, colours: false }).join('\n'));
       const sentence = outcomeSentence(result);
       if (isGood(result)) say(sentence);
-      else core.error(remedy ? `${sentence} ${remedy}` : sentence, { title: `${label}: ${result.outcome}` });
+      else core.error([sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
     },
   };
+}
+
+/** States that are themselves the end. */
+const FINAL: ReadonlySet<State> = new Set(['committed', 'rolled-back', 'rollback-failed']);
+/** What is entered because the state before it failed. */
+const GOING_BACK: ReadonlySet<State> = new Set(['rolling-back', 'rollback-failed']);
+
+/** How a state ended, and how long it took; a program that took over from a killed one counts from its own start. */
+function endOf(
+  { state, atMs }: { state: State; atMs: number },
+  to: number | null,
+  failed: boolean,
+  stableFor: number | null,
+): string {
+  const took = to !== null && to >= atMs ? formatDuration(to - atMs) : null;
+  if (failed) return took === null ? 'FAILED' : `FAILED after ${took}`;
+  const proved = (state === 'canary' || state === 'verifying') && stableFor !== null;
+  return `ok${proved ? `: healthy for ${formatDuration(stableFor)}` : ''}${took === null ? '' : `, ${took}`}`;
+}
+
+/** The first error that was printed, unless the message has it; empty if nothing was. */
+function causeOf(failure: HostResult['failure']): string {
+  const first = findErrors(failure === null ? [] : printedBy(failure))?.lines[0] ?? '';
+  const cause = hostSentence(first, 300);
+  return cause === '' || failure?.message.includes(cause) ? '' : `It printed: ${cause}`;
 }
 
 /** Whether the job may be green. */

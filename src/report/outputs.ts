@@ -1,6 +1,7 @@
 import { isCommitId } from '../event-parser.ts';
 import type { HostResult, Outcome } from '../protocol.ts';
 import { hostSentence } from './hostile-text.ts';
+import { reasonOf } from './words.ts';
 
 /** The outputs of a deploy, by name: exactly those of `action.yml`. */
 export interface Outputs extends Readonly<Record<string, string>> {
@@ -25,7 +26,10 @@ export function outputsOf(label: string, result: HostResult, durationMs: number)
     'duration-ms': Math.round(result.durationMs),
     'failed-requests': count(result.requests?.failed),
     'downtime-ms': count(result.requests?.downtimeMs),
-    failure: failure && { state: failure.state, message: hostSentence(failure.message) },
+    failure: failure && {
+      state: failure.state,
+      message: hostSentence(failure.rollback === null ? failure.message : reasonOf(failure)),
+    },
   };
   return {
     outcome: result.outcome,

@@ -1,16 +1,13 @@
 import * as core from '@actions/core';
 import type { HostResult } from '../protocol.ts';
+import { plainHeadline } from './headline.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
 import { isGood, type LiveLog, printTail } from './log.ts';
 import { leaveGroup } from './log-group.ts';
 import { type Outputs, outputsOf, outputsWithoutResult } from './outputs.ts';
-import { renderErrorSummary, renderSummary } from './summary.ts';
+import { renderErrorSummary, renderSummary, type SummaryFacts } from './summary.ts';
 
-export interface ReportFacts {
-  label: string;
-  path: string;
-  /** Address of the pages of commits, ending in `/commit`; null if that is not known. */
-  commits: string | null;
+export interface ReportFacts extends SummaryFacts {
   /** Milliseconds of the whole action. */
   durationMs: number;
 }
@@ -21,6 +18,8 @@ export interface Trouble {
   remedy: string | null;
   /** Lines that tell more. */
   output: readonly string[];
+  /** Whether the deploy may still be going on there. */
+  goesOn: boolean;
 }
 
 /**
@@ -43,20 +42,25 @@ export async function reportLateResult(
 ): Promise<number> {
   await attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
   // Last: GitHub opens a failed log at its end.
-  log.finish(result);
+  log.finish(result, plainHeadline(result, facts));
   return isGood(result) ? 0 : 1;
 }
 
 /** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
 export async function reportTrouble(trouble: Trouble, durationMs: number): Promise<number> {
   await attempt('Could not set the outputs', () => setOutputs(outputsWithoutResult(durationMs)));
-  return reportLateTrouble(trouble);
+  return tell(trouble, trouble.goesOn);
 }
 
 /** Like `reportTrouble`, but from the `post` step, which can no longer set outputs. */
-export async function reportLateTrouble({ message, remedy, output }: Trouble): Promise<number> {
+export async function reportLateTrouble(trouble: Trouble): Promise<number> {
+  return tell(trouble, false);
+}
+
+/** `goesOn`: the post step comes after this, and has the last word. */
+async function tell({ message, remedy, output }: Trouble, goesOn: boolean): Promise<number> {
   await attempt('Could not write the summary', () =>
-    appendSummary(renderErrorSummary(message, remedy, output)),
+    appendSummary(renderErrorSummary(message, remedy, output, goesOn)),
   );
   await attempt('Could not write the log', () => {
     leaveGroup();
@@ -65,7 +69,7 @@ export async function reportLateTrouble({ message, remedy, output }: Trouble): P
       hostLines([message, remedy ?? ''].join('\n'), { colours: false })
         .join('\n')
         .trim(),
-      { title: 'PM2 SSH Deploy failed' },
+      { title: goesOn ? 'The deploy may still go on' : 'PM2 SSH Deploy failed' },
     );
   });
   return 1;
@@ -75,11 +79,11 @@ function setOutputs(outputs: Outputs): void {
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
 }
 
-async function appendSummary(html: string): Promise<void> {
+async function appendSummary(markdown: string): Promise<void> {
   // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
   if (!process.env.GITHUB_STEP_SUMMARY) return;
   // A failed attempt may have left text in the buffer.
-  await core.summary.emptyBuffer().addRaw(html).write();
+  await core.summary.emptyBuffer().addRaw(markdown).write();
 }
 
 async function attempt(trouble: string, work: () => void | Promise<void>): Promise<void> {

@@ -1,78 +1,135 @@
-import { ACCOUNTS, type Account, type HostResult, looksOnly } from '../protocol.ts';
-import { summaryBlock, summaryCode, summaryText } from './hostile-text.ts';
-import { standingHtml } from './standing.ts';
-import {
-  appLogTitle,
-  commitLink,
-  formatDuration,
-  outcomeSentence,
-  remedySentence,
-  requestsSentence,
-} from './words.ts';
+import { ACCOUNTS, type Account, type HostResult } from '../protocol.ts';
+import { errorLines, printedBy } from './error-lines.ts';
+import { type HeadlineFacts, headline } from './headline.ts';
+import { hostTable } from './host-row.ts';
+import { commitLink, commitsBetween, link, runLink } from './links.ts';
+import { block, code, folded, name, plainName, prose } from './markdown.ts';
+import { standingMarkdown } from './standing.ts';
+import { timeline } from './timeline.ts';
+import { commandsIn, whatToDo } from './what-to-do.ts';
+import { formatDuration, requestsSentence, shortSha } from './words.ts';
 
 /** GitHub drops a whole summary above 1 MiB, and earlier steps may have written to it. */
 const MOST_BYTES = 256 * 1024;
+/** Characters of a folded block. */
+const MOST_FOLDED = 20_000;
+const FOLDED_LINES = 40;
+const LONGEST_ERROR = 300;
 
-export interface SummaryFacts {
-  label: string;
-  path: string;
+export interface SummaryFacts extends HeadlineFacts {
+  username: string;
   /** Address of the pages of commits, ending in `/commit`; null if that is not known. */
   commits: string | null;
+  /** Why the job ended before the deploy did, in our own words; null where it did not. */
+  late: string | null;
 }
 
-/** The job's summary of one deploy. It is all HTML, so that no text of the host is read as Markdown. */
+/** The job's summary of one deploy: is it up, on which version, what broke, what to do; then all else. */
 export function renderSummary(result: HostResult, facts: SummaryFacts): string {
-  const remedy = remedySentence(result.failure);
-  const requests = requestsSentence(result);
-  const parts = [
-    `<h3>${summaryText(outcomeSentence(result), 1_200)}</h3>`,
-    remedy && `<p>${summaryCode(remedy)}</p>`,
-    table(result, facts),
-    standingHtml(result, facts.commits),
-    requests && `<p>While the app was replaced, ${requests}</p>`,
-    `<p>Time spent: ${timeSpent(result)}.</p>`,
-    ...failureBlocks(result),
-  ];
-  return bounded(parts.filter(Boolean).join('\n\n'));
+  return bounded([
+    `### ${headline(result, facts)}`,
+    facts.late,
+    ...whatBroke(result, facts),
+    ...advice(result, facts),
+    hostTable([{ label: facts.label, result }], facts.commits),
+    standingMarkdown(result, facts.commits),
+    commitLine(result, facts),
+    ...foldedParts(result),
+    footer(result, facts),
+  ]);
 }
 
-/** The summary if no host reported an end. */
+/** The summary if no host reported an end. `goesOn`: the post step adds to it how the deploy ended. */
 export function renderErrorSummary(
   message: string,
   remedy: string | null,
   output: readonly string[],
+  goesOn = false,
 ): string {
-  const [first = '', ...rest] = message.split('\n');
-  const parts = [
-    `<h3>Failed: ${summaryText(first, 1_200)}</h3>`,
-    rest.length > 0 && summaryBlock(rest),
-    remedy && `<p>${summaryCode(remedy)}</p>`,
-    output.length > 0 && summaryBlock(output),
-  ];
-  return bounded(parts.filter(Boolean).join('\n\n'));
+  const [, first = '', rest = ''] = /^(.*?[.:!?](?=\s|$)|.*)\s*([\s\S]*)$/.exec(message) ?? [];
+  const more = rest.split('\n').filter((line) => line.trim() !== '');
+  const commands = commandsIn(remedy ?? '');
+  return bounded([
+    `### ${goesOn ? '⏳' : '❌'} ${prose(first, 300)}`,
+    more.length > 0 && (more.length === 1 ? prose(more[0] ?? '', 2_000) : block(lastOf(more))),
+    remedy && `**${goesOn ? 'How it ends' : 'What to do'}:** ${prose(remedy, 2_000)}`,
+    commands.length > 0 && block(commands, 'sh'),
+    output.length > 0 && block(lastOf(output)),
+  ]);
 }
 
-function table(result: HostResult, facts: SummaryFacts): string {
-  const cells: [string, string][] = [
-    ['Host', summaryCode(facts.label)],
-    ['Path', summaryCode(facts.path)],
-    [
-      'Runs now',
-      result.instances === null && result.sha === null
-        ? 'not looked at'
-        : commitLink(result.sha, facts.commits),
-    ],
-    ...(looksOnly(result)
-      ? []
-      : [['Ran before', commitLink(result.previousSha, facts.commits)] as [string, string]]),
-    ['Instances', result.instances === null ? 'not looked at' : String(Number(result.instances))],
-    ['Duration', formatDuration(result.durationMs)],
-    ['Node', summaryCode(result.versions.node)],
-    ['PM2', summaryCode(result.versions.pm2)],
+function whatBroke(result: HostResult, { commits }: SummaryFacts): (string | null)[] {
+  const { failure } = result;
+  if (failure === null) return [];
+  const { lines, more } = errorLines(printedBy(failure));
+  const errors =
+    lines.length === 0
+      ? null
+      : block([
+          ...lines.map((line) => line.slice(0, LONGEST_ERROR)),
+          ...(more > 0 ? [`… ${more} more, all in the log`] : []),
+        ]);
+  const live = failure.live === null ? '' : ` The live app is not well: ${prose(failure.live)}`;
+  if (failure.rollback === null) return [`**What broke:** ${prose(failure.message)}${live}`, errors];
+  const then = errorLines(failure.appLogs.flatMap((log) => (log.version === 'old' ? log.lines : []))).lines;
+  return [
+    `**What broke:** first ${commitLink(result.target, commits)} (new): ${prose(failure.message)}`,
+    errors,
+    `Then ${commitLink(result.sha, commits)} (old), which was put back: ${prose(failure.rollback)}`,
+    then.length === 0 ? null : block(then.map((line) => line.slice(0, LONGEST_ERROR))),
   ];
-  const head = cells.map(([name]) => `<th>${name}</th>`).join('');
-  const row = cells.map(([, cell]) => `<td>${cell}</td>`).join('');
-  return `<table>\n<tr>${head}</tr>\n<tr>${row}</tr>\n</table>`;
+}
+
+function advice(result: HostResult, facts: SummaryFacts): (string | null)[] {
+  const { failure } = result;
+  if (failure === null) return [];
+  const { text, commands, after } = whatToDo(result, facts);
+  const where = commands.length === 0 ? '' : ` On ${name(facts.label)} as ${code(facts.username, 60)}:`;
+  const words = text === '' ? prose(failure.remedy ?? '') : text;
+  return [`**What to do:** ${words}${where}`, commands.length > 0 ? block(commands, 'sh') : null, after];
+}
+
+/** Which commit it is about, and where to read on. */
+function commitLine(result: HostResult, { commits }: SummaryFacts): string {
+  const { commit, target, previousSha, previousRun } = result;
+  const between = commitsBetween(previousSha, target, commits);
+  return [
+    commit && `${prose(commit.subject, 120)} by ${prose(commit.author, 60)}`,
+    between && link(`changes since ${code(shortSha(previousSha) ?? '')}`, between),
+    runLink(previousRun, 'previous deploy'),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+function foldedParts(result: HostResult): (string | null)[] {
+  const { failure } = result;
+  const drawn = timeline(result);
+  const logs: [string, readonly string[]][] = [
+    ['Last lines of the failed step', failure?.output.slice(-FOLDED_LINES) ?? []],
+    ...(failure?.appLogs ?? []).map(({ app, version, lines }): [string, readonly string[]] => [
+      `Last lines of the error log of ${plainName(app)}, the ${version} version`,
+      lines,
+    ]),
+  ];
+  return [
+    ...logs.map(([title, lines]) => (lines.length === 0 ? null : folded(title, block(lastOf(lines))))),
+    drawn && folded(`Where the ${formatDuration(result.durationMs)} went`, `\`\`\`mermaid\n${drawn}\n\`\`\``),
+  ];
+}
+
+function footer(result: HostResult, { path }: SummaryFacts): string {
+  const { node, pm2 } = result.versions;
+  const requests = requestsSentence(result);
+  return `<sub>${[
+    code(path, 200),
+    node && `Node ${name(node.replace(/^v/, ''))}`,
+    pm2 && `PM2 ${name(pm2)}`,
+    timeSpent(result),
+    requests,
+  ]
+    .filter(Boolean)
+    .join(' · ')}</sub>`;
 }
 
 /** Where the account's own name would not do. */
@@ -91,23 +148,34 @@ function timeSpent({ spent, durationMs }: HostResult): string {
   entries.push(['the rest', durationMs - accounted]);
   return entries
     .filter(([, ms]) => ms >= 1)
-    .map(([name, ms]) => `${name} ${formatDuration(ms)}`)
+    .map(([what, ms]) => `${what} ${formatDuration(ms)}`)
     .join(', ');
 }
 
-function failureBlocks({ failure }: HostResult): string[] {
-  if (!failure) return [];
-  const blocks: [string, readonly string[]][] = [
-    ['Last lines of the failed step', failure.output],
-    ...failure.appLogs.map((log): [string, readonly string[]] => [summaryText(appLogTitle(log)), log.lines]),
-  ];
-  return blocks.flatMap(([title, lines]) =>
-    lines.length > 0 ? [`<p>${title}:</p>`, summaryBlock(lines)] : [],
-  );
+/** The last lines, which have the reason, and how many are left out. */
+function lastOf(lines: readonly string[]): string[] {
+  let from = lines.length;
+  for (let left = MOST_FOLDED; from > 0; from--) {
+    left -= Math.min(2_000, lines[from - 1]?.length ?? 0) + 1;
+    if (left < 0) break;
+  }
+  const note = from > 0 ? [`(${from} earlier ${from === 1 ? 'line is' : 'lines are'} left out)`] : [];
+  return [...note, ...lines.slice(from)];
 }
 
-function bounded(markdown: string): string {
-  const whole = `${markdown}\n\n`;
-  if (Buffer.byteLength(whole) <= MOST_BYTES) return whole;
-  return '<h3>This deploy printed more than a summary can hold. The log has everything.</h3>\n\n';
+/** What does not fit is left out part by part, the headline never. */
+function bounded(parts: readonly (string | null | false)[]): string {
+  const kept: string[] = [];
+  let left = MOST_BYTES;
+  let whole = true;
+  for (const part of parts) {
+    if (!part) continue;
+    const size = Buffer.byteLength(part) + 2;
+    if (size <= left) {
+      kept.push(part);
+      left -= size;
+    } else whole = false;
+  }
+  if (!whole) kept.push('More is in the log: it did not fit here.');
+  return `${kept.join('\n\n')}\n\n`;
 }

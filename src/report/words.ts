@@ -52,17 +52,10 @@ export function shortSha(sha: string | null): string | null {
   return sha !== null && isCommitId(sha) ? sha.slice(0, 7) : null;
 }
 
-/** A commit for a summary, as HTML: short, and a link if the address of `commits` is known. */
-export function commitLink(sha: string | null, commits: string | null): string {
-  if (sha === null || !isCommitId(sha)) return '–';
-  const short = `<code>${shortSha(sha)}</code>`;
-  return commits ? `<a href="${commits}/${sha}">${short}</a>` : short;
-}
-
 /** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 export function outcomeSentence(result: HostResult): string {
   const commit = shortSha(result.sha) ?? 'an unknown version';
-  const reason = result.failure ? asSentence(result.failure.message) : 'No reason was given.';
+  const reason = result.failure ? reasonOf(result.failure) : 'No reason was given.';
   const isRollback = result.mode === 'rollback';
   switch (result.outcome) {
     case 'deployed':
@@ -77,8 +70,16 @@ export function outcomeSentence(result: HostResult): string {
     case 'rollback-failed':
       return `Rollback failed: ${reason} Look at the server now: the app may be down.`;
     case 'failed':
+      if (result.unhealthy !== null && result.unhealthy === result.failure?.message)
+        return `${reason} ${nowRuns(result)}`;
       return `Failed${result.failure ? ` in ${stateName(result.failure)}` : ''}: ${reason}${untouched(result.failure)}`;
   }
+}
+
+/** Why it failed; after a failed rollback, both reasons. */
+export function reasonOf({ message, rollback }: Pick<Failure, 'message' | 'rollback'>): string {
+  const first = asSentence(message);
+  return rollback === null ? first : `${first} Then the rollback failed, too: ${asSentence(rollback)}`;
 }
 
 /** How the requests to the health URL went while the app was replaced; null if none were sent. */

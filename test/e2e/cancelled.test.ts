@@ -104,6 +104,9 @@ test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in 
   expect(performance.now() - sent).toBeLessThan(7_000);
   expect(run).toMatchObject({ code: 1, outputs: { outcome: 'failed', hosts: '[]' } });
   expect(run.exported.state.settled).toBeUndefined();
+  expect(run.summary).toMatch(
+    /^### ⏳ The job was cancelled, and the deploy on host-1 did not end within 4\.5 s\./,
+  );
   // The action itself has closed the connection.
   expect(run.stdout).not.toMatch(/was lost|Connecting again/);
   expect(errorsOf(run)).toEqual([
@@ -114,7 +117,7 @@ test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in 
   const post = await site.post(run.exported.state, given);
   expect(post, post.stdout).toMatchObject({ code: 0, outputs: {} });
   expect(post.stdout).toMatch(/\] committed/);
-  expect(post.summary).toMatch(/^<h3>Deployed: /);
+  expect(post.summary).toMatch(/^### ✅ shop is live on host-1 at `\w{7}`/);
   expect(await site.served()).toBe('2');
 });
 

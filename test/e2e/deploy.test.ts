@@ -135,7 +135,7 @@ describe.each(RUNTIMES)('one host, in place: $name', (runtime: Runtime) => {
     ]);
     expect(run.stdout).toContain(words);
     expect(run.summary).toContain(words);
-    expect(run.summary).toContain('Rolled back');
+    expect(run.summary).toContain('was rolled back. The app is up on');
   });
 
   test('after a rollback the version that runs counts as unchanged', async () => {

@@ -86,10 +86,10 @@ describe('modes', () => {
     expect(told.stdout).toContain(`shop: ${INSTANCES} of ${INSTANCES} online`);
     expect(told.stdout).toMatch(/Health +healthy/);
     expect(told.stdout).toMatch(/Since +\d{4}-.* UTC, octocat, .*runs\/4710/);
-    const what = [...told.stdout.matchAll(/UTC {2}([a-z -]+?)(?=:| {2}).* (\w{7}|–) +octocat/g)];
+    const what = [...told.stdout.matchAll(/UTC {2}([a-z -]+?) {2,}(\w{7}|–) +octocat/g)];
     expect(what.map(([, outcome]) => outcome).slice(0, 3)).toEqual(['deployed', 'failed', 'rolled back to']);
     expect(what).toHaveLength(10);
-    expect(told.summary).toContain('<th>When</th>');
+    expect(told.summary).toContain('| When | What |');
     expect(homeFiles()).toEqual(before);
   });
 
@@ -109,5 +109,21 @@ describe('modes', () => {
     expect(refused.stdout).toContain("The repository has no branch or tag 'no-such-branch'");
     expect(refused.stdout).toMatch(/Tracked files in .* have local changes: src\/server.js/);
     expect(homeFiles()).toEqual(changed);
+  });
+
+  test('a status, and a check, of an app that is down are red, and say DOWN first', async () => {
+    await site.host.pm2(['stop', 'shop']);
+    const short = shas.B?.slice(0, 7);
+    const said = `shop is DOWN on host-1: ${short} runs 0 of 2 instances`;
+    const told = await site.deploy({ mode: 'status' });
+    expect(told, told.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.B } });
+    expect(told.summary.split('\n')[0]?.replaceAll('`', '')).toBe(`### 🔴 ${said}`);
+    expect(told.commands.filter(({ name }) => name === 'error')).toMatchObject([
+      { properties: { title: said } },
+    ]);
+    expect(told.stdout).toMatch(/Health +The live app is not healthy: /);
+    const checked = await site.deploy({ mode: 'check', ref: shas.C ?? '' });
+    expect(checked, checked.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+    expect(checked.summary).toMatch(/^### 🔴 shop is DOWN on host-1: /);
   });
 });

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Event } from '../../src/protocol.ts';
+import type { Event, HostResult, State } from '../../src/protocol.ts';
 import { isGood, startLog } from '../../src/report/log.ts';
 import { leaveGroup } from '../../src/report/log-group.ts';
 import { interpretLog } from '../rig/runner-log.ts';
 import { failure, result } from './results.ts';
 
+const TITLE = 'shop on web-1: it failed';
 let printed = '';
 
 beforeEach(() => {
@@ -28,23 +29,25 @@ const EVENTS: Event[] = [
   { type: 'output', from: 'install', text: 'done' },
   { type: 'output', from: 'build', text: 'built' },
   { type: 'notice', level: 'warning', text: 'disk is nearly full' },
-  { type: 'state', state: 'committed', atMs: 2_000 },
+  { type: 'state', state: 'verifying', atMs: 2_000 },
+  { type: 'state', state: 'committed', atMs: 12_100 },
   { type: 'end', result: result() },
 ];
 
 test('a good deploy reads as its states, with what commands printed folded between them', () => {
   let time = 0;
-  const log = startLog('web-1', () => time);
+  const log = startLog('web-1', 10_000, () => time);
   log.say('Deploying main');
   for (const event of EVENTS) {
     time += 500;
     log.event(event);
   }
-  log.finish(result({ requests: { sent: 132, failed: 0, downtimeMs: 0 } }));
+  log.finish(result({ requests: { sent: 132, failed: 0, downtimeMs: 0 } }), TITLE);
   expect(printed.split('\n')).toEqual([
     '[    0ms] Deploying main',
     '[  500ms] preflight        looking at the server: Node, git, PM2, the app',
     '[   1.0s] PM2 5.4.3 runs 2 apps',
+    '[   1.5s] preflight        ok, 900ms',
     '[   1.5s] staged           installing and building beside the live app, which is not touched',
     '::group::install on web-1',
     '  web-1 | added 3 packages',
@@ -54,10 +57,43 @@ test('a good deploy reads as its states, with what commands printed folded betwe
     '  web-1 | built',
     '::endgroup::',
     '::warning title=Deploy to web-1::web-1: disk is nearly full',
-    '[   4.0s] committed        done: the new version stays',
-    '[   4.5s] 0 of 132 requests to the health URL failed.',
-    '[   4.5s] Deployed: aaaaaaa runs on all 2 instances, healthy.',
+    '[   4.0s] staged           ok, 1.1s',
+    '[   4.0s] verifying        watching the new version',
+    '[   4.5s] verifying        ok: healthy for 10.0s, 10.1s',
+    '[   4.5s] committed        done: the new version stays',
+    '[   5.0s] 0 of 132 requests to the health URL failed.',
+    '[   5.0s] Deployed: aaaaaaa runs on all 2 instances, healthy.',
     '',
+  ]);
+});
+
+test('a state that failed is said to have, whether the deploy then goes back or ends', () => {
+  const states = (events: Event[]): string[] => {
+    printed = '';
+    const log = startLog('web-1', 10_000);
+    for (const event of events) log.event(event);
+    return [...printed.matchAll(/\] (\S+ +(?:ok|FAILED).*)/g)].map(([, line = '']) =>
+      line.replace(/ +/g, ' '),
+    );
+  };
+  const ended = (state: State, given: Partial<HostResult>): Event => ({
+    type: 'end',
+    result: result({ failure: failure({ state }), durationMs: 9_000, ...given }),
+  });
+  const entered = (state: State, atMs: number): Event => ({ type: 'state', state, atMs });
+  expect(states([entered('canary', 1_000), ended('canary', { outcome: 'failed' })])).toEqual([
+    'canary FAILED after 8.0s',
+  ]);
+  const back = [entered('verifying', 1_000), entered('rolling-back', 1_800)];
+  expect(
+    states([...back, entered('rolled-back', 8_000), ended('verifying', { outcome: 'rolled-back' })]),
+  ).toEqual(['verifying FAILED after 800ms', 'rolling-back ok, 6.2s']);
+  expect(
+    states([...back, entered('rollback-failed', 8_000), ended('verifying', { outcome: 'rollback-failed' })]),
+  ).toEqual(['verifying FAILED after 800ms', 'rolling-back FAILED after 6.2s']);
+  // A program that took over from a killed one counts from its own start.
+  expect(states([entered('verifying', 5_000), entered('committed', 10)])).toEqual([
+    'verifying ok: healthy for 10.0s',
   ]);
 });
 
@@ -65,7 +101,7 @@ test('after a failure the reasons stand last, and the very last is one sentence 
   const log = startLog('web-1');
   log.event({ type: 'output', from: 'pm2', text: 'reloading' });
   const ended = result({ outcome: 'rolled-back', failure: failure() });
-  log.finish(ended);
+  log.finish(ended, TITLE);
   expect(isGood(ended)).toBe(false);
   const lines = printed.trimEnd().split('\n');
   expect(lines.slice(lines.indexOf('::endgroup::') + 1)).toEqual([
@@ -76,7 +112,7 @@ test('after a failure the reasons stand last, and the very last is one sentence 
     '',
     "Last lines of the error log of 'shop', the new version:",
     '  web-1 | Error: boom',
-    '::error title=web-1%3A rolled-back::Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances. Mend it and push.',
+    '::error title=shop on web-1%3A it failed::Rolled back: The new version crashed. The old version (aaaaaaa) runs on all 2 instances. It printed: Error: boom Mend it and push.',
   ]);
 });
 
@@ -87,7 +123,6 @@ test('nothing that a host says is a command or looks like a line of ours', () =>
   log.event({ type: 'notice', level: 'warning', text: nasty });
   log.event({ type: 'output', from: 'build', text: nasty });
   log.event({ type: 'output', from: `pm2\n${nasty}` as 'pm2', text: nasty });
-  log.event({ type: 'state', state: nasty as 'staged', atMs: 0 });
   log.finish(
     result({
       outcome: 'failed',
@@ -98,6 +133,7 @@ test('nothing that a host says is a command or looks like a line of ours', () =>
         appLogs: [{ app: nasty, version: 'new', lines: [nasty] }],
       }),
     }),
+    TITLE,
   );
   const names = interpretLog(printed).map((command) => command.name);
   expect(names).toEqual(['warning', 'group', 'endgroup', 'group', 'endgroup', 'error']);
@@ -112,11 +148,11 @@ test('of no kind of event the log takes more than is bounded, and it says what w
     log.event({ type: 'notice', level: 'warning', text: 'y'.repeat(8_000) });
     log.event({ type: 'output', from: count % 2 === 0 ? 'build' : 'pm2', text: 'z'.repeat(2_000) });
   }
-  log.finish(result());
+  log.finish(result(), TITLE);
   expect(printed.length).toBeLessThan(6_500_000);
   const lines = printed.split('\n');
   expect(lines.filter((line) => line.startsWith('::warning '))).toHaveLength(100);
-  expect(lines.filter((line) => line.includes('staged  '))).toHaveLength(200);
+  expect(lines.filter((line) => /staged +installing/.test(line))).toHaveLength(200);
   for (const kind of ['states', 'notices', 'warnings', 'lines of output'])
     expect(lines.filter((line) => line.includes(`(too many ${kind} for this log`))).toHaveLength(1);
   const leftOut = lines.find((line) => line.includes('Left out of this log:'));

@@ -35,7 +35,7 @@ test('so does a failure, without what the host printed', () => {
   expect(outputs).toMatchObject({ outcome: 'failed', sha: '' });
   expect(JSON.parse(outputs.hosts)[0]).toMatchObject({
     sha: null,
-    failure: { state: 'verifying', message: 'a : :add-mask: :b' },
+    failure: { state: 'verifying', message: 'a : :add-mask::b' },
   });
   expect(outputs.hosts).not.toContain('boom');
 });

@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import type { HostResult } from '../../src/protocol.ts';
 import { startLog } from '../../src/report/log.ts';
 import { outputsOf, outputsWithoutResult } from '../../src/report/outputs.ts';
-import { reportResult, reportTrouble } from '../../src/report/report.ts';
+import { reportLateTrouble, reportResult, reportTrouble } from '../../src/report/report.ts';
 import { renderErrorSummary, renderSummary } from '../../src/report/summary.ts';
 import { interpretLog, parseFileCommand } from '../rig/runner-log.ts';
-import { failure, result } from './results.ts';
+import { failure, FACTS as KNOWN, result } from './results.ts';
 
-const FACTS = { label: 'web-1', path: '~/shop', commits: null, durationMs: 45_000 };
-const TROUBLE = { message: 'No answer', remedy: 'Look there', output: ['more'] };
+const FACTS = { ...KNOWN, durationMs: 45_000 };
+const TROUBLE = { message: 'No answer', remedy: 'Look there', output: ['more'], goesOn: false };
 
 // Core remembers where the summary is, so it is one place for all tests, as it is for all of a step.
 let directory = '';
@@ -74,7 +74,9 @@ test('a failed one sets outputs too, and is red by one annotation, which stands 
   expect(await report(ended)).toBe(1);
   expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toMatchObject({ outcome: 'rolled-back' });
   expect(commands()).toEqual(['error']);
-  expect(lastLine()).toMatch(/^::error title=web-1%3A rolled-back::Rolled back: /);
+  expect(lastLine()).toMatch(
+    /^::error title=shop on web-1%3A aaaaaaa was rolled back. The app is up on aaaaaaa.::Rolled back: /,
+  );
   // The exit code is the caller's to set.
   expect(process.exitCode).toBe(before);
 });
@@ -90,10 +92,20 @@ test('so does one that has no result', async () => {
 test.each(['plain', 'two\nlines', '100 %, %0A', 'a: b, c=d'])(
   '%j reaches the runner as it was meant',
   async (message) => {
-    await reportTrouble({ message, remedy: null, output: [] }, 7);
+    await reportTrouble({ message, remedy: null, output: [], goesOn: false }, 7);
     expect(interpretLog(printed).at(-1)).toMatchObject({ name: 'error', properties: {}, data: message });
   },
 );
+
+test('what may still go on is not called a failure: the post step has the last word', async () => {
+  const trouble = { ...TROUBLE, goesOn: true };
+  expect(await reportTrouble(trouble, 7)).toBe(1);
+  expect(readFileSync(summary, 'utf8')).toMatch(/^### ⏳ No answer\n\n\*\*How it ends:\*\* Look there/);
+  expect(lastLine()).toBe('::error title=The deploy may still go on::No answer%0ALook there');
+  writeFileSync(summary, '');
+  expect(await reportLateTrouble(trouble)).toBe(1);
+  expect(readFileSync(summary, 'utf8')).toMatch(/^### ❌ No answer\n\n\*\*What to do:\*\* Look there/);
+});
 
 test('outputs reach the runner as they were meant, whatever is in them', async () => {
   const message = '%0A a=b<<c "quotes" \\ ghadelimiter_ ::set-output name=outcome::deployed';
@@ -106,13 +118,13 @@ test('outputs reach the runner as they were meant, whatever is in them', async (
 
 test('a group that is open ends before the error, so that nobody has to unfold it', async () => {
   startLog('web-1').event({ type: 'output', from: 'build', text: 'building' });
-  await reportTrouble({ message: 'The connection was lost', remedy: null, output: [] }, 0);
+  await reportTrouble({ message: 'The connection was lost', remedy: null, output: [], goesOn: false }, 0);
   expect(commands()).toEqual(['group', 'endgroup', 'error']);
 });
 
 test('nothing that is told of a trouble is a command', async () => {
   const nasty = 'x\r::add-mask::e\n##[set-output name=outcome]deployed\n::stop-commands::t';
-  await reportTrouble({ message: nasty, remedy: nasty, output: [nasty] }, 7);
+  await reportTrouble({ message: nasty, remedy: nasty, output: [nasty], goesOn: false }, 7);
   expect(commands()).toEqual(['error']);
 });
 

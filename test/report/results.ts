@@ -12,14 +12,20 @@ export function result(given: Partial<HostResult> = {}): HostResult {
     outcome: 'deployed',
     sha: SHA,
     previousSha: PREVIOUS,
+    target: SHA,
+    commit: { subject: 'Show totals in cents', author: 'ann' },
+    previousRun: '',
     instances: 2,
     outdated: [],
     asked: true,
+    apps: [{ name: 'shop', instances: 2, online: 2, ended: 0 }],
+    states: [],
     durationMs: 42_400,
     spent: { ...NO_TIME, git: 800, install: 12_000, build: 8_000, pm2: 3_200, verify: 10_000 },
     versions: { node: 'v22.11.0', pm2: '5.4.3' },
     requests: null,
     failure: null,
+    unhealthy: null,
     standing: null,
     ...given,
   };
@@ -33,6 +39,18 @@ export function failure(given: Partial<Failure> = {}): Failure {
     output: ['one', 'two'],
     appLogs: [{ app: 'shop', version: 'new', lines: ['Error: boom'] }],
     live: null,
+    rollback: null,
     ...given,
   };
 }
+
+/** What the runner knows of it. */
+export const FACTS = {
+  label: 'web-1',
+  username: 'deploy',
+  path: '~/shop',
+  apps: [],
+  ref: SHA,
+  commits: 'https://github.com/acme/shop/commit',
+  late: null,
+};

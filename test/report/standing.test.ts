@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import type { PastDeploy, Standing } from '../../src/protocol.ts';
-import { standingHtml, standingLines } from '../../src/report/standing.ts';
+import type { HostResult, PastDeploy, Standing } from '../../src/protocol.ts';
+import { standingLines, standingMarkdown } from '../../src/report/standing.ts';
 import { renderSummary } from '../../src/report/summary.ts';
 import { outcomeSentence } from '../../src/report/words.ts';
-import { PREVIOUS, result, SHA } from './results.ts';
+import { outsideOfCode } from '../rig/outside-of-code.ts';
+import { FACTS, PREVIOUS, result, SHA } from './results.ts';
 
 const run = {
   repository: 'o/r',
@@ -24,13 +25,12 @@ const past = (given: Partial<PastDeploy> = {}): PastDeploy => ({
 const standing = (given: Partial<Standing> = {}): Standing => ({
   deployed: past(),
   apps: [{ name: 'shop', instances: 2, online: 1, ended: 0, outdated: 0, restarts: 3 }],
-  complaint: null,
   remarks: [],
   history: [past(), past({ mode: 'rollback', sha: PREVIOUS })],
   ...given,
 });
-const status = (given: Partial<Standing> = {}) =>
-  result({ mode: 'status', outcome: 'unchanged', standing: standing(given) });
+const status = (given: Partial<Standing> = {}, rest: Partial<HostResult> = {}) =>
+  result({ mode: 'status', outcome: 'unchanged', standing: standing(given), ...rest });
 
 test('the log tells what runs, since when and by which run, and the history in columns', () => {
   expect(standingLines(status({ remarks: ['A deploy is running here: ben.'] }))).toEqual([
@@ -40,37 +40,38 @@ test('the log tells what runs, since when and by which run, and the history in c
     'Health     healthy',
     'Note       A deploy is running here: ben.',
     'History, newest first:',
-    `  2026-01-02 03:04:05 UTC  deployed        aaaaaaa  ann, ${run.url}`,
-    `  2026-01-02 03:04:05 UTC  rolled back to  bbbbbbb  ann, ${run.url}`,
+    '  2026-01-02 03:04:05 UTC  deployed        aaaaaaa  ann  run 7',
+    '  2026-01-02 03:04:05 UTC  rolled back to  bbbbbbb  ann  run 7',
   ]);
-  const lines = standingLines(status({ history: [], deployed: null, complaint: 'shop is errored' }));
+  const lines = standingLines(
+    status({ history: [], deployed: null }, { unhealthy: 'It is not healthy: shop is errored.' }),
+  );
   expect(lines).toContain('Since      not deployed by this action');
-  expect(lines).toContain('Health     fails the health rules: shop is errored');
+  expect(lines).toContain('Health     It is not healthy: shop is errored.');
   expect(lines.at(-1)).toBe('History    nothing was ever deployed here');
 });
 
 test('text of the host stays text, in the log and in the summary', () => {
   const hostile = '::add-mask::x\n##[error]<b>@octocat';
   const told = status({
-    complaint: hostile,
     remarks: [hostile],
     history: [past({ at: hostile, reason: hostile, run: { ...run, actor: hostile } })],
   });
-  for (const line of standingLines(told)) expect(line).not.toMatch(/\n|::add|##\[/);
-  const html = standingHtml(told, null);
-  expect(html).not.toContain('<b>');
-  expect(html).not.toContain('@octocat');
+  for (const line of standingLines(told)) expect(line).not.toMatch(/\n|^\s*::add|##\[/);
+  expect(outsideOfCode(standingMarkdown(told, null))).not.toMatch(/@octocat|<b>|##\[/);
 });
 
-test('the summary has the history as a table, and no word on what ran before', () => {
-  const html = renderSummary(status(), {
-    label: 'web-1',
-    path: '~/shop',
-    commits: 'https://github.example/c',
-  });
-  expect(html).toContain('<h3>Status: aaaaaaa is checked out, 2 instances online.</h3>');
-  expect(html).toContain(`<a href="https://github.example/c/${PREVIOUS}"><code>bbbbbbb</code></a>`);
-  expect(html).not.toContain('Ran before');
+test('the summary has the history as a table with whole run links, the reason last', () => {
+  const bad = past({ outcome: 'rolled-back', reason: `shop crashed ${'x'.repeat(400)}` });
+  const many = [bad, ...Array.from({ length: 29 }, () => past({ mode: 'rollback', sha: PREVIOUS }))];
+  const summary = renderSummary(status({ history: many }), FACTS);
+  const rows = summary.split('\n').filter((line) => line.startsWith('| 2026'));
+  expect(rows).toHaveLength(10);
+  expect(rows[0]).toMatch(
+    /^\| 2026-01-02 03:04:05 UTC \| rolled-back \| \[`aaaaaaa`\]\(\S+\) \| ann, \[run 7\]\(https:\/\/github\.example\/o\/r\/actions\/runs\/7\/attempts\/1\) \| shop crashed .{60,120} \|$/,
+  );
+  expect(rows[1]).toContain(`[\`bbbbbbb\`](${FACTS.commits}/${PREVIOUS})`);
+  for (const line of standingLines(status({ history: many }))) expect(line.length).toBeLessThan(190);
 });
 
 test('how it ended is said in the words of what was asked', () => {

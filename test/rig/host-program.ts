@@ -48,7 +48,7 @@ const heard = (type) => new Promise((resolve) => {
     if (found) { clearInterval(timer); resolve(found); }
   }, 5);
 });
-const result = (outcome) => ({ mode: plan.mode, outcome, sha: 'a'.repeat(40), previousSha: null, instances: 0, outdated: [], asked: false, durationMs: 1,
+const result = (outcome) => ({ mode: plan.mode, outcome, sha: 'a'.repeat(40), previousSha: null, target: null, commit: null, previousRun: '', instances: 0, outdated: [], asked: false, apps: null, states: [], unhealthy: null, durationMs: 1,
   spent: ${JSON.stringify(Object.fromEntries(ACCOUNTS.map((account) => [account, 0])))},
   versions: { node: process.version, pm2: '0' }, requests: null, failure: null, standing: null });
 function main(body) {

@@ -3,18 +3,19 @@ import { join } from 'node:path';
 import type { HostResult, Plan } from '../../protocol.ts';
 import { readHead } from '../git/checkout.ts';
 import { gitIn } from '../git/git.ts';
-import { listInstances } from '../pm2/list.ts';
+import { type Instance, listInstances } from '../pm2/list.ts';
 import { openRpc } from '../pm2/rpc.ts';
 import { pm2HomeOf } from '../pm2/session.ts';
 import { resolvePath } from '../state/places.ts';
 import { createClock } from '../system/clock.ts';
 import { sessionless } from '../system/environment.ts';
-import { exists, isWithin, realOrSame } from '../system/paths.ts';
+import { exists } from '../system/paths.ts';
+import { countsOfApps, instancesIn } from './running-apps.ts';
 
 /** Milliseconds, for each of two looks. */
 const LOOKS_FOR = 5_000;
 
-type Seen = Pick<HostResult, 'sha' | 'previousSha' | 'instances' | 'outdated'>;
+type Seen = Pick<HostResult, 'sha' | 'previousSha' | 'instances' | 'outdated' | 'apps'>;
 
 /**
  * What runs at `path`, for a deploy that failed before it could look: on a full disk, or without PM2's command. Needs no
@@ -22,11 +23,13 @@ type Seen = Pick<HostResult, 'sha' | 'previousSha' | 'instances' | 'outdated'>;
  */
 export async function glance(plan: Plan): Promise<Seen> {
   const home = homedir();
-  const [sha, instances] = await Promise.all([
+  const [sha, own] = await Promise.all([
     headOf(plan, home).catch(() => null),
-    onlineInstances(plan, home).catch(() => null),
+    instancesOf(plan, home).catch(() => null),
   ]);
-  return { sha, previousSha: sha, instances, outdated: [] };
+  const apps = own === null ? null : countsOfApps(own);
+  const instances = own === null ? null : own.filter(({ status }) => status === 'online').length;
+  return { sha, previousSha: sha, instances, outdated: [], apps };
 }
 
 async function headOf({ path }: Plan, home: string): Promise<string | null> {
@@ -42,13 +45,12 @@ async function headOf({ path }: Plan, home: string): Promise<string | null> {
   return (await readHead(git)).sha;
 }
 
-async function onlineInstances({ path }: Plan, home: string): Promise<number> {
+async function instancesOf({ path }: Plan, home: string): Promise<Instance[]> {
   const live = resolvePath(path, home);
   const rpc = await openRpc(pm2HomeOf(process.env, home), LOOKS_FOR);
-  if (rpc === null) return 0;
+  if (rpc === null) return [];
   try {
-    const online = (await listInstances(rpc, LOOKS_FOR)).filter(({ status }) => status === 'online');
-    return online.filter(({ cwd }) => isWithin(live, realOrSame(cwd))).length;
+    return instancesIn(live, await listInstances(rpc, LOOKS_FOR));
   } finally {
     rpc.close();
   }

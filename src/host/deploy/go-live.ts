@@ -1,6 +1,6 @@
 import type { AppLog, Failure, State } from '../../protocol.ts';
 import type { Boot } from '../canary/run.ts';
-import { type Context, warn } from '../context.ts';
+import { type Context, inform, warn } from '../context.ts';
 import { expectationOf } from '../health/expectation.ts';
 import { type Listener, listenTo } from '../health/last-words.ts';
 import { verify } from '../health/verify.ts';
@@ -84,7 +84,7 @@ async function goBack(
   const { deployId } = transaction;
   makeRoom(context.runDir);
   enter('rolling-back', () => journal.enter(subject, 'rolling-back', failure.message));
-  warn(context.log, failure.message);
+  inform(context.log, failure.message);
   try {
     // At once; where it fails, the rollback does it again.
     await layoutOf(context)
@@ -126,7 +126,7 @@ async function appLogs(
 function bothFailures(first: Failure, second: Failure, { places }: Context): Failure {
   return {
     ...first,
-    message: `${first.message} Then the rollback failed, too: ${second.message}`,
+    rollback: second.message,
     remedy: `The files of the old version are in ${places.live}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
     output: [...first.output, ...second.output],
   };

@@ -48,6 +48,7 @@ export async function resume(context: Context, progress: Progress): Promise<End>
     output,
     appLogs: [],
     live: null,
+    rollback: null,
   });
   if (entry === undefined || entry.outcome === null) {
     if (trouble !== null) throw trouble.error;

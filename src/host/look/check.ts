@@ -12,9 +12,9 @@ import { ruleOf } from '../git/resolve-ref.ts';
 import { readBaseline } from '../health/baseline.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
-import { DeployFailure } from '../system/failure.ts';
+import { DeployFailure, failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
-import { remarksOn } from './status.ts';
+import { remarksOn, whyUnhealthy } from './status.ts';
 
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 export async function check(context: Context): Promise<End> {
@@ -40,11 +40,15 @@ export async function check(context: Context): Promise<End> {
       problems.push(error);
     }
   }
-  const failure = failureOf(problems);
-  return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure };
+  const unhealthy = await whyUnhealthy(context);
+  const failure =
+    problems.length === 0 && unhealthy !== null
+      ? failureOf(new DeployFailure(unhealthy), 'preflight')
+      : failureOfAll(problems);
+  return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure, unhealthy };
 }
 
-function failureOf(problems: readonly DeployFailure[]): End['failure'] {
+function failureOfAll(problems: readonly DeployFailure[]): End['failure'] {
   const [first, ...others] = problems;
   if (first === undefined) return null;
   const { message, remedy, output } = first;
@@ -60,6 +64,7 @@ function failureOf(problems: readonly DeployFailure[]): End['failure'] {
     output: [...output, ...listed],
     appLogs: [],
     live: null,
+    rollback: null,
   };
 }
 

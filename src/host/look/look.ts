@@ -63,5 +63,6 @@ async function lookAround(
   } catch (error) {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, 'preflight') };
   }
-  return resultOf(plan, end, context, clock, started);
+  const progress = { sha: null, entered: [{ state: 'preflight' as const, atMs: 0 }] };
+  return resultOf({ plan, end, context, progress, clock, started });
 }

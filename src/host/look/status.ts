@@ -1,8 +1,8 @@
 import type { AppStanding, PastDeploy, Standing } from '../../protocol.ts';
 import type { Context } from '../context.ts';
 import { lockHolders } from '../deploy/locks.ts';
+import { countsOfApps, instancesIn } from '../deploy/running-apps.ts';
 import { readHead } from '../git/checkout.ts';
-import { endedWell } from '../health/job.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
 import { outdatedOf } from '../health/outdated.ts';
 import type { Instance } from '../pm2/list.ts';
@@ -10,7 +10,7 @@ import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys, pastDeploy } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
+import { DeployFailure, failureOf } from '../system/failure.ts';
 
 /** How many deploys of the history are reported. */
 const TOLD = 30;
@@ -23,29 +23,25 @@ export async function status(context: Context): Promise<End & { standing: Standi
   const standing: Standing = {
     deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
     apps: await appsOf(context),
-    complaint: await complaint(context),
     remarks: remarksOn(context, sha),
     history: history.slice(0, TOLD),
   };
-  return { outcome: 'unchanged', sha, previousSha: sha, failure: null, standing };
+  const unhealthy = await whyUnhealthy(context);
+  const failure = unhealthy === null ? null : failureOf(new DeployFailure(unhealthy), 'preflight');
+  const outcome = failure === null ? 'unchanged' : 'failed';
+  return { outcome, sha, previousSha: sha, failure, unhealthy, standing };
 }
 
 /** What PM2 runs from the app's directory, by name. */
 async function appsOf({ pm2, places, journal }: Context): Promise<AppStanding[]> {
-  const own = (await pm2.list()).filter(
-    ({ module, cwd }) => !module && isWithin(places.live, realOrSame(cwd)),
-  );
+  const own = instancesIn(places.live, await pm2.list());
   const current = loadCurrent(places.state);
   const outdated = outdatedOf(own, current, journal.entries());
-  const names = [...new Set(own.map(({ name }) => name))].sort((a, b) => a.localeCompare(b));
-  return names.map((name) => {
-    const same = own.filter((one) => one.name === name);
+  return countsOfApps(own).map((counts) => {
+    const same = own.filter(({ name }) => name === counts.name);
     return {
-      name,
-      instances: same.length,
-      online: same.filter((one) => one.status === 'online' && !endedWell(one)).length,
-      ended: same.filter(endedWell).length,
-      outdated: outdated.filter((one) => one.name === name).length,
+      ...counts,
+      outdated: outdated.filter(({ name }) => name === counts.name).length,
       restarts: current === null ? null : restartsSince(current.restarts, same),
     };
   });
@@ -64,14 +60,23 @@ function restartsSince(
   }, 0);
 }
 
-async function complaint(context: Context): Promise<string | null> {
-  const current = loadCurrent(context.places.state);
-  if (current === null) return 'no deploy was ever verified here';
-  try {
-    return await complaintAboutLive(context, current);
-  } catch (error) {
-    return (error as Error).message;
+/**
+ * Why the live app is not healthy now, as a sentence; null if it is. While a deploy goes on nothing is said: it takes
+ * instances down and up, and judges them itself. What none of ours brought is judged by PM2's list alone.
+ */
+export async function whyUnhealthy(context: Context): Promise<string | null> {
+  const { places, pm2 } = context;
+  if (lockHolders(context).length > 0) return null;
+  const current = loadCurrent(places.state);
+  if (current !== null) {
+    const why = await complaintAboutLive(context, current).catch((error: Error) => error.message);
+    return why === null ? null : `The live app is not healthy: ${why}.`;
   }
+  const bad = countsOfApps(instancesIn(places.live, await pm2.list())).find(
+    ({ instances, online, ended }) => online + ended < instances,
+  );
+  if (bad === undefined) return null;
+  return `The live app is not healthy: of '${bad.name}' ${bad.online} of ${bad.instances} instances are online.`;
 }
 
 /** Remarks on a deploy that is running or was interrupted, and on a commit that no deploy brought. */

@@ -93,7 +93,7 @@ function omissions(lines: number, notices: number): string[] {
 }
 
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
-const OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha']);
+const OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha', 'target']);
 
 function clean(key: string, value: unknown, redactor: Redactor): unknown {
   if (Array.isArray(value) && value.length > LONGEST_LIST)

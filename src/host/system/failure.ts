@@ -55,11 +55,12 @@ export function failureOf(error: unknown, state: State): Failure {
       output: [...error.output],
       appLogs: [...error.appLogs],
       live: null,
+      rollback: null,
     };
   }
   const disk = diskTrouble(error);
   if (disk !== null) return failureOf(disk, state);
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const [message = 'unknown error', ...stack] = text.split('\n');
-  return { state, message, remedy: null, output: stack, appLogs: [], live: null };
+  return { state, message, remedy: null, output: stack, appLogs: [], live: null, rollback: null };
 }

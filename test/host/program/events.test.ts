@@ -12,14 +12,20 @@ const someResult = (): HostResult => ({
   outcome: 'failed',
   sha: null,
   previousSha: null,
+  target: null,
+  commit: null,
+  previousRun: '',
   instances: 0,
   outdated: [],
   asked: false,
+  apps: null,
+  states: [],
   durationMs: 1,
   spent: createClock().spent,
   versions: { node: '', pm2: '' },
   requests: null,
   failure: null,
+  unhealthy: null,
   standing: null,
 });
 const written = (dir: string): Record<string, unknown>[] =>
@@ -78,7 +84,15 @@ test('notices are bounded too, and so is a list in the result; the end is always
   const log = openEvents(dir, createRedactor());
   for (let n = 0; n < 3_000; n++) log({ type: 'notice', level: 'info', text: 'x'.repeat(1_900) });
   const output = Array.from({ length: 10_000 }, (_, n) => `line ${n}`);
-  const failure = { state: 'staged' as const, message: '', remedy: null, output, appLogs: [], live: null };
+  const failure = {
+    state: 'staged' as const,
+    message: '',
+    remedy: null,
+    output,
+    appLogs: [],
+    live: null,
+    rollback: null,
+  };
   log({ type: 'end', result: { ...someResult(), failure } });
   expect(statSync(join(dir, 'events.ndjson')).size).toBeLessThan(2_100_000);
   const [missing, end] = written(dir).slice(-2) as [
