@@ -5207,6 +5207,7 @@ module.exports = function install(may) {
     server.on('session', (session) => {
       if (typeof session.goaway !== 'function') return;
       known.sessions.add(session);
+      if (known.closed) dismiss(session);
       session.once('close', () => known.sessions.delete(session));
     });
     if (armed) return;
@@ -5279,13 +5280,12 @@ module.exports = function install(may) {
     quietly(() => require('diagnostics_channel').channel('http.server.request.start').subscribe(({ response }) => lastOne(response)));
     for (const [server, known] of servers) {
       for (const socket of known.sockets.keys()) lastOne(socket._httpMessage);
-      for (const session of known.sessions) {
-        // First that it should open no more streams, later that none is taken: so none is refused.
-        quietly(() => session.goaway(0, 2 ** 31 - 1));
-        setTimeout(() => quietly(() => session.close()), Math.max(linger, 100));
-      }
       quietly(() => countAccepted(known));
-      atQuietMoment(known, () => quietly(() => closeListener(server, known)));
+      // Who is told to go comes back at once, and should meet the successor alone.
+      atQuietMoment(known, () => {
+        quietly(() => closeListener(server, known));
+        for (const session of known.sessions) dismiss(session);
+      });
     }
     // An app that uses node:cluster itself: the last worker to close would have the queue of the listener reset, so they
     // are told when it is closed, and what it took is shared out.
@@ -5312,6 +5312,12 @@ module.exports = function install(may) {
       hold = setInterval(nothing, 3600000);
       if (stop !== null) pass();
     }, 20);
+  }
+
+  /** First that an HTTP/2 client should open no more streams, later that none is taken: so none is refused. */
+  function dismiss(session) {
+    quietly(() => session.goaway(0, 2 ** 31 - 1));
+    setTimeout(() => quietly(() => session.close()), 500);
   }
 
   function isUndrained(pid) {
