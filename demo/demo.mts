@@ -183,6 +183,7 @@ async function deploy(stage: Stage, name: string, sha: string): Promise<ActionRu
       path: path.join(path.dirname(stage.live), name),
       repository: stage.repository.url,
       'stable-for': '3s',
+      'health-url': '/version',
     },
     env: { GITHUB_SHA: sha },
   });
