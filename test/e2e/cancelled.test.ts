@@ -111,7 +111,7 @@ test('SIGINT, then SIGTERM, in verifying: the job says where the host stands in 
   expect(run.stdout).not.toMatch(/was lost|Connecting again/);
   expect(errorsOf(run)).toEqual([
     expect.stringMatching(
-      /^The job was cancelled, .* It had entered verifying: from activating on host-1 goes/,
+      /^The job was cancelled, .* It had entered verifying\. From activating on host-1 goes/,
     ),
   ]);
   const post = await site.post(run.exported.state, given);
@@ -137,7 +137,9 @@ test('SIGINT after the link has died: the job ends in time all the same, and pos
   expect(performance.now() - sent).toBeLessThan(7_000);
   expect(run).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(errorsOf(run)).toEqual([
-    expect.stringMatching(/entered staged, nothing was changed\. The host gives/),
+    expect.stringMatching(
+      /entered staged, when nothing was changed\. If nothing was changed yet, the host gives/,
+    ),
   ]);
   expect(buildProcesses()).not.toEqual([]);
   relay.heal();
