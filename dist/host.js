@@ -2238,6 +2238,112 @@ function isFile(path) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/pm2/node-arguments.js
+const KINDS = {
+    '--require': 'require',
+    '-r': 'require',
+    '--import': 'import',
+    '--loader': 'import',
+    '--experimental-loader': 'import',
+};
+/** The arguments that PM2 gives to Node itself for an app, under any of the names that PM2 takes. */
+function nodeArgumentsOf(app) {
+    const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
+    if (Array.isArray(given))
+        return given.map(String);
+    return typeof given === 'string' ? given.split(' ').filter(Boolean) : [];
+}
+/** The same app with these arguments for Node. */
+function withNodeArguments(app, given) {
+    const { interpreter_args: _one, interpreterArgs: _other, ...rest } = app;
+    return { ...rest, node_args: [...given] };
+}
+/** The modules among Node's arguments whose place depends on the directory in which Node starts. */
+function modulesAmong(given) {
+    const found = [];
+    replaceModules(given, (module) => {
+        found.push(module);
+        return null;
+    });
+    return found;
+}
+/** The same arguments with the path that `pathOf` gives for a module; null leaves the module as it was written. */
+function replaceModules(given, pathOf) {
+    return given.map((argument, at) => {
+        const [option = '', ...rest] = argument.split('=');
+        const kindBefore = KINDS[given[at - 1] ?? ''];
+        if (kindBefore !== undefined)
+            return replaced(kindBefore, argument, pathOf) ?? argument;
+        const kind = KINDS[option];
+        if (kind === undefined || rest.length === 0)
+            return argument;
+        const path = replaced(kind, rest.join('='), pathOf);
+        return path === null ? argument : `${option}=${path}`;
+    });
+}
+function replaced(kind, specifier, pathOf) {
+    // An absolute path or an address means the same from everywhere.
+    if (specifier === '' || specifier.startsWith('/') || /^[a-z]+:/.test(specifier))
+        return null;
+    const path = pathOf({ kind, specifier });
+    // `--import` takes an address, in which such a character means something else.
+    return path !== null && (kind === 'require' || /^[\w./@+~-]+$/.test(path)) ? path : null;
+}
+
+;// CONCATENATED MODULE: ./host/build/find-modules.js
+
+
+
+
+
+/** Arguments: a directory, and modules as JSON. Prints the path of each module as that directory finds it, or null. */
+const FINDER = `
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+const [directory, asked] = process.argv.slice(1);
+const base = directory + '/app.js';
+const find = async ({ kind, specifier }) => {
+  try {
+    if (kind === 'require') return createRequire(base).resolve(specifier);
+    return fileURLToPath(await import.meta.resolve(specifier, pathToFileURL(base).href));
+  } catch {
+    return null;
+  }
+};
+process.stdout.write(JSON.stringify(await Promise.all(JSON.parse(asked).map(find))));
+`;
+const FINDS_WITHIN = 10_000;
+/**
+ * The apps with the paths of the modules that `node_args` name (`--import tsx`), as the app's own directory finds them. In
+ * cluster mode Node would look in the directory of PM2's daemon. The apps are as they will run in `live`.
+ */
+async function findModules(apps, version) {
+    return Promise.all(apps.map((app) => findModulesOf(app, version)));
+}
+async function findModulesOf(app, { top, live, env }) {
+    const given = nodeArgumentsOf(app);
+    const modules = modulesAmong(given);
+    if (modules.length === 0 || expectedInstances(app).mode === 'fork')
+        return app;
+    const here = isWithin(live, app.cwd) ? (0,external_node_path_namespaceObject.join)(top, (0,external_node_path_namespaceObject.relative)(live, app.cwd)) : app.cwd;
+    const paths = await pathsOf(modules, here, env);
+    const realTop = realOrSame(top);
+    let at = 0;
+    const found = replaceModules(given, () => {
+        const path = paths[at++] ?? null;
+        return path !== null && isWithin(realTop, path) ? (0,external_node_path_namespaceObject.join)(live, (0,external_node_path_namespaceObject.relative)(realTop, path)) : path;
+    });
+    return withNodeArguments(app, found);
+}
+/** What cannot be found is left to Node, whose message says more. */
+async function pathsOf(modules, directory, env) {
+    if (!exists(directory))
+        return [];
+    const options = ['--no-warnings', '--experimental-import-meta-resolve', '--input-type=module'];
+    const result = await run(process.execPath, [...options, '-e', FINDER, '--', directory, JSON.stringify(modules)], { cwd: directory, env, timeLimit: FINDS_WITHIN, keep: ALL_OF_IT });
+    return result.code === 0 ? JSON.parse(result.stdout) : [];
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/launcher.js
 
 /** npm and its like, by the name that people write and by the file that PM2 finds for it. */
@@ -2349,6 +2455,7 @@ function kindOf(script) {
 
 
 
+
 /**
  * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
  * where it is, so that whatever it requires is of its own version.
@@ -2363,7 +2470,8 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
     const file = findEcosystem(workDir, plan.ecosystem);
     const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
     const apps = chooseApps(await readEcosystem(file, options), plan.apps);
-    return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+    const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+    return findModules(config, { top, live: places.live, env: pm2.env });
 }
 
 ;// CONCATENATED MODULE: ./host/build/env-files.js
@@ -4019,6 +4127,7 @@ function healthTarget(given, apps, pm2Env, ports) {
 
 
 
+
 /** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
 const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';
 /** Settings under all the names that PM2 takes, which a canary has otherwise or not at all. */
@@ -4077,17 +4186,11 @@ function canaryConfig(app, options) {
         out_file: `${files}-out.log`,
         error_file: `${files}-error.log`,
         pid_file: `${files}.pid`,
-        node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArguments(moved)],
+        node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArgumentsOf(moved)],
         env,
         // PM2 would add the variables of its caller. Every name contains the empty text, so this filter drops them all.
         ...(runsNow ? { filter_env: [''] } : {}),
     };
-}
-function nodeArguments(app) {
-    const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
-    if (Array.isArray(given))
-        return given.map(String);
-    return typeof given === 'string' ? given.split(' ').filter(Boolean) : [];
 }
 /** As Node reads NODE_OPTIONS. */
 function quoted(text) {
@@ -4219,7 +4322,7 @@ const error_log_READ = 256 * 1024;
 /** Notes how long the error logs of these instances are now. */
 function noteLogSizes(instances) {
     const notes = {};
-    for (const path of pathsOf(instances)) {
+    for (const path of error_log_pathsOf(instances)) {
         try {
             const stat = (0,external_node_fs_namespaceObject.statSync)(path);
             if (stat.isFile())
@@ -4236,7 +4339,7 @@ function noteLogSizes(instances) {
  * `instances` are those of now: their files count as well, whole where they are new, were cut or were rotated.
  */
 function readAdded(notes, instances, maxLines) {
-    const paths = new Set([...Object.keys(notes), ...pathsOf(instances)]);
+    const paths = new Set([...Object.keys(notes), ...error_log_pathsOf(instances)]);
     const added = [...paths].map((path) => linesAdded(path, notes[path])).filter((lines) => lines.length > 0);
     // Those with few lines first, so that what they leave of their share goes to the others.
     const order = [...added].sort((a, b) => a.length - b.length);
@@ -4280,7 +4383,7 @@ function linesAdded(path, note) {
         (0,external_node_fs_namespaceObject.closeSync)(file);
     }
 }
-function pathsOf(instances) {
+function error_log_pathsOf(instances) {
     return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
 }
 
@@ -4913,6 +5016,7 @@ function inherited({ name }, instances, current, pm2Env) {
 }
 
 ;// CONCATENATED MODULE: ./host/handover/dress.js
+
 /** The app with the preload, or with none; `running` are its instances, which may have one already. */
 function dress(app, preload, running, pm2Env) {
     const inherited = running.find(({ env }) => env.NODE_OPTIONS !== undefined)?.env.NODE_OPTIONS;
@@ -4936,16 +5040,8 @@ function dressAll(config, preloads, all, pm2Env) {
  * the NODE_OPTIONS that it has `inherited` from the shell of its first start.
  */
 function withPreload(app, { by, argument }, pm2Env, inherited) {
-    if (by === 'node_args') {
-        const { interpreter_args: _one, interpreterArgs: _other, ...rest } = app;
-        const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
-        const list = Array.isArray(given)
-            ? given
-            : typeof given === 'string'
-                ? given.split(' ').filter(Boolean)
-                : [];
-        return { ...rest, name: app.name, cwd: app.cwd, env: app.env, node_args: [argument, ...list] };
-    }
+    if (by === 'node_args')
+        return withNodeArguments(app, [argument, ...nodeArgumentsOf(app)]);
     const special = `env_${pm2Env}`;
     const chosen = app[special];
     const options = chosen?.NODE_OPTIONS ?? app.env.NODE_OPTIONS ?? inherited ?? '';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { chooseApps, type DeployApp, deployConfig, moveApps } from '../pm2/app-config.ts';
 import { findEcosystem, readEcosystem } from './ecosystem.ts';
+import { findModules } from './find-modules.ts';
 import { scriptApp } from './script-app.ts';
 
 /**
@@ -22,5 +23,6 @@ export async function readApps(
   const file = findEcosystem(workDir, plan.ecosystem);
   const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
   const apps = chooseApps(await readEcosystem(file, options), plan.apps);
-  return moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+  const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+  return findModules(config, { top, live: places.live, env: pm2.env });
 }

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { type DeployApp, expectedInstances, moveApps, scriptOf } from '../pm2/app-config.ts';
 import { launcherIn } from '../pm2/launcher.ts';
 import type { Json } from '../pm2/list.ts';
+import { nodeArgumentsOf } from '../pm2/node-arguments.ts';
 import { isWithin } from '../system/paths.ts';
 
 /** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
@@ -79,17 +80,11 @@ export function canaryConfig(app: DeployApp, options: CanaryOptions): DeployApp 
     out_file: `${files}-out.log`,
     error_file: `${files}-error.log`,
     pid_file: `${files}.pid`,
-    node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArguments(moved)],
+    node_args: [...(mode === 'cluster' ? ['--require', preload] : []), ...nodeArgumentsOf(moved)],
     env,
     // PM2 would add the variables of its caller. Every name contains the empty text, so this filter drops them all.
     ...(runsNow ? { filter_env: [''] } : {}),
   };
-}
-
-function nodeArguments(app: DeployApp): string[] {
-  const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
-  if (Array.isArray(given)) return given.map(String);
-  return typeof given === 'string' ? given.split(' ').filter(Boolean) : [];
 }
 
 /** As Node reads NODE_OPTIONS. */

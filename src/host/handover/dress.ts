@@ -1,5 +1,6 @@
 import type { DeployApp } from '../pm2/app-config.ts';
 import type { Instance, Json } from '../pm2/list.ts';
+import { nodeArgumentsOf, withNodeArguments } from '../pm2/node-arguments.ts';
 import type { Preload } from '../pm2/preload-args.ts';
 
 /** An app as PM2 is to start it, and the variables of what runs that it is not to have any more. */
@@ -47,16 +48,7 @@ function withPreload(
   pm2Env: string | null,
   inherited: string | undefined,
 ): DeployApp {
-  if (by === 'node_args') {
-    const { interpreter_args: _one, interpreterArgs: _other, ...rest } = app;
-    const given = app.node_args ?? app.interpreter_args ?? app.interpreterArgs;
-    const list = Array.isArray(given)
-      ? given
-      : typeof given === 'string'
-        ? given.split(' ').filter(Boolean)
-        : [];
-    return { ...rest, name: app.name, cwd: app.cwd, env: app.env, node_args: [argument, ...list] };
-  }
+  if (by === 'node_args') return withNodeArguments(app, [argument, ...nodeArgumentsOf(app)]);
   const special = `env_${pm2Env}`;
   const chosen = app[special] as Record<string, Json> | undefined;
   const options = chosen?.NODE_OPTIONS ?? app.env.NODE_OPTIONS ?? inherited ?? '';

@@ -1,10 +1,25 @@
 import { expect, test } from 'vitest';
+import { MIDDLE, NEWEST } from '../../rig/pm2.ts';
 import { createSite, type Site } from '../../rig/site.ts';
 import { type Flaw, livesThrough, locked, tell } from './life.ts';
 
-/** Express in TypeScript, run by tsx behind `npm start`: nothing is built. */
-function files(site: Site, name: string, flaw?: Flaw): Record<string, string> {
-  const app = { name: 'api', script: 'npm', args: 'start', env: { PORT: site.port } };
+const BEHIND_NPM = { script: 'npm', args: 'start' };
+const IN_CLUSTER = {
+  script: 'src/server.ts',
+  interpreter: 'node',
+  node_args: '--import tsx',
+  exec_mode: 'cluster',
+  instances: 2,
+};
+
+/** Express in TypeScript, run by tsx: nothing is built. */
+function files(
+  site: Site,
+  settings: Record<string, string | number>,
+  name: string,
+  flaw?: Flaw,
+): Record<string, string> {
+  const app = { name: 'api', ...settings, env: { PORT: site.port } };
   return {
     ...locked('tsx'),
     'ecosystem.config.js': `module.exports = ${JSON.stringify({ apps: [app] })};`,
@@ -25,7 +40,20 @@ test('Express by tsx behind npm has one gap in fork mode', {
   timeout: 600_000,
 }, async () => {
   await using site = await createSite();
-  const load = await livesThrough(site, { files: (name, flaw) => files(site, name, flaw) });
+  const load = await livesThrough(site, { files: (name, flaw) => files(site, BEHIND_NPM, name, flaw) });
   tell('Express by tsx, npm, fork mode', load);
   expect(load.failingForMs).toBeLessThan(10_000);
 });
+
+test.each([NEWEST, MIDDLE])(
+  '$name: tsx by --import in cluster mode loses no request',
+  {
+    timeout: 600_000,
+  },
+  async (runtime) => {
+    await using site = await createSite(runtime);
+    const load = await livesThrough(site, { files: (name, flaw) => files(site, IN_CLUSTER, name, flaw) });
+    tell(`${runtime.name}: Express by --import tsx, cluster mode`, load);
+    expect(load.failed).toBeLessThan(load.sent / 100);
+  },
+);
