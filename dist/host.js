@@ -2456,6 +2456,7 @@ function kindOf(script) {
 
 
 
+
 /**
  * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
  * where it is, so that whatever it requires is of its own version.
@@ -2472,6 +2473,17 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
     const apps = chooseApps(await readEcosystem(file, options), plan.apps);
     const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
     return findModules(config, { top, live: places.live, env: pm2.env });
+}
+/** The same before install and build; null if the file cannot be evaluated without what they bring. */
+async function readAppsEarly(context, top, deployId) {
+    try {
+        return await readApps(context, top, deployId);
+    }
+    catch (error) {
+        if (error instanceof DeployFailure)
+            return null;
+        throw error;
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/build/env-files.js
@@ -2917,7 +2929,7 @@ async function fetchCommit(git, gitIn, { ref, rule, repository }, access) {
     return sha;
 }
 /**
- * Finds out whether `fetchCommit` would bring the commit, without writing into git's repository, and says what was found.
+ * Finds out which commit `fetchCommit` would bring, without writing into git's repository, and says what was found.
  * Throws the `DeployFailure` that the deploy would end with.
  */
 async function findCommit(git, gitIn, { ref, rule, repository }, access) {
@@ -2925,11 +2937,11 @@ async function findCommit(git, gitIn, { ref, rule, repository }, access) {
     const source = { remote, live: git, gitIn };
     const sha = await resolveRef(source, ref, rule);
     if (sha !== ref)
-        return `The repository answers: ${ref} is ${sha} there.`;
+        return { sha, text: `The repository answers: ${ref} is ${sha} there.` };
     const direct = await inScratch(git, gitIn, formatOf(sha), (scratch) => remote.attempt([...FETCH, '--depth=1', WITHOUT_FILES], [sha], scratch));
     if (direct.code !== 0 && !(await trackedCommits(source)).includes(sha))
         throw noSuch(ref);
-    return `The repository answers: it has the commit ${sha}.`;
+    return { sha, text: `The repository answers: it has the commit ${sha}.` };
 }
 /**
  * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
@@ -3334,7 +3346,7 @@ async function stage(context, sha, refuse) {
         inform(context.log, `Install and build see copies of these files of ${places.live}: ${shown.join(', ')}.`);
     for (const path of envFiles(workshop, directories))
         context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
-    const early = await readApps(context, workshop, plan.deployId).catch(unreadable);
+    const early = await readAppsEarly(context, workshop, plan.deployId);
     if (early !== null)
         await refuse(early, workshop);
     const checkout = { top: workshop, workDir };
@@ -3361,12 +3373,6 @@ async function stage(context, sha, refuse) {
     putEnvFile(staging);
     const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
     return { sha, staging, kept, generated, given: envPath === null ? [] : [envPath], record, config };
-}
-/** A file that cannot be evaluated yet may need what install or build brings. */
-function unreadable(error) {
-    if (error instanceof DeployFailure)
-        return null;
-    throw error;
 }
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
 function tellUnusedEcosystem({ plan, log }, workDir) {
@@ -9975,7 +9981,7 @@ function readDump(path) {
     catch (error) {
         if (error.code === 'ENOENT')
             return [];
-        throw dump_unreadable(path, error);
+        throw unreadable(path, error);
     }
     try {
         const dump = JSON.parse(text);
@@ -9985,9 +9991,9 @@ function readDump(path) {
     catch {
         // An error of JSON.parse quotes the text, which is secret.
     }
-    throw dump_unreadable(path);
+    throw unreadable(path);
 }
-function dump_unreadable(path, cause) {
+function unreadable(path, cause) {
     return new DeployFailure(`PM2's dump ${path} cannot be read, so these apps are not saved for the next boot.`, { remedy: 'Run `pm2 save` there once, as the user that runs PM2.', cause });
 }
 function realPathOf(path) {
@@ -11615,6 +11621,79 @@ function isEnd(line) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/git/peek.js
+
+
+
+
+
+
+/** A larger file is no configuration. A server that cannot leave out files sends all of them. */
+const SMALL = '--filter=blob:limit=256k';
+/** What an ecosystem file is written in, and what it mostly reads. */
+const CONFIGURATION = /\.([cm]?js|json|ya?ml)$/;
+/**
+ * Lays small files of a commit, of these directories alone and not of any below, into a directory for temporary files, and
+ * calls `work` with it. Null if the server does not hand out this one commit. Writes nothing into git's repository.
+ */
+async function peek(git, gitIn, { sha, repository, directories }, access, work) {
+    const remote = await openRemote(git, repository, access);
+    return inScratch(git, gitIn, formatOf(sha), async (scratch) => {
+        const fetched = await remote.attempt(['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--depth=1', SMALL], [sha], scratch);
+        if (fetched.code !== 0)
+            return null;
+        const top = (0,external_node_path_namespaceObject.join)(scratch.directory, 'files');
+        const missing = await missingObjects(scratch, sha);
+        for (const directory of new Set(directories)) {
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(top, directory), { recursive: true });
+            await layFiles(scratch, { sha, directory, missing, top });
+        }
+        return work(top);
+    });
+}
+/** What the server left out: git would fetch each one as soon as it is read. */
+async function missingObjects(scratch, sha) {
+    const objects = await scratch.attempt(['rev-list', '--objects', '--missing=print', '--max-count=1', sha]);
+    const lines = objects.stdout.split('\n').filter((line) => line.startsWith('?'));
+    return new Set(lines.map((line) => line.slice(1)));
+}
+async function layFiles(scratch, { sha, directory, missing, top }) {
+    const within = directory === '' ? [] : ['--', `${directory}/`];
+    const listing = await scratch.attempt(['ls-tree', '-z', '--full-tree', sha, ...within]);
+    for (const entry of splitZ(listing.stdout)) {
+        const [, id, path] = entry.match(/^100\d{3} blob ([0-9a-f]+)\t(.*)$/s) ?? [];
+        if (id === undefined || path === undefined || missing.has(id) || !CONFIGURATION.test(path))
+            continue;
+        const file = await scratch.attempt(['cat-file', 'blob', id]);
+        if (file.code === 0)
+            (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(top, path), file.stdout);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/look/new-settings.js
+
+
+
+
+
+/**
+ * Refuses what the ecosystem file of the commit says and cannot work, as far as that file can be read without what install
+ * and build bring. Throws the `DeployFailure` that a deploy would end with.
+ */
+async function lookAtNewSettings(context, git, sha) {
+    const { plan, gitIn } = context;
+    if (plan.script !== null)
+        return;
+    const { workingDirectory, ecosystem, repository, deployId } = plan;
+    const places = [workingDirectory, (0,external_node_path_namespaceObject.join)(workingDirectory, (0,external_node_path_namespaceObject.dirname)(ecosystem ?? ''))];
+    const directories = places.map((path) => (path === '.' ? '' : path));
+    await peek(git, gitIn, { sha, repository, directories }, accessOf(context), async (top) => {
+        const apps = await readAppsEarly(context, top, deployId);
+        if (apps !== null)
+            await refuseImpossible(context, apps, top);
+    });
+}
+
 ;// CONCATENATED MODULE: ./host/look/status.js
 
 
@@ -11720,6 +11799,7 @@ function remarksOn(context, head) {
 
 
 
+
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check(context) {
     const { places, git, gitIn, log } = context;
@@ -11788,11 +11868,14 @@ function requireWritable(state) {
     }
 }
 async function lookAtCommit(context, git) {
-    const { plan, gitIn } = context;
+    const { plan, gitIn, log } = context;
     const { ref, repository } = plan;
     if (ref === null)
         throw new DeployFailure('The plan names no commit.');
-    return findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
+    const { sha, text } = await findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
+    inform(log, text);
+    await lookAtNewSettings(context, git, sha);
+    return null;
 }
 async function lookAtCheckout(context) {
     const { generated } = await readLive(context);
@@ -11801,7 +11884,7 @@ async function lookAtCheckout(context) {
         ? 'The checkout has no local changes.'
         : `A deploy saves these local changes first, and then replaces them (local-changes): ${changes.slice(0, 20).join(', ')}.`;
 }
-/** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */
+/** By the file that is live: what PM2 runs must fit it. */
 async function lookAtApps(context) {
     const { places, plan, pm2, log } = context;
     try {

@@ -111,6 +111,25 @@ describe('modes', () => {
     expect(homeFiles()).toEqual(changed);
   });
 
+  test("a check refuses npm in cluster mode by the commit's own ecosystem file, and changes nothing", async () => {
+    const files = site.files({
+      version: 'E',
+      settings: { script: 'npm', args: 'start', exec_mode: 'cluster' },
+    });
+    files['package.json'] = JSON.stringify({ name: 'shop', scripts: { start: 'node dist/server.js' } });
+    const ref = site.commit({ files });
+    const before = homeFiles();
+    for (const asked of [ref, 'main']) {
+      const checked = await site.deploy({ mode: 'check', ref: asked });
+      expect(checked, checked.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+      expect(checked.stdout).toContain("'shop' cannot run in cluster mode, because its script is npm.");
+      expect(checked.stdout).toContain(
+        "set \"script: 'dist/server.js', exec_mode: 'cluster', instances: 2\"",
+      );
+    }
+    expect(homeFiles()).toEqual(before);
+  });
+
   test('a status, and a check, of an app that is down are red, and say DOWN first', async () => {
     await site.host.pm2(['stop', 'shop']);
     const short = shas.B?.slice(0, 7);

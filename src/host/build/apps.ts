@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { chooseApps, type DeployApp, deployConfig, moveApps } from '../pm2/app-config.ts';
+import { DeployFailure } from '../system/failure.ts';
 import { findEcosystem, readEcosystem } from './ecosystem.ts';
 import { findModules } from './find-modules.ts';
 import { scriptApp } from './script-app.ts';
@@ -25,4 +26,18 @@ export async function readApps(
   const apps = chooseApps(await readEcosystem(file, options), plan.apps);
   const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
   return findModules(config, { top, live: places.live, env: pm2.env });
+}
+
+/** The same before install and build; null if the file cannot be evaluated without what they bring. */
+export async function readAppsEarly(
+  context: Context,
+  top: string,
+  deployId: string,
+): Promise<DeployApp[] | null> {
+  try {
+    return await readApps(context, top, deployId);
+  } catch (error) {
+    if (error instanceof DeployFailure) return null;
+    throw error;
+  }
 }

@@ -10,7 +10,7 @@ import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
-import { readApps } from './apps.ts';
+import { readApps, readAppsEarly } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
 import { envFilePath, writeEnvFile } from './env-input.ts';
@@ -62,7 +62,7 @@ export async function stage(context: Context, sha: string, refuse: Refuse): Prom
     );
   for (const path of envFiles(workshop, directories))
     context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
-  const early = await readApps(context, workshop, plan.deployId).catch(unreadable);
+  const early = await readAppsEarly(context, workshop, plan.deployId);
   if (early !== null) await refuse(early, workshop);
   const checkout = { top: workshop, workDir };
   await runStep(context, 'install', checkout);
@@ -88,12 +88,6 @@ export async function stage(context: Context, sha: string, refuse: Refuse): Prom
   putEnvFile(staging);
   const kept = join(places.beside, plan.deployId, 'kept');
   return { sha, staging, kept, generated, given: envPath === null ? [] : [envPath], record, config };
-}
-
-/** A file that cannot be evaluated yet may need what install or build brings. */
-function unreadable(error: unknown): null {
-  if (error instanceof DeployFailure) return null;
-  throw error;
 }
 
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */

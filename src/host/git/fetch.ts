@@ -47,7 +47,7 @@ export async function fetchCommit(
 }
 
 /**
- * Finds out whether `fetchCommit` would bring the commit, without writing into git's repository, and says what was found.
+ * Finds out which commit `fetchCommit` would bring, without writing into git's repository, and says what was found.
  * Throws the `DeployFailure` that the deploy would end with.
  */
 export async function findCommit(
@@ -55,16 +55,16 @@ export async function findCommit(
   gitIn: (directory: string) => Git,
   { ref, rule, repository }: Wanted,
   access: Access,
-): Promise<string> {
+): Promise<{ sha: string; text: string }> {
   const remote = await openRemote(git, repository, access);
   const source = { remote, live: git, gitIn };
   const sha = await resolveRef(source, ref, rule);
-  if (sha !== ref) return `The repository answers: ${ref} is ${sha} there.`;
+  if (sha !== ref) return { sha, text: `The repository answers: ${ref} is ${sha} there.` };
   const direct = await inScratch(git, gitIn, formatOf(sha), (scratch) =>
     remote.attempt([...FETCH, '--depth=1', WITHOUT_FILES], [sha], scratch),
   );
   if (direct.code !== 0 && !(await trackedCommits(source)).includes(sha)) throw noSuch(ref);
-  return `The repository answers: it has the commit ${sha}.`;
+  return { sha, text: `The repository answers: it has the commit ${sha}.` };
 }
 
 /**

@@ -14,6 +14,7 @@ import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
 import { DeployFailure, failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
+import { lookAtNewSettings } from './new-settings.ts';
 import { remarksOn, whyUnhealthy } from './status.ts';
 
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
@@ -81,11 +82,19 @@ function requireWritable(state: string): null {
   }
 }
 
-async function lookAtCommit(context: Context, git: Git): Promise<string> {
-  const { plan, gitIn } = context;
+async function lookAtCommit(context: Context, git: Git): Promise<null> {
+  const { plan, gitIn, log } = context;
   const { ref, repository } = plan;
   if (ref === null) throw new DeployFailure('The plan names no commit.');
-  return findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
+  const { sha, text } = await findCommit(
+    git,
+    gitIn,
+    { ref, rule: ruleOf(plan), repository },
+    accessOf(context),
+  );
+  inform(log, text);
+  await lookAtNewSettings(context, git, sha);
+  return null;
 }
 
 async function lookAtCheckout(context: Context): Promise<string> {
@@ -96,7 +105,7 @@ async function lookAtCheckout(context: Context): Promise<string> {
     : `A deploy saves these local changes first, and then replaces them (local-changes): ${changes.slice(0, 20).join(', ')}.`;
 }
 
-/** By the file that is live: what PM2 runs must fit it. The new commit's own is read when that is built. */
+/** By the file that is live: what PM2 runs must fit it. */
 async function lookAtApps(context: Context): Promise<string | null> {
   const { places, plan, pm2, log } = context;
   try {

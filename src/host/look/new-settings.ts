@@ -1,0 +1,22 @@
+import { dirname, join } from 'node:path';
+import { readAppsEarly } from '../build/apps.ts';
+import { accessOf, type Context } from '../context.ts';
+import { refuseImpossible } from '../deploy/settings-advice.ts';
+import type { Git } from '../git/git.ts';
+import { peek } from '../git/peek.ts';
+
+/**
+ * Refuses what the ecosystem file of the commit says and cannot work, as far as that file can be read without what install
+ * and build bring. Throws the `DeployFailure` that a deploy would end with.
+ */
+export async function lookAtNewSettings(context: Context, git: Git, sha: string): Promise<void> {
+  const { plan, gitIn } = context;
+  if (plan.script !== null) return;
+  const { workingDirectory, ecosystem, repository, deployId } = plan;
+  const places = [workingDirectory, join(workingDirectory, dirname(ecosystem ?? ''))];
+  const directories = places.map((path) => (path === '.' ? '' : path));
+  await peek(git, gitIn, { sha, repository, directories }, accessOf(context), async (top) => {
+    const apps = await readAppsEarly(context, top, deployId);
+    if (apps !== null) await refuseImpossible(context, apps, top);
+  });
+}
