@@ -25,7 +25,7 @@ const commandLine = (pid: number): string => {
   }
 };
 const serving = (): number[] =>
-  processesOf(site.host.directory).filter((pid) => commandLine(pid).includes('server.js'));
+  processesOf(site.host.directory).filter((pid) => /^(?!sh\0).*server\.js/s.test(commandLine(pid)));
 
 const STRIKES: Record<string, () => number> = {
   'the host program': () => hostProgramOf(site.host.directory),
