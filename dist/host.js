@@ -5087,7 +5087,7 @@ function versionOf(executable) {
     const known = asked.get(executable);
     if (known !== undefined)
         return known;
-    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT };
+    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT, keep: 100 };
     const answer = run(executable, ['--version'], options).then(({ stdout }) => parseVersion(stdout), () => null);
     asked.set(executable, answer);
     return answer;
@@ -10386,9 +10386,10 @@ function rpc_describe(error) {
 ;// CONCATENATED MODULE: ./host/pm2/twin.js
 
 
+
 /** What PM2 gives a process when it starts it; a number of instances would have it make several, and number them anew. */
 const NOT_COPIED = [
-    ...['pm_id', 'instances', 'status', 'pm_uptime', 'created_at', 'unique_id', 'exit_code', 'km_link'],
+    ...['pm_id', 'instances', 'status', 'pm_uptime', 'created_at', 'unique_id', 'exit_code'],
     ...['axm_actions', 'axm_monitor', 'axm_options', 'axm_dynamic', 'vizion_running', 'versioning', 'version'],
     ...['node_version', 'prev_restart_delay', 'monit', '_tree_pids'],
 ];
@@ -10413,6 +10414,8 @@ async function prepareTwin(rpc, { pmId, name }, deployId, timeLimit) {
             status: 'stopped',
             restart_time: Number(found.restart_time ?? 0) + 1,
             unstable_restarts: 0,
+            // PM2 puts one into `env` alone, which a reload replaces.
+            unique_id: (0,external_node_crypto_namespaceObject.randomUUID)(),
         },
     ], timeLimit);
     const id = answer?.[0]?.pm2_env?.pm_id;

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { DeployFailure } from '../system/failure.ts';
 import { DEPLOY_ID, type Instance } from './list.ts';
 import type { Rpc } from './rpc.ts';
 
 /** What PM2 gives a process when it starts it; a number of instances would have it make several, and number them anew. */
 const NOT_COPIED = [
-  ...['pm_id', 'instances', 'status', 'pm_uptime', 'created_at', 'unique_id', 'exit_code', 'km_link'],
+  ...['pm_id', 'instances', 'status', 'pm_uptime', 'created_at', 'unique_id', 'exit_code'],
   ...['axm_actions', 'axm_monitor', 'axm_options', 'axm_dynamic', 'vizion_running', 'versioning', 'version'],
   ...['node_version', 'prev_restart_delay', 'monit', '_tree_pids'],
 ];
@@ -36,6 +37,8 @@ export async function prepareTwin(
         status: 'stopped',
         restart_time: Number(found.restart_time ?? 0) + 1,
         unstable_restarts: 0,
+        // PM2 puts one into `env` alone, which a reload replaces.
+        unique_id: randomUUID(),
       },
     ],
     timeLimit,

@@ -33,7 +33,7 @@ export function versionOf(executable: string): Promise<NodeVersion | null> {
   if (!/^node(js)?\d*$/.test(basename(executable))) return Promise.resolve(null);
   const known = asked.get(executable);
   if (known !== undefined) return known;
-  const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT };
+  const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT, keep: 100 };
   const answer = run(executable, ['--version'], options).then(
     ({ stdout }) => parseVersion(stdout),
     () => null,
