@@ -11032,15 +11032,17 @@ async function complaintAfter({ state }, context) {
 }
 async function countInstances({ pm2, places, journal }) {
     let own;
+    let online;
+    let old;
     try {
         own = instancesIn(places.live, await pm2.list());
+        online = own.filter(({ status }) => status === 'online');
+        old = outdatedOf(online, loadCurrent(places.state), journal.entries());
     }
     catch {
-        // A daemon that no longer answers has been reported already.
+        // A daemon that no longer answers, or a record that cannot be read, has been reported already.
         return { instances: null, outdated: [], apps: null };
     }
-    const online = own.filter(({ status }) => status === 'online');
-    const old = outdatedOf(online, loadCurrent(places.state), journal.entries());
     const names = [...new Set(old.map(({ name }) => name))].sort();
     return {
         instances: online.length - old.length,

@@ -57,14 +57,16 @@ type Counted = Pick<HostResult, 'instances' | 'outdated' | 'apps'>;
 
 async function countInstances({ pm2, places, journal }: Context): Promise<Counted> {
   let own: Instance[];
+  let online: Instance[];
+  let old: Instance[];
   try {
     own = instancesIn(places.live, await pm2.list());
+    online = own.filter(({ status }) => status === 'online');
+    old = outdatedOf(online, loadCurrent(places.state), journal.entries());
   } catch {
-    // A daemon that no longer answers has been reported already.
+    // A daemon that no longer answers, or a record that cannot be read, has been reported already.
     return { instances: null, outdated: [], apps: null };
   }
-  const online = own.filter(({ status }) => status === 'online');
-  const old = outdatedOf(online, loadCurrent(places.state), journal.entries());
   const names = [...new Set(old.map(({ name }) => name))].sort();
   return {
     instances: online.length - old.length,
