@@ -3229,8 +3229,14 @@ function packageJson(directory) {
 
 
 
+
 /** The first error of a build stands far above its end. */
 const steps_TAIL_LINES = 400;
+/**
+ * Steps that go on after the program was killed, as nothing ends them. They keep the deploy's locks, so that the next
+ * deploy, or the one that ends this, waits for them: no two migrations at once, and no after-reload-command before them.
+ */
+const HOLD_LOCKS = new Set(['migrate', 'before-reload']);
 /** What a step runs where the user gave no command. */
 const DEFAULTS = { install: defaultInstall, build: defaultBuild };
 /**
@@ -3250,7 +3256,8 @@ async function runStep(context, name, checkout, cancel = context.runner.cancelle
             inform(log, `Nothing to ${name}.`);
         return;
     }
-    const result = await clock.book(name, () => run(command.file, command.args, {
+    const result = await clock
+        .book(name, () => run(command.file, command.args, {
         cwd: command.cwd,
         env,
         timeLimit: plan.commandTimeout,
@@ -3259,20 +3266,23 @@ async function runStep(context, name, checkout, cancel = context.runner.cancelle
         tailLines: steps_TAIL_LINES,
         inOrder: true,
         reap: true,
-    }));
+        holds: HOLD_LOCKS.has(name) ? descriptorsOf(context.locks) : [],
+    }))
+        .finally(() => (0,external_node_fs_namespaceObject.rmSync)(steps_scriptFile(context, name), { force: true }));
     if (result.stopped === 'cancelled')
-        throw cancel.reason;
+        throw cancelled(name, cancel.reason);
     if (result.code !== 0)
         throw stepFailure(name, command.shown, result, plan.commandTimeout);
     inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
 }
+const steps_scriptFile = ({ runDir }, name) => (0,external_node_path_namespaceObject.join)(runDir, `${name}-command.sh`);
 /** A user's command is a script of its own: its first failing line ends it. It is in a file, and in no argument list. */
-function script({ env, runDir }, name, command, { workDir }) {
-    const file = (0,external_node_path_namespaceObject.join)(runDir, `${name}-command.sh`);
+function script(context, name, command, { workDir }) {
+    const file = steps_scriptFile(context, name);
     (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
     (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command}\n`, { mode: 0o600 });
     return {
-        file: onPath('bash', env) ? 'bash' : 'sh',
+        file: onPath('bash', context.env) ? 'bash' : 'sh',
         args: ['-e', file],
         cwd: workDir,
         shown: firstLine(command),
@@ -3289,12 +3299,23 @@ function stepFailure(name, shown, result, timeLimit) {
             ? `was ended by ${result.signal}`
             : `ended with exit code ${result.code}`;
     const killed = result.signal === 'SIGKILL' && result.stopped === null;
+    const remedies = [
+        ...(killed
+            ? ["The kernel often ends a command when memory runs out: see 'dmesg | tail' on the server."]
+            : []),
+        ...[REMEDIES[name] ?? []].flat(),
+    ];
     return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
         output: result.tail,
-        remedy: killed
-            ? "The kernel often ends a build like this when memory runs out: see 'dmesg | tail' on the server."
-            : (REMEDIES[name] ?? null),
+        remedy: remedies.length === 0 ? null : remedies.join(' '),
     });
+}
+/** A cancel says that nothing went live. What the command did until then is another matter. */
+function cancelled(name, reason) {
+    const remedy = REMEDIES[name];
+    if (remedy === undefined)
+        return reason;
+    return new DeployFailure(`${reason.message} The ${name} command was stopped before its end.`, { remedy });
 }
 function firstLine(command) {
     const [first = '', ...rest] = command.trim().split('\n');
@@ -10792,8 +10813,8 @@ function loadProgram(runDir) {
 
 
 
-/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps. */
-const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
+/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps; a command may hold a secret. */
+const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d|[a-z-]+-command\.sh$)/;
 /** Removes such files from the run directory of a program that was killed. */
 async function sweepRun(run) {
     const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
@@ -11287,10 +11308,10 @@ function standsAlone() {
     };
 }
 function cancelledBy(reason) {
-    return new DeployFailure(`Cancelled before anything was changed: ${reason}.`);
+    return new DeployFailure(`Cancelled before the new version went live: ${reason}.`);
 }
 function runnerGone() {
-    return new DeployFailure(`The runner was silent for ${LEASE / 1000} s. The deploy gave up before it changed anything.`);
+    return new DeployFailure(`The runner was silent for ${LEASE / 1000} s. The deploy gave up before the new version went live.`);
 }
 function parse(line) {
     try {

@@ -123,7 +123,7 @@ test('cancelled in its canary, a deploy leaves nothing of it; nor does one whose
   await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
   cancelled.process.kill('SIGINT');
   const run = await cancelled.done;
-  expect(run.stdout).toContain('Cancelled before anything was changed');
+  expect(run.stdout).toContain('Cancelled before the new version went live');
   await expect.poll(names, { timeout: 10_000 }).toEqual(ALL);
 
   const killed = site.start(inputs);

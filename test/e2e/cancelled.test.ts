@@ -82,9 +82,9 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       exported: { state: { settled: 'true' } },
     });
     expect(errorsOf(run)).toEqual([
-      'Failed in staged: Cancelled before anything was changed: the job was cancelled. The live app was not touched.',
+      'Failed in staged: Cancelled before the new version went live: the job was cancelled. The live app was not touched.',
     ]);
-    expect(run.summary).toContain('Cancelled before anything was changed');
+    expect(run.summary).toContain('Cancelled before the new version went live');
     const post = await site.post(run.exported.state, given);
     expect(post).toMatchObject({ code: 0, stdout: '', stderr: '' });
     await expectUntouched();
@@ -169,10 +169,10 @@ test('a killed runner, in staged: post gives the deploy up and reports it', asyn
   expect(post.durationMs).toBeLessThan(15_000);
   expect(errorsOf(post)).toEqual([
     expect.stringMatching(
-      /^Failed in staged: Cancelled before anything was changed: the job was cancelled, or/,
+      /^Failed in staged: Cancelled before the new version went live: the job was cancelled, or/,
     ),
   ]);
-  expect(post.summary).toContain('Cancelled before anything was changed');
+  expect(post.summary).toContain('Cancelled before the new version went live');
   expect(buildProcesses()).toEqual([]);
   await expectUntouched();
 });

@@ -4,12 +4,19 @@ import type { StepName } from '../../protocol.ts';
 import { type Context, inform } from '../context.ts';
 import { type CommandResult, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { descriptorsOf } from '../system/lock.ts';
 import { type Checkout, type Command, defaultBuild, defaultInstall, onPath } from './default-commands.ts';
 
 type Default = (checkout: Checkout, env: NodeJS.ProcessEnv) => Command | null;
 
 /** The first error of a build stands far above its end. */
 const TAIL_LINES = 400;
+
+/**
+ * Steps that go on after the program was killed, as nothing ends them. They keep the deploy's locks, so that the next
+ * deploy, or the one that ends this, waits for them: no two migrations at once, and no after-reload-command before them.
+ */
+const HOLD_LOCKS: ReadonlySet<StepName> = new Set(['migrate', 'before-reload']);
 
 /** What a step runs where the user gave no command. */
 const DEFAULTS: Partial<Record<StepName, Default>> = { install: defaultInstall, build: defaultBuild };
@@ -36,30 +43,35 @@ export async function runStep(
     if (name in DEFAULTS) inform(log, `Nothing to ${name}.`);
     return;
   }
-  const result = await clock.book(name, () =>
-    run(command.file, command.args, {
-      cwd: command.cwd,
-      env,
-      timeLimit: plan.commandTimeout,
-      cancel,
-      onLine: (text) => log({ type: 'output', from: name, text }),
-      tailLines: TAIL_LINES,
-      inOrder: true,
-      reap: true,
-    }),
-  );
-  if (result.stopped === 'cancelled') throw cancel.reason;
+  const result = await clock
+    .book(name, () =>
+      run(command.file, command.args, {
+        cwd: command.cwd,
+        env,
+        timeLimit: plan.commandTimeout,
+        cancel,
+        onLine: (text) => log({ type: 'output', from: name, text }),
+        tailLines: TAIL_LINES,
+        inOrder: true,
+        reap: true,
+        holds: HOLD_LOCKS.has(name) ? descriptorsOf(context.locks) : [],
+      }),
+    )
+    .finally(() => rmSync(scriptFile(context, name), { force: true }));
+  if (result.stopped === 'cancelled') throw cancelled(name, cancel.reason);
   if (result.code !== 0) throw stepFailure(name, command.shown, result, plan.commandTimeout);
   inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
 }
 
+const scriptFile = ({ runDir }: Context, name: StepName): string => join(runDir, `${name}-command.sh`);
+
 /** A user's command is a script of its own: its first failing line ends it. It is in a file, and in no argument list. */
-function script({ env, runDir }: Context, name: StepName, command: string, { workDir }: Checkout): Command {
-  const file = join(runDir, `${name}-command.sh`);
+function script(context: Context, name: StepName, command: string, { workDir }: Checkout): Command {
+  const file = scriptFile(context, name);
   rmSync(file, { force: true });
   writeFileSync(file, `${command}\n`, { mode: 0o600 });
   return {
-    file: onPath('bash', env) ? 'bash' : 'sh',
+    file: onPath('bash', context.env) ? 'bash' : 'sh',
     args: ['-e', file],
     cwd: workDir,
     shown: firstLine(command),
@@ -79,12 +91,23 @@ function stepFailure(name: StepName, shown: string, result: CommandResult, timeL
         ? `was ended by ${result.signal}`
         : `ended with exit code ${result.code}`;
   const killed = result.signal === 'SIGKILL' && result.stopped === null;
+  const remedies = [
+    ...(killed
+      ? ["The kernel often ends a command when memory runs out: see 'dmesg | tail' on the server."]
+      : []),
+    ...[REMEDIES[name] ?? []].flat(),
+  ];
   return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
     output: result.tail,
-    remedy: killed
-      ? "The kernel often ends a build like this when memory runs out: see 'dmesg | tail' on the server."
-      : (REMEDIES[name] ?? null),
+    remedy: remedies.length === 0 ? null : remedies.join(' '),
   });
+}
+
+/** A cancel says that nothing went live. What the command did until then is another matter. */
+function cancelled(name: StepName, reason: DeployFailure): DeployFailure {
+  const remedy = REMEDIES[name];
+  if (remedy === undefined) return reason;
+  return new DeployFailure(`${reason.message} The ${name} command was stopped before its end.`, { remedy });
 }
 
 function firstLine(command: string): string {

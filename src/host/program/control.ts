@@ -110,12 +110,12 @@ export function standsAlone(): RunnerLine {
 }
 
 function cancelledBy(reason: string): DeployFailure {
-  return new DeployFailure(`Cancelled before anything was changed: ${reason}.`);
+  return new DeployFailure(`Cancelled before the new version went live: ${reason}.`);
 }
 
 function runnerGone(): DeployFailure {
   return new DeployFailure(
-    `The runner was silent for ${LEASE / 1000} s. The deploy gave up before it changed anything.`,
+    `The runner was silent for ${LEASE / 1000} s. The deploy gave up before the new version went live.`,
   );
 }
 

@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadProgram, stillRuns } from './program.ts';
 
-/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps. */
-const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d)/;
+/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps; a command may hold a secret. */
+const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d|[a-z-]+-command\.sh$)/;
 
 /** Removes such files from the run directory of a program that was killed. */
 export async function sweepRun(run: string): Promise<void> {

@@ -29,7 +29,14 @@ test.each(['current.json', 'journal.ndjson'])(
     const failure = failureOf(new DeployFailure('It has format 99.'), 'fetched');
     const end = { outcome: 'failed' as const, sha: null, previousSha: null, failure };
     const plan = { mode: 'deploy', healthUrl: null } as Plan;
-    const result = await resultOf(plan, end, context, createClock(), 0);
+    const result = await resultOf({
+      plan,
+      end,
+      context,
+      progress: { sha: null, entered: [] },
+      clock: createClock(),
+      started: 0,
+    });
     expect(result).toMatchObject({ failure: { message: 'It has format 99.' }, instances: null });
   },
 );
