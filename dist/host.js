@@ -202,6 +202,16 @@ function diskTrouble(error) {
         cause: error,
     });
 }
+/** The same error in words, if this user may not do something with a file; else null. */
+function permissionTrouble(error) {
+    const { code, path, dest = path, syscall } = (error ?? {});
+    if ((code !== 'EACCES' && code !== 'EPERM') || dest === undefined)
+        return null;
+    return new DeployFailure(`This user (uid ${process.geteuid?.()}) may not use ${dest} (${syscall}: ${code}).`, {
+        remedy: `Look at its owner and mode on the server: 'ls -ld ${dest}'. Give it to this user, or deploy as its owner.`,
+        cause: error,
+    });
+}
 /** What went wrong, for the report; what is no `DeployFailure` comes with its stack. */
 function failureOf(error, state) {
     if (error instanceof DeployFailure) {
@@ -215,9 +225,9 @@ function failureOf(error, state) {
             rollback: null,
         };
     }
-    const disk = diskTrouble(error);
-    if (disk !== null)
-        return failureOf(disk, state);
+    const known = diskTrouble(error) ?? permissionTrouble(error);
+    if (known !== null)
+        return failureOf(known, state);
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const [message = 'unknown error', ...stack] = text.split('\n');
     return { state, message, remedy: null, output: stack, appLogs: [], live: null, rollback: null };
