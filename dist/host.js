@@ -109,14 +109,14 @@ function warn(log, text) {
 ;// CONCATENATED MODULE: ./host/system/durable.js
 
 
-/** Replaces a file. A power cut or a full disk leaves the old text or the new one, never a part. Mode 0600. */
-function writeDurably(file, text) {
+/** Replaces a file. A power cut or a full disk leaves the old content or the new one, never a part. Mode 0600. */
+function writeDurably(file, content) {
     const aside = `${file}.new`;
     (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
     try {
         const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
         try {
-            writeWhole(descriptor, text);
+            writeWhole(descriptor, Buffer.from(content));
             (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
         }
         finally {
@@ -136,7 +136,7 @@ function appendDurably(file, text) {
     try {
         const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
         try {
-            writeWhole(descriptor, text);
+            writeWhole(descriptor, Buffer.from(text));
         }
         catch (error) {
             (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
@@ -149,8 +149,7 @@ function appendDurably(file, text) {
     }
 }
 /** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
-function writeWhole(descriptor, text) {
-    const bytes = Buffer.from(text);
+function writeWhole(descriptor, bytes) {
     for (let at = 0; at < bytes.length;)
         at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
 }
@@ -361,12 +360,17 @@ function writeEnvFile(top, path, content, tracked) {
         });
     }
     const file = (0,external_node_path_namespaceObject.join)(top, path);
+    if ((0,external_node_fs_namespaceObject.lstatSync)(file, { throwIfNoEntry: false })?.isDirectory()) {
+        throw new DeployFailure(`env-file-path '${path}' is a directory of the new version.`, {
+            remedy: `Give the path of a file, such as '${path}/.env'.`,
+        });
+    }
     if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(file)) || !isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.dirname)(file)))) {
         throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
             remedy: 'Set a path in a directory of the repository, relative to working-directory.',
         });
     }
-    (0,external_node_fs_namespaceObject.rmSync)(file, { force: true, recursive: true });
+    (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
     (0,external_node_fs_namespaceObject.writeFileSync)(file, content, { mode: 0o600, flag: 'wx' });
     // Whatever the umask says.
     (0,external_node_fs_namespaceObject.chmodSync)(file, 0o600);
@@ -383,8 +387,8 @@ function guardEnvFile({ plan, places, log }, staging) {
     if (path === null)
         return;
     (0,external_node_fs_namespaceObject.chmodSync)((0,external_node_path_namespaceObject.join)(staging, path), 0o600);
-    const old = readIfThere((0,external_node_path_namespaceObject.join)(places.live, path));
-    if (old === null || old === plan.envFile?.content)
+    const old = contentOf((0,external_node_path_namespaceObject.join)(places.live, path));
+    if (old === null || old.equals(Buffer.from(plan.envFile?.content ?? '')))
         return;
     const directory = (0,external_node_path_namespaceObject.join)(places.state, 'env-files');
     makePrivate(directory);
@@ -394,6 +398,17 @@ function guardEnvFile({ plan, places, log }, staging) {
     for (const name of later.slice(0, -KEPT))
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(directory, name), { force: true });
     inform(log, `env-file replaces ${path} of the server. Its old content is kept in ${copy}.`);
+}
+/** Bytes: not every env file is UTF-8, and a copy has to be the same. */
+function contentOf(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file);
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
 }
 
 ;// CONCATENATED MODULE: external "node:crypto"
@@ -1082,7 +1097,7 @@ async function localChanges(live, git, { rewritten, deleted }) {
     return listing
         .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
         .map((entry) => entry.slice(3))
-        .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf((0,external_node_path_namespaceObject.join)(live, path)));
+        .filter((path) => rewritten[path] === undefined || rewritten[path] !== checkout_contentOf((0,external_node_path_namespaceObject.join)(live, path)));
 }
 /** A lock of another git command, running or killed, would stop the bookkeeping after the swap. */
 async function refuseGitLocks(git) {
@@ -1121,7 +1136,7 @@ function refuseLocalChanges(live, changes) {
     });
 }
 /** sha256 of a file's content, or null if there is no readable file. */
-function contentOf(file) {
+function checkout_contentOf(file) {
     try {
         return (0,external_node_crypto_namespaceObject.createHash)('sha256').update((0,external_node_fs_namespaceObject.readFileSync)(file)).digest('hex');
     }
@@ -6305,7 +6320,7 @@ function listSwaps(input) {
         barred,
         changed,
         given: new Set(input.given),
-        pinned: new Set([...pinned, ...parentsOf(pinned)]),
+        pinned: new Set([...pinned, ...parentsOf([...pinned, ...input.given])]),
     };
     merge(walk, '', old, next);
     found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -9493,23 +9508,28 @@ async function complaintAtHealthUrl({ plan, places, pm2 }) {
 
 
 
+
+
 /**
  * Why a deploy of `sha` has something to do, or null: the same commit, configuration and plan are live, and every
  * instance of it is healthy now. Changes nothing.
  */
 async function differsFrom(context, sha, { head, current, generated }) {
+    const { plan, places } = context;
     if (current === null)
         return 'no deploy was ever verified here';
     if (current.sha !== sha || head.sha !== sha)
         return 'another commit is live';
+    const given = envFilePath(plan);
+    if (given !== null && readIfThere((0,external_node_path_namespaceObject.join)(places.live, given)) !== plan.envFile?.content)
+        return `${given} on the server is not what env-file says`;
     if (current.fingerprint !== (await fingerprintOf(context, sha)))
         return 'the settings of the deploy, an .env file, Node or PM2 changed';
-    const lost = (generated?.roots ?? []).find((path) => !exists((0,external_node_path_namespaceObject.join)(context.places.live, path)));
+    const lost = (generated?.roots ?? []).find((path) => !exists((0,external_node_path_namespaceObject.join)(places.live, path)));
     if (lost !== undefined)
         return `${lost} is gone, which the build made`;
-    const { script } = context.plan;
     // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
-    const config = script === null ? await readApps(context, context.places.live, current.deployId) : current.config;
+    const config = plan.script === null ? await readApps(context, places.live, current.deployId) : current.config;
     if (!(0,external_node_util_namespaceObject.isDeepStrictEqual)(config, current.config))
         return 'what the ecosystem file says changed';
     return complaintAboutLive(context, current);

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { type Context, inform } from '../context.ts';
-import { readIfThere, writeDurably } from '../system/durable.ts';
+import { writeDurably } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate } from '../system/private-directory.ts';
@@ -28,12 +28,17 @@ export function writeEnvFile(
     });
   }
   const file = join(top, path);
+  if (lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new DeployFailure(`env-file-path '${path}' is a directory of the new version.`, {
+      remedy: `Give the path of a file, such as '${path}/.env'.`,
+    });
+  }
   if (!existsSync(dirname(file)) || !isWithin(realOrSame(top), realOrSame(dirname(file)))) {
     throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
       remedy: 'Set a path in a directory of the repository, relative to working-directory.',
     });
   }
-  rmSync(file, { force: true, recursive: true });
+  rmSync(file, { force: true });
   writeFileSync(file, content, { mode: 0o600, flag: 'wx' });
   // Whatever the umask says.
   chmodSync(file, 0o600);
@@ -51,8 +56,8 @@ export function guardEnvFile({ plan, places, log }: Context, staging: string): v
   const path = envFilePath(plan);
   if (path === null) return;
   chmodSync(join(staging, path), 0o600);
-  const old = readIfThere(join(places.live, path));
-  if (old === null || old === plan.envFile?.content) return;
+  const old = contentOf(join(places.live, path));
+  if (old === null || old.equals(Buffer.from(plan.envFile?.content ?? ''))) return;
   const directory = join(places.state, 'env-files');
   makePrivate(directory);
   const copy = join(directory, `${new Date().toISOString().replace(/[:.]/g, '-')}-${plan.deployId}`);
@@ -60,4 +65,14 @@ export function guardEnvFile({ plan, places, log }: Context, staging: string): v
   const [, ...later] = readdirSync(directory).sort();
   for (const name of later.slice(0, -KEPT)) rmSync(join(directory, name), { force: true });
   inform(log, `env-file replaces ${path} of the server. Its old content is kept in ${copy}.`);
+}
+
+/** Bytes: not every env file is UTF-8, and a copy has to be the same. */
+function contentOf(file: string): Buffer | null {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }

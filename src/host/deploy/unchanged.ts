@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readApps } from '../build/apps.ts';
+import { envFilePath } from '../build/env-input.ts';
 import type { Context } from '../context.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
+import { readIfThere } from '../system/durable.ts';
 import { exists } from '../system/paths.ts';
 import type { Live } from './live.ts';
 import { fingerprintOf } from './plan-fingerprint.ts';
@@ -16,16 +18,19 @@ export async function differsFrom(
   sha: string,
   { head, current, generated }: Live,
 ): Promise<string | null> {
+  const { plan, places } = context;
   if (current === null) return 'no deploy was ever verified here';
   if (current.sha !== sha || head.sha !== sha) return 'another commit is live';
+  const given = envFilePath(plan);
+  if (given !== null && readIfThere(join(places.live, given)) !== plan.envFile?.content)
+    return `${given} on the server is not what env-file says`;
   if (current.fingerprint !== (await fingerprintOf(context, sha)))
     return 'the settings of the deploy, an .env file, Node or PM2 changed';
-  const lost = (generated?.roots ?? []).find((path) => !exists(join(context.places.live, path)));
+  const lost = (generated?.roots ?? []).find((path) => !exists(join(places.live, path)));
   if (lost !== undefined) return `${lost} is gone, which the build made`;
-  const { script } = context.plan;
   // Without an ecosystem file nothing says what the app should be, and what runs is looked at below.
   const config =
-    script === null ? await readApps(context, context.places.live, current.deployId) : current.config;
+    plan.script === null ? await readApps(context, places.live, current.deployId) : current.config;
   if (!isDeepStrictEqual(config, current.config)) return 'what the ecosystem file says changed';
   return complaintAboutLive(context, current);
 }

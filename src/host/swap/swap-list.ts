@@ -30,7 +30,10 @@ export interface SwapInput {
   /** Null if no deploy of ours was before. */
   generatedOld: Generated | null;
   generatedNew: Generated;
-  /** Files that the deploy's inputs bring. They take the place of whatever is there, which is kept. */
+  /**
+   * Files that the deploy's inputs bring. They take the place of whatever is there, which is kept. No directory above one is
+   * exchanged as a whole: the way back would take the file for one that the app wrote, and leave it in live.
+   */
   given: readonly string[];
   /** Tracked paths that git was told not to look at. */
   flagged: ReadonlySet<string>;
@@ -109,7 +112,7 @@ export function listSwaps(input: Listing): SwapList & Surroundings {
     barred,
     changed,
     given: new Set(input.given),
-    pinned: new Set([...pinned, ...parentsOf(pinned)]),
+    pinned: new Set([...pinned, ...parentsOf([...pinned, ...input.given])]),
   };
   merge(walk, '', old, next);
   found.ops.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -11,14 +11,14 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Replaces a file. A power cut or a full disk leaves the old text or the new one, never a part. Mode 0600. */
-export function writeDurably(file: string, text: string): void {
+/** Replaces a file. A power cut or a full disk leaves the old content or the new one, never a part. Mode 0600. */
+export function writeDurably(file: string, content: string | Buffer): void {
   const aside = `${file}.new`;
   rmSync(aside, { force: true });
   try {
     const descriptor = openSync(aside, 'wx', 0o600);
     try {
-      writeWhole(descriptor, text);
+      writeWhole(descriptor, Buffer.from(content));
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -37,7 +37,7 @@ export function appendDurably(file: string, text: string): void {
   try {
     const { size } = fstatSync(descriptor);
     try {
-      writeWhole(descriptor, text);
+      writeWhole(descriptor, Buffer.from(text));
     } catch (error) {
       ftruncateSync(descriptor, size);
       throw error;
@@ -49,8 +49,7 @@ export function appendDurably(file: string, text: string): void {
 }
 
 /** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
-function writeWhole(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text);
+function writeWhole(descriptor: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
 }
 

@@ -113,7 +113,7 @@ export interface Site {
   remove(): void;
 }
 
-interface StageOptions extends Partial<Pick<SwapInput, 'flagged' | 'ignored' | 'pinned'>> {
+interface StageOptions extends Partial<Pick<SwapInput, 'given' | 'flagged' | 'ignored' | 'pinned'>> {
   hand?: boolean;
 }
 
@@ -134,6 +134,7 @@ export function createSite(): Site {
     for (const path of version.removed ?? []) rmSync(join(staging, path));
     plant(staging, version.built ?? {});
     next = { tracked: version.tracked, generated: recordGenerated(staging, fingerprints(version.tracked)) };
+    plant(staging, Object.fromEntries((options.given ?? []).map((path) => [path, 'given'])));
     const list = await swapList({
       live,
       staging,
@@ -142,7 +143,7 @@ export function createSite(): Site {
       generatedOld: hand ? null : old.generated,
       // As the journal gives it back.
       generatedNew: JSON.parse(JSON.stringify(next.generated)) as Generated,
-      given: [],
+      given: options.given ?? [],
       flagged: options.flagged ?? new Set(),
       ignored: options.ignored ?? (() => new Set()),
       pinned: options.pinned ?? [],

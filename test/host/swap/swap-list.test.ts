@@ -51,6 +51,18 @@ async function upgrade(
 }
 const nothing = (): void => {};
 
+it('takes no directory of a given file as a whole, so that the way back takes that file away too', async () => {
+  const list = await upgrade(
+    { tracked: { 'config/app.json': '1' } },
+    nothing,
+    { tracked: { 'config/app.json': '2' } },
+    {
+      given: ['config/.env'],
+    },
+  );
+  expect(shapes(list)).toEqual(['config/.env comes', 'config/app.json goescomes']);
+});
+
 describe('what both versions have', () => {
   it("leaves equal files, and takes a directory as a whole where nothing in it is the app's own", async () => {
     const list = await upgrade(
