@@ -10688,11 +10688,13 @@ async function askLogind(env) {
 
 
 
+
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
 /** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
 async function preflight(start) {
     const { plan, home, clock, runner } = start;
+    refuseOldNode(process.version);
     const live = resolvePath(plan.path, home);
     const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
     const surroundings = withNode(start.env, process.execPath);
@@ -10744,6 +10746,15 @@ async function preflight(start) {
         clock,
         locks,
     };
+}
+/** Node 16 got `Array.prototype.at`, `fs.cpSync` and the reason of an abort on its way, 16.14 the last of them. */
+function refuseOldNode(version) {
+    const [major, minor] = parseVersion(version) ?? [0, 0];
+    if (major > 16 || (major === 16 && minor >= 14))
+        return;
+    throw new DeployFailure(`Node ${version} is too old for a deploy: it takes 16.14 or newer.`, {
+        remedy: 'Install the last Node 16 (16.20.2) or a newer one on the server. Or put another one on PATH with shell-init.',
+    });
 }
 function refuseUnusable(live, given) {
     if (exists(live) && !(0,external_node_fs_namespaceObject.statSync)(live).isDirectory())

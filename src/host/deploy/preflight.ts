@@ -17,6 +17,7 @@ import { pm2Environment, sessionless, withNode } from '../system/environment.ts'
 import { DeployFailure, diskTrouble } from '../system/failure.ts';
 import type { HeldLocks } from '../system/lock.ts';
 import { requireSurvival } from '../system/logind.ts';
+import { parseVersion } from '../system/node-version.ts';
 import { exists } from '../system/paths.ts';
 
 interface Start {
@@ -38,6 +39,7 @@ const LEAST_SPACE = 64 * 1024;
 /** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
 export async function preflight(start: Start): Promise<Context> {
   const { plan, home, clock, runner } = start;
+  refuseOldNode(process.version);
   const live = resolvePath(plan.path, home);
   const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
   const surroundings = withNode(start.env, process.execPath);
@@ -101,6 +103,16 @@ export async function preflight(start: Start): Promise<Context> {
     clock,
     locks,
   };
+}
+
+/** Node 16 got `Array.prototype.at`, `fs.cpSync` and the reason of an abort on its way, 16.14 the last of them. */
+export function refuseOldNode(version: string): void {
+  const [major, minor] = parseVersion(version) ?? [0, 0];
+  if (major > 16 || (major === 16 && minor >= 14)) return;
+  throw new DeployFailure(`Node ${version} is too old for a deploy: it takes 16.14 or newer.`, {
+    remedy:
+      'Install the last Node 16 (16.20.2) or a newer one on the server. Or put another one on PATH with shell-init.',
+  });
 }
 
 function refuseUnusable(live: string, given: string): void {

@@ -115,7 +115,13 @@ test('a deploy that failed before it made anything leaves nothing to prune', asy
 
 test('what a program that was killed has left with secrets in it goes; what one that runs has there stays', async () => {
   const runs = { dead: { ...programOf(process.pid), ticks: 1 }, alive: programOf(process.pid) };
-  const passing = ['reserve', 'pm2-ssh-deploy.json', 'canary-0.cjs', 'canary-0-out.log', 'migrate-command.sh'];
+  const passing = [
+    'reserve',
+    'pm2-ssh-deploy.json',
+    'canary-0.cjs',
+    'canary-0-out.log',
+    'migrate-command.sh',
+  ];
   for (const [name, program] of Object.entries(runs)) {
     mkdirSync(join(scratch, 'runs', name));
     saveProgram(join(scratch, 'runs', name), program);
