@@ -30,7 +30,7 @@ const planFrom = (changes: Record<string, string>) => {
 test.each([{ HOST: 'other.example.com' }, { PORT: '2222' }, { USERNAME: 'root' }, { PATH: '~/other' }])(
   'another destination is refused, with what to do: %o',
   (changes) => {
-    expect(() => planFrom(changes)).toThrow('given another host, port, user or path than the deploy');
+    expect(() => planFrom(changes)).toThrow('got another host, port, user or path than the deploy');
   },
 );
 

@@ -64,7 +64,9 @@ it('puts a message together that arrives in pieces', async () => {
 it('does not go on alone after a cancel that it has not heard yet', () => {
   say({ type: 'go' });
   say({ type: 'cancel', reason: 'the job was cancelled' });
-  expect(() => line.standAlone()).toThrow('Cancelled before the new version went live: the job was cancelled.');
+  expect(() => line.standAlone()).toThrow(
+    'Cancelled before the new version went live: the job was cancelled.',
+  );
 });
 
 it('hears a cancel that was there before it', async () => {
