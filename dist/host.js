@@ -9054,16 +9054,19 @@ async function betweenReloadCommands(context, work) {
     const failure = await runAfter(context);
     return failure === null ? end : withFailure(end, failure);
 }
-/** Runs the `after-reload-command` of a deploy whose program was killed before it came to that. */
+/** Runs the `after-reload-command` of a deploy whose program was killed before that. Says why it failed, if it did. */
 async function endReloadCommands(context) {
     const left = readVersioned(reload_commands_noteOf(context), reload_commands_FORMAT);
     if (left === null)
-        return;
+        return null;
     const after = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
     const steps = { ...context.plan.steps, 'after-reload': after };
     const failure = await runAfter({ ...context, plan: { ...context.plan, steps } });
-    if (failure !== null)
-        warn(context.log, `Left by the deploy before: ${failure.message}`);
+    if (failure === null)
+        return null;
+    const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
+    warn(context.log, message);
+    return { ...failure, message };
 }
 async function runAfter(context) {
     try {
@@ -9572,12 +9575,15 @@ async function deploy(context, progress) {
     progress.enter('locked');
     await takeAppLock(context);
     try {
+        let left = null;
         await runner.undisturbed(async () => {
             await removeCanaries(context);
             await reconcile(context);
-            await endReloadCommands(context);
+            left = await endReloadCommands(context);
         });
-        return await deployLocked(context, progress);
+        const end = await deployLocked(context, progress);
+        // Nothing was reloaded, so nothing has put the host back since.
+        return left !== null && end.outcome === 'unchanged' ? { ...end, outcome: 'failed', failure: left } : end;
     }
     catch (error) {
         const failure = withMigration(failureOf(error, progress.state), progress.migrated);
@@ -11171,13 +11177,14 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
  * has it, whoever has written that.
  */
 async function resume(context, progress) {
-    const { plan, places, journal, runDir } = context;
+    const { places, runDir } = context;
     const reached = lastState(runDir);
     const killed = `The program that carries out the deploy on the host was killed, or crashed, in ${reached}.`;
     const output = programLog(runDir);
@@ -11188,10 +11195,16 @@ async function resume(context, progress) {
     endLeftBuild(places.beside);
     await removeCanaries(context);
     const trouble = await reconcile(context, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
-    if (trouble === null)
-        await endReloadCommands(context);
+    const left = trouble === null
+        ? await endReloadCommands(context).catch((error) => failureOf(error, reached))
+        : null;
+    const end = await resume_endOf(context, reached, killed, output, trouble);
+    return left === null ? end : withFailure(end, left);
+}
+/** How the deploy ended, as the journal has it. Throws what kept it from being ended. */
+async function resume_endOf({ plan, places, journal, git }, reached, killed, output, trouble) {
     const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
-    const { sha } = await readHead(context.git);
+    const { sha } = await readHead(git);
     const failure = (state, message) => ({
         state,
         message,

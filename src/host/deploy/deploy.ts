@@ -1,4 +1,4 @@
-import { STATES } from '../../protocol.ts';
+import { type Failure, STATES } from '../../protocol.ts';
 import { guardEnvFile } from '../build/env-input.ts';
 import { type Staged, stage } from '../build/stage.ts';
 import { prove } from '../canary/prove.ts';
@@ -37,12 +37,15 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
   progress.enter('locked');
   await takeAppLock(context);
   try {
+    let left: Failure | null = null;
     await runner.undisturbed(async () => {
       await removeCanaries(context);
       await reconcile(context);
-      await endReloadCommands(context);
+      left = await endReloadCommands(context);
     });
-    return await deployLocked(context, progress);
+    const end = await deployLocked(context, progress);
+    // Nothing was reloaded, so nothing has put the host back since.
+    return left !== null && end.outcome === 'unchanged' ? { ...end, outcome: 'failed', failure: left } : end;
   } catch (error) {
     const failure = withMigration(failureOf(error, progress.state), progress.migrated);
     freeReserve(context.runDir);

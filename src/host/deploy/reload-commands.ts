@@ -32,14 +32,17 @@ export async function betweenReloadCommands(context: Context, work: () => Promis
   return failure === null ? end : withFailure(end, failure);
 }
 
-/** Runs the `after-reload-command` of a deploy whose program was killed before it came to that. */
-export async function endReloadCommands(context: Context): Promise<void> {
+/** Runs the `after-reload-command` of a deploy whose program was killed before that. Says why it failed, if it did. */
+export async function endReloadCommands(context: Context): Promise<Failure | null> {
   const left = readVersioned(noteOf(context), FORMAT);
-  if (left === null) return;
+  if (left === null) return null;
   const after: Step = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
   const steps = { ...context.plan.steps, 'after-reload': after };
   const failure = await runAfter({ ...context, plan: { ...context.plan, steps } });
-  if (failure !== null) warn(context.log, `Left by the deploy before: ${failure.message}`);
+  if (failure === null) return null;
+  const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
+  warn(context.log, message);
+  return { ...failure, message };
 }
 
 async function runAfter(context: Context): Promise<Failure | null> {
@@ -55,7 +58,7 @@ async function runAfter(context: Context): Promise<Failure | null> {
 }
 
 /** The version stays: to take it back would not put the host back either. */
-function withFailure(end: End, failure: Failure): End {
+export function withFailure(end: End, failure: Failure): End {
   if (end.failure === null) return { ...end, failure };
   const message = `${end.failure.message} ${failure.message}`;
   return { ...end, failure: { ...end.failure, message, output: [...end.failure.output, ...failure.output] } };

@@ -10,9 +10,10 @@ import { programLog } from '../program/program-log.ts';
 import { endedDeploys } from '../state/history.ts';
 import { subjectOf } from '../state/journal.ts';
 import { loadTransaction } from '../state/transaction.ts';
+import { failureOf } from '../system/failure.ts';
 import { takeAppLock } from './locks.ts';
 import { reconcile } from './reconcile.ts';
-import { endReloadCommands } from './reload-commands.ts';
+import { endReloadCommands, withFailure } from './reload-commands.ts';
 
 const REMEDY =
   'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
@@ -22,7 +23,7 @@ const REMEDY =
  * has it, whoever has written that.
  */
 export async function resume(context: Context, progress: Progress): Promise<End> {
-  const { plan, places, journal, runDir } = context;
+  const { places, runDir } = context;
   const reached = lastState(runDir);
   const killed = `The program that carries out the deploy on the host was killed, or crashed, in ${reached}.`;
   const output = programLog(runDir);
@@ -37,10 +38,24 @@ export async function resume(context: Context, progress: Progress): Promise<End>
     (error: unknown) => ({ error }),
   );
 
-  if (trouble === null) await endReloadCommands(context);
+  const left =
+    trouble === null
+      ? await endReloadCommands(context).catch((error: unknown) => failureOf(error, reached))
+      : null;
+  const end = await endOf(context, reached, killed, output, trouble);
+  return left === null ? end : withFailure(end, left);
+}
 
+/** How the deploy ended, as the journal has it. Throws what kept it from being ended. */
+async function endOf(
+  { plan, places, journal, git }: Context,
+  reached: State,
+  killed: string,
+  output: string[],
+  trouble: { error: unknown } | null,
+): Promise<End> {
   const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
-  const { sha } = await readHead(context.git);
+  const { sha } = await readHead(git);
   const failure = (state: State, message: string): Failure => ({
     state,
     message,
