@@ -128,6 +128,15 @@ module.exports = function install(may) {
     return left;
   }
 
+  /** A process that is just ending holds its socket a moment longer than it can be seen to. */
+  function strangersThatStay(port, host, own) {
+    for (let look = 0; look < 5; look++) {
+      if (strangers(port, host, own).size === 0) return false;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+    return true;
+  }
+
   const numberIn = (value) => (Number(value) >= 0 ? Number(value) : 0);
   /** Where a listen(...) wants to, in the one form that takes reusePort; null where that is no fixed TCP port. */
   function tcpOptions(args) {
@@ -154,7 +163,7 @@ module.exports = function install(may) {
       if (canDrain && (options !== null || isHttp)) track(this);
       if (options === null || !canShare || cluster.isWorker || options.reusePort) return;
       const { port, host } = options;
-      if (strangers(port, host).size > 0) {
+      if (strangersThatStay(port, host)) {
         allShared = false;
         mark(Math.min(marks.length, 1));
         return;
@@ -165,7 +174,7 @@ module.exports = function install(may) {
       this.prependOnceListener('listening', () => quietly(() => {
         const at = this._handle && this._handle.fd;
         const own = typeof at === 'number' && at >= 0 ? fs.readlinkSync('/proc/self/fd/' + at) : undefined;
-        if (own !== undefined && strangers(port, host, own).size > 0) refuse(this, port, host);
+        if (own !== undefined && strangersThatStay(port, host, own)) refuse(this, port, host);
         else if (allShared) mark(2);
       }));
     });
