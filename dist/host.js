@@ -4331,7 +4331,185 @@ function localPort(url) {
     return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }
 
+;// CONCATENATED MODULE: ./host/swap/rename.js
+
+const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
+/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
+function rename_statOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOTDIR')
+            return null;
+        throw error;
+    }
+}
+/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
+function isSameFile(one, other) {
+    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
+}
+/**
+ * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
+ * file that is written at this very moment, so that a file is first given its second name and then loses its first.
+ */
+function renameIfFree(from, to, onStep) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
+    try {
+        if (stat.isFile()) {
+            if (addName(from, to)) {
+                onStep();
+                removeName(from, onStep);
+                return true;
+            }
+            if (rename_statOf(to) !== null)
+                return false;
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (IN_THE_WAY.has(codeOf(error)))
+            return false;
+        throw error;
+    }
+    onStep();
+    return true;
+}
+function removeName(path, onStep) {
+    (0,external_node_fs_namespaceObject.unlinkSync)(path);
+    onStep();
+}
+function codeOf(error) {
+    return error.code ?? '';
+}
+/** False if the filesystem, or a rule about other users' files, allows no second name. */
+function addName(file, name) {
+    try {
+        (0,external_node_fs_namespaceObject.linkSync)(file, name);
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EEXIST')
+            throw error;
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/live-tree.js
+
+
+
+const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
+const COMPANION = /-(wal|shm|journal)$/;
+/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
+const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
+const CHUNK = 1024 * 1024;
+/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
+const LARGE_DIRECTORY = 1024 * 1024;
+/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
+function databaseOf(path) {
+    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
+}
+/** Reads `live`; `staging` only where the two are compared. */
+function readTree(live, staging) {
+    return {
+        kind(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
+        },
+        list(directory, limit) {
+            const path = `${live}/${directory}`;
+            // Reading a small directory at once is several times faster than reading it piece by piece.
+            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
+            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
+            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
+        },
+        stamp(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
+        },
+        content(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
+        },
+        isDatabase(path) {
+            if (NO_DATABASE.test(path))
+                return false;
+            const base = databaseOf(path);
+            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
+        },
+        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
+    };
+}
+function firstEntries(directory, limit) {
+    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
+    try {
+        const entries = [];
+        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
+            entries.push(entry);
+            if (entries.length >= limit)
+                break;
+        }
+        return entries;
+    }
+    finally {
+        handle.closeSync();
+    }
+}
+function hasHeader(file) {
+    const stat = rename_statOf(file);
+    // Opening a pipe would wait for its other end.
+    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
+        return false;
+    const start = Buffer.alloc(SQLITE.length);
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
+    try {
+        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+    return start.equals(SQLITE);
+}
+function sameContent(one, other) {
+    const a = rename_statOf(one);
+    const b = rename_statOf(other);
+    if (a === null || b === null)
+        return false;
+    if (a.isSymbolicLink() && b.isSymbolicLink())
+        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
+    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
+        return false;
+    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
+    try {
+        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
+        try {
+            return sameBytes(left, right);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(right);
+        }
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(left);
+    }
+}
+function sameBytes(one, other) {
+    const a = Buffer.alloc(CHUNK);
+    const b = Buffer.alloc(CHUNK);
+    for (;;) {
+        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, CHUNK, null);
+        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, CHUNK, null);
+        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
+            return false;
+        if (inOne === 0)
+            return true;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/canary/own-entries.js
+
+
 
 
 
@@ -4347,6 +4525,33 @@ function linkOwn(own, live, staging) {
         (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(link), { recursive: true });
         (0,external_node_fs_namespaceObject.symlinkSync)((0,external_node_path_namespaceObject.join)(live, path), link);
     }
+}
+/**
+ * Moves databases that a command made in staging to their place in live, as the first migration of an app with SQLite makes
+ * one: the app will look for it there. `left` are those whose place in live is taken. Both with `-wal` and the like.
+ */
+function bringDatabases(staging, live, version) {
+    const tree = readTree(staging, staging);
+    const made = [];
+    const visit = (directory, known) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
+            if (entry.name === '.git' || entry.name === 'node_modules')
+                continue;
+            const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
+            const there = known?.entries.get(entry.name);
+            if (entry.isDirectory())
+                visit(path, there?.kind === 'directory' ? there : null);
+            else if (there === undefined && tree.isDatabase(path))
+                made.push(path);
+        }
+    };
+    visit('', version);
+    // All are found before the first is moved: `-wal` is told by the database beside it.
+    const brought = made.filter((path) => {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(live, path)), { recursive: true });
+        return renameIfFree((0,external_node_path_namespaceObject.join)(staging, path), (0,external_node_path_namespaceObject.join)(live, path), () => { });
+    });
+    return { brought, left: made.filter((path) => !brought.includes(path)) };
 }
 /** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */
 function removeUnknown(staging, version) {
@@ -6016,182 +6221,6 @@ function adopt(live, path, next, careful = false) {
     return { kind: 'directory', tracked: false, entries };
 }
 
-;// CONCATENATED MODULE: ./host/swap/rename.js
-
-const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
-function rename_statOf(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOTDIR')
-            return null;
-        throw error;
-    }
-}
-/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
-function isSameFile(one, other) {
-    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
-}
-/**
- * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
- * file that is written at this very moment, so that a file is first given its second name and then loses its first.
- */
-function renameIfFree(from, to, onStep) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
-    try {
-        if (stat.isFile()) {
-            if (addName(from, to)) {
-                onStep();
-                removeName(from, onStep);
-                return true;
-            }
-            if (rename_statOf(to) !== null)
-                return false;
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(from, to);
-    }
-    catch (error) {
-        if (IN_THE_WAY.has(codeOf(error)))
-            return false;
-        throw error;
-    }
-    onStep();
-    return true;
-}
-function removeName(path, onStep) {
-    (0,external_node_fs_namespaceObject.unlinkSync)(path);
-    onStep();
-}
-function codeOf(error) {
-    return error.code ?? '';
-}
-/** False if the filesystem, or a rule about other users' files, allows no second name. */
-function addName(file, name) {
-    try {
-        (0,external_node_fs_namespaceObject.linkSync)(file, name);
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EEXIST')
-            throw error;
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/swap/live-tree.js
-
-
-
-const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
-const COMPANION = /-(wal|shm|journal)$/;
-/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
-const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
-const CHUNK = 1024 * 1024;
-/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
-const LARGE_DIRECTORY = 1024 * 1024;
-/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
-function databaseOf(path) {
-    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
-}
-/** Reads `live`; `staging` only where the two are compared. */
-function readTree(live, staging) {
-    return {
-        kind(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
-        },
-        list(directory, limit) {
-            const path = `${live}/${directory}`;
-            // Reading a small directory at once is several times faster than reading it piece by piece.
-            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
-            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
-            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
-        },
-        stamp(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
-        },
-        content(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
-        },
-        isDatabase(path) {
-            if (NO_DATABASE.test(path))
-                return false;
-            const base = databaseOf(path);
-            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
-        },
-        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
-    };
-}
-function firstEntries(directory, limit) {
-    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
-    try {
-        const entries = [];
-        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
-            entries.push(entry);
-            if (entries.length >= limit)
-                break;
-        }
-        return entries;
-    }
-    finally {
-        handle.closeSync();
-    }
-}
-function hasHeader(file) {
-    const stat = rename_statOf(file);
-    // Opening a pipe would wait for its other end.
-    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
-        return false;
-    const start = Buffer.alloc(SQLITE.length);
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
-    try {
-        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-    return start.equals(SQLITE);
-}
-function sameContent(one, other) {
-    const a = rename_statOf(one);
-    const b = rename_statOf(other);
-    if (a === null || b === null)
-        return false;
-    if (a.isSymbolicLink() && b.isSymbolicLink())
-        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
-    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
-        return false;
-    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
-    try {
-        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
-        try {
-            return sameBytes(left, right);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(right);
-        }
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(left);
-    }
-}
-function sameBytes(one, other) {
-    const a = Buffer.alloc(CHUNK);
-    const b = Buffer.alloc(CHUNK);
-    for (;;) {
-        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, CHUNK, null);
-        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, CHUNK, null);
-        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
-            return false;
-        if (inOne === 0)
-            return true;
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/swap/apps-own.js
 
 
@@ -7541,9 +7570,11 @@ function layoutOf(context) {
 
 
 
+
 /**
  * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
- * file. Says whether there was one. A rollback runs none: no command can be trusted to undo one.
+ * file. A database that the command makes becomes the live app's. Says whether there was a command. A rollback runs none:
+ * no command can be trusted to undo one.
  */
 async function migrate(context, { staging }, { own, version }) {
     const { plan, places } = context;
@@ -7555,6 +7586,11 @@ async function migrate(context, { staging }, { own, version }) {
         await runStep(context, 'migrate', { top: staging, workDir: (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory) });
     }
     finally {
+        const { brought, left } = bringDatabases(staging, places.live, version);
+        for (const path of brought)
+            inform(context.log, `migrate-command made the database ${path}. It is in the live directory now.`);
+        for (const path of left)
+            warn(context.log, `migrate-command made ${path}, but the live directory has something there. It was removed.`);
         removeUnknown(staging, version);
     }
     return true;

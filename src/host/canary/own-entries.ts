@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { KnownDirectory } from '../swap/known-tree.ts';
+import { readTree } from '../swap/live-tree.ts';
+import { renameIfFree } from '../swap/rename.ts';
 import { exists } from '../system/paths.ts';
 
 /**
@@ -14,6 +16,35 @@ export function linkOwn(own: readonly string[], live: string, staging: string): 
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(join(live, path), link);
   }
+}
+
+/**
+ * Moves databases that a command made in staging to their place in live, as the first migration of an app with SQLite makes
+ * one: the app will look for it there. `left` are those whose place in live is taken. Both with `-wal` and the like.
+ */
+export function bringDatabases(
+  staging: string,
+  live: string,
+  version: KnownDirectory,
+): { brought: string[]; left: string[] } {
+  const tree = readTree(staging, staging);
+  const made: string[] = [];
+  const visit = (directory: string, known: KnownDirectory | null): void => {
+    for (const entry of readdirSync(join(staging, directory), { withFileTypes: true })) {
+      if (entry.name === '.git' || entry.name === 'node_modules') continue;
+      const path = join(directory, entry.name);
+      const there = known?.entries.get(entry.name);
+      if (entry.isDirectory()) visit(path, there?.kind === 'directory' ? there : null);
+      else if (there === undefined && tree.isDatabase(path)) made.push(path);
+    }
+  };
+  visit('', version);
+  // All are found before the first is moved: `-wal` is told by the database beside it.
+  const brought = made.filter((path) => {
+    mkdirSync(dirname(join(live, path)), { recursive: true });
+    return renameIfFree(join(staging, path), join(live, path), () => {});
+  });
+  return { brought, left: made.filter((path) => !brought.includes(path)) };
 }
 
 /** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */

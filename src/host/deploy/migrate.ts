@@ -2,14 +2,15 @@ import { dirname, join } from 'node:path';
 import type { Failure } from '../../protocol.ts';
 import type { Staged } from '../build/stage.ts';
 import { runStep } from '../build/steps.ts';
-import { linkOwn, removeUnknown } from '../canary/own-entries.ts';
-import type { Context } from '../context.ts';
+import { bringDatabases, linkOwn, removeUnknown } from '../canary/own-entries.ts';
+import { type Context, inform, warn } from '../context.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 import type { Listed } from './layout.ts';
 
 /**
  * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
- * file. Says whether there was one. A rollback runs none: no command can be trusted to undo one.
+ * file. A database that the command makes becomes the live app's. Says whether there was a command. A rollback runs none:
+ * no command can be trusted to undo one.
  */
 export async function migrate(
   context: Context,
@@ -23,6 +24,14 @@ export async function migrate(
   try {
     await runStep(context, 'migrate', { top: staging, workDir: join(staging, plan.workingDirectory) });
   } finally {
+    const { brought, left } = bringDatabases(staging, places.live, version);
+    for (const path of brought)
+      inform(context.log, `migrate-command made the database ${path}. It is in the live directory now.`);
+    for (const path of left)
+      warn(
+        context.log,
+        `migrate-command made ${path}, but the live directory has something there. It was removed.`,
+      );
     removeUnknown(staging, version);
   }
   return true;

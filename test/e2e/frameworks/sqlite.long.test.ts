@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
@@ -22,22 +21,17 @@ app.use((_request, _response, next) => { add.run('${name}'); next(); });
     '.gitignore': 'node_modules\n*.db*\n',
     'migrate.js': `${OPEN}
 db.exec('create table if not exists answers (version text)');
+db.exec('create table if not exists migrations (version text)');
 db.prepare('insert into migrations values (?)').run('${name}');
 `,
     ...ecosystem(cluster('notes', site.port)),
   };
 }
 
-test('an SQLite database beside the code keeps every row over deploys, failures and a rollback', {
+test('an SQLite database that the first migration makes keeps every row over deploys, failures and a rollback', {
   timeout: 600_000,
 }, async () => {
   await using site = await createSite();
-  // What production has already. Its directory has to be a checkout.
-  execFileSync('git', ['init', '--quiet', site.live]);
-  const file = path.join(site.live, 'app.db');
-  const old = new DatabaseSync(file);
-  old.exec('create table migrations (version text)');
-  old.close();
   const inputs = { 'migrate-command': 'node migrate.js' };
   const load = await livesThrough(site, { files: (name, flaw) => files(site, name, flaw), inputs });
   tell('Express with SQLite', load);
@@ -46,7 +40,7 @@ test('an SQLite database beside the code keeps every row over deploys, failures 
   const third = site.commit({ files: files(site, '3') });
   const run = await site.deploy({ ...AS_USERS_DO, ...inputs, ref: third });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: third } });
-  using db = new DatabaseSync(file, { readOnly: true });
+  using db = new DatabaseSync(path.join(site.live, 'app.db'), { readOnly: true });
   expect(
     db
       .prepare('select version from migrations')

@@ -2,7 +2,7 @@ import { lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { linkOwn, removeUnknown } from '../../../src/host/canary/own-entries.ts';
+import { bringDatabases, linkOwn, removeUnknown } from '../../../src/host/canary/own-entries.ts';
 import { contents, createSite, DATABASE, plant, type Site } from '../swap/site-fixture.ts';
 
 let site: Site;
@@ -84,4 +84,39 @@ test('a link of live that leads nowhere, and one to elsewhere, are shown as they
   expect(contents(staging)).toEqual({ 'a.js': '2' });
   expect(readFileSync(join(elsewhere, 'precious.txt'), 'utf8')).toBe('keep');
   rmSync(elsewhere, { recursive: true });
+});
+
+test("a database that a migration made in staging becomes the app's own, with its log; nothing else does", async () => {
+  await site.deploy({ tracked: { 'a.js': '1', 'data/.gitkeep': '' } });
+  plant(site.live, { 'old.db': DATABASE });
+  const list = await site.stage({
+    tracked: { 'a.js': '2', 'data/.gitkeep': '' },
+    built: { 'dist/seed.db': DATABASE },
+  });
+  const { staging } = site.places();
+  linkOwn(list.own(), site.live, staging);
+  plant(staging, {
+    'new/app.db': DATABASE,
+    'new/app.db-wal': 'not written back yet',
+    'data/app.db': DATABASE,
+    'migrate.log': 'line',
+    'node_modules/.cache/x.db': DATABASE,
+  });
+  const found = bringDatabases(staging, site.live, list.version);
+  expect(found.brought.sort()).toEqual(['data/app.db', 'new/app.db', 'new/app.db-wal']);
+  expect(found.left).toEqual([]);
+  removeUnknown(staging, list.version);
+  expect(Object.keys(contents(staging)).sort()).toEqual(['a.js', 'data/.gitkeep', 'dist/seed.db']);
+  expect(contents(site.live)['new/app.db-wal']).toBe('not written back yet');
+  expect(list.own().sort()).toEqual(['data/app.db', 'new', 'old.db']);
+});
+
+test('a database whose place in live is taken stays where it was made', async () => {
+  await site.deploy({ tracked: { 'a.js': '1' } });
+  const list = await site.stage({ tracked: { 'a.js': '2' } });
+  plant(site.live, { 'app.db': 'the app was quicker' });
+  plant(site.places().staging, { 'app.db': DATABASE });
+  const found = bringDatabases(site.places().staging, site.live, list.version);
+  expect(found).toEqual({ brought: [], left: ['app.db'] });
+  expect(contents(site.live)['app.db']).toBe('the app was quicker');
 });
