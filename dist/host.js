@@ -4686,7 +4686,7 @@ function listenTo(pm2, names, instances) {
     return {
         async words(deployId, until) {
             await (0,promises_namespaceObject.setTimeout)(Math.max(0, until + LATE - performance.now()));
-            const heard = lastWords(stream.lives(), deployId, until + LATE);
+            const heard = lastWords(stream.lives(), deployId, until);
             const inDaemonLog = wordsInDaemonLog(readAdded(notes, [daemonLog], Number.POSITIVE_INFINITY), names);
             for (const [app, lines] of inDaemonLog) {
                 const known = heard.find((one) => one.app === app);
@@ -4713,20 +4713,27 @@ function listenTo(pm2, names, instances) {
     }
 }
 /**
- * Of what was heard, the words of this version's processes up to `until`. If some of them died, only the last one of each
- * app that did: what others print is no cause. What began later may have found the files of another version.
+ * Of what was heard, the words of this version's processes that began before it failed, at `until`. If some of them had
+ * died by then, only the last one of each app that had: what others print is no cause. One that dies later may have found
+ * the files of another version already.
  */
 function lastWords(lives, deployId, until) {
     const own = lives
         .filter((life) => isOf(life, deployId) && life.began <= until)
-        .map((life) => ({
-        ...life,
-        died: life.ended !== null && life.ended <= until,
-        said: life.lines.filter(({ at }) => at <= until).map(({ text }) => text),
-    }))
+        .map((life) => {
+        const died = life.ended !== null && life.ended <= until + LATE ? life.ended : null;
+        // What one that lives on says later may be of the files that are back.
+        const last = died === null ? until : until + LATE;
+        return {
+            name: life.name,
+            died,
+            said: life.lines.filter(({ at }) => at <= last).map(({ text }) => text),
+        };
+    })
         .filter(({ said }) => said.length > 0);
-    const dead = own.filter(({ died }) => died);
-    const telling = dead.length > 0 ? dead : own;
+    const dead = own.filter(({ died }) => died !== null);
+    const inTime = dead.filter(({ died }) => died !== null && died <= until);
+    const telling = [inTime, dead, own].find((some) => some.length > 0) ?? [];
     return [...new Map(telling.map(({ name, said }) => [name, said]))].map(([app, lines]) => ({ app, lines }));
 }
 function isOf({ deployId: of, isNew, pmId }, deployId) {

@@ -28,6 +28,14 @@ test('a rollback that fails says so, keeps everything, and the next deploy is th
   const failed = await deploy(broken);
   expect(failed, failed.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rollback-failed' } });
   expect(failed.stdout).toContain('Then the rollback failed, too');
+  for (const [version, cause] of [
+    ['new', 'version 2 cannot boot'],
+    ['old', "no such file or directory, open '.*/needed'"],
+  ]) {
+    const title = `Last lines of the error log of 'shop', the ${version} version`;
+    expect(failed.stdout).toMatch(new RegExp(`${title}:\\n(?:  .*\\n)*.*${cause}`));
+    expect(failed.summary).toContain(`the ${version} version`);
+  }
   expect(host.checksum(live, { except: ['.git', 'needed'] })).toBe(sum);
   expect(readdirSync(path.join(host.directory, '.shop.pm2-ssh-deploy')).length).toBeGreaterThan(0);
 

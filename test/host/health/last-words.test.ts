@@ -42,6 +42,14 @@ test('neither other versions count, nor what began or was said after the files w
   expect(lastWords(lives, 'new', 100)).toEqual([{ app: 'web', lines: ['Error: the cause'] }]);
 });
 
+test('one that died before the failure tells it, though PM2 has started another one on the files that are back', () => {
+  const lives = [
+    life({ began: 80, ended: 99, said: [[120, 'Error: the cause, handed on late']] }),
+    life({ began: 99, ended: 220, said: [[215, 'Error: of the files that are back']] }),
+  ];
+  expect(lastWords(lives, 'new', 100)).toEqual([{ app: 'web', lines: ['Error: the cause, handed on late'] }]);
+});
+
 test('of a crash loop the last process is told; where none died, each app, by its name', () => {
   const loop = [1, 2, 3].map((at) => life({ began: at, ended: at, said: [[at, `crash ${at}`]] }));
   expect(lastWords(loop, 'new', 100)).toEqual([{ app: 'web', lines: ['crash 3'] }]);
