@@ -60903,8 +60903,9 @@ function appCell(result) {
     if (live === 'none')
         return 'nothing runs';
     const { total, online } = countOf(result);
-    const proved = live === 'up' && result.outcome !== 'failed' && result.mode !== 'check';
-    const count = `${online} of ${total} ${proved ? 'healthy' : 'online'}`;
+    const proved = live === 'up' && result.asked && result.outcome !== 'failed' && result.mode !== 'check';
+    const old = result.outdated.reduce((sum, { instances }) => sum + instances, 0);
+    const count = `${online} of ${total} ${proved ? 'healthy' : 'online'}${old > 0 ? `, ${old} on an older version` : ''}`;
     const untouched = result.outcome === 'failed' && isUntouched(result) && result.mode !== 'status' ? ', not touched' : '';
     const word = { up: '🟢 up', unhealthy: '🔴 **unhealthy**', down: '🔴 **down**' }[live];
     return `${word}, ${count}${untouched}`;
@@ -61073,6 +61074,8 @@ function renderSummary(result, facts) {
         ...whatBroke(result, facts),
         ...advice(result, facts),
         hostTable([{ label: facts.label, result }], facts.commits),
+        stillOld(result),
+        unasked(result),
         standingMarkdown(result, facts.commits),
         commitLine(result, facts),
         ...foldedParts(result),
@@ -61091,6 +61094,19 @@ function renderErrorSummary(message, remedy, output, goesOn = false) {
         commands.length > 0 && block(commands, 'sh'),
         output.length > 0 && block(lastOf(output)),
     ]);
+}
+/** What a deploy of some apps leaves behind. */
+function stillOld({ outdated }) {
+    if (outdated.length === 0)
+        return null;
+    const apps = outdated.map(({ name: app, instances }) => `${markdown_name(app)} (${instances})`);
+    return `**Still on an older version**, on files of the new one: ${apps.join(', ')}. A crash would boot the new code there untried. Add these to \`app\`, or leave \`app\` out, and deploy again.`;
+}
+/** Without a `health-url` an app that answers every page with 500 passes. */
+function unasked({ asked, outcome }) {
+    if (asked || outcome !== 'deployed')
+        return null;
+    return 'Nobody asked for a page: healthy is what PM2 says. Set `health-url` to have a page asked for.';
 }
 function whatBroke(result, { commits }) {
     const { failure } = result;

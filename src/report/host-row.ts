@@ -37,8 +37,9 @@ function appCell(result: HostResult): string {
   if (live === 'unknown') return 'not known';
   if (live === 'none') return 'nothing runs';
   const { total, online } = countOf(result);
-  const proved = live === 'up' && result.outcome !== 'failed' && result.mode !== 'check';
-  const count = `${online} of ${total} ${proved ? 'healthy' : 'online'}`;
+  const proved = live === 'up' && result.asked && result.outcome !== 'failed' && result.mode !== 'check';
+  const old = result.outdated.reduce((sum, { instances }) => sum + instances, 0);
+  const count = `${online} of ${total} ${proved ? 'healthy' : 'online'}${old > 0 ? `, ${old} on an older version` : ''}`;
   const untouched =
     result.outcome === 'failed' && isUntouched(result) && result.mode !== 'status' ? ', not touched' : '';
   const word = { up: '🟢 up', unhealthy: '🔴 **unhealthy**', down: '🔴 **down**' }[live];

@@ -32,6 +32,8 @@ export function renderSummary(result: HostResult, facts: SummaryFacts): string {
     ...whatBroke(result, facts),
     ...advice(result, facts),
     hostTable([{ label: facts.label, result }], facts.commits),
+    stillOld(result),
+    unasked(result),
     standingMarkdown(result, facts.commits),
     commitLine(result, facts),
     ...foldedParts(result),
@@ -56,6 +58,19 @@ export function renderErrorSummary(
     commands.length > 0 && block(commands, 'sh'),
     output.length > 0 && block(lastOf(output)),
   ]);
+}
+
+/** What a deploy of some apps leaves behind. */
+function stillOld({ outdated }: HostResult): string | null {
+  if (outdated.length === 0) return null;
+  const apps = outdated.map(({ name: app, instances }) => `${name(app)} (${instances})`);
+  return `**Still on an older version**, on files of the new one: ${apps.join(', ')}. A crash would boot the new code there untried. Add these to \`app\`, or leave \`app\` out, and deploy again.`;
+}
+
+/** Without a `health-url` an app that answers every page with 500 passes. */
+function unasked({ asked, outcome }: HostResult): string | null {
+  if (asked || outcome !== 'deployed') return null;
+  return 'Nobody asked for a page: healthy is what PM2 says. Set `health-url` to have a page asked for.';
 }
 
 function whatBroke(result: HostResult, { commits }: SummaryFacts): (string | null)[] {

@@ -32,6 +32,20 @@ test('a good deploy: the headline, a row for the host, the commit and where to r
   expect(summary).toContain('git 800ms, install 12.0s, build 8.0s, PM2 3.2s, verifying 10.0s, the rest 8.4s');
 });
 
+test('instances that still run the old version on new files are counted, named, and said how to end', () => {
+  const summary = renderSummary(result({ outdated: [{ name: 'api|x', instances: 1 }] }), FACTS);
+  expect(summary).toContain('2 of 2 healthy, 1 on an older version');
+  expect(summary).toMatch(/\*\*Still on an older version\*\*, on files of the new one: .*api.*x.* \(1\)\./);
+  expect(renderSummary(result(), FACTS)).not.toContain('older version');
+});
+
+test('a version whose pages nobody asked for is called online, and why', () => {
+  const summary = renderSummary(result({ asked: false }), FACTS);
+  expect(summary).toContain('🟢 up, 2 of 2 online');
+  expect(summary).toContain('Set `health-url`');
+  expect(renderSummary(result({ asked: true }), FACTS)).not.toContain('Nobody asked');
+});
+
 test('a failure says what broke by its first errors, what to do, and folds the rest', () => {
   const ended = result({
     outcome: 'failed',
