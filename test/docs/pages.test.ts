@@ -34,7 +34,8 @@ test('a log that a page shows says of each state what the log says', () => {
     ...text.matchAll(/^\[ *[\d.]+m?s\] ([a-z-]+) {2,}(.+)$/gm),
   ]);
   expect(states.length).toBeGreaterThan(5);
-  for (const [line, state = '', words] of states) expect(words, line).toBe(Reflect.get(STATE_WORDS, state));
+  for (const [line, state = '', words = ''] of states)
+    if (!/^(ok|FAILED)\b/.test(words)) expect(words, line).toBe(Reflect.get(STATE_WORDS, state));
 });
 
 test('CONTRIBUTING leads from every room of the sources, and from every state, to its files', () => {
