@@ -7608,39 +7608,6 @@ function withMigration(failure, migrated) {
     return migrated ? { ...failure, message: `${failure.message} ${NOT_UNDONE}` } : failure;
 }
 
-;// CONCATENATED MODULE: ./host/canary/listen-timeout.js
-
-
-/** A busy host boots the next instance more slowly than the canary. */
-const SLOWER = 1.5;
-/**
- * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
- * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
- */
-function withPatience(config, boots) {
-    const advice = [];
-    const patient = config.map((app) => {
-        const boot = boots.find(({ name }) => name === app.name);
-        const given = listenTimeoutOf(app);
-        if (boot === undefined || expectedInstances(app).mode === 'fork')
-            return app;
-        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
-        if (app.wait_ready === true && boot.readyMs === null) {
-            advice.push(`'${app.name}': it has wait_ready, but its canary sent no 'ready'. PM2 waits the whole listen_timeout (${seconds(given)}) for each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
-            return app;
-        }
-        if (app.wait_ready !== true && boot.readyMs !== null)
-            advice.push(`'${app.name}': it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true".`);
-        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
-        if (took === null || took * SLOWER <= given)
-            return app;
-        const enough = Math.ceil((took * 2) / 1000) * 1000;
-        advice.push(`'${app.name}': it took ${seconds(took)} to boot, but PM2 stops the old instance after ${seconds(given)} (listen_timeout). In this deploy PM2 gets more time. Set "listen_timeout: ${enough}".`);
-        return { ...app, listen_timeout: enough };
-    });
-    return { config: patient, advice };
-}
-
 ;// CONCATENATED MODULE: ./host/handover/app-sockets.js
 
 
@@ -8285,6 +8252,39 @@ async function refuseLeft({ pm2 }, config) {
         if (left.length > 0)
             throw new DeployFailure(`PM2 behaves unlike the versions we know: it did not apply these settings of '${app.name}': ${left.join('; ')}.`);
     }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/reload-patience.js
+
+
+/** A busy host boots the next instance more slowly than the canary. */
+const SLOWER = 1.5;
+/**
+ * The apps with a `listen_timeout` that outlasts their boot, as their canaries took it: PM2 takes the old instance down
+ * when that time has passed, ready or not. With a sentence for each app that the file gives too little.
+ */
+function withPatience(config, boots) {
+    const advice = [];
+    const patient = config.map((app) => {
+        const boot = boots.find(({ name }) => name === app.name);
+        const given = listenTimeoutOf(app);
+        if (boot === undefined || expectedInstances(app).mode === 'fork')
+            return app;
+        const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+        if (app.wait_ready === true && boot.readyMs === null) {
+            advice.push(`'${app.name}': it has wait_ready, but its canary sent no 'ready'. PM2 waits the whole listen_timeout (${seconds(given)}) for each instance. Call process.send('ready') once it listens, or set "wait_ready: false".`);
+            return app;
+        }
+        if (app.wait_ready !== true && boot.readyMs !== null)
+            advice.push(`'${app.name}': it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true".`);
+        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+        if (took === null || took * SLOWER <= given)
+            return app;
+        const enough = Math.ceil((took * 2) / 1000) * 1000;
+        advice.push(`'${app.name}': it took ${seconds(took)} to boot, but PM2 stops the old instance after ${seconds(given)} (listen_timeout). In this deploy PM2 gets more time. Set "listen_timeout: ${enough}".`);
+        return { ...app, listen_timeout: enough };
+    });
+    return { config: patient, advice };
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/watch-reload.js

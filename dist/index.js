@@ -61369,38 +61369,14 @@ function counted({ kind, message, remedy, cause, output }, tries) {
     return new ConnectError(kind, `${message} Gave up after ${tries} attempts.`, remedy, cause, output);
 }
 
-;// CONCATENATED MODULE: ./runner/connection/socket.js
+;// CONCATENATED MODULE: ./runner/connection/tcp-error.js
 
 
 
-/** Opens the TCP connection. Throws a `ConnectError`. */
-function openSocket(target, limit) {
-    limit.phase = (0,external_node_net_.isIP)(target.host) === 0 ? 'the name lookup' : 'reaching it';
-    const socket = (0,external_node_net_.connect)({
-        host: target.host,
-        port: target.port,
-        // With Nagle's algorithm each small packet of the handshake waits for the host's delayed acknowledgement.
-        noDelay: true,
-        // Node's own limit for one of several addresses, 250 ms, is too short for a far host.
-        autoSelectFamilyAttemptTimeout: 3_000,
-    });
-    socket.once('lookup', () => {
-        limit.phase = 'reaching it';
-    });
-    const connected = new Promise((resolve, reject) => {
-        socket.once('connect', () => resolve(socket));
-        // Stays for good, as the client's does.
-        socket.on('error', (error) => reject(socketError(target, error)));
-    });
-    connected.catch(() => { });
-    return Promise.race([connected, limit.exceeded]).catch((error) => {
-        socket.destroy();
-        throw error;
-    });
-}
 /** A host with several addresses fails with several errors: the one that says most comes first here. */
 const TELLING = ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'];
-function socketError(target, error) {
+/** Why there is no TCP connection, and what to do. */
+function tcpError(target, error) {
     const { label, port, setBy = 'host and port' } = target;
     const where = target.shownHost === null ? label : `${label} (${target.shownHost})`;
     const errors = error instanceof AggregateError ? error.errors : [error];
@@ -61422,6 +61398,35 @@ function socketError(target, error) {
         default:
             return new ConnectError('unreachable', `${where} could not be reached at port ${port} (${code ?? 'unknown'}).`, `Check ${setBy}, and that the firewall lets this runner in.`, error);
     }
+}
+
+;// CONCATENATED MODULE: ./runner/connection/socket.js
+
+
+/** Opens the TCP connection. Throws a `ConnectError`. */
+function openSocket(target, limit) {
+    limit.phase = (0,external_node_net_.isIP)(target.host) === 0 ? 'the name lookup' : 'reaching it';
+    const socket = (0,external_node_net_.connect)({
+        host: target.host,
+        port: target.port,
+        // With Nagle's algorithm each small packet of the handshake waits for the host's delayed acknowledgement.
+        noDelay: true,
+        // Node's own limit for one of several addresses, 250 ms, is too short for a far host.
+        autoSelectFamilyAttemptTimeout: 3_000,
+    });
+    socket.once('lookup', () => {
+        limit.phase = 'reaching it';
+    });
+    const connected = new Promise((resolve, reject) => {
+        socket.once('connect', () => resolve(socket));
+        // Stays for good, as the client's does.
+        socket.on('error', (error) => reject(tcpError(target, error)));
+    });
+    connected.catch(() => { });
+    return Promise.race([connected, limit.exceeded]).catch((error) => {
+        socket.destroy();
+        throw error;
+    });
 }
 
 // EXTERNAL MODULE: ../../node_modules/is-stream/index.js

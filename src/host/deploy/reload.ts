@@ -1,9 +1,9 @@
-import { withPatience } from '../canary/listen-timeout.ts';
 import type { Boot } from '../canary/run.ts';
 import { type Context, inform, warn } from '../context.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { bringAbout } from './bring-about.ts';
+import { withPatience } from './reload-patience.ts';
 import { watchReload } from './watch-reload.ts';
 
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withPatience } from '../../../src/host/canary/listen-timeout.ts';
+import { withPatience } from '../../../src/host/deploy/reload-patience.ts';
 import type { DeployApp } from '../../../src/host/pm2/app-config.ts';
 
 const app = (settings: Record<string, unknown> = {}): DeployApp =>

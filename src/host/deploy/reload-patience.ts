@@ -1,6 +1,6 @@
+import type { Boot } from '../canary/run.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import { listenTimeoutOf } from '../pm2/timeouts.ts';
-import type { Boot } from './run.ts';
 
 /** A busy host boots the next instance more slowly than the canary. */
 const SLOWER = 1.5;
