@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { type CommandResult, run } from '../../src/host/system/command.ts';
+import { ALL_OF_IT, type CommandResult, run } from '../../src/host/system/command.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -79,6 +79,7 @@ export async function startPm2(runtime: Runtime = NEWEST): Promise<PrivatePm2> {
         cwd: options.cwd ?? home,
         env: options.env ?? env,
         timeLimit: 30_000,
+        keep: ALL_OF_IT,
       }),
     pids,
     stop,
