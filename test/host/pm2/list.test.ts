@@ -104,5 +104,5 @@ test('takes what other versions leave out', () => {
 });
 
 test.each([null, {}, 'text', undefined])('%j is not a list', (given) => {
-  expect(() => parseList(given)).toThrow('is not a list of processes');
+  expect(() => parseList(given)).toThrow('did not answer with a list of processes');
 });
