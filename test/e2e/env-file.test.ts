@@ -1,7 +1,9 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UNVISITED } from '../rig/fixture-app.ts';
 import { processesOf } from '../rig/leftovers.ts';
+import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
 /** Quotes, dollars, hashes, tabs, CRLF, UTF-8, a value over several lines, no line end at the end. */
@@ -22,7 +24,7 @@ let env: string;
 let version = 1;
 let live: string;
 beforeAll(async () => {
-  site = await createSite();
+  site = await createSite(NEWEST, { app: UNVISITED });
   env = path.join(site.live, '.env');
 });
 afterAll(() => site?.stop());

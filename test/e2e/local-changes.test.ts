@@ -2,13 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UNVISITED } from '../rig/fixture-app.ts';
+import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
 /** A checkout whose package-lock.json a plain `npm install` has rewritten, as many have. */
 let site: Site;
 let first: string;
 beforeAll(async () => {
-  site = await createSite();
+  site = await createSite(NEWEST, { app: UNVISITED });
   first = site.commit({ version: '1' });
   execFileSync('git', ['clone', '--quiet', site.repository.url, site.live]);
   writeFileSync(path.join(site.live, 'package-lock.json'), '{"rewritten":"by npm install"}\n');

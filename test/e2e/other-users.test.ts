@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UNVISITED } from '../rig/fixture-app.ts';
+import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
 /** Another login of the same server, who is no friend. */
@@ -15,7 +17,7 @@ let shared: string;
 let live: string;
 beforeAll(async () => {
   execFileSync('useradd', ['--no-create-home', MALLORY]);
-  site = await createSite();
+  site = await createSite(NEWEST, { app: UNVISITED });
   shared = path.join(site.host.directory, 'www');
   live = path.join(shared, 'shop');
   mkdirSync(shared);

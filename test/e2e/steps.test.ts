@@ -1,14 +1,16 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { UNVISITED } from '../rig/fixture-app.ts';
 import { hostProgramOf } from '../rig/leftovers.ts';
+import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
 /** Each command adds a line to this file of the home, which lies outside of every version. */
 let site: Site;
 let diary: string;
 beforeAll(async () => {
-  site = await createSite();
+  site = await createSite(NEWEST, { app: UNVISITED });
   diary = path.join(site.host.directory, 'diary');
   const first = await site.deploy({ ref: site.commit({ version: '1' }) });
   expect(first, first.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });

@@ -1,0 +1,4 @@
+import { OLDEST } from '../rig/pm2.ts';
+import { oneHost } from './deploy-suite.ts';
+
+oneHost(OLDEST);
