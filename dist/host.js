@@ -1040,7 +1040,35 @@ function splitZ(text) {
     return text.split('\0').filter((part) => part !== '');
 }
 
+;// CONCATENATED MODULE: ./host/git/object-format.js
+const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+/** Whether text is a full object id, of either format. */
+function isFullId(text) {
+    return FULL_ID.test(text);
+}
+/** The format that a full object id is of. */
+function formatOf(id) {
+    return id.length === 64 ? 'sha256' : 'sha1';
+}
+/** Makes an empty repository at git's directory. Git before 2.29 knows SHA-1 alone, and no option to say so. */
+async function initRepository(git, format, { bare = false, what = 'Making a repository' } = {}) {
+    const options = [...(bare ? ['--bare'] : []), ...(format === 'sha1' ? [] : [`--object-format=${format}`])];
+    await git.text(['init', '--quiet', '--template=', ...options], what);
+}
+/** The format of a remote repository, by the ids that it lists. One without a branch counts as SHA-1. */
+async function formatOfRemote(remote) {
+    // HEAD may name a branch that does not exist; the whole list may be long.
+    for (const names of [['HEAD'], []]) {
+        const listing = await remote.text(['ls-remote', '--quiet'], names, 'Asking the repository');
+        const [id = ''] = listing.split('\t');
+        if (isFullId(id))
+            return formatOf(id);
+    }
+    return 'sha1';
+}
+
 ;// CONCATENATED MODULE: ./host/git/checkout.js
+
 
 
 
@@ -1162,7 +1190,18 @@ async function submodulePaths(git, gitIn, sha) {
     }
     return found;
 }
+/** The files of a commit never change, and one deploy asks for those of two commits nine times. */
+const trees = new WeakMap();
 async function listTree(git, sha) {
+    const known = trees.get(git) ?? new Map();
+    trees.set(git, known);
+    const tree = known.get(sha) ?? (await readTree(git, sha));
+    // A name such as HEAD may mean another commit by the next time.
+    if (isFullId(sha))
+        known.set(sha, tree);
+    return tree;
+}
+async function readTree(git, sha) {
     const listing = splitZ(await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`));
     return listing.map((entry) => {
         const tab = entry.indexOf('\t');
@@ -2594,33 +2633,6 @@ function isText(quoted) {
     const bytes = quoted.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
     const name = Buffer.from(bytes, 'latin1');
     return Buffer.from(name.toString('utf8')).equals(name);
-}
-
-;// CONCATENATED MODULE: ./host/git/object-format.js
-const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
-/** Whether text is a full object id, of either format. */
-function isFullId(text) {
-    return FULL_ID.test(text);
-}
-/** The format that a full object id is of. */
-function formatOf(id) {
-    return id.length === 64 ? 'sha256' : 'sha1';
-}
-/** Makes an empty repository at git's directory. Git before 2.29 knows SHA-1 alone, and no option to say so. */
-async function initRepository(git, format, { bare = false, what = 'Making a repository' } = {}) {
-    const options = [...(bare ? ['--bare'] : []), ...(format === 'sha1' ? [] : [`--object-format=${format}`])];
-    await git.text(['init', '--quiet', '--template=', ...options], what);
-}
-/** The format of a remote repository, by the ids that it lists. One without a branch counts as SHA-1. */
-async function formatOfRemote(remote) {
-    // HEAD may name a branch that does not exist; the whole list may be long.
-    for (const names of [['HEAD'], []]) {
-        const listing = await remote.text(['ls-remote', '--quiet'], names, 'Asking the repository');
-        const [id = ''] = listing.split('\t');
-        if (isFullId(id))
-            return formatOf(id);
-    }
-    return 'sha1';
 }
 
 ;// CONCATENATED MODULE: ./host/git/credentials.js
@@ -4411,7 +4423,7 @@ function databaseOf(path) {
     return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
 }
 /** Reads `live`; `staging` only where the two are compared. */
-function readTree(live, staging) {
+function live_tree_readTree(live, staging) {
     return {
         kind(path) {
             const stat = rename_statOf(`${live}/${path}`);
@@ -4531,7 +4543,7 @@ function linkOwn(own, live, staging) {
  * one: the app will look for it there. `left` are those whose place in live is taken. Both with `-wal` and the like.
  */
 function bringDatabases(staging, live, version) {
-    const tree = readTree(staging, staging);
+    const tree = live_tree_readTree(staging, staging);
     const made = [];
     const visit = (directory, known) => {
         for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
@@ -6330,7 +6342,7 @@ function ownPaths(live, own, old, exchanged) {
 const swapOp = fields({ path: checked_text, live: flag, staging: flag });
 /** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
 async function swapList(input) {
-    const live = readTree(input.live, input.staging);
+    const live = live_tree_readTree(input.live, input.staging);
     const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
     const ignored = candidates.length === 0 ? new Set() : await input.ignored(candidates);
     return listSwaps({ ...input, live, adoptable: candidates.filter((path) => ignored.has(path)) });

@@ -14,6 +14,7 @@ import { type Check, fields, orNull, text } from '../system/checked.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { type Git, splitZ } from './git.ts';
+import { isFullId } from './object-format.ts';
 
 /** What HEAD of the live checkout names. */
 export interface Head {
@@ -162,10 +163,26 @@ export async function submodulePaths(
   return found;
 }
 
-async function listTree(
-  git: Git,
-  sha: string,
-): Promise<{ path: string; mode: string; type: string; object: string }[]> {
+interface TreeEntry {
+  path: string;
+  mode: string;
+  type: string;
+  object: string;
+}
+
+/** The files of a commit never change, and one deploy asks for those of two commits nine times. */
+const trees = new WeakMap<Git, Map<string, readonly TreeEntry[]>>();
+
+async function listTree(git: Git, sha: string): Promise<readonly TreeEntry[]> {
+  const known = trees.get(git) ?? new Map<string, readonly TreeEntry[]>();
+  trees.set(git, known);
+  const tree = known.get(sha) ?? (await readTree(git, sha));
+  // A name such as HEAD may mean another commit by the next time.
+  if (isFullId(sha)) known.set(sha, tree);
+  return tree;
+}
+
+async function readTree(git: Git, sha: string): Promise<TreeEntry[]> {
   const listing = splitZ(
     await git.text(['ls-tree', '-r', '-z', '--full-tree', sha], `Reading the files of ${sha}`),
   );

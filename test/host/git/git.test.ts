@@ -67,6 +67,20 @@ afterEach(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
+describe('trackedFiles', () => {
+  it('reads the files of a commit once, and those of a name each time', async () => {
+    const files = await trackedFiles(git, first);
+    files.set('added.txt', 'by whoever asked');
+    const moved = remote.commit({ 'c.txt': 'two' });
+    execFileSync('git', ['-C', live, 'pull', '--quiet']);
+    expect([...(await trackedFiles(git, 'HEAD')).keys()]).toEqual(['c.txt']);
+    rmSync(join(live, '.git'), { recursive: true });
+    expect([...(await trackedFiles(git, first)).keys()]).toEqual(['a.txt', 'deep/b.txt']);
+    await expect(trackedFiles(git, 'HEAD')).rejects.toThrow('Reading the files of HEAD');
+    await expect(trackedFiles(git, moved)).rejects.toThrow(`Reading the files of ${moved}`);
+  });
+});
+
 describe('fetchCommit', () => {
   it('brings the commit that was asked for, not the tip that moved on', async () => {
     const second = remote.commit({ 'a.txt': 'two' });
