@@ -259,6 +259,16 @@ function realOrSame(path) {
         return path;
     }
 }
+/** Whether this user may make and remove entries in a directory. */
+function isWritable(directory) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
 
 ;// CONCATENATED MODULE: ./host/system/private-directory.js
 
@@ -475,6 +485,16 @@ const object = (value, at) => {
         throw new Misshapen(at, 'an object');
     return value;
 };
+/** Whether a line is whole: a power cut or a full disk tears one. */
+function isJson(line) {
+    try {
+        JSON.parse(line);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
@@ -1405,6 +1425,7 @@ function ownOptions(nodeOptions) {
 
 
 
+
 /** The variable that carries the id of the deploy that an instance runs. */
 const DEPLOY_ID = 'PM2_SSH_DEPLOY_ID';
 /** What PM2 runs now, asked of its daemon. `timeLimit` is in milliseconds. */
@@ -1509,6 +1530,10 @@ function words(value) {
     if (Array.isArray(value))
         return value.filter(isScalar).map(String);
     return typeof value === 'string' && value !== '' ? [value] : [];
+}
+/** What PM2 runs from the app's directory; its modules run from elsewhere. */
+function instancesIn(live, all) {
+    return all.filter(({ module, cwd }) => !module && isWithin(live, realOrSame(cwd)));
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/app-config.js
@@ -1890,15 +1915,6 @@ function onOneMount(one, other) {
 /** The path itself, or the nearest directory above it that is there. */
 function existingOf(path) {
     return exists(path) ? path : existingOf((0,external_node_path_namespaceObject.dirname)(path));
-}
-function isWritable(directory) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return true;
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/system/versioned.js
@@ -6081,15 +6097,6 @@ function parseJournal(content, file) {
     // A power cut tears a line; what it held was never relied upon.
     return lines.filter(isJson).map((line) => parseVersioned(line, file, journal_FORMAT));
 }
-function isJson(line) {
-    try {
-        JSON.parse(line);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
 /** States in which PM2 or the live tree may be between two versions. */
 const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
 /** The last deploy's entry if that deploy is unfinished: a later one has to end it first. */
@@ -6936,7 +6943,7 @@ async function restartCounters({ pm2 }, { config, before }) {
 async function removeLeftOut({ pm2, places, log }, { leftOut }) {
     if (leftOut.length === 0)
         return;
-    const left = (await pm2.list()).filter(({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)));
+    const left = instancesIn(places.live, await pm2.list()).filter(({ name }) => leftOut.includes(name));
     await pm2.remove(left);
     inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }
@@ -7162,7 +7169,7 @@ function checkSwap(places, ops) {
             (0,external_node_path_namespaceObject.dirname)(`${places.live}/${path}`),
             ...(here?.isDirectory() ? [`${places.live}/${path}`] : []),
         ];
-        if (!mustWrite.every(swap_isWritable))
+        if (!mustWrite.every(isWritable))
             refuse('may not be moved by the deploying user', 'Give the files of path to that user, or deploy as their owner.');
     }
 }
@@ -7305,15 +7312,6 @@ function attempt(work) {
     }
     catch {
         // Nothing depends on it.
-    }
-}
-function swap_isWritable(directory) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return true;
-    }
-    catch {
-        return false;
     }
 }
 
@@ -8485,7 +8483,7 @@ function pairsIn(instances) {
  * that was there before, if it still takes connections, else whichever serves.
  */
 async function endHalfWay({ pm2, log, places }, wanted) {
-    const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+    const own = instancesIn(places.live, await pm2.list());
     for (const { older, newer } of pairsIn(own)) {
         const serves = {
             older: listens(older),
@@ -9559,7 +9557,7 @@ async function complaintAboutLive(context, current) {
 async function complaintAtHealthUrl({ plan, places, pm2 }) {
     if (plan.healthUrl === null)
         return null;
-    const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+    const own = instancesIn(places.live, await pm2.list());
     const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
     const { before } = await readBaseline(pm2, chosen.map(({ name }) => name));
     if (before.apps.length === 0)
@@ -9990,6 +9988,7 @@ function hearBus(pm2Home, take) {
 
 
 
+
 /**
  * The pid of the daemon that serves `pm2Home`, or null where none does. `pm2.pid` is only a hint, since it outlives
  * a daemon that was killed: the process must hold the listening socket.
@@ -10016,13 +10015,13 @@ async function daemonStart(rpc, timeLimit) {
 /** Inodes of the sockets that listen at `path`, under whatever name they were bound. */
 function listeningInodes(path) {
     const inodes = new Set();
-    const wanted = real(path);
+    const wanted = realOrSame(path);
     for (const line of readText('/proc/net/unix').split('\n')) {
         // Num RefCount Protocol Flags Type St Inode Path; the flag says that it accepts connections.
         const match = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/.exec(line);
         if (!match?.[1] || !match[2] || !match[3]?.endsWith('/rpc.sock'))
             continue;
-        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && real(match[3]) === wanted)
+        if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && realOrSame(match[3]) === wanted)
             inodes.add(match[2]);
     }
     return inodes;
@@ -10044,14 +10043,6 @@ function daemon_linkOf(path) {
     }
     catch {
         return '';
-    }
-}
-function real(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.realpathSync)(path);
-    }
-    catch {
-        return path;
     }
 }
 function readText(path) {
@@ -10664,14 +10655,14 @@ const FOR_PM2 = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|P
  */
 function withNode(env, execPath) {
     const search = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
-    const own = environment_real((0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(execPath), 'node'));
-    const first = search.map((directory) => environment_real((0,external_node_path_namespaceObject.join)(directory, 'node'))).find((file) => file !== null);
+    const own = real((0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(execPath), 'node'));
+    const first = search.map((directory) => real((0,external_node_path_namespaceObject.join)(directory, 'node'))).find((file) => file !== null);
     // An executable of another name, such as nodejs, has none beside it to lead to.
-    if (own !== environment_real(execPath) || first === own)
+    if (own !== real(execPath) || first === own)
         return env;
     return { ...env, PATH: [(0,external_node_path_namespaceObject.dirname)(execPath), ...search].join(external_node_path_namespaceObject.delimiter) };
 }
-function environment_real(path) {
+function real(path) {
     try {
         return (0,external_node_fs_namespaceObject.realpathSync)(path);
     }
@@ -11050,11 +11041,6 @@ function createClock(now = () => performance.now()) {
 
 ;// CONCATENATED MODULE: ./host/deploy/running-apps.js
 
-
-/** What PM2 runs from the app's directory; its modules run from elsewhere. */
-function instancesIn(live, all) {
-    return all.filter(({ module, cwd }) => !module && isWithin(live, realOrSame(cwd)));
-}
 /** Counts instances by the app's name. */
 function countsOfApps(instances) {
     const names = [...new Set(instances.map(({ name }) => name))].sort((a, b) => a.localeCompare(b));
@@ -11125,6 +11111,7 @@ async function instancesOf({ path }, home) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/result.js
+
 
 
 
@@ -11601,6 +11588,7 @@ function dropTornEnd(file) {
 
 
 
+
 /** If the kernel reports no change, it is found within this time, in milliseconds. */
 const follower_POLL_EVERY = 200;
 /** How long to wait for a program that another follower may be starting, in milliseconds. */
@@ -11661,7 +11649,7 @@ function follower_listen(runDir, rest) {
         }
     };
     const toControl = byLine((line) => {
-        if (!follower_isJson(line) || append(`${line}\n`))
+        if (!isJson(line) || append(`${line}\n`))
             return;
         // On a full disk a cancel needs the room more than later output. It must not continue a line that was cut off.
         freeReserve(runDir);
@@ -11747,15 +11735,6 @@ function byLine(onLine) {
             rest.push(chunk.subarray(from));
     };
 }
-function follower_isJson(line) {
-    try {
-        JSON.parse(line);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
 function isEnd(line) {
     try {
         return JSON.parse(line)?.type === 'end';
@@ -11839,6 +11818,7 @@ async function lookAtNewSettings(context, git, sha) {
 }
 
 ;// CONCATENATED MODULE: ./host/look/status.js
+
 
 
 

@@ -1,9 +1,9 @@
 import { type Context, inform, warn } from '../context.ts';
 import type { Expected } from '../health/health.ts';
+import { instancesIn } from '../pm2/list.ts';
 import { type Current, saveCurrent } from '../state/current.ts';
 import { subjectOf } from '../state/journal.ts';
 import type { Transaction } from '../state/transaction.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
 
 /** Records that the version was verified. From here on it is what a rollback goes back to. */
 export async function commit(context: Context, transaction: Transaction, expected: Expected): Promise<void> {
@@ -51,9 +51,7 @@ export async function restartCounters(
 
 async function removeLeftOut({ pm2, places, log }: Context, { leftOut }: Transaction): Promise<void> {
   if (leftOut.length === 0) return;
-  const left = (await pm2.list()).filter(
-    ({ name, cwd }) => leftOut.includes(name) && isWithin(places.live, realOrSame(cwd)),
-  );
+  const left = instancesIn(places.live, await pm2.list()).filter(({ name }) => leftOut.includes(name));
   await pm2.remove(left);
   inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }

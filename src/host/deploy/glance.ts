@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { HostResult, Plan } from '../../protocol.ts';
 import { readHead } from '../git/checkout.ts';
 import { gitIn } from '../git/git.ts';
-import { type Instance, listInstances } from '../pm2/list.ts';
+import { type Instance, instancesIn, listInstances } from '../pm2/list.ts';
 import { openRpc } from '../pm2/rpc.ts';
 import { pm2HomeOf } from '../pm2/session.ts';
 import { resolvePath } from '../state/places.ts';
 import { createClock } from '../system/clock.ts';
 import { sessionless } from '../system/environment.ts';
 import { exists } from '../system/paths.ts';
-import { countsOfApps, instancesIn } from './running-apps.ts';
+import { countsOfApps } from './running-apps.ts';
 
 /** Milliseconds, for each of two looks. */
 const LOOKS_FOR = 5_000;

@@ -3,12 +3,13 @@ import type { Context } from '../context.ts';
 import { complaintAtHealthUrl } from '../health/live-health.ts';
 import { outdatedOf } from '../health/outdated.ts';
 import type { Instance } from '../pm2/list.ts';
+import { instancesIn } from '../pm2/list.ts';
 import type { End, Progress } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys } from '../state/history.ts';
 import type { Clock } from '../system/clock.ts';
 import { glance } from './glance.ts';
-import { countsOfApps, instancesIn } from './running-apps.ts';
+import { countsOfApps } from './running-apps.ts';
 
 /** What is known of a deploy that has ended. `context` is null if preflight failed; `started` is on `performance.now()`. */
 export interface Ended {

@@ -1,12 +1,6 @@
 import type { AppCount } from '../../protocol.ts';
 import { endedWell } from '../health/job.ts';
 import type { Instance } from '../pm2/list.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
-
-/** What PM2 runs from the app's directory; its modules run from elsewhere. */
-export function instancesIn(live: string, all: readonly Instance[]): Instance[] {
-  return all.filter(({ module, cwd }) => !module && isWithin(live, realOrSame(cwd)));
-}
 
 /** Counts instances by the app's name. */
 export function countsOfApps(instances: readonly Instance[]): AppCount[] {

@@ -1,6 +1,5 @@
 import { type Context, inform } from '../context.ts';
-import type { Instance } from '../pm2/list.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
+import { type Instance, instancesIn } from '../pm2/list.ts';
 import { listenersOf } from './app-sockets.ts';
 import { retire } from './hand-over.ts';
 
@@ -34,7 +33,7 @@ export function pairsIn(instances: readonly Instance[]): Pair[] {
  * that was there before, if it still takes connections, else whichever serves.
  */
 export async function endHalfWay({ pm2, log, places }: Context, wanted: string | null): Promise<void> {
-  const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+  const own = instancesIn(places.live, await pm2.list());
   for (const { older, newer } of pairsIn(own)) {
     const serves = {
       older: listens(older),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
+import { instancesIn } from '../pm2/list.ts';
 import type { Current } from '../state/current.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
 import { ticksOf } from '../system/processes.ts';
 import { expectedCounts, readBaseline } from './baseline.ts';
 import { judge, type Verdict } from './health.ts';
@@ -47,7 +47,7 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
  */
 export async function complaintAtHealthUrl({ plan, places, pm2 }: Context): Promise<string | null> {
   if (plan.healthUrl === null) return null;
-  const own = (await pm2.list()).filter(({ cwd }) => isWithin(places.live, realOrSame(cwd)));
+  const own = instancesIn(places.live, await pm2.list());
   const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
   const { before } = await readBaseline(
     pm2,

@@ -1,11 +1,12 @@
 import type { AppStanding, PastDeploy, Standing } from '../../protocol.ts';
 import type { Context } from '../context.ts';
 import { lockHolders } from '../deploy/locks.ts';
-import { countsOfApps, instancesIn } from '../deploy/running-apps.ts';
+import { countsOfApps } from '../deploy/running-apps.ts';
 import { readHead } from '../git/checkout.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
 import { outdatedOf } from '../health/outdated.ts';
 import type { Instance } from '../pm2/list.ts';
+import { instancesIn } from '../pm2/list.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys, pastDeploy } from '../state/history.ts';

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { realOrSame } from '../system/paths.ts';
 import { allPids } from '../system/processes.ts';
 import type { Rpc } from './rpc.ts';
 
@@ -40,12 +41,13 @@ export async function daemonStart(rpc: Rpc, timeLimit: number): Promise<DaemonSt
 /** Inodes of the sockets that listen at `path`, under whatever name they were bound. */
 function listeningInodes(path: string): Set<string> {
   const inodes = new Set<string>();
-  const wanted = real(path);
+  const wanted = realOrSame(path);
   for (const line of readText('/proc/net/unix').split('\n')) {
     // Num RefCount Protocol Flags Type St Inode Path; the flag says that it accepts connections.
     const match = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/.exec(line);
     if (!match?.[1] || !match[2] || !match[3]?.endsWith('/rpc.sock')) continue;
-    if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && real(match[3]) === wanted) inodes.add(match[2]);
+    if ((Number.parseInt(match[1], 16) & 0x10000) !== 0 && realOrSame(match[3]) === wanted)
+      inodes.add(match[2]);
   }
   return inodes;
 }
@@ -66,14 +68,6 @@ function linkOf(path: string): string {
     return readlinkSync(path);
   } catch {
     return '';
-  }
-}
-
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
   }
 }
 

@@ -1,4 +1,5 @@
 import { DeployFailure } from '../system/failure.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
 import { ADDED_VARIABLES, PM2_FIELDS, SETTINGS } from './fields.ts';
 import { ownArgs, ownOptions, type Preload, preloadAmong } from './preload-args.ts';
 import type { Rpc } from './rpc.ts';
@@ -170,4 +171,9 @@ function number(value: unknown): number | null {
 function words(value: unknown): string[] {
   if (Array.isArray(value)) return value.filter(isScalar).map(String);
   return typeof value === 'string' && value !== '' ? [value] : [];
+}
+
+/** What PM2 runs from the app's directory; its modules run from elsewhere. */
+export function instancesIn(live: string, all: readonly Instance[]): Instance[] {
+  return all.filter(({ module, cwd }) => !module && isWithin(live, realOrSame(cwd)));
 }

@@ -1,6 +1,7 @@
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { LEASE } from '../../protocol.ts';
+import { isJson } from '../system/checked.ts';
 import { loadProgram, type Program, stillRuns } from './program.ts';
 import { programLog } from './program-log.ts';
 import { freeReserve } from './reserve.ts';
@@ -167,15 +168,6 @@ function byLine(onLine: (line: string) => void): (chunk: Buffer) => void {
     }
     if (from < chunk.length) rest.push(chunk.subarray(from));
   };
-}
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function isEnd(line: string): boolean {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { MODES, type Mode, OUTCOMES, type Outcome, type Plan, STATES, type State } from '../../protocol.ts';
-import { type Check, fields, oneOf, orNull, text } from '../system/checked.ts';
+import { type Check, fields, isJson, oneOf, orNull, text } from '../system/checked.ts';
 import { appendDurably, readIfThere, writeDurably } from '../system/durable.ts';
 import { type Format, parseVersioned } from '../system/versioned.ts';
 
@@ -114,15 +114,6 @@ function parseJournal(content: string, file: string): Entry[] {
   const lines = content.split('\n').filter((line) => line !== '');
   // A power cut tears a line; what it held was never relied upon.
   return lines.filter(isJson).map((line) => parseVersioned(line, file, FORMAT));
-}
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** States in which PM2 or the live tree may be between two versions. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { DeployFailure } from '../system/failure.ts';
 import { mountOf, mountPoints } from '../system/mounts.ts';
-import { exists, realOrSame } from '../system/paths.ts';
+import { exists, isWritable, realOrSame } from '../system/paths.ts';
 
 /** Where the things of one app lie on a host. All are absolute, real paths. */
 export interface Places {
@@ -88,13 +88,4 @@ function onOneMount(one: string, other: string): boolean {
 /** The path itself, or the nearest directory above it that is there. */
 function existingOf(path: string): string {
   return exists(path) ? path : existingOf(dirname(path));
-}
-
-function isWritable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

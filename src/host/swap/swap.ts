@@ -1,9 +1,9 @@
-import { accessSync, constants, mkdirSync, renameSync, rmdirSync } from 'node:fs';
+import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { syncDirectory } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { mountPoints } from '../system/mounts.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
+import { isWithin, isWritable, realOrSame } from '../system/paths.ts';
 import { codeOf, isSameFile, type OnStep, removeName, renameIfFree, statOf } from './rename.ts';
 import type { SwapOp } from './swap-list.ts';
 import { parentsOf } from './tree.ts';
@@ -240,14 +240,5 @@ function attempt(work: () => void): void {
     work();
   } catch {
     // Nothing depends on it.
-  }
-}
-
-function isWritable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

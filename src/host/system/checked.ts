@@ -66,3 +66,13 @@ export const object: Check<Record<string, unknown>> = (value, at) => {
     throw new Misshapen(at, 'an object');
   return value as Record<string, unknown>;
 };
+
+/** Whether a line is whole: a power cut or a full disk tears one. */
+export function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync } from 'node:fs';
+import { accessSync, constants, lstatSync, realpathSync } from 'node:fs';
 import { isAbsolute, relative } from 'node:path';
 
 /** Whether `path` is `directory` or lies in it; both absolute. */
@@ -23,5 +23,15 @@ export function realOrSame(path: string): string {
     return realpathSync(path);
   } catch {
     return path;
+  }
+}
+
+/** Whether this user may make and remove entries in a directory. */
+export function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
