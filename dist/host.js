@@ -1044,6 +1044,7 @@ const CAUSES = [
         "The server cannot reach the git server. Check the server's firewall and internet connection.",
     ],
 ];
+const REMEDY_FOR_SLOWNESS = "If git waited for the git server, check the server's internet connection. If it had much to do, set command-timeout to more.";
 function gitFailure(result, what, options) {
     if (result.stopped === 'cancelled' && options.cancel)
         return options.cancel.reason;
@@ -1052,7 +1053,8 @@ function gitFailure(result, what, options) {
         ? `was stopped after ${Math.round(options.timeLimit / 1000)} s (command-timeout)`
         : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
     const text = output.join('\n');
-    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
+    const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1] ??
+        (result.stopped === 'time limit' ? REMEDY_FOR_SLOWNESS : undefined);
     return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
 }
 /** Splits git's `-z` output. */

@@ -54,21 +54,21 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'the git server is gone in mid-fetch',
     outcome: 'failed',
-    says: /from the repository/,
+    says: /cannot reach the git server/,
     async meet(site) {
       await using server = await halfServer('SSH-2.0-half\r\n');
       const repository = `ssh://git@127.0.0.1:${server.port}/shop.git`;
-      return deploy(site, site.commitNext().sha, { repository });
+      return await deploy(site, site.commitNext().sha, { repository });
     },
   },
   {
     name: 'the git server is silent',
     outcome: 'failed',
-    says: /from the repository/,
+    says: /Asking the repository: git was stopped after 4 s .* check the server's internet/s,
     async meet(site) {
       await using server = await halfServer(null);
       const repository = `ssh://git@127.0.0.1:${server.port}/shop.git`;
-      return deploy(site, site.commitNext().sha, { repository, 'command-timeout': '4s' });
+      return await deploy(site, site.commitNext().sha, { repository, 'command-timeout': '4s' });
     },
   },
   {

@@ -125,6 +125,9 @@ const CAUSES: readonly [RegExp, string][] = [
   ],
 ];
 
+const REMEDY_FOR_SLOWNESS =
+  "If git waited for the git server, check the server's internet connection. If it had much to do, set command-timeout to more.";
+
 function gitFailure(result: CommandResult, what: string, options: GitOptions): Error {
   if (result.stopped === 'cancelled' && options.cancel) return options.cancel.reason as Error;
   const output = result.tail.filter((line) => line.trim() !== '');
@@ -133,7 +136,9 @@ function gitFailure(result: CommandResult, what: string, options: GitOptions): E
       ? `was stopped after ${Math.round(options.timeLimit / 1000)} s (command-timeout)`
       : `ended with ${result.code === null ? `signal ${result.signal}` : `exit code ${result.code}`}`;
   const text = output.join('\n');
-  const remedy = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
+  const remedy =
+    CAUSES.find(([pattern]) => pattern.test(text))?.[1] ??
+    (result.stopped === 'time limit' ? REMEDY_FOR_SLOWNESS : undefined);
   return new DeployFailure(`${what}: git ${how}.`, { output, ...(remedy === undefined ? {} : { remedy }) });
 }
 
