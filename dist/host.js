@@ -768,19 +768,19 @@ function statOf(pid) {
 
 
 /**
- * The process that took the lock (flock) of an open file, by /proc/locks, or null if it has ended: a lock outlives it in a
- * process that has the same open file.
+ * The processes that took the lock (flock) of an open file, by /proc/locks: one, or those that share it. A lock outlives
+ * whoever took it in a process that has the same open file. One that has ended, or is hidden from us, is null.
  */
-function takerOf(descriptor) {
+function takersOf(descriptor) {
     const name = lockName(descriptor);
-    const line = read('/proc/locks')
+    return read('/proc/locks')
         .split('\n')
-        .find((one) => one.includes('FLOCK') && one.split(/\s+/).includes(name));
-    const pid = Number(line === undefined ? 0 : /\s(\d+) \S+:\S+:\d+ /.exec(line)?.[1]);
-    return isAlive(pid) ? processOf(pid) : null;
+        .map((line) => /^\d+: FLOCK +\S+ +\S+ +(\d+) (\S+) /.exec(line))
+        .filter((match) => match?.[2] === name)
+        .map((match) => processOf(Number(match?.[1])));
 }
-/** A process that has the locked file open, of those into which this user may look. */
-function keeperOf(descriptor) {
+/** The processes that have the locked file open, of those into which this user may look. */
+function keepersOf(descriptor) {
     const name = lockName(descriptor);
     const keeps = (pid) => {
         try {
@@ -793,8 +793,31 @@ function keeperOf(descriptor) {
             return false;
         }
     };
-    const pid = allPids().find(keeps);
-    return pid === undefined ? null : processOf(pid);
+    return allPids()
+        .filter(keeps)
+        .map(processOf)
+        .filter((one) => one !== null);
+}
+/**
+ * The holders of a directory's lock as text, if none of them may write to the directory: then none is a deploy. Null if one
+ * may. A holder that cannot be seen is of another user. It counts as one that may write if another user than the owner may.
+ */
+function outsiders(descriptor, directory) {
+    const takers = takersOf(descriptor);
+    const keepers = keepersOf(descriptor);
+    const seen = [...takers.filter((one) => one !== null), ...keepers];
+    const [first] = seen;
+    const unseen = takers.includes(null) && keepers.length === 0;
+    if (takers.length === 0 || seen.some((one) => mayWrite(one, directory)))
+        return null;
+    if (unseen && (directory.mode & 0o022) !== 0)
+        return null;
+    return first === undefined ? "another user's process, which cannot be seen" : describeProcess(first);
+}
+function mayWrite({ uid, gids }, { mode, uid: owner, gid }) {
+    if (uid === 0 || uid === owner || uid === process.geteuid?.())
+        return true;
+    return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gids.includes(gid));
 }
 function describeProcess({ pid, uid, command }) {
     const user = read('/etc/passwd')
@@ -812,12 +835,16 @@ function lockName(descriptor) {
     return `${hex(major)}:${hex(minor)}:${ino}`;
 }
 function processOf(pid) {
-    try {
-        return { pid, uid: (0,external_node_fs_namespaceObject.statSync)(`/proc/${pid}`).uid, command: read(`/proc/${pid}/comm`).trim() };
-    }
-    catch {
+    if (!isAlive(pid))
         return null;
-    }
+    const status = read(`/proc/${pid}/status`);
+    const field = (name) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1]?.trim().split(/\s+/) ?? [];
+    const [uid] = field('Uid');
+    const [gid] = field('Gid');
+    if (uid === undefined || gid === undefined)
+        return null;
+    const gids = [gid, ...field('Groups')].map(Number);
+    return { pid, uid: Number(uid), gids, command: read(`/proc/${pid}/comm`).trim() };
 }
 function read(file) {
     try {
@@ -834,66 +861,136 @@ function read(file) {
 
 
 
+
 function descriptorsOf(held) {
-    return [...held].map(({ descriptor }) => descriptor);
+    return [...held].flatMap(({ descriptors }) => descriptors);
 }
 const RETRY_EVERY = 500;
 /**
- * Takes the kernel's lock on the directory itself, which is the same for every user and every link to it. Waits up to
- * `timeLimit` milliseconds. The kernel releases the lock when its last holder ends, however it ends.
- * The holder writes its name into `note`. That is information only, and decides nothing. The lock is in `held` until it is
- * released.
+ * Takes the kernel's locks on these files. Waits up to the time limit. The kernel releases them when their last holder ends,
+ * however it ends. The lock is in `held` until it is released.
  */
-async function takeLock(held, directory, note, run, wait) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+async function takeLock(held, files, run, wait) {
     const deadline = performance.now() + wait.timeLimit;
-    let told = '';
+    const descriptors = [];
+    let late = null;
     try {
-        while (!tryLock(descriptor)) {
-            const holder = describeHolder(descriptor, note);
-            if (performance.now() >= deadline) {
-                throw new DeployFailure(`Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${directory}: ${holder}.`, {
-                    remedy: 'Let that deploy end, or cancel it. If the process is no deploy, end it. Then run this job again. A lock ends with its holder; nothing breaks it.',
-                });
-            }
-            if (holder !== told)
-                wait.onWait(`Waiting for the lock of ${directory}: held by ${holder}.`);
-            told = holder;
-            await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+        for (const own of files.own) {
+            const descriptor = openOwn(own);
+            if (descriptor === null)
+                continue;
+            descriptors.push(descriptor);
+            await seize(descriptor, files, deadline, wait);
         }
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(files.directory, 'r');
+        descriptors.push(descriptor);
+        if (!(await seize(descriptor, files, deadline, wait)))
+            late = seizeLater(descriptor);
     }
     catch (error) {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        for (const descriptor of descriptors)
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
         throw error;
     }
     try {
-        writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() }));
+        writeDurably(files.note, JSON.stringify({ run, since: new Date().toISOString() }));
     }
     catch {
         // On a full disk nobody can read who holds the lock. It is held all the same.
     }
     const lock = {
-        descriptor,
+        descriptors,
         release() {
+            if (late !== null)
+                clearInterval(late);
             held.delete(lock);
-            (0,external_node_fs_namespaceObject.rmSync)(note, { force: true });
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+            (0,external_node_fs_namespaceObject.rmSync)(files.note, { force: true });
+            for (const descriptor of descriptors)
+                (0,external_node_fs_namespaceObject.closeSync)(descriptor);
         },
     };
     held.add(lock);
     return lock;
 }
-/** Who holds the lock of a directory now; null if nobody does. Writes nothing. */
-function holderOf(directory, note) {
-    if (!(0,external_node_fs_namespaceObject.existsSync)(directory))
-        return null;
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
-    try {
-        // If it is free, we hold it for an instant. Whoever asks just then asks again.
-        return tryLock(descriptor) ? null : describeHolder(descriptor, note);
+/** Who holds the lock now; null if nobody does. Writes nothing. */
+function holderOf(files) {
+    for (const file of [...files.own, files.directory]) {
+        const descriptor = openIfReadable(file);
+        if (descriptor === null)
+            continue;
+        try {
+            // If it is free, we hold it for an instant. Whoever asks just then asks again.
+            if (tryLock(descriptor) || outsidersAt(descriptor, files) !== null)
+                continue;
+            return describeHolder(descriptor, files.note);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
     }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    return null;
+}
+/** Waits until the lock of one file is ours. False if it is the directory's, and held by somebody who does not count. */
+async function seize(descriptor, files, deadline, wait) {
+    let told = '';
+    while (!tryLock(descriptor)) {
+        const outside = outsidersAt(descriptor, files);
+        if (outside !== null) {
+            wait.onWait(`The lock of ${files.directory} is held by ${outside}. That is no deploy: it may not write there. So this run goes on without that lock.`);
+            return false;
+        }
+        const holder = describeHolder(descriptor, files.note);
+        if (performance.now() >= deadline) {
+            throw new DeployFailure(`Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${files.directory}: ${holder}.`, {
+                remedy: 'Let that deploy end, or cancel it. If the process is no deploy, end it. Then run this job again. A lock ends with its holder; nothing breaks it.',
+            });
+        }
+        if (holder !== told)
+            wait.onWait(`Waiting for the lock of ${files.directory}: held by ${holder}.`);
+        told = holder;
+        await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+    }
+    return true;
+}
+/** Takes a lock as soon as it is free, so that a deploy of an older version waits for us. */
+function seizeLater(descriptor) {
+    const timer = setInterval(() => {
+        if (tryLock(descriptor))
+            clearInterval(timer);
+    }, RETRY_EVERY);
+    return timer.unref();
+}
+/** Those who hold the directory's lock, as text, if none of them may write to it. Null otherwise. */
+function outsidersAt(descriptor, { directory }) {
+    const isDirectory = (0,external_node_fs_namespaceObject.fstatSync)(descriptor).isDirectory();
+    return isDirectory ? outsiders(descriptor, (0,external_node_fs_namespaceObject.statSync)(directory)) : null;
+}
+/** Opens a lock file, or makes one that belongs to the owner of its directory. Null if another user keeps it to himself. */
+function openOwn(file) {
+    const { O_RDWR, O_CREAT, O_NOFOLLOW } = external_node_fs_namespaceObject.constants;
+    try {
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+        const owner = (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.dirname)(file));
+        if (process.geteuid?.() === 0 && owner.uid !== 0)
+            (0,external_node_fs_namespaceObject.fchownSync)(descriptor, owner.uid, owner.gid);
+        return descriptor;
+    }
+    catch (error) {
+        if (error.code === 'EACCES')
+            return null;
+        throw error;
+    }
+}
+function openIfReadable(file) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return null;
+    try {
+        return (0,external_node_fs_namespaceObject.openSync)(file, 'r');
+    }
+    catch (error) {
+        if (error.code === 'EACCES')
+            return null;
+        throw error;
     }
 }
 /** Node has no flock(2). The `flock` of util-linux or busybox locks the open file that we pass, and the file stays ours. */
@@ -912,16 +1009,16 @@ function tryLock(descriptor) {
 }
 /** Whoever may read a directory can hold its lock: a note that an ended deploy of ours left says nothing of them. */
 function describeHolder(descriptor, note) {
-    const taker = takerOf(descriptor);
-    if (taker !== null && taker.uid !== process.geteuid?.())
+    const [taker] = takersOf(descriptor);
+    if (taker && taker.uid !== process.geteuid?.())
         return describeProcess(taker);
     try {
         const { run, since } = JSON.parse(readIfThere(note) ?? '');
         return `${run.actor}, ${run.url}, since ${since}`;
     }
     catch {
-        const holder = taker ?? keeperOf(descriptor);
-        return holder === null
+        const holder = taker ?? keepersOf(descriptor)[0];
+        return holder === undefined
             ? "another user's process, or one that left no name (run 'lslocks' as root on the server)"
             : describeProcess(holder);
     }
@@ -8772,12 +8869,14 @@ async function readLive({ places, git }) {
 
 
 
+/** Not named like a lock of git. */
+const LOCK_FILE = 'pm2-ssh-deploy-lock';
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 function takeAppLock(context) {
     const { places } = context;
     (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
     makePrivate((0,external_node_path_namespaceObject.dirname)(places.state), places.state);
-    return take(context, places.live, noteOf(context));
+    return take(context, appLock(context));
 }
 /**
  * The lock of this PM2: of all that it runs, one app at a time is tried, reloaded, verified and saved. Always taken after
@@ -8786,33 +8885,43 @@ function takeAppLock(context) {
 function takePm2Lock(context) {
     const home = context.pm2.home;
     (0,external_node_fs_namespaceObject.mkdirSync)(home, { recursive: true });
-    return take(context, home, pm2NoteOf(context));
+    return take(context, pm2Lock(context));
 }
 /** Who holds either lock now, as sentences. Nothing is taken, and nothing written. */
 function lockHolders(context) {
-    const { places, pm2 } = context;
-    const app = holderOf(places.live, noteOf(context));
-    const other = app === null ? holderOf(pm2.home, pm2NoteOf(context)) : null;
+    const app = holderOf(appLock(context));
+    const other = app === null ? holderOf(pm2Lock(context)) : null;
     return [
         ...(app === null ? [] : [`A deploy is running here: ${app}.`]),
         ...(other === null ? [] : [`A deploy of another app in this PM2 is running: ${other}.`]),
     ];
 }
-function noteOf({ places }) {
-    return (0,external_node_path_namespaceObject.join)(places.state, 'holder.json');
+/** On a first deploy there is no .git yet: then the file in the state directory stands alone. */
+function appLock({ places }) {
+    const git = (0,external_node_path_namespaceObject.join)(places.live, '.git');
+    const isDirectory = (0,external_node_fs_namespaceObject.statSync)(git, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    return {
+        own: [(0,external_node_path_namespaceObject.join)(places.state, 'lock'), ...(isDirectory ? [(0,external_node_path_namespaceObject.join)(git, LOCK_FILE)] : [])],
+        directory: places.live,
+        note: (0,external_node_path_namespaceObject.join)(places.state, 'holder.json'),
+    };
 }
-function pm2NoteOf({ places, pm2 }) {
+function pm2Lock({ places, pm2 }) {
     const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(realOrSame(pm2.home)).digest('hex').slice(0, 12);
-    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(places.state), `pm2-${hash}.holder.json`);
+    return {
+        own: [(0,external_node_path_namespaceObject.join)(pm2.home, LOCK_FILE)],
+        directory: pm2.home,
+        note: (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(places.state), `pm2-${hash}.holder.json`),
+    };
 }
 /** Waits for what is left of `lock-timeout`, which counts for both locks together. */
-function take({ plan, clock, runner, log, locks }, directory, note) {
+function take({ plan, clock, runner, log, locks }, files) {
     const wait = {
         timeLimit: Math.max(0, plan.lockTimeout - clock.spent.lock),
         cancel: runner.cancelled,
         onWait: (text) => inform(log, text),
     };
-    return clock.book('lock', () => takeLock(locks, directory, note, plan.run, wait));
+    return clock.book('lock', () => takeLock(locks, files, plan.run, wait));
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
@@ -9103,7 +9212,7 @@ async function betweenReloadCommands(context, work) {
     if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none')
         return work();
     const after = steps['after-reload'];
-    writeVersioned(reload_commands_noteOf(context), reload_commands_FORMAT, { after: after.kind === 'command' ? after.command : null });
+    writeVersioned(noteOf(context), reload_commands_FORMAT, { after: after.kind === 'command' ? after.command : null });
     let end;
     try {
         await runStep(context, 'before-reload', liveCheckout(context));
@@ -9120,7 +9229,7 @@ async function betweenReloadCommands(context, work) {
 }
 /** Runs the `after-reload-command` of a deploy whose program was killed before that. Says why it failed, if it did. */
 async function endReloadCommands(context) {
-    const left = readVersioned(reload_commands_noteOf(context), reload_commands_FORMAT);
+    const left = readVersioned(noteOf(context), reload_commands_FORMAT);
     if (left === null)
         return null;
     const after = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
@@ -9142,7 +9251,7 @@ async function runAfter(context) {
         return failureOf(error, 'committed');
     }
     finally {
-        (0,external_node_fs_namespaceObject.rmSync)(reload_commands_noteOf(context), { force: true });
+        (0,external_node_fs_namespaceObject.rmSync)(noteOf(context), { force: true });
     }
 }
 /** The version stays: to take it back would not put the host back either. */
@@ -9156,7 +9265,7 @@ function withFailure(end, failure) {
 function liveCheckout({ places }) {
     return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
 }
-const reload_commands_noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
+const noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
 const reload_commands_FORMAT = {
     what: 'The note of commands around a reload',
     readers: [fields({ after: orNull(checked_text) })],

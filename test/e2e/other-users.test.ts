@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -55,9 +55,25 @@ test('a link to another directory of the deployer: nothing behind it is touched'
   rmSync(beside());
 });
 
+test('a lock that is held on path and on PM2_HOME keeps no deploy out, and the log names who holds it', async () => {
+  mkdirSync(live, { recursive: true });
+  const held = [live, site.host.pm2Home].map((directory) =>
+    spawn('su', ['-s', '/bin/sh', MALLORY, '-c', `exec flock --no-fork ${directory} cat`], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    }),
+  );
+  const isFree = (directory: string): boolean => spawnSync('flock', ['-n', directory, 'true']).status === 0;
+  await expect.poll(() => isFree(live) || isFree(site.host.pm2Home)).toBe(false);
+  const run = await deploy(site.commit({ version: '1' }));
+  for (const child of held) child.stdin.end();
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  for (const directory of [live, site.host.pm2Home])
+    expect(run.stdout).toMatch(
+      new RegExp(`The lock of ${directory} is held by process \\d+ \\(cat\\) of the user ${MALLORY}`),
+    );
+});
+
 test('a directory that was exchanged while the build ran: none of its code runs, and the live app stays', async () => {
-  const first = await deploy(site.commit({ version: '1' }));
-  expect(first, first.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   chmodSync(shared, 0o777);
   const pwned = path.join(site.host.directory, 'pwned');
   writeFileSync(

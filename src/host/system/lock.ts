@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { readIfThere, writeDurably } from './durable.ts';
 import { DeployFailure } from './failure.ts';
-import { describeProcess, keeperOf, takerOf } from './lock-holder.ts';
+import { describeProcess, keepersOf, outsiders, takersOf } from './lock-holder.ts';
 
 export interface Lock {
-  readonly descriptor: number;
+  readonly descriptors: readonly number[];
   release(): void;
 }
 
@@ -14,7 +15,20 @@ export interface Lock {
 export type HeldLocks = Set<Lock>;
 
 export function descriptorsOf(held: HeldLocks): number[] {
-  return [...held].map(({ descriptor }) => descriptor);
+  return [...held].flatMap(({ descriptors }) => descriptors);
+}
+
+/** What a lock is made of. Whoever takes it takes all of it, in this order. */
+export interface LockFiles {
+  /** Files with mode 0600. A missing one is made. Only who may deploy can open one, so nobody else can hold its lock. */
+  own: readonly string[];
+  /**
+   * The directory that is changed. It is the same for every user and every link to it, and older versions lock nothing else.
+   * But whoever may read it can hold its lock. So a holder who may not write to it does not count.
+   */
+  directory: string;
+  /** Here the holder writes its name. That is information only, and decides nothing. */
+  note: string;
 }
 
 interface Holder {
@@ -22,70 +36,139 @@ interface Holder {
   since: string;
 }
 
+interface Wait {
+  /** Milliseconds. */
+  timeLimit: number;
+  cancel: AbortSignal;
+  onWait: (text: string) => void;
+}
+
 const RETRY_EVERY = 500;
 
 /**
- * Takes the kernel's lock on the directory itself, which is the same for every user and every link to it. Waits up to
- * `timeLimit` milliseconds. The kernel releases the lock when its last holder ends, however it ends.
- * The holder writes its name into `note`. That is information only, and decides nothing. The lock is in `held` until it is
- * released.
+ * Takes the kernel's locks on these files. Waits up to the time limit. The kernel releases them when their last holder ends,
+ * however it ends. The lock is in `held` until it is released.
  */
 export async function takeLock(
   held: HeldLocks,
-  directory: string,
-  note: string,
+  files: LockFiles,
   run: Plan['run'],
-  wait: { timeLimit: number; cancel: AbortSignal; onWait: (text: string) => void },
+  wait: Wait,
 ): Promise<Lock> {
-  const descriptor = openSync(directory, 'r');
   const deadline = performance.now() + wait.timeLimit;
-  let told = '';
+  const descriptors: number[] = [];
+  let late: NodeJS.Timeout | null = null;
   try {
-    while (!tryLock(descriptor)) {
-      const holder = describeHolder(descriptor, note);
-      if (performance.now() >= deadline) {
-        throw new DeployFailure(
-          `Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${directory}: ${holder}.`,
-          {
-            remedy:
-              'Let that deploy end, or cancel it. If the process is no deploy, end it. Then run this job again. A lock ends with its holder; nothing breaks it.',
-          },
-        );
-      }
-      if (holder !== told) wait.onWait(`Waiting for the lock of ${directory}: held by ${holder}.`);
-      told = holder;
-      await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+    for (const own of files.own) {
+      const descriptor = openOwn(own);
+      if (descriptor === null) continue;
+      descriptors.push(descriptor);
+      await seize(descriptor, files, deadline, wait);
     }
+    const descriptor = openSync(files.directory, 'r');
+    descriptors.push(descriptor);
+    if (!(await seize(descriptor, files, deadline, wait))) late = seizeLater(descriptor);
   } catch (error) {
-    closeSync(descriptor);
+    for (const descriptor of descriptors) closeSync(descriptor);
     throw error;
   }
   try {
-    writeDurably(note, JSON.stringify({ run, since: new Date().toISOString() } satisfies Holder));
+    writeDurably(files.note, JSON.stringify({ run, since: new Date().toISOString() } satisfies Holder));
   } catch {
     // On a full disk nobody can read who holds the lock. It is held all the same.
   }
   const lock: Lock = {
-    descriptor,
+    descriptors,
     release() {
+      if (late !== null) clearInterval(late);
       held.delete(lock);
-      rmSync(note, { force: true });
-      closeSync(descriptor);
+      rmSync(files.note, { force: true });
+      for (const descriptor of descriptors) closeSync(descriptor);
     },
   };
   held.add(lock);
   return lock;
 }
 
-/** Who holds the lock of a directory now; null if nobody does. Writes nothing. */
-export function holderOf(directory: string, note: string): string | null {
-  if (!existsSync(directory)) return null;
-  const descriptor = openSync(directory, 'r');
+/** Who holds the lock now; null if nobody does. Writes nothing. */
+export function holderOf(files: LockFiles): string | null {
+  for (const file of [...files.own, files.directory]) {
+    const descriptor = openIfReadable(file);
+    if (descriptor === null) continue;
+    try {
+      // If it is free, we hold it for an instant. Whoever asks just then asks again.
+      if (tryLock(descriptor) || outsidersAt(descriptor, files) !== null) continue;
+      return describeHolder(descriptor, files.note);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+  return null;
+}
+
+/** Waits until the lock of one file is ours. False if it is the directory's, and held by somebody who does not count. */
+async function seize(descriptor: number, files: LockFiles, deadline: number, wait: Wait): Promise<boolean> {
+  let told = '';
+  while (!tryLock(descriptor)) {
+    const outside = outsidersAt(descriptor, files);
+    if (outside !== null) {
+      wait.onWait(
+        `The lock of ${files.directory} is held by ${outside}. That is no deploy: it may not write there. So this run goes on without that lock.`,
+      );
+      return false;
+    }
+    const holder = describeHolder(descriptor, files.note);
+    if (performance.now() >= deadline) {
+      throw new DeployFailure(
+        `Gave up after ${Math.round(wait.timeLimit / 1000)} s (lock-timeout): another deploy holds the lock of ${files.directory}: ${holder}.`,
+        {
+          remedy:
+            'Let that deploy end, or cancel it. If the process is no deploy, end it. Then run this job again. A lock ends with its holder; nothing breaks it.',
+        },
+      );
+    }
+    if (holder !== told) wait.onWait(`Waiting for the lock of ${files.directory}: held by ${holder}.`);
+    told = holder;
+    await pause(Math.min(RETRY_EVERY, deadline - performance.now()), wait.cancel);
+  }
+  return true;
+}
+
+/** Takes a lock as soon as it is free, so that a deploy of an older version waits for us. */
+function seizeLater(descriptor: number): NodeJS.Timeout {
+  const timer = setInterval(() => {
+    if (tryLock(descriptor)) clearInterval(timer);
+  }, RETRY_EVERY);
+  return timer.unref();
+}
+
+/** Those who hold the directory's lock, as text, if none of them may write to it. Null otherwise. */
+function outsidersAt(descriptor: number, { directory }: LockFiles): string | null {
+  const isDirectory = fstatSync(descriptor).isDirectory();
+  return isDirectory ? outsiders(descriptor, statSync(directory)) : null;
+}
+
+/** Opens a lock file, or makes one that belongs to the owner of its directory. Null if another user keeps it to himself. */
+function openOwn(file: string): number | null {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   try {
-    // If it is free, we hold it for an instant. Whoever asks just then asks again.
-    return tryLock(descriptor) ? null : describeHolder(descriptor, note);
-  } finally {
-    closeSync(descriptor);
+    const descriptor = openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    const owner = statSync(dirname(file));
+    if (process.geteuid?.() === 0 && owner.uid !== 0) fchownSync(descriptor, owner.uid, owner.gid);
+    return descriptor;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null;
+    throw error;
+  }
+}
+
+function openIfReadable(file: string): number | null {
+  if (!existsSync(file)) return null;
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null;
+    throw error;
   }
 }
 
@@ -106,14 +189,14 @@ function tryLock(descriptor: number): boolean {
 
 /** Whoever may read a directory can hold its lock: a note that an ended deploy of ours left says nothing of them. */
 function describeHolder(descriptor: number, note: string): string {
-  const taker = takerOf(descriptor);
-  if (taker !== null && taker.uid !== process.geteuid?.()) return describeProcess(taker);
+  const [taker] = takersOf(descriptor);
+  if (taker && taker.uid !== process.geteuid?.()) return describeProcess(taker);
   try {
     const { run, since } = JSON.parse(readIfThere(note) ?? '') as Holder;
     return `${run.actor}, ${run.url}, since ${since}`;
   } catch {
-    const holder = taker ?? keeperOf(descriptor);
-    return holder === null
+    const holder = taker ?? keepersOf(descriptor)[0];
+    return holder === undefined
       ? "another user's process, or one that left no name (run 'lslocks' as root on the server)"
       : describeProcess(holder);
   }

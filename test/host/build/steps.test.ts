@@ -42,17 +42,17 @@ test.each<[StepName, boolean]>([
   ['before-reload', true],
   ['build', false],
 ])('%s keeps the lock of a program that was killed: %s', async (name, keeps) => {
-  const note = join(top, 'holder.json');
+  const files = { own: [], directory: top, note: join(top, 'holder.json') };
   const wait = { timeLimit: 0, cancel: abort.signal, onWait: () => {} };
-  const lock = await takeLock(locks, top, note, run, wait);
+  const lock = await takeLock(locks, files, run, wait);
   const done = step(name, 'touch begun\nwhile test ! -e end; do sleep 0.05; done');
   await expect.poll(begun).toBe(true);
   // What the kernel does when the program is killed.
   lock.release();
-  expect(holderOf(top, note) !== null).toBe(keeps);
+  expect(holderOf(files) !== null).toBe(keeps);
   mkdirSync(join(top, 'end'));
   await done;
-  expect(holderOf(top, note)).toBeNull();
+  expect(holderOf(files)).toBeNull();
 });
 
 test('a migration that a cancel stopped is told apart from one that never began', async () => {

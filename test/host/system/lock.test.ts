@@ -1,16 +1,28 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { beforeEach, expect, it } from 'vitest';
-import { takeLock } from '../../../src/host/system/lock.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { holderOf, takeLock } from '../../../src/host/system/lock.ts';
 
 let directory: string;
 let note: string;
+let own: string;
 beforeEach(() => {
   const scratch = mkdtempSync(join(tmpdir(), 'lock-'));
   directory = join(scratch, 'app');
   note = join(scratch, 'holder.json');
+  own = join(scratch, 'lock');
   mkdirSync(directory);
 });
 
@@ -20,7 +32,7 @@ const take = (
   timeLimit: number,
   cancel = new AbortController().signal,
   onWait: (text: string) => void = () => {},
-) => takeLock(new Set(), path, note, run, { timeLimit, cancel, onWait });
+) => takeLock(new Set(), { own: [own], directory: path, note }, run, { timeLimit, cancel, onWait });
 
 it('is held against everybody, through whatever link they come, and says by whom', async () => {
   const lock = await take(directory, 0);
@@ -54,7 +66,7 @@ it('ends a wait when the deploy is cancelled', async () => {
 
 it('stays held while a child that was given the descriptor lives, and is free when that ends', async () => {
   const lock = await take(directory, 0);
-  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', lock.descriptor] });
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', ...lock.descriptors] });
   lock.release();
   await expect(take(directory, 0)).rejects.toThrow('holds the lock');
   child.stdin?.end();
@@ -79,20 +91,107 @@ it('names the process and the user that hold it, also if the one that took it ha
   lock.release();
 });
 
-it.runIf(process.getuid?.() === 0)(
-  "names another user's process, whatever note an ended deploy has left",
-  async () => {
-    chmodSync(dirname(directory), 0o755);
-    writeFileSync(note, JSON.stringify({ run, since: 'long ago' }));
-    const child = spawn('flock', [directory, 'cat'], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      uid: 65534,
-      gid: 65534,
-    });
-    await expect
-      .poll(() => take(directory, 0).then((lock) => lock.release(), String))
-      .toMatch(/process \d+ \(flock\) of the user nobody/);
-    child.stdin.end();
-    (await take(directory, 30_000)).release();
-  },
-);
+/** As a version of ours that knew no lock but the directory's. */
+const olderVersion = (command: string, options = {}) =>
+  spawn('flock', ['-n', directory, ...command.split(' ')], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    ...options,
+  });
+const ended = (child: ReturnType<typeof spawn>): Promise<number | null> =>
+  new Promise((resolve) => child.once('exit', resolve));
+
+it('keeps a deploy of an older version out, which locks the directory alone, and waits for one', async () => {
+  const lock = await take(directory, 0);
+  expect(await ended(olderVersion('true'))).toBe(1);
+  lock.release();
+  const older = olderVersion('cat');
+  await expect
+    .poll(() => take(directory, 0).then((one) => one.release(), String))
+    .toContain(`process ${older.pid} `);
+  older.stdin?.end();
+  (await take(directory, 30_000)).release();
+});
+
+const NOBODY = { uid: 65534, gid: 65534 };
+const isHeld = (): Promise<boolean> => ended(olderVersion('true')).then((code) => code === 1);
+
+describe.runIf(process.getuid?.() === 0)("another user's process", () => {
+  beforeEach(() => chmodSync(dirname(directory), 0o755));
+
+  it('is waited for and named if it may write to the directory, whatever note an ended deploy has left', async () => {
+    for (const [uid, mode] of [
+      [0, 0o777],
+      [NOBODY.uid, 0o755],
+    ] as const) {
+      chownSync(directory, uid, uid);
+      chmodSync(directory, mode);
+      writeFileSync(note, JSON.stringify({ run, since: 'long ago' }));
+      const child = olderVersion('cat', NOBODY);
+      await expect
+        .poll(() => take(directory, 0).then((lock) => lock.release(), String))
+        .toMatch(/process \d+ \(flock\) of the user nobody/);
+      child.stdin?.end();
+      (await take(directory, 30_000)).release();
+    }
+  });
+
+  it('that only reads the directory keeps no deploy out, is named, and lets no second deploy in', async () => {
+    const child = olderVersion('cat', NOBODY);
+    await expect.poll(isHeld).toBe(true);
+    expect(holderOf({ own: [own], directory, note })).toBeNull();
+    const told: string[] = [];
+    const lock = await take(directory, 0, undefined, (text) => told.push(text));
+    expect(told).toEqual([
+      expect.stringMatching(/held by process \d+ \(flock\) of the user nobody. That is no deploy/),
+    ]);
+    await expect(take(directory, 0)).rejects.toThrow('another deploy holds the lock');
+    expect(holderOf({ own: [own], directory, note })).toContain('ann');
+    // As soon as it can be had, the directory's lock is ours, too: an older version knows no other.
+    child.stdin?.end();
+    await ended(child);
+    await expect.poll(isHeld).toBe(true);
+    lock.release();
+    expect(await isHeld()).toBe(false);
+  });
+
+  it('does not become a deploy by sharing the lock, by leaving it to a child, or by starting a program of root', async () => {
+    const inherited = `exec 9<${directory}; flock -n 9; exec cat`;
+    const asRoot = join(dirname(directory), 'cat');
+    copyFileSync('/bin/cat', asRoot);
+    chmodSync(asRoot, 0o4755);
+    for (const args of [
+      ['flock', '-s', directory, 'cat'],
+      ['flock', '--no-fork', directory, asRoot],
+      ['sh', '-c', inherited],
+    ]) {
+      const [program = '', ...rest] = args;
+      const child = spawn(program, rest, { stdio: ['pipe', 'ignore', 'ignore'], ...NOBODY });
+      await expect.poll(isHeld).toBe(true);
+      (await take(directory, 0)).release();
+      // A user who is not root cannot look into it.
+      const files = { own: [], directory, note };
+      chownSync(directory, 1, 1);
+      process.seteuid?.(1);
+      const holder = holderOf(files);
+      process.seteuid?.(0);
+      chownSync(directory, 0, 0);
+      expect(holder).toBeNull();
+      child.stdin.end();
+      await ended(child);
+    }
+  });
+
+  it('cannot open our lock file; the owner of the directory that holds it can', async () => {
+    const git = join(directory, '.git');
+    mkdirSync(git);
+    chownSync(git, NOBODY.uid, NOBODY.gid);
+    own = join(git, 'lock');
+    (await take(directory, 0)).release();
+    const { mode, uid } = statSync(own);
+    expect({ mode: mode & 0o777, uid }).toEqual({ mode: 0o600, uid: NOBODY.uid });
+    const attempt = (user: object): Promise<number | null> =>
+      ended(spawn('flock', ['-n', own, 'true'], user));
+    expect(await attempt(NOBODY)).toBe(0);
+    expect(await attempt({ uid: 1, gid: 1 })).not.toBe(0);
+  });
+});
