@@ -15,13 +15,22 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { completed, ownTexts, packagesOf } from './licenses.mjs';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const DIST = path.join(ROOT, 'dist');
 const LIB = path.join(ROOT, 'lib');
 const STAMP = path.join(LIB, 'last-build.json');
 const OUTPUTS = ['index.js', 'post.js', 'host.js', 'licenses.txt'];
-const INPUTS = ['src', 'scripts/build.mjs', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+const INPUTS = [
+  'src',
+  'scripts/build.mjs',
+  'scripts/licenses.mjs',
+  'scripts/licenses',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 /** What ncc emits beside the bundle and nothing that runs on Linux or macOS ever opens: Pageant is of Windows. */
 const LEFT_OUT = ['pagent.exe'];
 /** PM2 is under the AGPL: a tool of the tests, never a part of what is shipped. */
@@ -51,22 +60,24 @@ function build() {
       ROOT,
     );
     const action = bundle(work, 'main.js', NEVER_SHIPPED);
-    // It uses what main does, or less: the licenses of that one are its own too.
     const post = bundle(work, 'post.js', NEVER_SHIPPED);
+    const licenses = path.join(action.directory, 'licenses.txt');
+    const packages = packagesOf([...action.files, ...post.files]);
+    writeFileSync(licenses, completed(readFileSync(licenses, 'utf8'), packages, ownTexts()));
     // The host program has no dependency, so its license is the project's own and no text is to be merged.
     const host = bundle(work, 'host/main.js', /[\\/]node_modules[\\/]/);
     place([
-      [action, 'index.js', 'index.js'],
-      [action, 'licenses.txt', 'licenses.txt'],
-      [post, 'index.js', 'post.js'],
-      [host, 'index.js', 'host.js'],
+      [action.directory, 'index.js', 'index.js'],
+      [action.directory, 'licenses.txt', 'licenses.txt'],
+      [post.directory, 'index.js', 'post.js'],
+      [host.directory, 'index.js', 'host.js'],
     ]);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-/** Bundles one program, none of whose modules may match `refused`, and returns the directory that holds it. */
+/** Bundles one program, none of whose modules may match `refused`. Returns its directory, and the files it was made of. */
 function bundle(work, entry, refused) {
   const made = mkdtempSync(path.join(work, 'bundle-'));
   const stats = path.join(work, 'stats.json');
@@ -76,7 +87,8 @@ function bundle(work, entry, refused) {
     ['build', entry, '-o', made, '--license', 'licenses.txt', '--no-cache', '-q', '--stats-out', stats],
     work,
   );
-  for (const source of sources(JSON.parse(readFileSync(stats, 'utf8')).modules)) {
+  const files = sources(JSON.parse(readFileSync(stats, 'utf8')).modules);
+  for (const source of files) {
     if (refused.test(source)) {
       throw new Error(`${entry} would ship ${path.relative(ROOT, source)}, which it may not contain.`);
     }
@@ -89,7 +101,7 @@ function bundle(work, entry, refused) {
       );
     }
   }
-  return made;
+  return { directory: made, files };
 }
 
 /** The files that a bundle was made of: a module may be several in one, and its identifier names loaders first. */
