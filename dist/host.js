@@ -495,6 +495,15 @@ function isJson(line) {
         return false;
     }
 }
+/** The object that a line of JSON holds, or null: a line may be torn, or written by somebody else. */
+function objectIn(line) {
+    try {
+        return object(JSON.parse(line), '');
+    }
+    catch {
+        return null;
+    }
+}
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
@@ -5045,6 +5054,7 @@ function reloadFailure(result) {
 
 ;// CONCATENATED MODULE: ./host/canary/preload.js
 
+
 /**
  * The text of a CommonJS file that Node is to load before a canary's own code. No visitor reaches the canary: each of its
  * servers listens on 127.0.0.1 at a free port that it shares with nobody, and says so in the file `report`.
@@ -5099,18 +5109,18 @@ if (typeof process.send === 'function') {
 }
 `;
 }
-/** Reads what a canary has told; a line that is only half written is left for the next time. */
+/** Reads what a canary has told. The app can write there too: a line that is not ours is passed over. */
 function readReport(file) {
     const report = { listens: [], readyMs: null };
     const lines = (readIfThere(file) ?? '').split('\n').slice(0, -1);
     for (const line of lines) {
-        const told = JSON.parse(line);
-        if (typeof told.ms !== 'number')
+        const { port = null, at, ms, ready } = objectIn(line) ?? {};
+        if (typeof ms !== 'number')
             continue;
-        if (told.ready === true)
-            report.readyMs ??= told.ms;
-        else if (typeof told.at === 'number')
-            report.listens.push({ port: told.port ?? null, at: told.at, ms: told.ms });
+        if (ready === true)
+            report.readyMs ??= ms;
+        else if (typeof at === 'number' && (port === null || typeof port === 'number'))
+            report.listens.push({ port, at, ms });
     }
     return report;
 }
@@ -10179,8 +10189,8 @@ async function saveApps(rpc, pm2Home, names, timeLimit) {
     const live = entriesOf(await rpc.call('getMonitorData', [{}], timeLimit)).filter((entry) => names.includes(String(entry.name)) && entry.pmx_module !== true);
     const path = realPathOf((0,external_node_path_namespaceObject.join)(pm2Home, 'dump.pm2'));
     const dump = readDump(path);
-    const others = dump.filter((entry) => !names.includes(String(entry.name)));
-    const first = dump.findIndex((entry) => names.includes(String(entry.name)));
+    const others = dump.filter((entry) => !names.includes(String(entry?.name)));
+    const first = dump.findIndex((entry) => names.includes(String(entry?.name)));
     // PM2 starts them in this order: ours keep the place that they had.
     const before = first < 0 ? others.length : first;
     const entries = [...others.slice(0, before), ...live, ...others.slice(before)];
@@ -10189,10 +10199,10 @@ async function saveApps(rpc, pm2Home, names, timeLimit) {
 /** What `pm2 save` keeps of each process: all of `pm2_env` but what the next start gives anew. */
 function entriesOf(list) {
     const processes = Array.isArray(list) ? list : [];
-    return processes.flatMap(({ pm2_env }) => {
-        if (!pm2_env)
+    return processes.flatMap((one) => {
+        if (!one?.pm2_env)
             return [];
-        const { instances: _instances, pm_id: _id, prev_restart_delay: _delay, ...kept } = pm2_env;
+        const { instances: _instances, pm_id: _id, prev_restart_delay: _delay, ...kept } = one.pm2_env;
         return [kept];
     });
 }
@@ -11340,6 +11350,7 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
@@ -11392,14 +11403,13 @@ async function resume_endOf({ plan, places, journal, git }, reached, killed, out
         return { outcome, sha, previousSha: sha, failure: null };
     return { outcome, sha, previousSha, failure: failure(reached, reason ?? killed) };
 }
-/** What the program had entered last. */
+/** What the program had entered last. A full disk may have torn its last line. */
 function lastState(runDir) {
     const states = (0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'), 'utf8')
         .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line))
-        .filter(({ type }) => type === 'state')
-        .map(({ state }) => STATES.find((known) => known === state) ?? 'preflight');
+        .map(objectIn)
+        .filter((event) => event?.type === 'state')
+        .map((event) => STATES.find((known) => known === event?.state) ?? 'preflight');
     return states[states.length - 1] ?? 'preflight';
 }
 /** A state is told before the journal has it: as long as that does not, nothing was done in it. */

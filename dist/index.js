@@ -57857,6 +57857,8 @@ exit 1
 /** How long the host may take to find its Node and start the program, in milliseconds. */
 const START_TIMEOUT = 120_000;
 const FINISHES_ALONE = 'If nothing was changed yet, the host gives the deploy up by itself. From activating on it finishes the deploy alone, verified or rolled back.';
+/** Lines of its log that the host program sends; more are none of ours. */
+const MOST_LINES = 20;
 /** What the host's answer `word` means, where it is neither `started` nor `event`. */
 function notStarted({ label, word, rest, state, complaints, rejoins }) {
     const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to commands that put Node on PATH, such as: export PATH=/opt/node/bin:$PATH`;
@@ -57870,12 +57872,11 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
         case 'init-ended':
             return new session_error_SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Remove exit from shell-init, and whatever only bash knows. Its messages are below.', complaints, rejoins);
         case 'failed': {
-            const why = showable(String(parseText(rest)));
+            const why = showable(parseTexts(rest)[0] ?? '');
             return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
         }
         case 'gone': {
-            const lines = parseText(rest);
-            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, Array.isArray(lines) ? lines.map((line) => showable(String(line))) : []);
+            return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, parseTexts(rest).map(showable));
         }
         default:
             return new session_error_SessionError(`${label} gave an unknown answer: ${showable(word)}`, null, complaints, true);
@@ -57933,13 +57934,17 @@ function session_failures_lookAtEvents(deployId) {
 function since(state) {
     return state === null ? 'before its first step' : `after it had entered ${state}`;
 }
-function parseText(json) {
+/** A text or a list of texts, as JSON; of a list the last ones. What is neither stands as it came. */
+function parseTexts(json) {
+    let value;
     try {
-        return JSON.parse(json);
+        value = JSON.parse(json);
     }
     catch {
-        return json;
+        value = json;
     }
+    const texts = Array.isArray(value) ? value.slice(-MOST_LINES) : [value];
+    return texts.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
 }
 /** A line that carries the nonce, and is not as it was sent. */
 function damaged(label, text) {
@@ -60045,7 +60050,7 @@ class ProtocolError extends Error {
 }
 /** Characters of one text that are kept: searching a longer one could take minutes. */
 const LONGEST_TEXT = 8_000;
-const MOST_LINES = 500;
+const event_parser_MOST_LINES = 500;
 /** Entries of a list that is not made of lines. */
 const MOST_ENTRIES = 1_000;
 /**
@@ -60070,7 +60075,7 @@ const event_parser_text = (value, where) => {
 const lines = (value, where) => {
     if (!Array.isArray(value))
         throw new ProtocolError(where, 'a list');
-    const kept = value.slice(-MOST_LINES).map((line, index) => event_parser_text(line, `${where}[${index}]`));
+    const kept = value.slice(-event_parser_MOST_LINES).map((line, index) => event_parser_text(line, `${where}[${index}]`));
     const left = value.length - kept.length;
     return left === 0 ? kept : [`(${left} earlier lines are left out)`, ...kept];
 };

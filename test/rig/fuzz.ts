@@ -25,25 +25,46 @@ export function outcome<T, E extends Error>(
   parse: () => T,
   own: abstract new (...args: never[]) => E,
   input: string,
-): { result: T } | { error: E } {
-  const before = process.cpuUsage();
-  const found = attempt(parse, own, input);
-  const { user, system } = process.cpuUsage(before);
-  if ((user + system) / 1000 > LIMIT) throw new Error(`it took too long over ${JSON.stringify(input)}`);
-  return found;
-}
-
-function attempt<T, E extends Error>(
-  parse: () => T,
-  own: abstract new (...args: never[]) => E,
-  input: string,
-): { result: T } | { error: E } {
+): Outcome<T, E> {
+  const timer = startTimer(input);
   try {
     return { result: parse() };
   } catch (error) {
-    if (error instanceof own) return { error };
-    throw new Error(`an error that is not its own, for ${JSON.stringify(input)}`, { cause: error });
+    return { error: ownOf(error, own, input) };
+  } finally {
+    timer();
   }
+}
+
+/** As `outcome`, of a parser that asks somebody. */
+export async function outcomeOf<T, E extends Error>(
+  parse: () => Promise<T>,
+  own: abstract new (...args: never[]) => E,
+  input: string,
+): Promise<Outcome<T, E>> {
+  const timer = startTimer(input);
+  try {
+    return { result: await parse() };
+  } catch (error) {
+    return { error: ownOf(error, own, input) };
+  } finally {
+    timer();
+  }
+}
+
+type Outcome<T, E> = { result: T } | { error: E };
+
+function startTimer(input: string): () => void {
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    if ((user + system) / 1000 > LIMIT) throw new Error(`it took too long over ${JSON.stringify(input)}`);
+  };
+}
+
+function ownOf<E extends Error>(error: unknown, own: abstract new (...args: never[]) => E, input: string): E {
+  if (error instanceof own) return error;
+  throw new Error(`an error that is not its own, for ${JSON.stringify(input)}`, { cause: error });
 }
 
 const ODD = [

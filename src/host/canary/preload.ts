@@ -1,3 +1,4 @@
+import { objectIn } from '../system/checked.ts';
 import { readIfThere } from '../system/durable.ts';
 
 /** One `listen` of a canary: the port that it asked for, and the private port of 127.0.0.1 that it got. */
@@ -71,16 +72,16 @@ if (typeof process.send === 'function') {
 `;
 }
 
-/** Reads what a canary has told; a line that is only half written is left for the next time. */
+/** Reads what a canary has told. The app can write there too: a line that is not ours is passed over. */
 export function readReport(file: string): CanaryReport {
   const report: CanaryReport = { listens: [], readyMs: null };
   const lines = (readIfThere(file) ?? '').split('\n').slice(0, -1);
   for (const line of lines) {
-    const told = JSON.parse(line) as Partial<Listen> & { ready?: boolean };
-    if (typeof told.ms !== 'number') continue;
-    if (told.ready === true) report.readyMs ??= told.ms;
-    else if (typeof told.at === 'number')
-      report.listens.push({ port: told.port ?? null, at: told.at, ms: told.ms });
+    const { port = null, at, ms, ready } = objectIn(line) ?? {};
+    if (typeof ms !== 'number') continue;
+    if (ready === true) report.readyMs ??= ms;
+    else if (typeof at === 'number' && (port === null || typeof port === 'number'))
+      report.listens.push({ port, at, ms });
   }
   return report;
 }

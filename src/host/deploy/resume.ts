@@ -10,6 +10,7 @@ import { programLog } from '../program/program-log.ts';
 import { endedDeploys } from '../state/history.ts';
 import { subjectOf } from '../state/journal.ts';
 import { loadTransaction } from '../state/transaction.ts';
+import { objectIn } from '../system/checked.ts';
 import { failureOf } from '../system/failure.ts';
 import { takeAppLock } from './locks.ts';
 import { reconcile } from './reconcile.ts';
@@ -79,14 +80,13 @@ async function endOf(
   return { outcome, sha, previousSha, failure: failure(reached, reason ?? killed) };
 }
 
-/** What the program had entered last. */
-function lastState(runDir: string): State {
+/** What the program had entered last. A full disk may have torn its last line. */
+export function lastState(runDir: string): State {
   const states = readFileSync(join(runDir, 'events.ndjson'), 'utf8')
     .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { type?: unknown; state?: unknown })
-    .filter(({ type }) => type === 'state')
-    .map(({ state }) => STATES.find((known) => known === state) ?? 'preflight');
+    .map(objectIn)
+    .filter((event) => event?.type === 'state')
+    .map((event) => STATES.find((known) => known === event?.state) ?? 'preflight');
   return states[states.length - 1] ?? 'preflight';
 }
 

@@ -22,8 +22,8 @@ export async function saveApps(
   );
   const path = realPathOf(join(pm2Home, 'dump.pm2'));
   const dump = readDump(path);
-  const others = dump.filter((entry) => !names.includes(String(entry.name)));
-  const first = dump.findIndex((entry) => names.includes(String(entry.name)));
+  const others = dump.filter((entry) => !names.includes(String(entry?.name)));
+  const first = dump.findIndex((entry) => names.includes(String(entry?.name)));
   // PM2 starts them in this order: ours keep the place that they had.
   const before = first < 0 ? others.length : first;
   const entries = [...others.slice(0, before), ...live, ...others.slice(before)];
@@ -32,15 +32,15 @@ export async function saveApps(
 
 /** What `pm2 save` keeps of each process: all of `pm2_env` but what the next start gives anew. */
 function entriesOf(list: unknown): Entry[] {
-  const processes = Array.isArray(list) ? (list as { pm2_env?: Entry }[]) : [];
-  return processes.flatMap(({ pm2_env }) => {
-    if (!pm2_env) return [];
-    const { instances: _instances, pm_id: _id, prev_restart_delay: _delay, ...kept } = pm2_env;
+  const processes = Array.isArray(list) ? (list as ({ pm2_env?: Entry } | null)[]) : [];
+  return processes.flatMap((one) => {
+    if (!one?.pm2_env) return [];
+    const { instances: _instances, pm_id: _id, prev_restart_delay: _delay, ...kept } = one.pm2_env;
     return [kept];
   });
 }
 
-function readDump(path: string): Entry[] {
+function readDump(path: string): (Entry | null)[] {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -50,7 +50,7 @@ function readDump(path: string): Entry[] {
   }
   try {
     const dump = JSON.parse(text) as unknown;
-    if (Array.isArray(dump)) return dump as Entry[];
+    if (Array.isArray(dump)) return dump as (Entry | null)[];
   } catch {
     // An error of JSON.parse quotes the text, which is secret.
   }

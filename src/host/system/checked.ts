@@ -76,3 +76,12 @@ export function isJson(line: string): boolean {
     return false;
   }
 }
+
+/** The object that a line of JSON holds, or null: a line may be torn, or written by somebody else. */
+export function objectIn(line: string): Record<string, unknown> | null {
+  try {
+    return object(JSON.parse(line), '');
+  } catch {
+    return null;
+  }
+}

@@ -20,6 +20,9 @@ export interface Answer {
   rejoins: boolean;
 }
 
+/** Lines of its log that the host program sends; more are none of ours. */
+const MOST_LINES = 20;
+
 /** What the host's answer `word` means, where it is neither `started` nor `event`. */
 export function notStarted({ label, word, rest, state, complaints, rejoins }: Answer): SessionError {
   const remedy = `Install Node ${OLDEST_NODE} or newer on ${label}, or set shell-init to commands that put Node on PATH, such as: export PATH=/opt/node/bin:$PATH`;
@@ -48,7 +51,7 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
         rejoins,
       );
     case 'failed': {
-      const why = showable(String(parseText(rest)));
+      const why = showable(parseTexts(rest)[0] ?? '');
       return new SessionError(
         `The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`,
         remedyFor(why),
@@ -57,11 +60,10 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
       );
     }
     case 'gone': {
-      const lines = parseText(rest);
       return new SessionError(
         `The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`,
         `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`,
-        Array.isArray(lines) ? lines.map((line) => showable(String(line))) : [],
+        parseTexts(rest).map(showable),
       );
     }
     default:
@@ -167,12 +169,16 @@ function since(state: State | null): string {
   return state === null ? 'before its first step' : `after it had entered ${state}`;
 }
 
-function parseText(json: string): unknown {
+/** A text or a list of texts, as JSON; of a list the last ones. What is neither stands as it came. */
+function parseTexts(json: string): string[] {
+  let value: unknown;
   try {
-    return JSON.parse(json);
+    value = JSON.parse(json);
   } catch {
-    return json;
+    value = json;
   }
+  const texts = Array.isArray(value) ? value.slice(-MOST_LINES) : [value];
+  return texts.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
 }
 
 /** A line that carries the nonce, and is not as it was sent. */
