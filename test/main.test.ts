@@ -49,6 +49,18 @@ test('a host that refuses the connection makes the job red once, and at once', a
   expect(run.stdout).not.toMatch(/deployed|complete/i);
 });
 
+test('host-key-check: off is warned of in the log of every run, before anything is sent', async () => {
+  const warnings = async (inputs: Record<string, string>): Promise<string> => {
+    const run = await runAction({ inputs: { ...INPUTS, ...inputs }, env: { GITHUB_SHA: SHA } });
+    return run.commands
+      .filter(({ name }) => name === 'warning')
+      .map(({ data }) => data)
+      .join();
+  };
+  expect(await warnings({ 'host-key-check': 'off' })).toContain('host-key-check is off. Nothing proves');
+  expect(await warnings({})).not.toContain('host-key-check');
+});
+
 test('outside of a workflow, where no files are named, it ends just as red', async () => {
   const run = await runAction({
     inputs: INPUTS,
