@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 7;
+const PROTOCOL_VERSION = 8;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -2101,17 +2101,23 @@ const single = (value, at) => {
     const [path, size, mtimeNs, content] = tuple(value, at, 4);
     return [checked_text(path, at), number(size, at), checked_text(mtimeNs, at), orNull(checked_text)(content, at)];
 };
+/** What formats 1 and 2 have alike. */
+const common = {
+    roots: listOf(checked_text),
+    directories: listOf(directory),
+    singles: listOf(single),
+    rewritten: mapOf(checked_text),
+    deleted: listOf(checked_text),
+};
+/** As 0.1 wrote it: nothing was kept of earlier versions. */
+const format1 = (value, at) => ({ ...fields(common)(value, at), assets: [] });
+const format2 = fields({
+    ...common,
+    assets: listOf(fields({ sha: checked_text, replacedAt: number, paths: listOf(checked_text) })),
+});
 const FORMAT = {
     what: 'The record of what a build made',
-    readers: [
-        fields({
-            roots: listOf(checked_text),
-            directories: listOf(directory),
-            singles: listOf(single),
-            rewritten: mapOf(checked_text),
-            deleted: listOf(checked_text),
-        }),
-    ],
+    readers: [format1, format2],
 };
 
 ;// CONCATENATED MODULE: ./host/swap/own-names.js
@@ -2135,10 +2141,10 @@ function inNodeModules(path) {
     return IN_NODE_MODULES.test(path);
 }
 /**
- * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
- * into `staging` later is no part of it. Throws what the file system throws.
+ * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it, and `assets` was put there
+ * after it. Whatever is linked into `staging` later is no part of it. Throws what the file system throws.
  */
-function recordGenerated(staging, tracked) {
+function recordGenerated(staging, tracked, assets = []) {
     const roots = [];
     const directories = [];
     const singles = [];
@@ -2183,7 +2189,7 @@ function recordGenerated(staging, tracked) {
     };
     walk('');
     const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
-    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted, assets };
 }
 /** The record without these paths of single files: the app had the same files there, and they stay its own. */
 function disown(generated, paths) {
@@ -2731,6 +2737,337 @@ function envFilesIn(directory) {
 function hideEnvFiles(staging, shown) {
     for (const path of shown)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+}
+
+;// CONCATENATED MODULE: ./host/swap/known-tree.js
+
+/** All generated leaves of which nothing but the name is recorded. */
+const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
+/**
+ * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
+ * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
+ */
+function knownTree(tracked, generated, deleted) {
+    const tree = grower();
+    const removed = new Set(generated?.deleted ?? []);
+    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
+    for (const parent of parentsOf(tracked.keys()))
+        tree.directory(parent).tracked = true;
+    for (const [path, fingerprint] of tracked) {
+        if (removed.has(path) && deleted === 'absent')
+            continue;
+        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
+        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
+    }
+    for (const [path, names] of generated?.directories ?? []) {
+        const { entries } = tree.directory(path);
+        for (const name of names)
+            entries.set(name, GENERATED);
+    }
+    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
+        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
+    if (removed.size > 0 && deleted === 'absent')
+        dropEmptied(tree.top, removed);
+    return tree.top;
+}
+/** Puts a subtree at a path, whatever was known there. */
+function graft(top, path, what) {
+    const cut = path.lastIndexOf('/');
+    const parent = at(top, path.slice(0, Math.max(cut, 0)));
+    if (parent?.kind !== 'directory')
+        throw new Error(`nothing is known around ${path}`);
+    parent.entries.set(path.slice(cut + 1), what);
+}
+/** What is known at a path; `''` is the top. */
+function at(top, path) {
+    let found = top;
+    for (const name of path === '' ? [] : path.split('/')) {
+        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
+    }
+    return found;
+}
+/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
+function grower() {
+    const top = { kind: 'directory', tracked: false, entries: new Map() };
+    const directories = new Map([['', top]]);
+    const directory = (path) => {
+        const cached = directories.get(path);
+        if (cached !== undefined)
+            return cached;
+        const made = { kind: 'directory', tracked: false, entries: new Map() };
+        directories.set(path, made);
+        put(path, made);
+        return made;
+    };
+    const put = (path, what) => {
+        const cut = path.lastIndexOf('/');
+        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
+    };
+    return { top, directory, leaf: put };
+}
+/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
+function dropEmptied(top, removed) {
+    const parents = [...parentsOf(removed)].filter((path) => path !== '');
+    for (const path of parents.sort((a, b) => b.length - a.length)) {
+        const found = at(top, path);
+        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
+            continue;
+        const cut = path.lastIndexOf('/');
+        const parent = at(top, path.slice(0, Math.max(cut, 0)));
+        if (parent?.kind === 'directory')
+            parent.entries.delete(path.slice(cut + 1));
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/rename.js
+
+const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
+/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
+function rename_statOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOTDIR')
+            return null;
+        throw error;
+    }
+}
+/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
+function isSameFile(one, other) {
+    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
+}
+/**
+ * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
+ * file that is written at this very moment, so that a file is first given its second name and then loses its first.
+ */
+function renameIfFree(from, to, onStep) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
+    try {
+        if (stat.isFile()) {
+            if (addName(from, to)) {
+                onStep();
+                removeName(from, onStep);
+                return true;
+            }
+            if (rename_statOf(to) !== null)
+                return false;
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (IN_THE_WAY.has(codeOf(error)))
+            return false;
+        throw error;
+    }
+    onStep();
+    return true;
+}
+function removeName(path, onStep) {
+    (0,external_node_fs_namespaceObject.unlinkSync)(path);
+    onStep();
+}
+function codeOf(error) {
+    return error.code ?? '';
+}
+/** False if the filesystem, or a rule about other users' files, allows no second name. */
+function addName(file, name) {
+    try {
+        (0,external_node_fs_namespaceObject.linkSync)(file, name);
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EEXIST')
+            throw error;
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/frameworks.js
+
+
+/** Where frameworks put the files that pages ask for by a hashed name, relative to the app's `package.json`. */
+const FRAMEWORKS = [
+    { packages: ['next'], assets: ['.next/static', '.next/standalone/**/.next/static', 'out/_next/static'] },
+    { packages: ['nuxt'], assets: ['.output/public/_nuxt'] },
+    { packages: ['@remix-run/dev', '@react-router/dev'], assets: ['build/client/assets', 'public/build'] },
+    { packages: ['@sveltejs/kit'], assets: ['build/client/_app/immutable', 'build/_app/immutable'] },
+    { packages: ['vite'], assets: ['dist/assets'] },
+];
+/** Globs of the hashed files of each app among the `tracked` files of the version at `top`, by its dependencies. */
+function frameworkAssets(top, tracked) {
+    const globs = [];
+    for (const path of tracked) {
+        if (external_node_path_namespaceObject.posix.basename(path) !== 'package.json')
+            continue;
+        const has = dependenciesOf(`${top}/${path}`);
+        const known = FRAMEWORKS.filter(({ packages }) => packages.some((name) => has.has(name)));
+        for (const { assets } of known)
+            globs.push(...assets.map((glob) => external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.dirname(path), glob)));
+    }
+    return globs;
+}
+/** None if it cannot be read: then nobody could have built it either. */
+function dependenciesOf(manifest) {
+    try {
+        const { dependencies, devDependencies } = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(manifest, 'utf8'));
+        return new Set(Object.keys({ ...dependencies, ...devDependencies }));
+    }
+    catch {
+        return new Set();
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/path-globs.js
+
+
+/** Never looked into: no page asks for what is in there. */
+const PASSED_OVER = new Set(['.git', 'node_modules']);
+/**
+ * The files below `top` that a glob names, or that lie in a directory that it names; relative, sorted. `*` and `?` stand for
+ * letters of one name, `**` for any directories. No link is followed, and none is given.
+ */
+function matchingFiles(top, globs) {
+    const found = new Set();
+    for (const glob of globs)
+        visit(top, '', glob.split('/'), found);
+    return [...found].sort();
+}
+function visit(top, directory, [first, ...rest], found) {
+    const anyDepth = first === '**' || first === undefined;
+    if (first === '**' && rest.length > 0)
+        visit(top, directory, rest, found);
+    for (const entry of entriesOf(`${top}/${directory}`)) {
+        if (PASSED_OVER.has(entry.name) || !(anyDepth || namePattern(first).test(entry.name)))
+            continue;
+        const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
+        if (entry.isDirectory())
+            visit(top, path, first === '**' ? [first, ...rest] : rest, found);
+        else if (entry.isFile() && rest.length === 0)
+            found.add(path);
+    }
+}
+/** None where there is no directory, or a link, or one that this user may not read. */
+function entriesOf(directory) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(directory, { withFileTypes: true });
+    }
+    catch (error) {
+        if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? ''))
+            return [];
+        throw error;
+    }
+}
+/** All but `*` and `?` stand for themselves: frameworks have brackets in the names of directories. */
+function namePattern(glob) {
+    const source = glob
+        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replace(/\*/g, '.*')
+        .replace(/\?/g, '.');
+    return new RegExp(`^${source}$`, 's');
+}
+
+;// CONCATENATED MODULE: ./host/build/keep-assets.js
+
+
+
+
+
+
+
+
+
+/** Of so many replaced versions files are kept, and for so long. */
+const KEPT_VERSIONS = 3;
+const KEPT_FOR = 7 * 24 * 3_600_000;
+/**
+ * Gives the build those hashed files of the last versions that it lacks, since pages in browsers still ask for them. This
+ * comes before the build is recorded, so that a swap and a rollback treat them like the build's own. Says which they are.
+ */
+async function keepAssets({ plan, places, git, log }, staging, { sha, generated }) {
+    if (sha === null)
+        return [];
+    const tracked = await trackedFiles(git, sha);
+    const globs = plan.keepAssets?.map((glob) => external_node_path_namespaceObject.posix.join(plan.workingDirectory, glob)) ??
+        frameworkAssets(places.live, tracked.keys());
+    const { kept, unreadable } = carryAssets({
+        live: places.live,
+        staging,
+        globs,
+        known: generated === null ? null : knownTree(tracked, generated, 'known'),
+        sha,
+        earlier: generated?.assets ?? [],
+        now: Date.now(),
+    });
+    const count = kept.flatMap(({ paths }) => paths).length;
+    const versions = kept.length === 1 ? 'the version' : `the ${kept.length} versions`;
+    if (count > 0)
+        inform(log, `Kept for pages that are open in browsers: ${count} assets of ${versions} before this one.`);
+    if (unreadable.length > 0)
+        warn(log, `This user may not read these assets of the live version, so they are not kept: ${unreadable.slice(0, 5).join(', ')}.`);
+    return kept;
+}
+/** Copies the assets that stay from live to staging, the newest version's first, and says which could not be read. */
+function carryAssets({ live, staging, globs, known, sha, earlier, now }) {
+    // What no deploy put into live is the app's own, and stays there without us.
+    const found = matchingFiles(live, globs).filter((path) => known === null || at(known, path)?.kind === 'leaf');
+    const unreadable = [];
+    const carry = (path) => {
+        const done = copyIfAbsent(path, live, staging);
+        if (done === 'unreadable')
+            unreadable.push(path);
+        return done === 'copied';
+    };
+    const kept = dueVersions(found, sha, earlier, now)
+        .map((version) => ({ ...version, paths: version.paths.filter(carry) }))
+        .filter(({ paths }) => paths.length > 0);
+    return { kept, unreadable };
+}
+/** The replaced versions whose files still stay, newest first; each of `found` is of the version that came with it. */
+function dueVersions(found, sha, earlier, now) {
+    const there = new Set(found);
+    const older = earlier.map((version) => ({
+        ...version,
+        paths: version.paths.filter((path) => there.delete(path)),
+    }));
+    return [{ sha, replacedAt: now, paths: [...there] }, ...older]
+        .filter(({ paths, replacedAt }) => paths.length > 0 && now - replacedAt < KEPT_FOR)
+        .slice(0, KEPT_VERSIONS);
+}
+/**
+ * A copy, which shares its blocks where the file system can do that. A hard link would let whatever writes to the live file
+ * change the version that a rollback brings back.
+ */
+function copyIfAbsent(path, live, staging) {
+    if (rename_statOf(`${staging}/${path}`) !== null || !makeParents(path, staging))
+        return 'not copied';
+    try {
+        const { atime, mtime } = (0,external_node_fs_namespaceObject.lstatSync)(`${live}/${path}`);
+        const { COPYFILE_EXCL, COPYFILE_FICLONE } = external_node_fs_namespaceObject.constants;
+        (0,external_node_fs_namespaceObject.copyFileSync)(`${live}/${path}`, `${staging}/${path}`, COPYFILE_EXCL | COPYFILE_FICLONE);
+        // Servers make the ETag of its time.
+        (0,external_node_fs_namespaceObject.utimesSync)(`${staging}/${path}`, atime, mtime);
+        return 'copied';
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOENT')
+            return 'not copied';
+        if (codeOf(error) === 'EACCES')
+            return 'unreadable';
+        throw error;
+    }
+}
+/** False if the build has something else in the place of a directory. No link is followed out of it. */
+function makeParents(path, staging) {
+    const topDown = [...parentsOf([path])].sort((a, b) => a.length - b.length);
+    for (const parent of topDown) {
+        const there = rename_statOf(`${staging}/${parent}`);
+        if (there === null)
+            (0,external_node_fs_namespaceObject.mkdirSync)(`${staging}/${parent}`);
+        else if (!there.isDirectory())
+            return false;
+    }
+    return true;
 }
 
 ;// CONCATENATED MODULE: ./host/git/file-names.js
@@ -3502,11 +3839,13 @@ function firstLine(command) {
 
 
 
+
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
- * the ecosystem file can be read: before the build, if the file needs nothing that is installed.
+ * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
+ * version come along.
  */
-async function stage(context, sha, refuse) {
+async function stage(context, sha, replaced, refuse) {
     const { plan, places } = context;
     refuseApart(places);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
@@ -3549,7 +3888,8 @@ async function stage(context, sha, refuse) {
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
-    const generated = recordGenerated(staging, tracked);
+    const assets = await keepAssets(context, staging, replaced);
+    const generated = recordGenerated(staging, tracked, assets);
     const record = saveRecord(places.state, plan.deployId, generated);
     // No build made it, so that a later deploy without `env-file` leaves it alone.
     putEnvFile(staging);
@@ -4465,70 +4805,6 @@ function localPort(url) {
     if (!isLocal)
         return null;
     return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
-}
-
-;// CONCATENATED MODULE: ./host/swap/rename.js
-
-const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
-function rename_statOf(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOTDIR')
-            return null;
-        throw error;
-    }
-}
-/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
-function isSameFile(one, other) {
-    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
-}
-/**
- * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
- * file that is written at this very moment, so that a file is first given its second name and then loses its first.
- */
-function renameIfFree(from, to, onStep) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
-    try {
-        if (stat.isFile()) {
-            if (addName(from, to)) {
-                onStep();
-                removeName(from, onStep);
-                return true;
-            }
-            if (rename_statOf(to) !== null)
-                return false;
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(from, to);
-    }
-    catch (error) {
-        if (IN_THE_WAY.has(codeOf(error)))
-            return false;
-        throw error;
-    }
-    onStep();
-    return true;
-}
-function removeName(path, onStep) {
-    (0,external_node_fs_namespaceObject.unlinkSync)(path);
-    onStep();
-}
-function codeOf(error) {
-    return error.code ?? '';
-}
-/** False if the filesystem, or a rule about other users' files, allows no second name. */
-function addName(file, name) {
-    try {
-        (0,external_node_fs_namespaceObject.linkSync)(file, name);
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EEXIST')
-            throw error;
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/swap/live-tree.js
@@ -6214,86 +6490,6 @@ function unfinished(entries) {
     return last !== undefined && OPEN.includes(last.state) ? last : null;
 }
 
-;// CONCATENATED MODULE: ./host/swap/known-tree.js
-
-/** All generated leaves of which nothing but the name is recorded. */
-const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
-/**
- * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
- * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
- */
-function knownTree(tracked, generated, deleted) {
-    const tree = grower();
-    const removed = new Set(generated?.deleted ?? []);
-    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
-    for (const parent of parentsOf(tracked.keys()))
-        tree.directory(parent).tracked = true;
-    for (const [path, fingerprint] of tracked) {
-        if (removed.has(path) && deleted === 'absent')
-            continue;
-        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
-        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
-    }
-    for (const [path, names] of generated?.directories ?? []) {
-        const { entries } = tree.directory(path);
-        for (const name of names)
-            entries.set(name, GENERATED);
-    }
-    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
-        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
-    if (removed.size > 0 && deleted === 'absent')
-        dropEmptied(tree.top, removed);
-    return tree.top;
-}
-/** Puts a subtree at a path, whatever was known there. */
-function graft(top, path, what) {
-    const cut = path.lastIndexOf('/');
-    const parent = at(top, path.slice(0, Math.max(cut, 0)));
-    if (parent?.kind !== 'directory')
-        throw new Error(`nothing is known around ${path}`);
-    parent.entries.set(path.slice(cut + 1), what);
-}
-/** What is known at a path; `''` is the top. */
-function at(top, path) {
-    let found = top;
-    for (const name of path === '' ? [] : path.split('/')) {
-        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
-    }
-    return found;
-}
-/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
-function grower() {
-    const top = { kind: 'directory', tracked: false, entries: new Map() };
-    const directories = new Map([['', top]]);
-    const directory = (path) => {
-        const cached = directories.get(path);
-        if (cached !== undefined)
-            return cached;
-        const made = { kind: 'directory', tracked: false, entries: new Map() };
-        directories.set(path, made);
-        put(path, made);
-        return made;
-    };
-    const put = (path, what) => {
-        const cut = path.lastIndexOf('/');
-        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
-    };
-    return { top, directory, leaf: put };
-}
-/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
-function dropEmptied(top, removed) {
-    const parents = [...parentsOf(removed)].filter((path) => path !== '');
-    for (const path of parents.sort((a, b) => b.length - a.length)) {
-        const found = at(top, path);
-        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
-            continue;
-        const cut = path.lastIndexOf('/');
-        const parent = at(top, path.slice(0, Math.max(cut, 0)));
-        if (parent?.kind === 'directory')
-            parent.entries.delete(path.slice(cut + 1));
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/swap/adoption.js
 
 
@@ -6663,7 +6859,7 @@ function transactionSavedAt(state) {
     return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
 }
 /** What formats 1 and 2 have alike. */
-const common = {
+const transaction_common = {
     deployId: checked_text,
     mode: oneOf(MODES),
     run: runCheck,
@@ -6688,9 +6884,9 @@ const beforeCommon = {
     healthUrl: orNull(checked_text),
 };
 /** As 0.1 wrote it. */
-const format1 = (value, at) => {
+const transaction_format1 = (value, at) => {
     const { previous, staging, kept, ops, before, ...rest } = fields({
-        ...common,
+        ...transaction_common,
         previous: headCheck,
         staging: checked_text,
         kept: checked_text,
@@ -6707,8 +6903,8 @@ const format1 = (value, at) => {
         before: { ...was, orphans: strays, preloads: {} },
     };
 };
-const format2 = fields({
-    ...common,
+const transaction_format2 = fields({
+    ...transaction_common,
     previousSha: orNull(checked_text),
     migrated: flag,
     swap: fields({
@@ -6723,7 +6919,7 @@ const format2 = fields({
 });
 const transaction_FORMAT = {
     what: 'The record of the deploy that was under way',
-    readers: [format1, format2],
+    readers: [transaction_format1, transaction_format2],
 };
 
 ;// CONCATENATED MODULE: ./host/health/shared-ports.js
@@ -9796,7 +9992,8 @@ async function deployLocked(context, progress) {
         refuseOlderRun(newer, plan.run);
     inform(context.log, `Deploying ${sha}: ${difference}.`);
     progress.enter('staged');
-    const staged = await stage(context, sha, (apps, top) => refuseImpossible(context, apps, top));
+    const replaced = { sha: live.head.sha, generated: live.generated };
+    const staged = await stage(context, sha, replaced, (apps, top) => refuseImpossible(context, apps, top));
     await refuseMisfit(context, staged.config, live.current);
     await adviseOnSettings(context, staged);
     const listed = await layout.list(staged, live.head, live.generated);
@@ -10186,7 +10383,7 @@ function readText(path) {
  * holds the apps' environments. To be called when all of them are healthy, since a dump keeps their state.
  */
 async function saveApps(rpc, pm2Home, names, timeLimit) {
-    const live = entriesOf(await rpc.call('getMonitorData', [{}], timeLimit)).filter((entry) => names.includes(String(entry.name)) && entry.pmx_module !== true);
+    const live = dump_entriesOf(await rpc.call('getMonitorData', [{}], timeLimit)).filter((entry) => names.includes(String(entry.name)) && entry.pmx_module !== true);
     const path = realPathOf((0,external_node_path_namespaceObject.join)(pm2Home, 'dump.pm2'));
     const dump = readDump(path);
     const others = dump.filter((entry) => !names.includes(String(entry?.name)));
@@ -10197,7 +10394,7 @@ async function saveApps(rpc, pm2Home, names, timeLimit) {
     writeDurably(path, JSON.stringify(entries, null, 2));
 }
 /** What `pm2 save` keeps of each process: all of `pm2_env` but what the next start gives anew. */
-function entriesOf(list) {
+function dump_entriesOf(list) {
     const processes = Array.isArray(list) ? list : [];
     return processes.flatMap((one) => {
         if (!one?.pm2_env)

@@ -57438,7 +57438,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 7;
+const PROTOCOL_VERSION = 8;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -58022,7 +58022,17 @@ function hasUnprintable(text) {
     return UNPRINTABLE.test(text);
 }
 
+;// CONCATENATED MODULE: ./inputs/split-list.js
+/** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
+function splitList(text) {
+    return text
+        .split(/[,\r\n]/)
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '');
+}
+
 ;// CONCATENATED MODULE: ./inputs/app-path.js
+
 
 
 /** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
@@ -58059,6 +58069,25 @@ function parseEnvFilePath(text) {
         throw new BadValue('it names a directory', takes);
     if (path.split('/').includes('.git'))
         throw new BadValue('it lies in `.git`', takes);
+    return path;
+}
+/** Reads `keep-assets`; null if it is not given, and empty if it is `none`. */
+function parseKeepAssets(text) {
+    if (text === '')
+        return null;
+    return text.toLowerCase() === 'none' ? [] : splitList(text).map(parseAssetGlob);
+}
+function parseAssetGlob(text) {
+    const takes = 'directories or globs in `working-directory`, such as `dist/assets` or `public/*/build`, or `none`';
+    const path = parseRelativePath(text, takes);
+    const names = path.split('/');
+    // Of all files of the app, most are asked for by a name that another version has as well.
+    if (['', '*', '**'].includes(names[0] ?? ''))
+        throw new BadValue('it names the whole app', takes);
+    if (names.some((name) => name === '.git' || name === 'node_modules'))
+        throw new BadValue('it lies in `.git` or `node_modules`', takes);
+    if (/[{}]/.test(path))
+        throw new BadValue('it has braces', takes, 'Write each path on a line of its own.');
     return path;
 }
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
@@ -58174,15 +58203,6 @@ function testedCommit(workflow) {
         throw new BadValue(`the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`, default_ref_TAKES, "Deploy only runs of this repository's own branches, or set `ref`.");
     }
     return sha.toLowerCase();
-}
-
-;// CONCATENATED MODULE: ./inputs/split-list.js
-/** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
-function splitList(text) {
-    return text
-        .split(/[,\r\n]/)
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== '');
 }
 
 ;// CONCATENATED MODULE: ./inputs/fingerprint.js
@@ -59476,6 +59496,7 @@ const DEFAULTS = {
     'build-command': '',
     'env-file': '',
     'env-file-path': '.env',
+    'keep-assets': '',
     'migrate-command': '',
     'before-reload-command': '',
     'after-reload-command': '',
@@ -59771,6 +59792,7 @@ function readInputs(env, workflow, mask) {
             gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
             workingDirectory: input('working-directory', parseWorkingDirectory),
             commandTimeout: duration('command-timeout', '1s', '6h'),
+            keepAssets: input('keep-assets', parseKeepAssets),
             apps: input('app', (given) => splitList(given).map(parseAppName)),
             ecosystem: input('ecosystem', parseEcosystem),
             script: input('script', (given) => parseScript(given, splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== '')),

@@ -1,4 +1,10 @@
-import { parseEcosystem, parseEnvFilePath, parsePath, parseWorkingDirectory } from './inputs/app-path.ts';
+import {
+  parseEcosystem,
+  parseEnvFilePath,
+  parseKeepAssets,
+  parsePath,
+  parseWorkingDirectory,
+} from './inputs/app-path.ts';
 import { defaultRef, originOf } from './inputs/default-ref.ts';
 import { allHosts, hostOrNull, labelOf, makeDestination } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
@@ -113,6 +119,7 @@ export function readInputs(
       gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
       workingDirectory: input('working-directory', parseWorkingDirectory),
       commandTimeout: duration('command-timeout', '1s', '6h'),
+      keepAssets: input('keep-assets', parseKeepAssets),
       apps: input('app', (given) => splitList(given).map(parseAppName)),
       ecosystem: input('ecosystem', parseEcosystem),
       script: input('script', (given) =>

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -81,6 +81,8 @@ export interface Plan {
   steps: Readonly<Record<StepName, Step>>;
   /** Secret. What the app's env file is to hold, and its path in the working directory; null leaves the host's as it is. */
   envFile: { content: string; path: string } | null;
+  /** Globs in the working directory of files that stay for pages that are open; null means those of known frameworks. */
+  keepAssets: string[] | null;
   /** App names in the ecosystem file; empty means all of them. With `script`, the one name that it has in PM2. */
   apps: string[];
   /** The ecosystem file relative to the working directory; null means to look for it. */

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { BadValue, hasUnprintable } from './bad-value.ts';
+import { splitList } from './split-list.ts';
 
 /** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
 export function parsePath(text: string): string {
@@ -46,6 +47,25 @@ export function parseEnvFilePath(text: string): string {
   const path = parseRelativePath(text, takes);
   if (path === '' || text.endsWith('/')) throw new BadValue('it names a directory', takes);
   if (path.split('/').includes('.git')) throw new BadValue('it lies in `.git`', takes);
+  return path;
+}
+
+/** Reads `keep-assets`; null if it is not given, and empty if it is `none`. */
+export function parseKeepAssets(text: string): string[] | null {
+  if (text === '') return null;
+  return text.toLowerCase() === 'none' ? [] : splitList(text).map(parseAssetGlob);
+}
+
+function parseAssetGlob(text: string): string {
+  const takes =
+    'directories or globs in `working-directory`, such as `dist/assets` or `public/*/build`, or `none`';
+  const path = parseRelativePath(text, takes);
+  const names = path.split('/');
+  // Of all files of the app, most are asked for by a name that another version has as well.
+  if (['', '*', '**'].includes(names[0] ?? '')) throw new BadValue('it names the whole app', takes);
+  if (names.some((name) => name === '.git' || name === 'node_modules'))
+    throw new BadValue('it lies in `.git` or `node_modules`', takes);
+  if (/[{}]/.test(path)) throw new BadValue('it has braces', takes, 'Write each path on a line of its own.');
   return path;
 }
 

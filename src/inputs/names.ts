@@ -25,6 +25,7 @@ export const DEFAULTS = {
   'build-command': '',
   'env-file': '',
   'env-file-path': '.env',
+  'keep-assets': '',
   'migrate-command': '',
   'before-reload-command': '',
   'after-reload-command': '',

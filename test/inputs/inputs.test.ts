@@ -83,6 +83,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     repository: { url: 'https://github.com/acme/shop.git', given: false },
     gitToken: null,
     envFile: null,
+    keepAssets: null,
     workingDirectory: '',
     steps: {
       install: { kind: 'default' },
@@ -483,6 +484,25 @@ describe('settings', () => {
       const message = messageOf({ 'env-file': 'SECRET=hunter2', 'env-file-path': given });
       expect(message).toContain(`\`env-file-path\` is "${given}": ${why}`);
       expect(message).not.toContain('hunter2');
+    }
+  });
+
+  test('keep-assets', () => {
+    expect(read({ 'keep-assets': './dist/assets/, public/*/build\n.next/static/**' }).keepAssets).toEqual([
+      'dist/assets',
+      'public/*/build',
+      '.next/static/**',
+    ]);
+    expect(read({ 'keep-assets': 'None' }).keepAssets).toEqual([]);
+    for (const [given, why] of [
+      ['/srv/app/dist', 'it is not relative'],
+      ['../dist', 'it holds ".."'],
+      ['.', 'it names the whole app'],
+      ['**/assets', 'it names the whole app'],
+      ['node_modules/x', 'it lies in `.git` or `node_modules`'],
+      ['dist/[{]a}', 'it has braces'],
+    ] as const) {
+      expect(messageOf({ 'keep-assets': given })).toContain(`\`keep-assets\` is "${given}": ${why}`);
     }
   });
 

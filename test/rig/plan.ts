@@ -30,6 +30,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
       'after-reload': { kind: 'none' },
     },
     envFile: null,
+    keepAssets: null,
     apps: [],
     ecosystem: null,
     script: null,

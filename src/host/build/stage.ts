@@ -14,6 +14,7 @@ import { readApps, readAppsEarly } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
 import { envFilePath, writeEnvFile } from './env-input.ts';
+import { keepAssets, type Replaced } from './keep-assets.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
 import { runStep } from './steps.ts';
 
@@ -36,9 +37,15 @@ export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
 
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
- * the ecosystem file can be read: before the build, if the file needs nothing that is installed.
+ * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
+ * version come along.
  */
-export async function stage(context: Context, sha: string, refuse: Refuse): Promise<Staged> {
+export async function stage(
+  context: Context,
+  sha: string,
+  replaced: Replaced,
+  refuse: Refuse,
+): Promise<Staged> {
   const { plan, places } = context;
   refuseApart(places);
   makePrivate(places.beside, join(places.beside, plan.deployId));
@@ -82,7 +89,8 @@ export async function stage(context: Context, sha: string, refuse: Refuse): Prom
   hideEnvFiles(staging, envPath === null ? shown : [...shown, envPath]);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
-  const generated = recordGenerated(staging, tracked);
+  const assets = await keepAssets(context, staging, replaced);
+  const generated = recordGenerated(staging, tracked, assets);
   const record = saveRecord(places.state, plan.deployId, generated);
   // No build made it, so that a later deploy without `env-file` leaves it alone.
   putEnvFile(staging);

@@ -75,7 +75,8 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   inform(context.log, `Deploying ${sha}: ${difference}.`);
 
   progress.enter('staged');
-  const staged = await stage(context, sha, (apps, top) => refuseImpossible(context, apps, top));
+  const replaced = { sha: live.head.sha, generated: live.generated };
+  const staged = await stage(context, sha, replaced, (apps, top) => refuseImpossible(context, apps, top));
   await refuseMisfit(context, staged.config, live.current);
   await adviseOnSettings(context, staged);
   const listed = await layout.list(staged, live.head, live.generated);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Check, fields, listOf, Misshapen, mapOf, number, orNull, text } from '../system/checked.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
-import type { Generated, Single } from './tree.ts';
+import type { Generated, KeptAssets, Single } from './tree.ts';
 
 /** Records of what builds made lie in the app's state directory under such names. */
 export const RECORD_PREFIX = 'built-';
@@ -34,15 +34,24 @@ const single: Check<Single> = (value, at) => {
   return [text(path, at), number(size, at), text(mtimeNs, at), orNull(text)(content, at)];
 };
 
+/** What formats 1 and 2 have alike. */
+const common = {
+  roots: listOf(text),
+  directories: listOf(directory),
+  singles: listOf(single),
+  rewritten: mapOf(text),
+  deleted: listOf(text),
+};
+
+/** As 0.1 wrote it: nothing was kept of earlier versions. */
+const format1: Check<Generated> = (value, at) => ({ ...fields(common)(value, at), assets: [] });
+
+const format2: Check<Generated> = fields<Generated>({
+  ...common,
+  assets: listOf(fields<KeptAssets>({ sha: text, replacedAt: number, paths: listOf(text) })),
+});
+
 const FORMAT: Format<Generated> = {
   what: 'The record of what a build made',
-  readers: [
-    fields<Generated>({
-      roots: listOf(text),
-      directories: listOf(directory),
-      singles: listOf(single),
-      rewritten: mapOf(text),
-      deleted: listOf(text),
-    }),
-  ],
+  readers: [format1, format2],
 };

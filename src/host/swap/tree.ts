@@ -26,6 +26,16 @@ export interface Generated {
   rewritten: Record<string, string>;
   /** Tracked files that the build removed. */
   deleted: string[];
+  /** Files above that earlier versions made, which stay for pages that are open; the newest version first. */
+  assets: KeptAssets[];
+}
+
+/** Hashed files of one version that was replaced. */
+export interface KeptAssets {
+  sha: string;
+  /** Milliseconds since 1970. */
+  replacedAt: number;
+  paths: string[];
 }
 
 /** A larger file is known by its size and time alone. */
@@ -39,10 +49,14 @@ export function inNodeModules(path: string): boolean {
 }
 
 /**
- * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it. Whatever is linked
- * into `staging` later is no part of it. Throws what the file system throws.
+ * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it, and `assets` was put there
+ * after it. Whatever is linked into `staging` later is no part of it. Throws what the file system throws.
  */
-export function recordGenerated(staging: string, tracked: Fingerprints): Generated {
+export function recordGenerated(
+  staging: string,
+  tracked: Fingerprints,
+  assets: KeptAssets[] = [],
+): Generated {
   const roots: string[] = [];
   const directories: Generated['directories'] = [];
   const singles: Single[] = [];
@@ -79,7 +93,7 @@ export function recordGenerated(staging: string, tracked: Fingerprints): Generat
   };
   walk('');
   const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
-  return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted };
+  return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted, assets };
 }
 
 /** The record without these paths of single files: the app had the same files there, and they stay its own. */

@@ -62,7 +62,10 @@ describe('a state directory of version 0.1.0', () => {
 
   it('has the version that runs, and what a build made', () => {
     expect(loadCurrent(state)).toEqual({ ...(json('current.json') as object), restarts: null });
-    expect(loadRecord(state, 'built-second-deploy.json')).toEqual(json('built-second-deploy.json'));
+    expect(loadRecord(state, 'built-second-deploy.json')).toEqual({
+      ...json('built-second-deploy.json'),
+      assets: [],
+    });
   });
 
   it('has a journal that knows what is unfinished, and takes further entries', () => {
@@ -89,7 +92,17 @@ test('what is written now is read again, and carries the number of its format', 
   expect([loadTransaction(state), loadCurrent(state), loadRecord(state, 'built-second-deploy.json')]).toEqual(
     [transaction, current, record],
   );
-  expect(Object.keys(READERS).map((name) => json(name).version)).toEqual([2, 1, 1]);
+  expect(Object.keys(READERS).map((name) => json(name).version)).toEqual([2, 1, 2]);
+});
+
+test('the record of a build says which assets of earlier versions it keeps', () => {
+  const record = loadRecord(state, 'built-second-deploy.json');
+  if (record === null) throw new Error('not there');
+  const assets = [{ sha: 'a'.repeat(40), replacedAt: 1_763_000_000_000, paths: ['dist/assets/a-1.js'] }];
+  saveRecord(state, 'second-deploy', { ...record, assets });
+  expect(loadRecord(state, 'built-second-deploy.json')).toEqual({ ...record, assets });
+  change('built-second-deploy.json', { assets: [{ paths: 'dist' }] });
+  expect(refusal(() => loadRecord(state, 'built-second-deploy.json')).message).toContain('assets[0]');
 });
 
 describe.each(Object.entries(READERS))('%s', (name, read) => {

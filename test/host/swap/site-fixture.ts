@@ -13,6 +13,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { carryAssets } from '../../../src/host/build/keep-assets.ts';
+import { knownTree } from '../../../src/host/swap/known-tree.ts';
 import { type SwapPlaces, type SwapResult, swapBackward, swapForward } from '../../../src/host/swap/swap.ts';
 import {
   type Surroundings,
@@ -104,7 +106,7 @@ export interface Site {
   /** Stages a version and lists its swap. `hand` leaves out the record of what the last one's build made. */
   stage(version: Version, options?: StageOptions): Promise<SwapList & Surroundings>;
   /** Stages a version and swaps it in; the app is then as after a deploy by us. */
-  deploy(version: Version): Promise<SwapList>;
+  deploy(version: Version, options?: StageOptions): Promise<SwapList>;
   /** From now on the version that was staged last is the one that is live. */
   commit(): void;
   forward(list: SwapList): SwapResult;
@@ -115,6 +117,8 @@ export interface Site {
 
 interface StageOptions extends Partial<Pick<SwapInput, 'given' | 'flagged' | 'ignored' | 'pinned'>> {
   hand?: boolean;
+  /** Globs of the assets that stay, and the time of the deploy. */
+  keep?: { globs: string[]; now?: number };
 }
 
 export function createSite(): Site {
@@ -126,21 +130,35 @@ export function createSite(): Site {
   let old: { tracked: Files; generated: Generated | null } = { tracked: {}, generated: null };
   let next = old;
 
-  const stage: Site['stage'] = async (version, { hand = false, ...options } = {}) => {
+  const stage: Site['stage'] = async (version, { hand = false, keep, ...options } = {}) => {
     count++;
     places = { live, staging: join(root, `${count}`), kept: join(root, `${count}.kept`) };
     const { staging } = places;
     plant(staging, version.tracked);
     for (const path of version.removed ?? []) rmSync(join(staging, path));
     plant(staging, version.built ?? {});
-    next = { tracked: version.tracked, generated: recordGenerated(staging, fingerprints(version.tracked)) };
+    const generatedOld = hand ? null : old.generated;
+    const { kept = [] } =
+      keep === undefined
+        ? {}
+        : carryAssets({
+            live,
+            staging,
+            globs: keep.globs,
+            known: generatedOld === null ? null : knownTree(fingerprints(old.tracked), generatedOld, 'known'),
+            sha: `version ${count - 1}`,
+            earlier: generatedOld?.assets ?? [],
+            now: keep.now ?? Date.now(),
+          });
+    const generated = recordGenerated(staging, fingerprints(version.tracked), kept);
+    next = { tracked: version.tracked, generated };
     plant(staging, Object.fromEntries((options.given ?? []).map((path) => [path, 'given'])));
     const list = await swapList({
       live,
       staging,
       trackedOld: fingerprints(old.tracked),
       trackedNew: fingerprints(next.tracked),
-      generatedOld: hand ? null : old.generated,
+      generatedOld,
       // As the journal gives it back.
       generatedNew: JSON.parse(JSON.stringify(next.generated)) as Generated,
       given: options.given ?? [],
@@ -155,8 +173,8 @@ export function createSite(): Site {
     live,
     places: () => places,
     stage,
-    async deploy(version) {
-      const list = await stage(version);
+    async deploy(version, options) {
+      const list = await stage(version, options);
       if (list.collisions.length > 0) throw new Error(JSON.stringify(list.collisions));
       swapForward(places, list.ops);
       old = next;

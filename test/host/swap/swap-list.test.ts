@@ -291,7 +291,14 @@ describe("what is the app's own", () => {
         },
       ]),
     ) as unknown as LiveTree;
-    const nothing: Generated = { roots: [], directories: [], singles: [], rewritten: {}, deleted: [] };
+    const nothing: Generated = {
+      roots: [],
+      directories: [],
+      singles: [],
+      rewritten: {},
+      deleted: [],
+      assets: [],
+    };
     const trackedOld = new Map([['uploads/.gitkeep', '100644 1']]);
     const trackedNew = new Map([['uploads/.gitkeep', '100644 2']]);
     const records = { trackedOld, trackedNew, generatedOld: nothing, generatedNew: nothing };

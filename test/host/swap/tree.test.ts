@@ -89,6 +89,7 @@ it("agrees with git's own fingerprints, for both of its hashes", () => {
       singles: [],
       rewritten: {},
       deleted: [],
+      assets: [],
     });
   }
 });

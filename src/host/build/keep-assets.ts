@@ -1,0 +1,139 @@
+import { constants, copyFileSync, lstatSync, mkdirSync, utimesSync } from 'node:fs';
+import { posix } from 'node:path';
+import { type Context, inform, warn } from '../context.ts';
+import { trackedFiles } from '../git/checkout.ts';
+import { at, type KnownDirectory, knownTree } from '../swap/known-tree.ts';
+import { codeOf, statOf } from '../swap/rename.ts';
+import { type Generated, type KeptAssets, parentsOf } from '../swap/tree.ts';
+import { frameworkAssets } from './frameworks.ts';
+import { matchingFiles } from './path-globs.ts';
+
+/** Of so many replaced versions files are kept, and for so long. */
+const KEPT_VERSIONS = 3;
+const KEPT_FOR = 7 * 24 * 3_600_000;
+
+/** The version in live, which the new one is to replace. */
+export interface Replaced {
+  /** Null if no commit is checked out there. */
+  sha: string | null;
+  /** What its build made; null if no build of ours did. */
+  generated: Generated | null;
+}
+
+/**
+ * Gives the build those hashed files of the last versions that it lacks, since pages in browsers still ask for them. This
+ * comes before the build is recorded, so that a swap and a rollback treat them like the build's own. Says which they are.
+ */
+export async function keepAssets(
+  { plan, places, git, log }: Context,
+  staging: string,
+  { sha, generated }: Replaced,
+): Promise<KeptAssets[]> {
+  if (sha === null) return [];
+  const tracked = await trackedFiles(git, sha);
+  const globs =
+    plan.keepAssets?.map((glob) => posix.join(plan.workingDirectory, glob)) ??
+    frameworkAssets(places.live, tracked.keys());
+  const { kept, unreadable } = carryAssets({
+    live: places.live,
+    staging,
+    globs,
+    known: generated === null ? null : knownTree(tracked, generated, 'known'),
+    sha,
+    earlier: generated?.assets ?? [],
+    now: Date.now(),
+  });
+  const count = kept.flatMap(({ paths }) => paths).length;
+  const versions = kept.length === 1 ? 'the version' : `the ${kept.length} versions`;
+  if (count > 0)
+    inform(log, `Kept for pages that are open in browsers: ${count} assets of ${versions} before this one.`);
+  if (unreadable.length > 0)
+    warn(
+      log,
+      `This user may not read these assets of the live version, so they are not kept: ${unreadable.slice(0, 5).join(', ')}.`,
+    );
+  return kept;
+}
+
+export interface Carrying {
+  live: string;
+  staging: string;
+  /** Relative to both. */
+  globs: readonly string[];
+  /** What the version in live consists of; null if no deploy of ours recorded it. */
+  known: KnownDirectory | null;
+  /** Of the version in live: its commit, and what it kept of earlier ones. */
+  sha: string;
+  earlier: readonly KeptAssets[];
+  /** Milliseconds since 1970. */
+  now: number;
+}
+
+/** Copies the assets that stay from live to staging, the newest version's first, and says which could not be read. */
+export function carryAssets({ live, staging, globs, known, sha, earlier, now }: Carrying): {
+  kept: KeptAssets[];
+  unreadable: string[];
+} {
+  // What no deploy put into live is the app's own, and stays there without us.
+  const found = matchingFiles(live, globs).filter(
+    (path) => known === null || at(known, path)?.kind === 'leaf',
+  );
+  const unreadable: string[] = [];
+  const carry = (path: string): boolean => {
+    const done = copyIfAbsent(path, live, staging);
+    if (done === 'unreadable') unreadable.push(path);
+    return done === 'copied';
+  };
+  const kept = dueVersions(found, sha, earlier, now)
+    .map((version) => ({ ...version, paths: version.paths.filter(carry) }))
+    .filter(({ paths }) => paths.length > 0);
+  return { kept, unreadable };
+}
+
+/** The replaced versions whose files still stay, newest first; each of `found` is of the version that came with it. */
+function dueVersions(
+  found: readonly string[],
+  sha: string,
+  earlier: readonly KeptAssets[],
+  now: number,
+): KeptAssets[] {
+  const there = new Set(found);
+  const older = earlier.map((version) => ({
+    ...version,
+    paths: version.paths.filter((path) => there.delete(path)),
+  }));
+  return [{ sha, replacedAt: now, paths: [...there] }, ...older]
+    .filter(({ paths, replacedAt }) => paths.length > 0 && now - replacedAt < KEPT_FOR)
+    .slice(0, KEPT_VERSIONS);
+}
+
+/**
+ * A copy, which shares its blocks where the file system can do that. A hard link would let whatever writes to the live file
+ * change the version that a rollback brings back.
+ */
+function copyIfAbsent(path: string, live: string, staging: string): 'copied' | 'unreadable' | 'not copied' {
+  if (statOf(`${staging}/${path}`) !== null || !makeParents(path, staging)) return 'not copied';
+  try {
+    const { atime, mtime } = lstatSync(`${live}/${path}`);
+    const { COPYFILE_EXCL, COPYFILE_FICLONE } = constants;
+    copyFileSync(`${live}/${path}`, `${staging}/${path}`, COPYFILE_EXCL | COPYFILE_FICLONE);
+    // Servers make the ETag of its time.
+    utimesSync(`${staging}/${path}`, atime, mtime);
+    return 'copied';
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'not copied';
+    if (codeOf(error) === 'EACCES') return 'unreadable';
+    throw error;
+  }
+}
+
+/** False if the build has something else in the place of a directory. No link is followed out of it. */
+function makeParents(path: string, staging: string): boolean {
+  const topDown = [...parentsOf([path])].sort((a, b) => a.length - b.length);
+  for (const parent of topDown) {
+    const there = statOf(`${staging}/${parent}`);
+    if (there === null) mkdirSync(`${staging}/${parent}`);
+    else if (!there.isDirectory()) return false;
+  }
+  return true;
+}
