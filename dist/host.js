@@ -9301,6 +9301,106 @@ function refuseOlderRun(newer, run) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/pm2/restart-times.js
+
+/** Arguments: PM2's directory, milliseconds, patterns. Prints the times that lie so far ahead at most, as JSON, in milliseconds from now. */
+const READER = `
+const [root, ahead, ...patterns] = process.argv.slice(1);
+const loaded = require('module').createRequire(root + '/lib/Worker.js')('croner');
+const Cron = loaded.Cron || loaded;
+const now = Date.now();
+const times = [];
+for (const pattern of patterns) {
+  const clock = Cron(pattern);
+  for (let at = clock.next(); at && at - now <= ahead; at = clock.next(at)) times.push(at - now);
+}
+process.stdout.write(JSON.stringify(times.sort((a, b) => a - b)));
+`;
+/** Milliseconds. */
+const restart_times_READS_WITHIN = 5_000;
+/**
+ * When PM2 restarts apps that have these patterns as `cron_restart`, in milliseconds from now, for so many milliseconds
+ * ahead. PM2's own package reads the patterns. Empty where it cannot.
+ */
+async function restartTimes(pm2Root, env, patterns, ahead) {
+    const args = ['-e', READER, '--', pm2Root, String(ahead), ...patterns];
+    const result = await run(process.execPath, args, {
+        cwd: pm2Root,
+        env,
+        timeLimit: restart_times_READS_WITHIN,
+        keep: ALL_OF_IT,
+    });
+    return result.code === 0 ? JSON.parse(result.stdout) : [];
+}
+
+;// CONCATENATED MODULE: ./host/deploy/quiet-moment.js
+
+
+
+
+
+
+/** Milliseconds. An app restarts once a minute at most often, as a rule. */
+const WAITS_AT_MOST = 120_000;
+/** Milliseconds. Most apps end long before their `kill_timeout`. */
+const quiet_moment_ENDS_WITHIN = 2_000;
+/**
+ * Waits until PM2 has time for a whole reload before it restarts an app by its `cron_restart`. A restart of an instance
+ * that PM2 is replacing leaves it stopped, or on the old version.
+ */
+async function waitForQuiet({ pm2, log, runner }, config, boots) {
+    const running = await pm2.list();
+    const reloaded = config.filter((app) => !endsByItself(app) && running.some(({ name }) => name === app.name));
+    const clocked = reloaded.filter((app) => patternsOf(app, running).length > 0);
+    if (clocked.length === 0)
+        return;
+    const patterns = clocked.flatMap((app) => patternsOf(app, running));
+    const needed = reloaded.map((app) => expectedInstances(app).count * replacing(app, boots));
+    const settling = Math.max(...clocked.map((app) => replacing(app, boots)));
+    const reload = needed.reduce((sum, one) => sum + one, 0);
+    const times = await restartTimes(pm2.install.root, pm2.env, [...new Set(patterns)], WAITS_AT_MOST + reload);
+    const wait = quietIn(times, reload, settling);
+    const names = clocked.map(({ name }) => `'${name}'`).join(', ');
+    if (wait === null) {
+        const seconds = Math.ceil(reload / 1000);
+        warn(log, `PM2 restarts ${names} by cron_restart more often than every ${seconds} s, which a reload may take. A restart in the middle of the reload can undo this deploy. Set cron_restart to less often.`);
+    }
+    else if (wait > 0) {
+        const seconds = Math.ceil(wait / 1000);
+        inform(log, `PM2 is about to restart ${names} by cron_restart. The reload waits ${seconds} s for that.`);
+        // What follows sees a cancel for itself.
+        await (0,promises_namespaceObject.setTimeout)(wait, undefined, { signal: runner.cancelled }).catch(() => { });
+    }
+}
+/**
+ * How long to wait for a time in which none of `times` lies less than `reload` ahead or `settling` behind; null where none
+ * comes soon. All are milliseconds, `times` from now and in order.
+ */
+function quietIn(times, reload, settling) {
+    let start = 0;
+    for (const time of times) {
+        if (time - start >= reload)
+            break;
+        start = time + settling;
+    }
+    return start <= WAITS_AT_MOST ? start : null;
+}
+/** PM2 keeps the clock that it started with, until it has replaced the instance. */
+function patternsOf(app, running) {
+    const ofInstances = running
+        .filter(({ name }) => name === app.name)
+        .map(({ settings }) => settings.cron_restart);
+    const given = [app.cron_restart, app.cron, ...ofInstances];
+    return given.filter((pattern) => typeof pattern === 'string' && pattern !== '' && pattern !== '0');
+}
+/** How long PM2 may take to replace one instance, in milliseconds. */
+function replacing(app, boots) {
+    const boot = boots.find(({ name }) => name === app.name);
+    const took = app.wait_ready === true ? boot?.readyMs : boot?.listenMs;
+    const starts = took == null ? listenTimeoutOf(app) : took * 2;
+    return starts + Math.min(killTimeoutIn(app), quiet_moment_ENDS_WITHIN);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/reconcile.js
 
 
@@ -9945,6 +10045,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -10018,6 +10119,7 @@ async function proveAndGoLive(context, progress, live, staged, listed) {
     const dressed = await withPreloads(context, staged);
     const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
     return betweenReloadCommands(context, async () => {
+        await waitForQuiet(context, staged.config, boots);
         await layout.check(live.generated);
         await layout.saveChanges(live.generated);
         return activate(context, progress, staged, live, boots);

@@ -29,3 +29,13 @@ test('a restart by the clock while a good version is verified is no crash', asyn
     expect(await site.served()).toBe(version);
   }
 });
+
+test('a reload waits for a restart by the clock that would come in the middle of it', async () => {
+  const ref = site.commit({ version: '3', settings: restartIn(8) });
+  const run = await site.deploy({ ref, canary: 'off', 'stable-for': '1s' });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(run.stdout).toMatch(
+    /PM2 is about to restart 'shop' by cron_restart\. The reload waits \d+ s for that\./,
+  );
+  expect(await site.served()).toBe('3');
+});

@@ -22,6 +22,7 @@ import { takeAppLock, takePm2Lock } from './locks.ts';
 import { migrate, withMigration } from './migrate.ts';
 import { drawUp } from './new-transaction.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
+import { waitForQuiet } from './quiet-moment.ts';
 import { reconcile } from './reconcile.ts';
 import { betweenReloadCommands, endReloadCommands } from './reload-commands.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
@@ -108,6 +109,7 @@ async function proveAndGoLive(
   const dressed = await withPreloads(context, staged);
   const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
   return betweenReloadCommands(context, async () => {
+    await waitForQuiet(context, staged.config, boots);
     await layout.check(live.generated);
     await layout.saveChanges(live.generated);
     return activate(context, progress, staged, live, boots);
