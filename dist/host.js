@@ -5803,6 +5803,8 @@ module.exports = function install(may) {
   /** Kept connections have so long to ask once more, and to be told to go. */
   const LINGER = 1000;
   const SOFT_LIMIT = 30000;
+  /** A busy listener is closed after so long, whatever waits in its queue. */
+  const PATIENCE = 4000;
   /** The primary of an app's own cluster needs so long to give its workers what it has accepted. */
   const SHARED_OUT = 100;
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -6064,7 +6066,7 @@ module.exports = function install(may) {
       for (const socket of known.sockets.keys()) lastOne(socket._httpMessage);
       quietly(() => countAccepted(known));
       // Who is told to go comes back at once, and should meet the successor alone.
-      atQuietMoment(known, () => {
+      closeAtQuietMoment(server, known, limit, () => {
         quietly(() => closeListener(server, known));
         for (const session of known.sessions) dismiss(session);
       });
@@ -6108,21 +6110,25 @@ module.exports = function install(may) {
 
   /**
    * The kernel resets what waits in the queue of a listener that closes, and Node takes one connection a turn. After a
-   * short turn that brought none the queue was empty a moment ago.
+   * short turn that brought none the queue was empty a moment ago: the handle is closed at once, and all else after it.
    */
-  function atQuietMoment(known, work) {
-    if (!canShare) return work();
+  function closeAtQuietMoment(server, known, limit, then) {
+    if (!canShare) return then();
+    const patience = BigInt(Math.round(Math.min(limit / 2, PATIENCE))) * 1000000n;
     const started = process.hrtime.bigint();
-    const ms = 1000000n;
     let turns = 0;
     let seen = known.accepted;
     let before = started;
     const turn = () => {
       const now = process.hrtime.bigint();
       const age = now - started;
-      const short = age < 200n * ms ? 30000n : age < 400n * ms ? 150000n : ms;
+      const short = age < patience / 2n ? 30000n : age < (patience * 3n) / 4n ? 150000n : 1000000n;
       turns += 1;
-      if ((turns > 2 && known.accepted === seen && now - before < short) || age > 600n * ms) return work();
+      if ((turns > 2 && known.accepted === seen && now - before < short) || age > patience) {
+        const handle = server._handle || known.handle;
+        if (handle && typeof handle.close === 'function') handle.close();
+        return then();
+      }
       seen = known.accepted;
       before = process.hrtime.bigint();
       setImmediate(turn);
