@@ -23,16 +23,17 @@ export function noteLogSizes(instances: readonly Pick<Instance, 'errLogPath'>[])
 }
 
 /**
- * The last lines that were added to error logs since `notes`, at most `maxLines` over all files, each file with its share.
- * `instances` are those of now: their files count as well, whole where they are new, were cut or were rotated.
+ * The last lines that were added to the error logs of `instances` since `notes`, at most `maxLines` over all files, each file
+ * with its share. A file is whole where it is new, was cut or was rotated.
  */
 export function readAdded(
   notes: LogNotes,
   instances: readonly Pick<Instance, 'errLogPath'>[],
   maxLines: number,
 ): string[] {
-  const paths = new Set([...Object.keys(notes), ...pathsOf(instances)]);
-  const added = [...paths].map((path) => linesAdded(path, notes[path])).filter((lines) => lines.length > 0);
+  const added = [...new Set(pathsOf(instances))]
+    .map((path) => linesAdded(path, notes[path]))
+    .filter((lines) => lines.length > 0);
   // Those with few lines first, so that what they leave of their share goes to the others.
   const order = [...added].sort((a, b) => a.length - b.length);
   const shares = new Map<string[], number>();

@@ -32,6 +32,15 @@ test('gives what was added, of files old and new, and nothing that was there bef
   ]);
 });
 
+test('what other apps have added is left out', () => {
+  writeFileSync(log('a'), 'old\n');
+  writeFileSync(log('b'), 'old\n');
+  const notes = noteLogSizes(writing(log('a'), log('b')));
+  appendFileSync(log('a'), 'of one\n');
+  appendFileSync(log('b'), 'of another\n');
+  expect(readAdded(notes, writing(log('a')), 10)).toEqual(['of one']);
+});
+
 test('a log that was cut or rotated is read from its beginning', () => {
   writeFileSync(log('cut'), 'a long old text\n');
   writeFileSync(log('rotated'), 'x\n');
