@@ -8512,9 +8512,10 @@ async function handOverApp(context, given, ways, wanted, carryOut) {
     const { healthUrl, deployId, healthTimeout: timeLimit } = wanted;
     const port = localPort(healthUrl);
     const start = async (id) => {
-        const running = (await pm2.list()).filter(({ name }) => name === app.name);
+        const all = await pm2.list();
+        const running = all.filter(({ name }) => name === app.name);
         const command = { ...bring_about_commandFor([given]), pm2Env: wanted.pm2Env, only: id };
-        await carryOut(runPm2(context, command, running), running);
+        await carryOut(runPm2(context, command, running), all);
     };
     try {
         for (const { old, ports } of handovers(ways, app.name) ?? []) {
@@ -8631,7 +8632,7 @@ async function watchReload(pm2, reload, deployId, before) {
     ended.catch(() => { });
     let trouble = null;
     // An old version that crashes until its turn comes is no fault of the new one.
-    const bases = new Map(before.map((one) => [one.pmId, one]));
+    const bases = new Map(before.map((one) => [one.pmId, countedIn(one, deployId)]));
     try {
         while (running && trouble === null) {
             const now = await pm2.list();
@@ -8655,6 +8656,10 @@ async function watchReload(pm2, reload, deployId, before) {
     if (result.code !== 0)
         throw reloadFailure(result);
     return null;
+}
+/** What this deploy has started already, of another app, is not to be restarted once more. */
+function countedIn(one, deployId) {
+    return one.deployId === deployId ? { ...one, restartTime: one.restartTime - 1 } : one;
 }
 /**
  * Waits for the end of a reload that is not judged. Rejects where PM2's daemon goes away or is silent: its command, which

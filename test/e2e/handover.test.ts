@@ -3,8 +3,13 @@ import { startLoad } from '../rig/load.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite } from '../rig/site.ts';
 
-/** One instance in fork mode, without a line of shutdown code. */
-const FORK = { shutdown: 'none', settings: { exec_mode: 'fork', instances: 1, wait_ready: false } } as const;
+/** One instance in fork mode, without a line of shutdown code, and another app that PM2 reloads before. */
+const FORK = {
+  shutdown: 'none',
+  settings: { exec_mode: 'fork', instances: 1, wait_ready: false },
+  more: [{ name: 'beside', script: './beside.js', exec_mode: 'cluster', instances: 1, listen_timeout: 500 }],
+  moreFiles: { 'beside.js': 'setInterval(() => {}, 1000);\n' },
+} as const;
 
 test('in fork mode a new version takes over, a broken one does not, and no request is lost', async () => {
   await using site = await createSite(NEWEST, { inputs: { canary: 'off' } });
@@ -24,5 +29,8 @@ test('in fork mode a new version takes over, a broken one does not, and no reque
   const { failures, versions } = await load.stop();
   expect(failures).toEqual({});
   expect(Object.keys(versions)).toEqual(['v1', 'v2']);
-  expect((await site.host.entries()).map(({ name, status }) => `${name} ${status}`)).toEqual(['shop online']);
+  expect((await site.host.entries()).map(({ name, status }) => `${name} ${status}`).sort()).toEqual([
+    'beside online',
+    'shop online',
+  ]);
 }, 120_000);

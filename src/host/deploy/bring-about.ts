@@ -37,7 +37,7 @@ export interface Wanted {
   over: { last: readonly DeployApp[]; before: readonly DeployApp[] } | null;
 }
 
-/** Waits for PM2's command; `running` is what ran as it began. */
+/** Waits for PM2's command; `running` is what ran as it began, of these apps at least. */
 export type CarryOut = (command: Reload, running: readonly Instance[]) => Promise<void>;
 
 /** An app as PM2 is to be given it, and the variables that its instances lose. */
@@ -186,9 +186,10 @@ async function handOverApp(
   const { healthUrl, deployId, healthTimeout: timeLimit } = wanted;
   const port = localPort(healthUrl);
   const start = async (id: number): Promise<void> => {
-    const running = (await pm2.list()).filter(({ name }) => name === app.name);
+    const all = await pm2.list();
+    const running = all.filter(({ name }) => name === app.name);
     const command = { ...commandFor([given]), pm2Env: wanted.pm2Env, only: id };
-    await carryOut(runPm2(context, command, running), running);
+    await carryOut(runPm2(context, command, running), all);
   };
   try {
     for (const { old, ports } of handovers(ways, app.name) ?? []) {

@@ -29,7 +29,7 @@ export async function watchReload(
   ended.catch(() => {});
   let trouble: string | null = null;
   // An old version that crashes until its turn comes is no fault of the new one.
-  const bases = new Map(before.map((one) => [one.pmId, one]));
+  const bases = new Map(before.map((one) => [one.pmId, countedIn(one, deployId)]));
   try {
     while (running && trouble === null) {
       const now = await pm2.list();
@@ -47,6 +47,11 @@ export async function watchReload(
   if (trouble !== null) return trouble;
   if (result.code !== 0) throw reloadFailure(result);
   return null;
+}
+
+/** What this deploy has started already, of another app, is not to be restarted once more. */
+function countedIn(one: Instance, deployId: string): Instance {
+  return one.deployId === deployId ? { ...one, restartTime: one.restartTime - 1 } : one;
 }
 
 /**
