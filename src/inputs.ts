@@ -11,6 +11,7 @@ import { parseDuration } from './inputs/duration.ts';
 import { parseFingerprints } from './inputs/fingerprint.ts';
 import { parseRef } from './inputs/git-ref.ts';
 import { parseGitToken } from './inputs/git-token.ts';
+import { parseEnvironment, parseEnvironmentUrl, parseGithubToken } from './inputs/github-deployment.ts';
 import { parseHealthUrl } from './inputs/health-url.ts';
 import { parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
 import { DEFAULTS, type InputName, rawInput, textOfInput } from './inputs/names.ts';
@@ -44,6 +45,13 @@ export interface Inputs {
   destination: Destination;
   /** Shell text that runs before every command. */
   shellInit: string | null;
+  github: {
+    /** Whether to show the deploy as a deployment of this environment on GitHub. */
+    deployment: boolean;
+    environment: string;
+    environmentUrl: string | null;
+    token: string;
+  };
   plan: Wishes;
 }
 
@@ -67,7 +75,7 @@ export function readInputs(
 
   const agent = env.SSH_AUTH_SOCK ?? '';
 
-  const { connection, session, steps, envFile, plan } = readAll(env, {
+  const { connection, session, github, steps, envFile, plan } = readAll(env, {
     connection: {
       host: input('host', parseHost),
       // A user before the host's "@" stands for it; one that is given is checked all the same.
@@ -95,6 +103,14 @@ export function readInputs(
     },
     session: {
       shellInit: input('shell-init', (given) => parseShellText(given) || null),
+    },
+    github: {
+      deployment: input('deployment', parseSwitch),
+      environment: input('environment', parseEnvironment),
+      environmentUrl: input('environment-url', parseEnvironmentUrl),
+      token: input('github-token', () =>
+        parseGithubToken(textOfInput(env, 'github-token'), text('deployment').toLowerCase() === 'true'),
+      ),
     },
     steps: {
       install: input('install-command', parseStep),
@@ -143,6 +159,7 @@ export function readInputs(
   return {
     destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     ...session,
+    github,
     plan: {
       ...plan,
       steps,

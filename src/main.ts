@@ -3,8 +3,11 @@ import path from 'node:path';
 import { setSecret } from '@actions/core';
 import { leftDeploy } from './follow-up.ts';
 import { readInputs } from './inputs.ts';
-import { makePlan } from './plan.ts';
+import { deploymentOf, makePlan } from './plan.ts';
 import { looksOnly } from './protocol.ts';
+import { openDeployment } from './report/deployment.ts';
+import { type DeploymentStatus, statusOfResult, statusWithoutResult } from './report/deployment-status.ts';
+import { plainHeadline } from './report/headline.ts';
 import { noteDeploy, noteSettled } from './report/left-for-post.ts';
 import { startLog } from './report/log.ts';
 import { reportResult, reportTrouble } from './report/report.ts';
@@ -13,15 +16,23 @@ import { hostSession } from './runner/session/host-session.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
-/** Tells how the action ended; the answer is its exit code. */
-type Report = () => Promise<number>;
+/** How the action ended. */
+interface Ended {
+  /** Tells it; the answer is the action's exit code. */
+  report: () => Promise<number>;
+  /** The same for GitHub's deployments. */
+  status: DeploymentStatus;
+  /** Whether nothing is left for the post step. */
+  settled: boolean;
+}
 
 const started = performance.now();
 const cancelled = new AbortController();
+let endDeployment: ((status: DeploymentStatus) => Promise<void>) | null = null;
 // Red until the opposite is known.
 process.exitCode = 1;
 
-async function main(): Promise<Report> {
+async function main(): Promise<Ended> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = makePlan(inputs, workflow);
@@ -29,7 +40,10 @@ async function main(): Promise<Report> {
   const { label } = destination;
   const log = startLog(label, plan.stableFor);
   log.say(announcement(plan, label));
-  if (!looksOnly(plan)) noteDeploy(leftDeploy(plan, inputs));
+  if (!looksOnly(plan)) {
+    noteDeploy(leftDeploy(plan, inputs));
+    if (inputs.github.deployment) endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
+  }
   const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
     program: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
     // One host waits for no other.
@@ -37,17 +51,20 @@ async function main(): Promise<Report> {
     cancelled: cancelled.signal,
   });
   const commits = commitPages(workflow, plan.repository.url);
-  return () =>
-    reportResult(result, log, {
-      label,
-      username: destination.username,
-      path: plan.path,
-      apps: plan.apps,
-      ref: plan.ref,
-      commits,
-      late: null,
-      durationMs: performance.now() - started,
-    });
+  const facts = {
+    label,
+    username: destination.username,
+    path: plan.path,
+    apps: plan.apps,
+    ref: plan.ref,
+    commits,
+    late: null,
+  };
+  return {
+    report: () => reportResult(result, log, { ...facts, durationMs: performance.now() - started }),
+    status: statusOfResult(result, plainHeadline(result, facts)),
+    settled: true,
+  };
 }
 
 let ended = false;
@@ -56,11 +73,14 @@ let ended = false;
  * Ends the action, once: what comes after it, such as a late error of a closed connection or a signal, changes nothing
  * any more, also while the report is being written. `settled` says that nothing is left for the post step.
  */
-async function end(report: Report, settled: boolean): Promise<void> {
+async function end({ report, status, settled }: Ended): Promise<void> {
   if (ended) return;
   ended = true;
   process.exitCode = await report().catch(reportError);
-  if (settled) noteSettled();
+  if (settled) {
+    noteSettled();
+    await endDeployment?.(status);
+  }
   // Whatever is still open has nothing more to say; what was printed goes out first.
   process.stdout.write('', () => process.exit());
 }
@@ -70,7 +90,9 @@ async function reportError(error: unknown): Promise<number> {
 }
 
 function endInTrouble(error: unknown): Promise<void> {
-  return end(() => reportError(error), isOver(error));
+  const settled = isOver(error);
+  const status = statusWithoutResult(troubleOf(error).message, settled);
+  return end({ report: () => reportError(error), status, settled });
 }
 
 function cancel(): void {
@@ -84,4 +106,4 @@ process.on('SIGTERM', cancel);
 // A runner that went away reads nothing any more, which must not end the deploy.
 process.stdout.on('error', () => {});
 
-main().then((report) => end(report, true), endInTrouble);
+main().then(end, endInTrouble);

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Inputs } from './inputs.ts';
 import { type Plan, PROTOCOL_VERSION } from './protocol.ts';
+import type { DeploymentFacts } from './report/deployment.ts';
 import { runUrl, type Workflow } from './workflow.ts';
 
 /** Makes the plan for the host from checked inputs and the workflow's context. */
@@ -18,6 +19,19 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     },
     // A status asks no repository.
     gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
+  };
+}
+
+/** What GitHub is shown of the deploy. */
+export function deploymentOf(plan: Plan, { github }: Inputs, workflow: Workflow): DeploymentFacts {
+  return {
+    token: github.token,
+    environment: github.environment,
+    environmentUrl: github.environmentUrl,
+    repository: workflow.repository,
+    ref: plan.ref,
+    task: plan.mode,
+    logUrl: plan.run.url,
   };
 }
 

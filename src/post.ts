@@ -1,7 +1,12 @@
 import { setSecret } from '@actions/core';
 import { followedFor, planOfLeft } from './follow-up.ts';
+import { textOfInput } from './inputs/names.ts';
 import { readInputs } from './inputs.ts';
-import { type LeftDeploy, unsettledDeploy } from './report/left-for-post.ts';
+import { deploymentOf } from './plan.ts';
+import { endDeployment, openDeployment } from './report/deployment.ts';
+import { type DeploymentStatus, statusOfResult, statusWithoutResult } from './report/deployment-status.ts';
+import { plainHeadline } from './report/headline.ts';
+import { type LeftDeploy, openedDeployment, unsettledDeploy } from './report/left-for-post.ts';
 import { type LiveLog, startLog } from './report/log.ts';
 import { reportLateResult, reportLateTrouble } from './report/report.ts';
 import type { HostLog } from './runner/session/following.ts';
@@ -11,8 +16,13 @@ import { commitPages, readWorkflow } from './workflow.ts';
 
 const started = performance.now();
 
-/** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. Returns the exit code. */
-async function post(left: LeftDeploy): Promise<number> {
+interface Followed {
+  code: number;
+  status: DeploymentStatus;
+}
+
+/** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. */
+async function post(left: LeftDeploy): Promise<Followed> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = planOfLeft(left, inputs, workflow);
@@ -27,11 +37,12 @@ async function post(left: LeftDeploy): Promise<number> {
     within: followedFor(plan),
   });
   if (result === null) {
-    log.say(`The deploy never began on ${label}, and it will not start. Nothing was changed.`);
-    return 0;
+    const message = `The deploy never began on ${label}, and it will not start. Nothing was changed.`;
+    log.say(message);
+    return { code: 0, status: statusWithoutResult(message, true) };
   }
   const commits = commitPages(workflow, plan.repository.url);
-  return reportLateResult(result, log, {
+  const facts = {
     label,
     username: destination.username,
     path: plan.path,
@@ -39,8 +50,13 @@ async function post(left: LeftDeploy): Promise<number> {
     ref: plan.ref,
     commits,
     late: LATE,
-    durationMs: performance.now() - started,
-  });
+  };
+  const status = statusOfResult(result, plainHeadline(result, facts));
+  const code = await reportLateResult(result, log, { ...facts, durationMs: performance.now() - started });
+  // The commit of such a rollback is only known now, so `main` could open no deployment.
+  if (plan.ref === null && inputs.github.deployment)
+    await openDeployment(deploymentOf(plan, inputs, workflow))(status);
+  return { code, status };
 }
 
 const LATE =
@@ -57,18 +73,30 @@ function statesOf(log: LiveLog): HostLog {
 }
 
 /** Whatever is still open has nothing more to say; what was printed goes out first. */
-function end(code: number): void {
+async function end({ code, status }: Followed): Promise<void> {
   process.exitCode = code;
+  if (opened !== null) await endDeployment(opened.created, githubToken(), opened.end ?? status);
   process.stdout.write('', () => process.exit());
 }
 
-function endInTrouble(error: unknown): void {
-  reportLateTrouble(troubleOf(error)).then(end);
+async function endInTrouble(error: unknown): Promise<void> {
+  const trouble = troubleOf(error);
+  await end({ code: await reportLateTrouble(trouble), status: statusWithoutResult(trouble.message, false) });
+}
+
+function githubToken(): string {
+  const token = textOfInput(process.env, 'github-token');
+  if (token !== '') setSecret(token);
+  return token;
 }
 
 const left = unsettledDeploy();
+const opened = openedDeployment();
 if (left !== null) {
   process.on('uncaughtException', endInTrouble);
   process.on('unhandledRejection', endInTrouble);
   post(left).then(end, endInTrouble);
+} else if (opened?.end) {
+  // The action was killed while it told GitHub.
+  end({ code: 0, status: { ...opened.end, sha: null } });
 }

@@ -47,6 +47,11 @@ export const DEFAULTS = {
   'lock-timeout': '15m',
   mode: 'deploy',
   force: 'false',
+  deployment: 'false',
+  environment: 'production',
+  'environment-url': '',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
+  'github-token': '${{ github.token }}',
 } as const;
 
 export type InputName = keyof typeof DEFAULTS;

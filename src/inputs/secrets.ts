@@ -8,6 +8,7 @@ export const SECRET_INPUTS: readonly InputName[] = [
   'proxy-key',
   'proxy-passphrase',
   'git-token',
+  'github-token',
   'env-file',
 ];
 

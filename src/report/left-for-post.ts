@@ -1,4 +1,5 @@
 import { getState, saveState } from '@actions/core';
+import type { DeploymentStatus } from './deployment-status.ts';
 
 /** What the action's `main` leaves for its `post`. No secrets: the runner keeps it in a file. */
 export interface LeftDeploy {
@@ -14,6 +15,7 @@ export interface LeftDeploy {
 /** Their names in the state. The id comes last: without it `post` does nothing. */
 const NAMES = { mode: 'mode', ref: 'ref', destination: 'destination', deployId: 'deploy-id' } as const;
 const SETTLED = 'settled';
+const GITHUB = { created: 'github-deployment', end: 'github-status', told: 'github-told' } as const;
 
 /** Call it before anything is sent. From then on `post` makes sure that this deploy ends. */
 export function noteDeploy(left: LeftDeploy): void {
@@ -34,6 +36,42 @@ export function unsettledDeploy(): LeftDeploy | null {
     ref: getState(NAMES.ref),
   };
   return getState(SETTLED) === 'true' || left.deployId === '' ? null : left;
+}
+
+/** A GitHub deployment that has no end yet. No secrets. */
+export interface CreatedDeployment {
+  id: number;
+  /** `owner/name`. */
+  repository: string;
+  environment: string;
+  environmentUrl: string | null;
+  /** The page of the run; empty outside of one. */
+  logUrl: string;
+}
+
+/** The end of a GitHub deployment. */
+export type KnownEnd = Pick<DeploymentStatus, 'state' | 'description'>;
+
+/** Call it once GitHub has the deployment: `post` then makes sure that it gets an end. */
+export function noteDeployment(created: CreatedDeployment): void {
+  save(GITHUB.created, JSON.stringify(created));
+}
+
+/** Call it before GitHub is told the end. */
+export function noteDeploymentEnd(end: KnownEnd): void {
+  save(GITHUB.end, JSON.stringify(end));
+}
+
+/** Call it once GitHub was told the end, or has refused it. */
+export function noteDeploymentTold(): void {
+  save(GITHUB.told, 'true');
+}
+
+/** The GitHub deployment that `main` gave no end, and the end if `main` knew it; null if there is none. */
+export function openedDeployment(): { created: CreatedDeployment; end: KnownEnd | null } | null {
+  const [created, end] = [getState(GITHUB.created), getState(GITHUB.end)];
+  if (created === '' || getState(GITHUB.told) === 'true') return null;
+  return { created: JSON.parse(created), end: end === '' ? null : JSON.parse(end) };
 }
 
 function save(name: string, value: string): void {

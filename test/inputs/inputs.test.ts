@@ -76,6 +76,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     mode: 'deploy',
     force: false,
     shellInit: null,
+    github: { deployment: false, environment: 'production', environmentUrl: null, token: '' },
     path: '/srv/shop',
     ref: SHA,
     refOrigin: 'workflow',
@@ -773,6 +774,42 @@ describe('all together', () => {
     expect(message.split('\n')).toHaveLength(2);
     expect(message).toContain('\\n::add-mask::b\\u2028xxx');
     expect(message.length).toBeLessThan(400);
+  });
+});
+
+describe('a deployment on GitHub', () => {
+  test('what is given', () => {
+    const given = {
+      deployment: 'true',
+      environment: 'stg eu',
+      'environment-url': 'https://stg.example.com',
+      'github-token': 'ghs_abc',
+    };
+    expect(read(given).github).toEqual({
+      deployment: true,
+      environment: 'stg eu',
+      environmentUrl: 'https://stg.example.com/',
+      token: 'ghs_abc',
+    });
+  });
+
+  test.each([
+    ['environment-url', 'shop.example.com', 'it is not a URL that begins with http:// or https://'],
+    ['environment-url', 'javascript:alert(1)', 'it is not a URL'],
+    ['environment-url', 'https://me:secret@example.com', 'it holds a user or a password'],
+    ['environment', 'a'.repeat(256), 'it is too long'],
+    ['environment', 'a\u200bb', 'it holds an invisible character'],
+    ['github-token', 'ghs abc', 'it contains a blank'],
+    ['deployment', 'yes', '`true` or `false`'],
+  ])('%s: %j', (name, given, expected) => {
+    expect(messageOf({ [name]: given })).toContain(expected);
+  });
+
+  test('the token is needed for a deployment alone, and is secret', () => {
+    expect(messageOf({ deployment: 'true', 'github-token': '' })).toContain('`deployment` is true');
+    const masked: string[] = [];
+    read({ 'github-token': 'ghs_abcdefgh' }, {}, masked);
+    expect(masked).toContain('ghs_abcdefgh');
   });
 });
 

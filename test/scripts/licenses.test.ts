@@ -6,8 +6,8 @@ import { ROOT } from '../rig/places.ts';
 
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
 
-/** Packages that only build a native add-on, which is not shipped. */
-const BUILD_ONLY = ['buildcheck', 'nan'];
+/** Packages that only build a native add-on, which is not shipped, or have types alone. */
+const BUILD_ONLY = ['buildcheck', 'nan', '@octokit/openapi-types', '@octokit/types'];
 
 /** Packages that the action's sources import, and all that those depend on, where npm has put them. */
 function shipped(): string[] {
@@ -16,7 +16,7 @@ function shipped(): string[] {
     .map((name) => read(`src/${name}`));
   const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
   const found = Object.keys(dependencies).filter((name) =>
-    sources.some((source) => source.includes(`from '${name}'`)),
+    sources.some((source) => new RegExp(`(?:from |import\\(.*)'${name}'`).test(source)),
   );
   for (const name of found) {
     const manifest = `node_modules/${name}/package.json`;
