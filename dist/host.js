@@ -2127,6 +2127,15 @@ const APPS_OWN = /^(uploads?|storage|media|data|db|backups?|logs?|sessions|datab
 function isNamedLikeOwn(name) {
     return APPS_OWN.test(name);
 }
+/** Where Next.js writes the pages that it renders while it runs, beside those of the build. */
+const RENDERED_PAGES = /(^|\/)\.next\/server$/;
+/**
+ * Whether all that the app writes in a directory of its build goes with the version that wrote it. A page of another version
+ * asks for files that are gone, and the framework's own build empties such a directory as well.
+ */
+function isOfOneVersion(directory) {
+    return RENDERED_PAGES.test(directory);
+}
 
 ;// CONCATENATED MODULE: ./host/swap/tree.js
 
@@ -6562,6 +6571,7 @@ function adopt(live, path, next, careful = false) {
 ;// CONCATENATED MODULE: ./host/swap/apps-own.js
 
 
+
 function ownership(live, flagged) {
     const seen = new Map();
     const changed = (path, known) => {
@@ -6598,6 +6608,8 @@ function ownership(live, flagged) {
         return null;
     };
     const within = (directory, old) => {
+        if (isOfOneVersion(directory) && !old.tracked)
+            return null;
         const cached = seen.get(directory);
         if (cached !== undefined)
             return cached;
@@ -7632,6 +7644,7 @@ function attempt(work) {
 
 
 
+
 /** False if live has something there or in the way, or where it has gone by itself: no reason to stop a rollback. */
 function moveBack(from, to) {
     try {
@@ -7654,6 +7667,8 @@ function bringBack(from, live, version, ops) {
         return strays;
     const known = knownTree(version.tracked, version.generated, 'known');
     const visit = (directory, old) => {
+        if (isOfOneVersion(directory) && !old.tracked)
+            return;
         for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
             const path = `${directory}/${entry.name}`;
             const there = old.entries.get(entry.name);

@@ -1,5 +1,6 @@
 import type { Known, KnownDirectory, KnownLeaf } from './known-tree.ts';
 import { databaseOf, type LiveTree } from './live-tree.ts';
+import { isOfOneVersion } from './own-names.ts';
 import { inNodeModules } from './tree.ts';
 
 /** Why something in live is the app's own, and no deploy may move it. */
@@ -53,6 +54,7 @@ export function ownership(live: LiveTree, flagged: ReadonlySet<string>): Ownersh
   };
 
   const within: Ownership['within'] = (directory, old) => {
+    if (isOfOneVersion(directory) && !old.tracked) return null;
     const cached = seen.get(directory);
     if (cached !== undefined) return cached;
     const own = search(directory, old);

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { at, type KnownDirectory, knownTree } from './known-tree.ts';
+import { isOfOneVersion } from './own-names.ts';
 import { renameIfFree, statOf } from './rename.ts';
 import type { SwapOp } from './swap-list.ts';
 import type { Fingerprints, Generated } from './tree.ts';
@@ -39,6 +40,7 @@ export function bringBack(
   if (version.generated === null) return strays;
   const known = knownTree(version.tracked, version.generated, 'known');
   const visit = (directory: string, old: KnownDirectory): void => {
+    if (isOfOneVersion(directory) && !old.tracked) return;
     for (const entry of readdirSync(`${from}/${directory}`, { withFileTypes: true })) {
       const path = `${directory}/${entry.name}`;
       const there = old.entries.get(entry.name);

@@ -3,6 +3,7 @@ import { rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LiveTree, readTree } from '../../../src/host/swap/live-tree.ts';
+import { bringBack } from '../../../src/host/swap/strays.ts';
 import { describeCollision, listSwaps, type SwapList } from '../../../src/host/swap/swap-list.ts';
 import type { Generated } from '../../../src/host/swap/tree.ts';
 import { writePlainJs } from './plain-js.ts';
@@ -161,6 +162,37 @@ describe('what a build made in a directory that is named like an app’s own', (
     const built = { 'node_modules/x/data/a.json': '1', 'node_modules/x/logs/b': '1' };
     await site.deploy({ tracked: { a: '1' }, built });
     expect(site.record().singles).toEqual([]);
+  });
+});
+
+describe('pages that Next.js renders while it runs', () => {
+  const next = (name: string): Version => ({
+    tracked: { 'package.json': name },
+    built: { '.next/BUILD_ID': name, '.next/server/app/index.html': name, '.next/cache/.tsbuildinfo': name },
+  });
+
+  it('go with their version, and come back with it; its cache stays', async () => {
+    await site.deploy(next('1'));
+    plant(site.live, {
+      '.next/server/app/posts/new.html': 'rendered by 1',
+      '.next/server/route-cache/index.html': 'rendered by 1',
+      '.next/cache/images/a.webp': 'a',
+    });
+    const before = contents(site.live);
+    const generated = site.record();
+    const list = await site.stage(next('2'));
+    expect(shapes(list)).toContain('.next/server goescomes');
+    expect(list.own()).toEqual(['.next/cache/images']);
+    site.forward(list);
+    const version = { tracked: fingerprints(next('1').tracked), generated };
+    expect(bringBack(site.places().kept, site.live, version, list.ops).brought).toEqual([]);
+    expect(contents(site.live)).toEqual({
+      ...next('2').tracked,
+      ...next('2').built,
+      '.next/cache/images/a.webp': 'a',
+    });
+    site.backward(list);
+    expect(contents(site.live)).toEqual(before);
   });
 });
 
