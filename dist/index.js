@@ -67399,7 +67399,19 @@ function bounded(parts) {
     return `${kept.join('\n\n')}\n\n`;
 }
 
+;// CONCATENATED MODULE: ./report/version.js
+
+/** As in package.json; a test holds the two together. */
+const VERSION = '0.1.0';
+/** Which version runs, and as what the workflow asked for it: a tag, a branch or a commit. */
+function versionLine({ GITHUB_ACTION_REF }) {
+    const ref = hostSentence(GITHUB_ACTION_REF ?? '', 100);
+    return `PM2 SSH Deploy ${VERSION}${ref === '' ? '' : ` (${ref})`}`;
+}
+
 ;// CONCATENATED MODULE: ./report/report.js
+
+
 
 
 
@@ -67453,7 +67465,8 @@ async function appendSummary(markdown) {
     if (!process.env.GITHUB_STEP_SUMMARY)
         return;
     // A failed attempt may have left text in the buffer.
-    await summary.emptyBuffer().addRaw(markdown).write();
+    const version = `<sub>${prose(versionLine(process.env), 200)}</sub>\n\n`;
+    await summary.emptyBuffer().addRaw(markdown).addRaw(version).write();
 }
 async function attempt(trouble, work) {
     try {
@@ -69641,6 +69654,7 @@ function isOver(error) {
 
 
 
+
 const started = performance.now();
 const cancelled = new AbortController();
 let main_endDeployment = null;
@@ -69650,6 +69664,7 @@ async function main() {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = plan_makePlan(inputs, workflow);
+    info(versionLine(process.env));
     const { destination, shellInit } = inputs;
     const { label } = destination;
     const log = startLog(label, plan.stableFor);

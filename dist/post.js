@@ -67398,7 +67398,19 @@ function bounded(parts) {
     return `${kept.join('\n\n')}\n\n`;
 }
 
+;// CONCATENATED MODULE: ./report/version.js
+
+/** As in package.json; a test holds the two together. */
+const VERSION = '0.1.0';
+/** Which version runs, and as what the workflow asked for it: a tag, a branch or a commit. */
+function versionLine({ GITHUB_ACTION_REF }) {
+    const ref = hostile_text_hostSentence(GITHUB_ACTION_REF ?? '', 100);
+    return `PM2 SSH Deploy ${VERSION}${ref === '' ? '' : ` (${ref})`}`;
+}
+
 ;// CONCATENATED MODULE: ./report/report.js
+
+
 
 
 
@@ -67452,7 +67464,8 @@ async function appendSummary(markdown) {
     if (!process.env.GITHUB_STEP_SUMMARY)
         return;
     // A failed attempt may have left text in the buffer.
-    await summary.emptyBuffer().addRaw(markdown).write();
+    const version = `<sub>${prose(versionLine(process.env), 200)}</sub>\n\n`;
+    await summary.emptyBuffer().addRaw(markdown).addRaw(version).write();
 }
 async function attempt(trouble, work) {
     try {

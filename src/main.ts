@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setSecret } from '@actions/core';
+import { info, setSecret } from '@actions/core';
 import { leftDeploy } from './follow-up.ts';
 import { readInputs } from './inputs.ts';
 import { deploymentOf, makePlan } from './plan.ts';
@@ -11,6 +11,7 @@ import { plainHeadline } from './report/headline.ts';
 import { noteDeploy, noteSettled } from './report/left-for-post.ts';
 import { startLog } from './report/log.ts';
 import { reportResult, reportTrouble } from './report/report.ts';
+import { versionLine } from './report/version.ts';
 import { announcement } from './report/words.ts';
 import { hostSession } from './runner/session/host-session.ts';
 import { isOver, troubleOf } from './trouble.ts';
@@ -36,6 +37,7 @@ async function main(): Promise<Ended> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = makePlan(inputs, workflow);
+  info(versionLine(process.env));
   const { destination, shellInit } = inputs;
   const { label } = destination;
   const log = startLog(label, plan.stableFor);

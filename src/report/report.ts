@@ -4,8 +4,10 @@ import { plainHeadline } from './headline.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
 import { isGood, type LiveLog, printTail } from './log.ts';
 import { leaveGroup } from './log-group.ts';
+import { prose } from './markdown.ts';
 import { type Outputs, outputsOf, outputsWithoutResult } from './outputs.ts';
 import { renderErrorSummary, renderSummary, type SummaryFacts } from './summary.ts';
+import { versionLine } from './version.ts';
 
 export interface ReportFacts extends SummaryFacts {
   /** Milliseconds of the whole action. */
@@ -83,7 +85,8 @@ async function appendSummary(markdown: string): Promise<void> {
   // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
   if (!process.env.GITHUB_STEP_SUMMARY) return;
   // A failed attempt may have left text in the buffer.
-  await core.summary.emptyBuffer().addRaw(markdown).write();
+  const version = `<sub>${prose(versionLine(process.env), 200)}</sub>\n\n`;
+  await core.summary.emptyBuffer().addRaw(markdown).addRaw(version).write();
 }
 
 async function attempt(trouble: string, work: () => void | Promise<void>): Promise<void> {

@@ -7,11 +7,15 @@ import { startLog } from '../../src/report/log.ts';
 import { outputsOf, outputsWithoutResult } from '../../src/report/outputs.ts';
 import { reportLateTrouble, reportResult, reportTrouble } from '../../src/report/report.ts';
 import { renderErrorSummary, renderSummary } from '../../src/report/summary.ts';
+import { VERSION } from '../../src/report/version.ts';
 import { interpretLog, parseFileCommand } from '../rig/runner-log.ts';
 import { failure, FACTS as KNOWN, result } from './results.ts';
 
 const FACTS = { ...KNOWN, durationMs: 45_000 };
 const TROUBLE = { message: 'No answer', remedy: 'Look there', output: ['more'], goesOn: false };
+
+/** What every summary ends with. */
+const BY = `<sub>PM2 SSH Deploy \`${VERSION}\` (v1)</sub>\n\n`;
 
 // Core remembers where the summary is, so it is one place for all tests, as it is for all of a step.
 let directory = '';
@@ -33,6 +37,7 @@ beforeEach(() => {
   }
   vi.stubEnv('GITHUB_OUTPUT', outputs);
   vi.stubEnv('GITHUB_STEP_SUMMARY', summary);
+  vi.stubEnv('GITHUB_ACTION_REF', 'v1');
   printed = '';
   complaints = '';
   vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
@@ -62,7 +67,7 @@ test('a good deploy is green, and is told in outputs, summary and log', async ()
   const ended = result();
   expect(await report(ended)).toBe(0);
   expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toEqual(outputsOf('web-1', ended, 45_000));
-  expect(readFileSync(summary, 'utf8')).toBe(renderSummary(ended, FACTS));
+  expect(readFileSync(summary, 'utf8')).toBe(renderSummary(ended, FACTS) + BY);
   expect(lastLine()).toContain('Deployed: aaaaaaa');
   expect(commands()).toEqual([]);
   expect(complaints).toBe('');
@@ -84,7 +89,7 @@ test('a failed one sets outputs too, and is red by one annotation, which stands 
 test('so does one that has no result', async () => {
   expect(await reportTrouble(TROUBLE, 7)).toBe(1);
   expect(parseFileCommand(readFileSync(outputs, 'utf8'))).toEqual(outputsWithoutResult(7));
-  expect(readFileSync(summary, 'utf8')).toBe(renderErrorSummary('No answer', 'Look there', ['more']));
+  expect(readFileSync(summary, 'utf8')).toBe(renderErrorSummary('No answer', 'Look there', ['more']) + BY);
   expect(commands()).toEqual(['error']);
   expect(lastLine()).toBe('::error title=PM2 SSH Deploy failed::No answer%0ALook there');
 });
@@ -133,7 +138,7 @@ test('a summary is added to what is there', async () => {
   await report(result());
   await reportTrouble(TROUBLE, 7);
   const added = [renderSummary(result(), FACTS), renderErrorSummary('No answer', 'Look there', ['more'])];
-  expect(readFileSync(summary, 'utf8')).toBe(`one\n${added.join('')}`);
+  expect(readFileSync(summary, 'utf8')).toBe(`one\n${added.map((text) => text + BY).join('')}`);
 });
 
 test.each([undefined, ''])('outside of a workflow (%j) the log has it all', async (nowhere) => {
@@ -162,7 +167,7 @@ test('what cannot be written changes neither the verdict nor the last line, and 
   rmSync(summary, { recursive: true });
   writeFileSync(summary, '');
   await report(result());
-  expect(readFileSync(summary, 'utf8')).toBe(renderSummary(result(), FACTS));
+  expect(readFileSync(summary, 'utf8')).toBe(renderSummary(result(), FACTS) + BY);
 });
 
 test('a log that cannot be written is no reason to throw', async () => {
