@@ -39,14 +39,16 @@ function installPnpm({ host }: Site): void {
   symlinkSync(path.join(tools, 'bin/pnpm'), path.join(host.directory, 'bin/pnpm'));
 }
 
-/** The script that the front page loads. */
+/** Where the script is that the front page loads now. */
 async function bundle(port: number): Promise<string> {
   const page = await (await fetch(`http://127.0.0.1:${port}/`)).text();
   const [, script] = /src="([^"]+)"/.exec(page) ?? [];
-  return (await fetch(`http://127.0.0.1:${port}${script}`)).text();
+  return `http://127.0.0.1:${port}${script}`;
 }
 
-test('a pnpm monorepo: the Vite bundle holds the value of its own .env, which stays', {
+const textOf = async (url: string): Promise<string> => (await fetch(url)).text();
+
+test('a pnpm monorepo: the Vite bundle holds the value of its own .env, which stays, and so does the old bundle', {
   timeout: 600_000,
 }, async () => {
   await using site = await createSite();
@@ -61,12 +63,15 @@ test('a pnpm monorepo: the Vite bundle holds the value of its own .env, which st
   const load = await livesThrough(site, { files: (name, flaw) => files(ports, name, flaw), inputs });
   tell('Express and Vite in a pnpm monorepo', load);
   expect(load.failures).toEqual({});
-  expect(await bundle(ports.web)).toContain('version 1 of https://api.example.com');
+  const old = await bundle(ports.web);
+  expect(await textOf(old)).toContain('version 1 of https://api.example.com');
 
   writeFileSync(env, 'VITE_API=https://new.example.com\n');
   const ref = site.commit({ files: files(ports, '3') });
   const run = await site.deploy({ ...AS_USERS_DO, ...inputs, ref });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
-  expect(await bundle(ports.web)).toContain('version 3 of https://new.example.com');
+  expect(await textOf(await bundle(ports.web))).toContain('version 3 of https://new.example.com');
+  // A page that was open before still finds its script.
+  expect(await textOf(old)).toContain('version 1 of https://api.example.com');
   expect(readFileSync(env, 'utf8')).toBe('VITE_API=https://new.example.com\n');
 });

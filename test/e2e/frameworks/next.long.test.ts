@@ -1,7 +1,15 @@
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createHost, type Host } from '../../rig/host.ts';
 import { createSite } from '../../rig/site.ts';
 import { livesThrough, tell } from './life.ts';
-import { nextApp, type Visitors, visit } from './next.ts';
+import { BUILD_ONCE, nextApp, type Visits, visit } from './next.ts';
+
+/** One for both ways to start it, so that each version is built once. */
+let host: Host;
+beforeAll(async () => {
+  host = await createHost();
+});
+afterAll(() => host?.stop());
 
 /** What the advice for Next.js behind npm says. */
 const BY_ITS_BINARY = {
@@ -11,22 +19,48 @@ const BY_ITS_BINARY = {
   instances: 2,
 };
 
-test('Next.js by its binary in cluster mode serves nearly every request while a version goes live', {
-  timeout: 600_000,
-}, async () => {
-  await using site = await createSite();
-  let visitors: Visitors | undefined;
-  const load = await livesThrough(site, {
-    files: (name, flaw) => nextApp(site, BY_ITS_BINARY, name, flaw),
-    during: () => {
-      visitors = visit(site);
-      return visitors;
-    },
-  });
-  tell('Next.js by its binary, cluster mode', load);
-  console.log(`Visits of the page with all its assets: ${JSON.stringify(visitors?.counted)}`);
-  expect(load.failed).toBeLessThan(load.sent / 50);
-  expect(visitors?.counted.whole).toBeGreaterThan(50);
-  // Assets of the other version are what breaks: nothing keeps them. The page itself always comes.
-  expect(Object.keys(visitors?.counted.broken ?? {}).filter((why) => !why.startsWith('asset: '))).toEqual([]);
-});
+test.each([
+  ['its binary in cluster mode', 'shop', BY_ITS_BINARY],
+  ['npm start in fork mode', 'npm', { script: 'npm', args: 'start' }],
+])(
+  'Next.js by %s serves while a version goes live, and old pages find their assets after it',
+  {
+    timeout: 600_000,
+  },
+  async (way, name, start) => {
+    await using site = await createSite(host, { app: { name } });
+    let visits: Visits | undefined;
+    let oldPage: number[] = [];
+    let deployment: string | null = null;
+    const load = await livesThrough(site, {
+      files: (version, flaw) => nextApp(site, { name, ...start }, version, flaw),
+      inputs: { 'build-command': BUILD_ONCE },
+      during() {
+        const visitors = visit(site);
+        return {
+          async stop() {
+            visits = await visitors.stop();
+            oldPage = await visitors.assetsOf('1');
+            deployment = await visitors.deploymentSeenBy('1');
+          },
+        };
+      },
+    });
+    tell(`Next.js by ${way}`, load);
+    console.log(`Visits of the page with all its assets: ${JSON.stringify(visits)}`);
+    expect(load.failed).toBeLessThan(load.sent / 500);
+    expect(visits?.whole).toBeGreaterThan(50);
+    expect(Object.keys(visits?.pages ?? {})).toEqual(['1', '2']);
+    // A chunk of a new page may be asked of an instance that is still old: it is not among the files that it knows.
+    const { 'asset of version 2: 404': _, ...others } = visits?.broken ?? {};
+    // Between two renames a file is away for an instant.
+    expect(
+      Object.values(others).reduce((sum, count) => sum + count, 0),
+      JSON.stringify(others),
+    ).toBeLessThan(2);
+    expect(visits?.notOnDisk).toBeLessThan(2);
+    expect(oldPage.length).toBeGreaterThan(3);
+    expect(new Set(oldPage)).toEqual(new Set([200]));
+    expect(deployment).toBe('version-2');
+  },
+);

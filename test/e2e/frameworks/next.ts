@@ -1,7 +1,18 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import type { Site } from '../../rig/site.ts';
 import { type Flaw, locked } from './life.ts';
 
-/** A site of one page with a button, and a route; `start` is how PM2 starts it. */
+/**
+ * Builds each version once on a host, since a build of Next.js is what takes the time: versions that are broken, or come
+ * again, take what the build of their name made.
+ */
+export const BUILD_ONCE = `
+built=$HOME/built-$(cat version.txt)
+if ! test -e $built; then npm run build; cp -r .next $built.part; mv $built.part $built; fi
+test -e .next || cp -r $built .next`;
+
+/** A site of one page with a button, and a route; `start` is how PM2 starts it. Built by `BUILD_ONCE`. */
 export function nextApp(
   site: Site,
   start: Record<string, string | number>,
@@ -12,15 +23,18 @@ export function nextApp(
     name: 'page',
     listen_timeout: 10_000,
     kill_timeout: 5_000,
-    env: { PORT: site.port, NEXT_TELEMETRY_DISABLED: '1' },
+    env: { PORT: site.port, NEXT_TELEMETRY_DISABLED: '1', STATUS: flaw === '500' ? '500' : '200' },
     ...start,
   };
+  // What is wrong with a broken version shows when it runs.
+  const version = flaw === undefined ? name : '2';
   return {
     ...locked('next'),
     '.gitignore': 'node_modules\n.next\n',
+    'version.txt': version,
     'ecosystem.config.js': `module.exports = ${JSON.stringify({ apps: [app] })};`,
     'next.config.js': `if (${flaw === 'boot'} && process.argv.includes('start')) throw new Error('version ${name} cannot boot');
-module.exports = {};
+module.exports = { deploymentId: 'version-${version}' };
 `,
     'app/layout.js':
       "export default function Layout({ children }) {\n  return <html lang='en'><body>{children}</body></html>;\n}\n",
@@ -28,34 +42,47 @@ module.exports = {};
 import { useState } from 'react';
 export default function Page() {
   const [count, setCount] = useState(0);
-  return <button onClick={() => setCount(count + 1)}>version ${name}: {count}</button>;
+  return <button onClick={() => setCount(count + 1)}>version ${version}: {count}</button>;
 }
 `,
     'app/version/route.js': `export const dynamic = 'force-dynamic';
-export const GET = () => new Response('${name}', { status: ${flaw === '500' ? 500 : 200} });
+export const GET = () => new Response('${version}', { status: Number(process.env.STATUS) });
 `,
   };
 }
 
 export interface Visits {
+  /** Pages by their version. */
+  pages: Record<string, number>;
   whole: number;
-  /** Visits by the first thing that was missing. */
+  /** Visits by the first thing that was missing, with the version of the page. */
   broken: Record<string, number>;
+  /** Visits in which a file was not in the live directory, where a web server in front of the app would look for it. */
+  notOnDisk: number;
 }
 
 export interface Visitors {
-  counted: Visits;
-  stop(): Promise<void>;
+  /** Asks once more for the assets of a version's page, as one does that is open in a browser; gives the statuses. */
+  assetsOf(version: string): Promise<number[]>;
+  /** What a version's page is told that goes to another page: with an id that is not its own it loads that one whole. */
+  deploymentSeenBy(version: string): Promise<string | null>;
+  stop(): Promise<Visits>;
+}
+
+function fileOf(site: Site, asset: string): string {
+  const { pathname } = new URL(asset, 'http://localhost');
+  return path.join(site.live, decodeURIComponent(pathname).replace('/_next/', '.next/'));
 }
 
 /** Visits the page as browsers do that were never here: the page, then all of its assets, from whichever instance answers. */
 export function visit(site: Site): Visitors {
-  const counted: Visits = { whole: 0, broken: {} };
+  const counted: Visits = { pages: {}, whole: 0, broken: {}, notOnDisk: 0 };
+  const known = new Map<string, Set<string>>();
   let stopping = false;
-  const get = async (what: string, path: string): Promise<string> => {
-    const response = await fetch(`http://127.0.0.1:${site.port}${path}`, {
-      signal: AbortSignal.timeout(5_000),
-    }).catch((error: unknown) => {
+  const ask = (what: string, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(`http://127.0.0.1:${site.port}${what}`, { headers, signal: AbortSignal.timeout(5_000) });
+  const get = async (what: string, from: string): Promise<string> => {
+    const response = await ask(from).catch((error: unknown) => {
       throw new Error(`${what}: no answer`, { cause: error });
     });
     const text = await response.text();
@@ -66,11 +93,15 @@ export function visit(site: Site): Visitors {
     while (!stopping) {
       try {
         const page = await get('page', '/');
+        const [, version = ''] = /version (?:<!-- -->)?(\w+)/.exec(page) ?? [];
         const assets = new Set(
           [...page.matchAll(/"(\/_next\/static\/[^"\\]+)"/g)].map(([, asset]) => asset ?? ''),
         );
         if (assets.size === 0) throw new Error('page: no assets');
-        await Promise.all([...assets].map((asset) => get('asset', asset)));
+        known.set(version, assets);
+        counted.pages[version] = (counted.pages[version] ?? 0) + 1;
+        if (![...assets].every((asset) => existsSync(fileOf(site, asset)))) counted.notOnDisk++;
+        await Promise.all([...assets].map((asset) => get(`asset of version ${version}`, asset)));
         counted.whole++;
       } catch (error) {
         const why = (error as Error).message;
@@ -81,10 +112,16 @@ export function visit(site: Site): Visitors {
   };
   const browsers = [browse(), browse()];
   return {
-    counted,
+    assetsOf: (version) =>
+      Promise.all([...(known.get(version) ?? [])].map(async (asset) => (await ask(asset)).status)),
+    async deploymentSeenBy(version) {
+      const response = await ask('/', { RSC: '1', 'x-deployment-id': `version-${version}` });
+      return response.headers.get('x-nextjs-deployment-id');
+    },
     async stop() {
       stopping = true;
       await Promise.all(browsers);
+      return counted;
     },
   };
 }
