@@ -53,21 +53,33 @@ export interface Redactor {
 /** Takes secret values out of text before it becomes an event. */
 export function createRedactor(): Redactor {
   const secrets = new Set<string>();
-  let longestFirst: string[] = [];
+  // A text has few of them. By its beginnings that is found out at once, however many there are.
+  const byBeginning = new Map<string, string[]>();
+  const mayBeIn = (text: string): string[] => {
+    const found = new Set<string>();
+    for (let at = 0; secrets.size > 0 && at + SHORTEST <= text.length; at += 1)
+      for (const secret of byBeginning.get(text.slice(at, at + SHORTEST)) ?? []) found.add(secret);
+    return [...found].sort((a, b) => b.length - a.length);
+  };
+  const add = (secret: string): void => {
+    if (secrets.has(secret)) return;
+    secrets.add(secret);
+    const beginning = secret.slice(0, SHORTEST);
+    byBeginning.set(beginning, [...(byBeginning.get(beginning) ?? []), secret]);
+  };
   return {
     hide(values) {
       for (const value of values) {
         // A value of several lines is printed line by line.
         for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
           const trimmed = part.trim();
-          if (trimmed.length >= SHORTEST) for (const form of formsOf(trimmed)) secrets.add(form);
+          if (trimmed.length >= SHORTEST) for (const form of formsOf(trimmed)) add(form);
         }
       }
-      longestFirst = [...secrets].sort((a, b) => b.length - a.length);
     },
     redact(text) {
-      const whole = longestFirst.reduce((rest, secret) => rest.split(secret).join('***'), text);
-      const known = text.length < LONGEST_LINE ? whole : withoutBegun(whole, longestFirst);
+      const whole = mayBeIn(text).reduce((rest, secret) => rest.split(secret).join('***'), text);
+      const known = text.length < LONGEST_LINE ? whole : withoutBegun(whole, [...secrets]);
       return known.replace(LOGIN, '//***@');
     },
   };
