@@ -63468,7 +63468,7 @@ function lineReader(onLine) {
             pieces.push(last);
     };
 }
-/** What may be shown of a line that a host sent: no control characters, no escape sequences, not for ever. */
+/** What may be shown of a line that a host sent: no control characters, no escape sequences, no login in an address, not for ever. */
 function showable(line) {
     // Cut first: a line of millions of characters would be searched for a minute.
     const plain = line
@@ -63477,6 +63477,8 @@ function showable(line) {
         .replace(/\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|.)/g, '')
         // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
         .replace(/[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, ' ')
+        // The host program hides them. What a start-up file prints comes before it, or instead of it.
+        .replace(/\/\/(?!git@)[^\s/]*@/g, '//***@')
         .trim();
     return plain.length > LONGEST_SHOWN ? `${plain.slice(0, LONGEST_SHOWN)} …` : plain;
 }
