@@ -2756,10 +2756,13 @@ function envFilesIn(directory) {
     const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
     return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
 }
-/** Takes the copies away again, so that they are no part of what the build made. */
+/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
 function hideEnvFiles(staging, shown) {
-    for (const path of shown)
-        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+    for (const path of shown) {
+        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+        if (!isDirectory)
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/swap/known-tree.js
@@ -4874,6 +4877,7 @@ function live_tree_readTree(live, staging) {
             return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
         },
         sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
+        isPrivate: (path) => ((rename_statOf(`${live}/${path}`)?.mode ?? 0n) & 63n) === 0n,
     };
 }
 function firstEntries(directory, limit) {
@@ -6745,7 +6749,8 @@ function entry(walk, path, old, next) {
     const exchange = () => found.ops.push({ path, live: true, staging: next !== undefined });
     const kind = live.kind(path);
     if (kind === 'leaf' && walk.given.has(path)) {
-        if (!live.sameAsStaging(path))
+        // What the inputs bring is secret, so an equal file that others can read is replaced too.
+        if (!live.sameAsStaging(path) || !live.isPrivate(path))
             exchange();
     }
     else if (kind === null) {
@@ -6931,11 +6936,13 @@ const transaction_format1 = (value, at) => {
         ...rest,
         previousSha: previous.sha,
         migrated: false,
-        swap: { layout: 'in-place', head: previous, staging, kept, ops },
+        swap: { layout: 'in-place', head: previous, staging, kept, ops, given: [] },
         preloads: {},
         before: { ...was, orphans: strays, preloads: {} },
     };
 };
+/** The first files of format 2 do not have it. */
+const given = (value = [], at) => listOf(checked_text)(value, at);
 const transaction_format2 = fields({
     ...transaction_common,
     previousSha: orNull(checked_text),
@@ -6946,6 +6953,7 @@ const transaction_format2 = fields({
         staging: checked_text,
         kept: checked_text,
         ops: listOf(swapOp),
+        given,
     }),
     preloads: mapOf(preloadCheck),
     before: fields({ ...beforeCommon, orphans: listOf(number), preloads: mapOf(preloadCheck) }),
@@ -7673,7 +7681,7 @@ function moveBack(from, to) {
  * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
  * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
  * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
- * that lies there now. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ * that lies there now, and `given` the files that the deploy's inputs brought to it. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
  */
 function bringBack(from, live, version, ops) {
     const strays = { brought: [], left: [] };
@@ -7688,7 +7696,7 @@ function bringBack(from, live, version, ops) {
             const there = old.entries.get(entry.name);
             if (there?.kind === 'directory' && entry.isDirectory())
                 visit(path, there);
-            else if (there === undefined && entry.name !== '.git') {
+            else if (there === undefined && entry.name !== '.git' && version.given?.includes(path) !== true) {
                 const moved = moveBack(`${from}/${path}`, `${live}/${path}`);
                 strays[moved ? 'brought' : 'left'].push(path);
             }
@@ -7742,11 +7750,11 @@ async function swapOut(context, transaction) {
         return;
     const { places, git } = context;
     const { record, sha, swap } = transaction;
-    const { head, staging, ops } = swap;
+    const { head, staging, ops, given } = swap;
     tellReappeared(context, swap, swapBackward(swapPlaces(context, swap), ops));
     if (exists(staging)) {
         const tracked = await trackedFiles(git, sha);
-        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops));
+        tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record), given }, ops));
     }
     await restoreHead(git, head, keptIndex(swap));
     transaction.restored = true;
@@ -7884,7 +7892,8 @@ async function listSwap(context, staged, head, generatedOld) {
         saveRecord(places.state, context.plan.deployId, staged.generated);
     }
     const { staging, kept } = staged;
-    return { swap: { layout: 'in-place', head, staging, kept, ops }, ...surroundings };
+    const given = [...staged.given];
+    return { swap: { layout: 'in-place', head, staging, kept, ops, given }, ...surroundings };
 }
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
 function workingDirectories({ places }, config) {

@@ -1,4 +1,13 @@
-import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Git, splitZ } from '../git/git.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -59,7 +68,10 @@ export function envFilesIn(directory: string): string[] {
   return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
 }
 
-/** Takes the copies away again, so that they are no part of what the build made. */
+/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
 export function hideEnvFiles(staging: string, shown: readonly string[]): void {
-  for (const path of shown) rmSync(join(staging, path), { force: true });
+  for (const path of shown) {
+    const isDirectory = lstatSync(join(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+    if (!isDirectory) rmSync(join(staging, path), { force: true });
+  }
 }

@@ -48,13 +48,13 @@ export async function swapOut(context: Context, transaction: Transaction): Promi
   if (transaction.restored) return;
   const { places, git } = context;
   const { record, sha, swap } = transaction;
-  const { head, staging, ops } = swap;
+  const { head, staging, ops, given } = swap;
   tellReappeared(context, swap, swapBackward(swapPlaces(context, swap), ops));
   if (exists(staging)) {
     const tracked = await trackedFiles(git, sha);
     tellStrays(
       context,
-      bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record) }, ops),
+      bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record), given }, ops),
     );
   }
   await restoreHead(git, head, keptIndex(swap));

@@ -143,7 +143,8 @@ export async function listSwap(
     saveRecord(places.state, context.plan.deployId, staged.generated);
   }
   const { staging, kept } = staged;
-  return { swap: { layout: 'in-place', head, staging, kept, ops }, ...surroundings };
+  const given = [...staged.given];
+  return { swap: { layout: 'in-place', head, staging, kept, ops, given }, ...surroundings };
 }
 
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */

@@ -63,6 +63,8 @@ export interface InPlaceSwap {
   staging: string;
   kept: string;
   ops: SwapOp[];
+  /** Files in `staging` that the deploy's inputs brought. */
+  given: string[];
 }
 
 /** What PM2 ran before the deploy. */
@@ -139,11 +141,14 @@ const format1: Check<Transaction> = (value, at) => {
     ...rest,
     previousSha: previous.sha,
     migrated: false,
-    swap: { layout: 'in-place', head: previous, staging, kept, ops },
+    swap: { layout: 'in-place', head: previous, staging, kept, ops, given: [] },
     preloads: {},
     before: { ...was, orphans: strays, preloads: {} },
   };
 };
+
+/** The first files of format 2 do not have it. */
+const given: Check<string[]> = (value = [], at) => listOf(text)(value, at);
 
 const format2: Check<Transaction> = fields<Transaction>({
   ...common,
@@ -155,6 +160,7 @@ const format2: Check<Transaction> = fields<Transaction>({
     staging: text,
     kept: text,
     ops: listOf(swapOp),
+    given,
   }),
   preloads: mapOf(preloadCheck),
   before: fields<Before>({ ...beforeCommon, orphans: listOf(number), preloads: mapOf(preloadCheck) }),

@@ -26,6 +26,8 @@ export interface LiveTree {
   isDatabase(path: string): boolean;
   /** Whether live and staging hold the same there: type, being executable, and every byte. */
   sameAsStaging(path: string): boolean;
+  /** Whether only its owner may read or write it. */
+  isPrivate(path: string): boolean;
 }
 
 const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
@@ -70,6 +72,7 @@ export function readTree(live: string, staging: string): LiveTree {
       return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
     },
     sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
+    isPrivate: (path) => ((statOf(`${live}/${path}`)?.mode ?? 0n) & 0o077n) === 0n,
   };
 }
 

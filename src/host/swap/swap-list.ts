@@ -147,7 +147,8 @@ function entry(walk: Walk, path: string, old: Known | undefined, next: Known | u
   const kind = live.kind(path);
 
   if (kind === 'leaf' && walk.given.has(path)) {
-    if (!live.sameAsStaging(path)) exchange();
+    // What the inputs bring is secret, so an equal file that others can read is replaced too.
+    if (!live.sameAsStaging(path) || !live.isPrivate(path)) exchange();
   } else if (kind === null) {
     if (next === undefined) return;
     // A journal of the build's beside the app's database would be read as that database's.

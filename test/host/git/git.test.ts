@@ -344,6 +344,13 @@ describe('showEnvFiles', () => {
     expect(existsSync(join(staging, '.env'))).toBe(false);
   });
 
+  it('leaves a directory that the build made in the place of a copy: it is a part of the build', () => {
+    const staging = join(scratch, 'staging');
+    mkdirSync(join(staging, '.env/sub'), { recursive: true });
+    hideEnvFiles(staging, ['.env']);
+    expect(existsSync(join(staging, '.env/sub'))).toBe(true);
+  });
+
   it('looks at the top, the working directory, and beside each package.json of the commit', async () => {
     const tracked = [
       'package.json',

@@ -51,6 +51,7 @@ describe('a state directory of version 0.1.0', () => {
         staging: '/home/deploy/.shop.pm2-ssh-deploy/second-deploy/version',
         kept: '/home/deploy/.shop.pm2-ssh-deploy/second-deploy/kept',
         ops: old.ops,
+        given: [],
       },
       current: old.current,
       config: old.config,

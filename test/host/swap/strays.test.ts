@@ -59,3 +59,19 @@ it('brings nothing where no record says what is whose', async () => {
   const version = { tracked: fingerprints(v1.tracked), generated: null };
   expect(bringBack(site.places().kept, site.live, version, list.ops)).toEqual({ brought: [], left: [] });
 });
+
+it('does not bring back what the inputs of the deploy gave to a directory that live lacks', async () => {
+  await site.deploy(v1);
+  const list = await site.stage(
+    { ...v2, tracked: { ...v2.tracked, 'config/a': '2' } },
+    { given: ['config/.env'] },
+  );
+  site.forward(list);
+  expect(contents(site.live)).toMatchObject({ 'config/.env': 'given' });
+  plant(site.live, { 'config/mine': 'x' });
+  site.backward(list);
+  const tracked = fingerprints({ ...v2.tracked, 'config/a': '2' });
+  const version = { tracked, generated: site.record(), given: ['config/.env'] };
+  bringBack(site.places().staging, site.live, version, list.ops);
+  expect(contents(site.live)).toEqual({ ...v1.tracked, ...v1.built, 'config/mine': 'x' });
+});

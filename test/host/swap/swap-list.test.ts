@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LiveTree, readTree } from '../../../src/host/swap/live-tree.ts';
@@ -51,6 +51,15 @@ async function upgrade(
   return list;
 }
 const nothing = (): void => {};
+
+it('exchanges a given file that is equal but open to other users, and leaves one that is closed', async () => {
+  plant(site.live, { '.env': 'given', 'closed/.env': 'given' });
+  chmodSync(join(site.live, '.env'), 0o644);
+  chmodSync(join(site.live, 'closed/.env'), 0o600);
+  const version = { tracked: { 'closed/app.json': '1' } };
+  const list = await site.stage(version, { given: ['.env', 'closed/.env'] });
+  expect(shapes(list)).toEqual(['.env goescomes', 'closed/app.json comes']);
+});
 
 it('takes no directory of a given file as a whole, so that the way back takes that file away too', async () => {
   const list = await upgrade(
