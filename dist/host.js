@@ -7938,6 +7938,10 @@ function layoutOf(context) {
 
 
 
+
+
+
+
 /**
  * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
  * file. A database that the command makes becomes the live app's. Says whether there was a command. A rollback runs none:
@@ -7948,6 +7952,7 @@ async function migrate(context, { staging }, { own, version }) {
     if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none')
         return false;
     requirePrivate(places.beside, (0,external_node_path_namespaceObject.dirname)(staging));
+    writeVersioned(noteOf(places), migrate_FORMAT, { deployId: plan.deployId });
     linkOwn(own(), places.live, staging);
     try {
         await runStep(context, 'migrate', { top: staging, workDir: (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory) });
@@ -7967,6 +7972,24 @@ const NOT_UNDONE = 'migrate-command ran before that, and the schema was not roll
 function withMigration(failure, migrated) {
     return migrated ? { ...failure, message: `${failure.message} ${NOT_UNDONE}` } : failure;
 }
+/** What is known of a migration whose program was killed before it noted anything else. */
+const MAY_HAVE_RUN = 'Its migrate-command had begun. What that did to the database stays.';
+/** The deploy whose program was killed after its `migrate-command` began, and before the deploy was noted as a whole; or null. */
+function migrationLeft({ places }) {
+    const begun = readVersioned(noteOf(places), migrate_FORMAT)?.deployId ?? null;
+    // From there on the transaction says whether it has run.
+    return begun === null || loadTransaction(places.state)?.deployId === begun ? null : begun;
+}
+/** To be called once a deploy has said what it did. */
+function forgetMigration({ places }) {
+    (0,external_node_fs_namespaceObject.rmSync)(noteOf(places), { force: true });
+}
+const noteOf = ({ state }) => (0,external_node_path_namespaceObject.join)(state, 'migration.json');
+/** Says that a command has begun which nothing undoes. */
+const migrate_FORMAT = {
+    what: 'The note of a migration',
+    readers: [fields({ deployId: checked_text })],
+};
 
 ;// CONCATENATED MODULE: ./host/handover/app-sockets.js
 
@@ -9567,8 +9590,13 @@ async function betweenReloadCommands(context, work) {
     const { steps } = context.plan;
     if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none')
         return work();
+    const { workingDirectory, commandTimeout } = context.plan;
     const after = steps['after-reload'];
-    writeVersioned(noteOf(context), reload_commands_FORMAT, { after: after.kind === 'command' ? after.command : null });
+    writeVersioned(reload_commands_noteOf(context), reload_commands_FORMAT, {
+        after: after.kind === 'command' ? after.command : null,
+        workingDirectory,
+        commandTimeout,
+    });
     let end;
     try {
         await runStep(context, 'before-reload', liveCheckout(context));
@@ -9583,19 +9611,39 @@ async function betweenReloadCommands(context, work) {
     const failure = await runAfter(context);
     return failure === null ? end : withFailure(end, failure);
 }
-/** Runs the `after-reload-command` of a deploy whose program was killed before that. Says why it failed, if it did. */
+/**
+ * Runs the `after-reload-command` of a deploy whose program was killed before that, as that deploy would have run it. Says
+ * why it failed, if it did.
+ */
 async function endReloadCommands(context) {
-    const left = readVersioned(noteOf(context), reload_commands_FORMAT);
+    const left = readVersioned(reload_commands_noteOf(context), reload_commands_FORMAT);
     if (left === null)
         return null;
+    const { workingDirectory = context.plan.workingDirectory, commandTimeout = context.plan.commandTimeout } = left;
     const after = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
     const steps = { ...context.plan.steps, 'after-reload': after };
-    const failure = await runAfter({ ...context, plan: { ...context.plan, steps } });
+    const plan = { ...context.plan, steps, workingDirectory, commandTimeout };
+    const places = { ...context.places, workDir: (0,external_node_path_namespaceObject.join)(context.places.live, workingDirectory) };
+    const failure = await runAfter({ ...context, plan, places });
     if (failure === null)
         return null;
     const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
     warn(context.log, message);
     return { ...failure, message };
+}
+/**
+ * The failure of a run that could not end an interrupted deploy. Its `after-reload-command` is not run while nobody knows what
+ * serves. The failure says that, since the host may still be out of its load balancer.
+ */
+function withCommandLeft(context, failure) {
+    const after = readVersioned(reload_commands_noteOf(context), reload_commands_FORMAT)?.after ?? null;
+    if (after === null)
+        return failure;
+    return {
+        ...failure,
+        message: `${failure.message} The after-reload-command of the interrupted deploy has not run, so the host may still be out of its load balancer. A run that can end that deploy runs it. The command is below.`,
+        output: [...failure.output, ...after.trim().split('\n')],
+    };
 }
 async function runAfter(context) {
     try {
@@ -9607,7 +9655,7 @@ async function runAfter(context) {
         return failureOf(error, 'committed');
     }
     finally {
-        (0,external_node_fs_namespaceObject.rmSync)(noteOf(context), { force: true });
+        (0,external_node_fs_namespaceObject.rmSync)(reload_commands_noteOf(context), { force: true });
     }
 }
 /** The version stays: to take it back would not put the host back either. */
@@ -9621,10 +9669,13 @@ function withFailure(end, failure) {
 function liveCheckout({ places }) {
     return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
 }
-const noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
+const reload_commands_noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
 const reload_commands_FORMAT = {
     what: 'The note of commands around a reload',
-    readers: [fields({ after: orNull(checked_text) })],
+    readers: [
+        fields({ after: orNull(checked_text) }),
+        fields({ after: orNull(checked_text), workingDirectory: checked_text, commandTimeout: number }),
+    ],
 };
 
 ;// CONCATENATED MODULE: ./host/build/start-script.js
@@ -10105,6 +10156,9 @@ async function deploy(context, progress) {
     progress.enter('locked');
     await takeAppLock(context);
     try {
+        const migrated = migrationLeft(context);
+        if (migrated !== null)
+            warn(context.log, `Deploy ${migrated} was killed. ${MAY_HAVE_RUN}`);
         let left = null;
         await runner.undisturbed(async () => {
             await removeCanaries(context);
@@ -10116,12 +10170,16 @@ async function deploy(context, progress) {
         return left !== null && end.outcome === 'unchanged' ? { ...end, outcome: 'failed', failure: left } : end;
     }
     catch (error) {
-        const failure = withMigration(failureOf(error, progress.state), progress.migrated);
+        const failed = withMigration(failureOf(error, progress.state), progress.migrated);
+        const failure = withCommandLeft(context, failed);
         freeReserve(context.runDir);
         if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
             journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
         const { sha } = await readHead(context.gitAfterwards);
         return { outcome: 'failed', sha, previousSha: sha, failure };
+    }
+    finally {
+        forgetMigration(context);
     }
 }
 async function deployLocked(context, progress) {
@@ -11700,13 +11758,14 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
  * has it, whoever has written that.
  */
 async function resume(context, progress) {
-    const { places, runDir } = context;
+    const { plan, places, runDir } = context;
     const reached = lastState(runDir);
     const killed = `The program that carries out the deploy on the host was killed, or crashed, in ${reached}.`;
     const output = programLog(runDir);
@@ -11720,10 +11779,14 @@ async function resume(context, progress) {
     const left = trouble === null
         ? await endReloadCommands(context).catch((error) => failureOf(error, reached))
         : null;
-    const end = await resume_endOf(context, reached, killed, output, trouble);
-    return left === null ? end : withFailure(end, left);
+    const why = migrationLeft(context) === plan.deployId ? `${killed} ${MAY_HAVE_RUN}` : killed;
+    const end = await resume_endOf(context, reached, why, output, trouble);
+    forgetMigration(context);
+    if (left !== null)
+        return withFailure(end, left);
+    return end.failure === null ? end : { ...end, failure: withCommandLeft(context, end.failure) };
 }
-/** How the deploy ended, as the journal has it. Throws what kept it from being ended. */
+/** How the deploy ended, as the journal has it, or what kept it from being ended. */
 async function resume_endOf({ plan, places, journal, git }, reached, killed, output, trouble) {
     const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
     const { sha } = await readHead(git);
@@ -11738,7 +11801,7 @@ async function resume_endOf({ plan, places, journal, git }, reached, killed, out
     });
     if (entry === undefined || entry.outcome === null) {
         if (trouble !== null)
-            throw trouble.error;
+            return { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(trouble.error, reached) };
         const state = beforeActivating(reached);
         journal.end(subjectOf(plan, null), state, 'failed', killed);
         return { outcome: 'failed', sha, previousSha: sha, failure: failure(state, killed) };

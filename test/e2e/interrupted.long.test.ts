@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Host } from '../rig/host.ts';
 import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
@@ -73,6 +74,56 @@ test('a host program that is killed in verifying, with a good version: the same 
   const next = await site.deploy({ ref: second });
   expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: second } });
 });
+
+const MIGRATES = { 'migrate-command': 'echo migrating; sleep 2' };
+
+test('a host program that is killed while migrate-command runs: the same job says that the command had begun', async () => {
+  const action = site.start({ ref: site.commit({ version: '2' }), ...MIGRATES });
+  await action.says(/migrating/);
+  process.kill(hostProgramOf(host.directory), 'SIGKILL');
+  const killed = await action.done;
+  expect(killed, killed.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: first } });
+  expect(killed.stdout).toContain('in prepared. Its migrate-command had begun.');
+  const next = await site.deploy({ ref: first });
+  expect(next.stdout).not.toContain('migrate-command');
+});
+
+/** As a reboot does: nobody is left to end the work. */
+function killBoth(action: ReturnType<Site['start']>): Promise<unknown> {
+  action.process.kill('SIGKILL');
+  process.kill(hostProgramOf(host.directory), 'SIGKILL');
+  return action.done;
+}
+
+test('nobody is left to end a deploy: the next one says what had begun, or what it cannot end', async () => {
+  const migrating = site.start({ ref: site.commit({ version: '2' }), ...MIGRATES });
+  await migrating.says(/migrating/);
+  await killBoth(migrating);
+  const second = site.commit({ version: '3' });
+  const next = await site.deploy({ ref: second });
+  expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: second } });
+  expect(next.stdout).toMatch(/Deploy \S+ was killed. Its migrate-command had begun./);
+
+  const reloading = site.start({
+    ref: site.commit({ version: 'bad', flaw: 'never listens' }),
+    'before-reload-command': 'true',
+    'after-reload-command': 'echo back in the balancer',
+  });
+  await reloading.says(/\] verifying/);
+  await killBoth(reloading);
+  const states = path.join(host.directory, '.local/state/pm2-ssh-deploy');
+  const [state = ''] = readdirSync(states).filter((name) => name.startsWith('shop-'));
+  const record = path.join(states, state, 'transaction.json');
+  renameSync(record, `${record}.away`);
+  const stuck = await site.deploy({ ref: second });
+  expect(stuck, stuck.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(stuck.stdout).toContain('The after-reload-command of the interrupted deploy has not run');
+  expect(stuck.stdout).toContain('echo back in the balancer');
+  renameSync(`${record}.away`, record);
+  const healed = await site.deploy({ ref: second });
+  expect(healed, healed.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: second } });
+  expect(healed.stdout).toContain('back in the balancer');
+}, 180_000);
 
 test('a runner that vanishes in activating: the host goes on alone, and the next deploy finds its work done', async () => {
   const second = site.commit({ version: '2' });

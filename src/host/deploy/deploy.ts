@@ -4,7 +4,7 @@ import { type Staged, stage } from '../build/stage.ts';
 import { prove } from '../canary/prove.ts';
 import type { Boot } from '../canary/run.ts';
 import { removeCanaries } from '../canary/run.ts';
-import { type Context, inform } from '../context.ts';
+import { type Context, inform, warn } from '../context.ts';
 import { isCheckout, readHead } from '../git/checkout.ts';
 import { dressAll } from '../handover/dress.ts';
 import { choosePreloads } from '../handover/preload-choice.ts';
@@ -19,12 +19,12 @@ import { goLive } from './go-live.ts';
 import { type Listed, layoutOf } from './layout.ts';
 import { type Live, readLive } from './live.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';
-import { migrate, withMigration } from './migrate.ts';
+import { forgetMigration, MAY_HAVE_RUN, migrate, migrationLeft, withMigration } from './migrate.ts';
 import { drawUp } from './new-transaction.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
 import { waitForQuiet } from './quiet-moment.ts';
 import { reconcile } from './reconcile.ts';
-import { betweenReloadCommands, endReloadCommands } from './reload-commands.ts';
+import { betweenReloadCommands, endReloadCommands, withCommandLeft } from './reload-commands.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
 import { beginRepository, targetCommit } from './target.ts';
 import { differsFrom } from './unchanged.ts';
@@ -38,6 +38,8 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
   progress.enter('locked');
   await takeAppLock(context);
   try {
+    const migrated = migrationLeft(context);
+    if (migrated !== null) warn(context.log, `Deploy ${migrated} was killed. ${MAY_HAVE_RUN}`);
     let left: Failure | null = null;
     await runner.undisturbed(async () => {
       await removeCanaries(context);
@@ -48,12 +50,15 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
     // Nothing was reloaded, so nothing has put the host back since.
     return left !== null && end.outcome === 'unchanged' ? { ...end, outcome: 'failed', failure: left } : end;
   } catch (error) {
-    const failure = withMigration(failureOf(error, progress.state), progress.migrated);
+    const failed = withMigration(failureOf(error, progress.state), progress.migrated);
+    const failure = withCommandLeft(context, failed);
     freeReserve(context.runDir);
     if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
       journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
     const { sha } = await readHead(context.gitAfterwards);
     return { outcome: 'failed', sha, previousSha: sha, failure };
+  } finally {
+    forgetMigration(context);
   }
 }
 

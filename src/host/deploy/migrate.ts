@@ -1,10 +1,15 @@
+import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Failure } from '../../protocol.ts';
 import type { Staged } from '../build/stage.ts';
 import { runStep } from '../build/steps.ts';
 import { bringDatabases, linkOwn, removeUnknown } from '../canary/own-entries.ts';
 import { type Context, inform, warn } from '../context.ts';
+import type { Places } from '../state/places.ts';
+import { loadTransaction } from '../state/transaction.ts';
+import { fields, text } from '../system/checked.ts';
 import { requirePrivate } from '../system/private-directory.ts';
+import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 import type { Listed } from './layout.ts';
 
 /**
@@ -20,6 +25,7 @@ export async function migrate(
   const { plan, places } = context;
   if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none') return false;
   requirePrivate(places.beside, dirname(staging));
+  writeVersioned(noteOf(places), FORMAT, { deployId: plan.deployId });
   linkOwn(own(), places.live, staging);
   try {
     await runStep(context, 'migrate', { top: staging, workDir: join(staging, plan.workingDirectory) });
@@ -43,3 +49,26 @@ export const NOT_UNDONE = 'migrate-command ran before that, and the schema was n
 export function withMigration(failure: Failure, migrated: boolean): Failure {
   return migrated ? { ...failure, message: `${failure.message} ${NOT_UNDONE}` } : failure;
 }
+
+/** What is known of a migration whose program was killed before it noted anything else. */
+export const MAY_HAVE_RUN = 'Its migrate-command had begun. What that did to the database stays.';
+
+/** The deploy whose program was killed after its `migrate-command` began, and before the deploy was noted as a whole; or null. */
+export function migrationLeft({ places }: Pick<Context, 'places'>): string | null {
+  const begun = readVersioned(noteOf(places), FORMAT)?.deployId ?? null;
+  // From there on the transaction says whether it has run.
+  return begun === null || loadTransaction(places.state)?.deployId === begun ? null : begun;
+}
+
+/** To be called once a deploy has said what it did. */
+export function forgetMigration({ places }: Pick<Context, 'places'>): void {
+  rmSync(noteOf(places), { force: true });
+}
+
+const noteOf = ({ state }: Places): string => join(state, 'migration.json');
+
+/** Says that a command has begun which nothing undoes. */
+const FORMAT: Format<{ deployId: string }> = {
+  what: 'The note of a migration',
+  readers: [fields({ deployId: text })],
+};

@@ -5,7 +5,7 @@ import type { Checkout } from '../build/default-commands.ts';
 import { runStep } from '../build/steps.ts';
 import { type Context, warn } from '../context.ts';
 import type { End } from '../program/end.ts';
-import { fields, orNull, text } from '../system/checked.ts';
+import { fields, number, orNull, text } from '../system/checked.ts';
 import { failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
@@ -17,8 +17,13 @@ import { type Format, readVersioned, writeVersioned } from '../system/versioned.
 export async function betweenReloadCommands(context: Context, work: () => Promise<End>): Promise<End> {
   const { steps } = context.plan;
   if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none') return work();
+  const { workingDirectory, commandTimeout } = context.plan;
   const after = steps['after-reload'];
-  writeVersioned(noteOf(context), FORMAT, { after: after.kind === 'command' ? after.command : null });
+  writeVersioned(noteOf(context), FORMAT, {
+    after: after.kind === 'command' ? after.command : null,
+    workingDirectory,
+    commandTimeout,
+  });
   let end: End;
   try {
     await runStep(context, 'before-reload', liveCheckout(context));
@@ -32,17 +37,38 @@ export async function betweenReloadCommands(context: Context, work: () => Promis
   return failure === null ? end : withFailure(end, failure);
 }
 
-/** Runs the `after-reload-command` of a deploy whose program was killed before that. Says why it failed, if it did. */
+/**
+ * Runs the `after-reload-command` of a deploy whose program was killed before that, as that deploy would have run it. Says
+ * why it failed, if it did.
+ */
 export async function endReloadCommands(context: Context): Promise<Failure | null> {
   const left = readVersioned(noteOf(context), FORMAT);
   if (left === null) return null;
+  const { workingDirectory = context.plan.workingDirectory, commandTimeout = context.plan.commandTimeout } =
+    left;
   const after: Step = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
   const steps = { ...context.plan.steps, 'after-reload': after };
-  const failure = await runAfter({ ...context, plan: { ...context.plan, steps } });
+  const plan = { ...context.plan, steps, workingDirectory, commandTimeout };
+  const places = { ...context.places, workDir: join(context.places.live, workingDirectory) };
+  const failure = await runAfter({ ...context, plan, places });
   if (failure === null) return null;
   const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
   warn(context.log, message);
   return { ...failure, message };
+}
+
+/**
+ * The failure of a run that could not end an interrupted deploy. Its `after-reload-command` is not run while nobody knows what
+ * serves. The failure says that, since the host may still be out of its load balancer.
+ */
+export function withCommandLeft(context: Context, failure: Failure): Failure {
+  const after = readVersioned(noteOf(context), FORMAT)?.after ?? null;
+  if (after === null) return failure;
+  return {
+    ...failure,
+    message: `${failure.message} The after-reload-command of the interrupted deploy has not run, so the host may still be out of its load balancer. A run that can end that deploy runs it. The command is below.`,
+    output: [...failure.output, ...after.trim().split('\n')],
+  };
 }
 
 async function runAfter(context: Context): Promise<Failure | null> {
@@ -72,11 +98,17 @@ function liveCheckout({ places }: Context): Checkout {
 /** Says that the commands have begun, and what ends them. */
 interface Note {
   after: string | null;
+  /** Where and for how long, in milliseconds, it may run. Format 1 did not say. */
+  workingDirectory?: string;
+  commandTimeout?: number;
 }
 
 const noteOf = ({ places }: Context): string => join(places.state, 'after-reload.json');
 
 const FORMAT: Format<Note> = {
   what: 'The note of commands around a reload',
-  readers: [fields<Note>({ after: orNull(text) })],
+  readers: [
+    fields<Note>({ after: orNull(text) }),
+    fields<Required<Note>>({ after: orNull(text), workingDirectory: text, commandTimeout: number }),
+  ],
 };

@@ -13,8 +13,9 @@ import { loadTransaction } from '../state/transaction.ts';
 import { objectIn } from '../system/checked.ts';
 import { failureOf } from '../system/failure.ts';
 import { takeAppLock } from './locks.ts';
+import { forgetMigration, MAY_HAVE_RUN, migrationLeft } from './migrate.ts';
 import { reconcile } from './reconcile.ts';
-import { endReloadCommands, withFailure } from './reload-commands.ts';
+import { endReloadCommands, withCommandLeft, withFailure } from './reload-commands.ts';
 
 const REMEDY =
   'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
@@ -24,7 +25,7 @@ const REMEDY =
  * has it, whoever has written that.
  */
 export async function resume(context: Context, progress: Progress): Promise<End> {
-  const { places, runDir } = context;
+  const { plan, places, runDir } = context;
   const reached = lastState(runDir);
   const killed = `The program that carries out the deploy on the host was killed, or crashed, in ${reached}.`;
   const output = programLog(runDir);
@@ -43,11 +44,14 @@ export async function resume(context: Context, progress: Progress): Promise<End>
     trouble === null
       ? await endReloadCommands(context).catch((error: unknown) => failureOf(error, reached))
       : null;
-  const end = await endOf(context, reached, killed, output, trouble);
-  return left === null ? end : withFailure(end, left);
+  const why = migrationLeft(context) === plan.deployId ? `${killed} ${MAY_HAVE_RUN}` : killed;
+  const end = await endOf(context, reached, why, output, trouble);
+  forgetMigration(context);
+  if (left !== null) return withFailure(end, left);
+  return end.failure === null ? end : { ...end, failure: withCommandLeft(context, end.failure) };
 }
 
-/** How the deploy ended, as the journal has it. Throws what kept it from being ended. */
+/** How the deploy ended, as the journal has it, or what kept it from being ended. */
 async function endOf(
   { plan, places, journal, git }: Context,
   reached: State,
@@ -67,7 +71,8 @@ async function endOf(
     rollback: null,
   });
   if (entry === undefined || entry.outcome === null) {
-    if (trouble !== null) throw trouble.error;
+    if (trouble !== null)
+      return { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(trouble.error, reached) };
     const state = beforeActivating(reached);
     journal.end(subjectOf(plan, null), state, 'failed', killed);
     return { outcome: 'failed', sha, previousSha: sha, failure: failure(state, killed) };
