@@ -10228,8 +10228,6 @@ async function proveAndGoLive(context, progress, live, staged, listed) {
     const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
     return betweenReloadCommands(context, async () => {
         await waitForQuiet(context, staged.config, boots);
-        await layout.check(live.generated);
-        await layout.saveChanges(live.generated);
         return activate(context, progress, staged, live, boots);
     });
 }
@@ -10240,7 +10238,11 @@ async function withPreloads({ plan, pm2 }, staged) {
     return { ...staged, config: dressAll(staged.config, preloads, running, plan.pm2Env) };
 }
 async function activate(context, progress, staged, live, boots) {
+    const layout = layoutOf(context);
     const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
+    // Last of all: what somebody changes later than this is replaced, and is in no patch.
+    await layout.check(live.generated);
+    await layout.saveChanges(live.generated);
     // Anew, since a disk that was full for a moment has taken the first one.
     takeReserve(context.runDir);
     // From here on no cancel counts; one that has come already does.

@@ -46,6 +46,30 @@ test('a version that breaks: every file is back as it was before, and so is what
   expect(git('status', '--porcelain')).toBe(status);
 });
 
+test('a file that is changed after the swap was listed is in the patch, too', async () => {
+  const shim = path.join(site.host.directory, 'bin/git');
+  const count = path.join(site.host.directory, 'count');
+  const real = execFileSync('which', ['git'], { encoding: 'utf8' }).trim();
+  // The swap is listed once when the version is staged, and once more before it goes live.
+  const script = `#!/bin/sh
+case "$*" in *'ls-files -v -z')
+  echo >> ${count}
+  test "$(wc -l < ${count})" = 2 && echo '{"version":"just now"}' > ${site.live}/version.json
+esac
+exec ${real} "$@"
+`;
+  writeFileSync(shim, script, { mode: 0o755 });
+  const run = await deploy(site.commit({ version: 'bad', flaw: 'throws at boot' }), {
+    'local-changes': 'save',
+  });
+  rmSync(shim);
+  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+  const patch = /saved on the server in (\S+\.patch)/.exec(run.stdout)?.[1] ?? '';
+  expect(readFileSync(patch, 'utf8')).toContain('just now');
+  expect(readFileSync(path.join(site.live, 'version.json'), 'utf8')).toContain('just now');
+  writeFileSync(path.join(site.live, 'version.json'), '{"version":"by hand"}\n');
+});
+
 test('with save they are a patch on the server, and what runs is the commit alone', async () => {
   const before = lock();
   const sha = site.commit({ version: '2' });

@@ -115,8 +115,6 @@ async function proveAndGoLive(
   const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
   return betweenReloadCommands(context, async () => {
     await waitForQuiet(context, staged.config, boots);
-    await layout.check(live.generated);
-    await layout.saveChanges(live.generated);
     return activate(context, progress, staged, live, boots);
   });
 }
@@ -135,7 +133,11 @@ async function activate(
   live: Live,
   boots: readonly Boot[],
 ): Promise<End> {
+  const layout = layoutOf(context);
   const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
+  // Last of all: what somebody changes later than this is replaced, and is in no patch.
+  await layout.check(live.generated);
+  await layout.saveChanges(live.generated);
 
   // Anew, since a disk that was full for a moment has taken the first one.
   takeReserve(context.runDir);
