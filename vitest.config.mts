@@ -4,10 +4,14 @@ const LONG = 'test/**/*.long.test.ts';
 
 /** `npm test` is for every change; `npm run test:long`, which is `--mode long`, has the files that take a minute and more. */
 export default defineConfig(({ mode }) => ({
+  // Of a package's source maps that lead nowhere.
+  logLevel: 'error',
   test: {
     include: mode === 'long' ? [LONG] : ['test/**/*.test.ts'],
     exclude: mode === 'long' ? configDefaults.exclude : [...configDefaults.exclude, LONG],
     globalSetup: ['test/rig/setup.ts'],
+    // It imports JSON as a bundler takes it, and Node does not.
+    server: { deps: { inline: ['@actions/workflow-parser'] } },
     setupFiles: ['test/rig/failed-tests.ts'],
     // Each file runs real servers; two cores carry two of them.
     maxWorkers: 2,
