@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { LEASE, type Outcome } from '../../src/protocol.ts';
 import type { ActionRun } from '../rig/action.ts';
+import type { FixtureOptions } from '../rig/fixture-app.ts';
 import { startLoad } from '../rig/load.ts';
 import { startRelay, throughRelay } from '../rig/relay.ts';
-import type { Cell, Moment } from './cells.ts';
+import type { Cell, Moment, Version } from './cells.ts';
 import { type Fault, followOf, type Scene } from './faults.ts';
 import {
   buildSum,
@@ -33,18 +34,32 @@ export interface CellResult extends NextDeploy {
 const REACHED_WITHIN = 60_000;
 const ENDS_WITHIN = 90_000;
 
+/** What is wrong with a version, and how it is deployed. */
+const VERSIONS: Record<Version, { flaw?: FixtureOptions['flaw']; inputs?: Record<string, string> }> = {
+  good: {},
+  broken: { flaw: 'throws at boot' },
+  'broken, no canary': { flaw: 'throws at boot', inputs: { canary: 'off' } },
+  'good, in fork mode': {},
+  // So late that it has taken over by then.
+  'turning bad, in fork mode': {
+    flaw: 'turns bad after 5 s',
+    inputs: { canary: 'off', 'stable-for': '8s' },
+  },
+};
+
 /** Deploys under load, breaks one thing at one moment, deploys again, and looks at all that must hold. */
 export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Promise<CellResult> {
   const started = performance.now();
   const { site } = faultSite;
   const old = faultSite.live;
-  const struck = faultSite.commitNext(moment.version === 'good' ? undefined : 'throws at boot');
+  const { flaw, inputs } = VERSIONS[moment.version];
+  const struck = faultSite.commitNext(flaw);
   const problems: string[] = [];
   const relay = await startRelay(site.host.ssh.port);
   const given = {
     ...throughRelay(relay, site.host.access),
     'shell-init': HOLDING,
-    ...(moment.version === 'broken, no canary' && { canary: 'off' }),
+    ...inputs,
     ref: struck.sha,
   };
   const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 6, pause: 25 });
@@ -95,7 +110,7 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
       if (outcome === 'cut off' || outcome === 'rollback-failed')
         problems.push(`it ended as ${outcome}: ${said}`);
     }
-    const wanted = moment.version === 'good' ? struck : faultSite.commitNext();
+    const wanted = flaw === undefined ? struck : faultSite.commitNext();
     const next = await deployNext(faultSite, wanted, load);
     return {
       outcome,

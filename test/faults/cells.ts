@@ -1,7 +1,15 @@
 import { FAULTS, type Fault } from './faults.ts';
 
 /** A version that is deployed when the fault comes. */
-export type Version = 'good' | 'broken' | 'broken, no canary';
+export type Version =
+  | 'good'
+  | 'broken'
+  | 'broken, no canary'
+  | 'good, in fork mode'
+  | 'turning bad, in fork mode';
+
+/** Those in fork mode are of an app with one instance and no shutdown code, which a second one takes over from. */
+export const inForkMode = (version: Version): boolean => version.endsWith('in fork mode');
 
 /** A point in a deploy at which the host program is stopped for as long as it takes to break something. */
 export interface Moment {
@@ -94,7 +102,32 @@ export const MOMENTS: readonly Moment[] = [
   },
   { name: 'rolling-back, verifying', version: 'broken, no canary', hold: 'rolling-back: reloaded' },
   { name: 'rolled-back', version: 'broken, no canary', hold: 'rolled-back' },
+  ...handover('good, in fork mode', 'activating'),
+  { name: 'verifying', version: 'good, in fork mode', hold: 'verifying' },
+  { name: 'committed, half written', version: 'good, in fork mode', hold: 'committed: current saved' },
+  ...handover('turning bad, in fork mode', 'rolling-back'),
 ];
+
+/** The moments of a handover, on the way there and on the way back. */
+function handover(version: Version, state: 'activating' | 'rolling-back'): Moment[] {
+  return [
+    {
+      name: `${state}, before the second instance is started`,
+      version,
+      hold: `${state}: before the reload`,
+    },
+    {
+      name: `${state}, as the second instance starts`,
+      version,
+      hold: `${state}: reload`,
+      until: 'a new worker',
+      client: true,
+      bounded: true,
+    },
+    { name: `${state}, as the second instance boots`, version, hold: `${state}: reloaded` },
+    { name: `${state}, as the first instance drains`, version, hold: `${state}: draining`, bounded: true },
+  ];
+}
 
 /** One fault at one moment of one deploy. */
 export interface Cell {
@@ -116,5 +149,6 @@ export const BOUNDED: readonly Cell[] = CELLS.filter(
 
 function isPossible(fault: Fault, moment: Moment): boolean {
   if (fault.client === true && moment.client !== true) return false;
+  if (fault.disk === true && inForkMode(moment.version)) return false;
   return fault.few !== true || moment.bounded === true;
 }

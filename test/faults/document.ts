@@ -26,9 +26,9 @@ const PREFACE = `# What was broken, and what came of it
 
 Written by \`npm run test:faults -- --all\`. The figures are those of one run.
 
-In each cell a real deploy of a small app with two cluster instances runs under constant load. At one moment the host program is
-stopped and one thing is broken. Then the program goes on, if it still can. After it comes the next deploy, from a job of its own: of
-the same commit, or of a good one if that commit was broken.
+In each cell a real deploy of a small app runs under constant load: with two cluster instances, or with one in fork mode and without a
+line of shutdown code. At one moment the host program is stopped and one thing is broken. Then the program goes on, if it still can.
+After it comes the next deploy, from a job of its own: of the same commit, or of a good one if that commit was broken.
 
 A cell reads \`outcome failed/sent\`:
 
@@ -42,7 +42,7 @@ A cell passes if the next deploy is green and all of this holds afterwards:
 - one version alone serves;
 - the files are those of a fresh build of its commit, to the byte; the app's own files and git's state are untouched;
 - the lock is free; no process and no file of a deploy is left;
-- PM2 lists and has saved the app's two instances and nothing else, in a dump that only its user can read.
+- PM2 lists and has saved the app's instances and nothing else, in a dump that only its user can read.
 
 If the struck deploy came to its own end, all instances and files must be of one version even before the next one begins: of the new one
 after \`deployed\`, of the old one after anything else.
@@ -64,6 +64,8 @@ const VERSIONS: Record<Version, string> = {
   good: 'A good version is deployed',
   broken: 'A version that throws at boot is deployed; its canary finds it',
   'broken, no canary': 'A version that throws at boot is deployed with `canary: off`',
+  'good, in fork mode': 'A good version takes over in fork mode',
+  'turning bad, in fork mode': 'A version turns bad after it took over in fork mode, and hands over again',
 };
 
 /** Writes docs/faults.md from a whole run. */

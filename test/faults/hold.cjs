@@ -8,6 +8,7 @@ const path = require('node:path');
 const file = path.join(__dirname, 'moment');
 const { linkSync, renameSync, unlinkSync, writeSync } = fs;
 const { spawn } = childProcess;
+const { kill } = process;
 let wanted = null;
 let state = '';
 let steps = 0;
@@ -27,7 +28,7 @@ function at(moment) {
   } catch {
     return;
   }
-  process.kill(process.pid, 'SIGSTOP');
+  kill.call(process, process.pid, 'SIGSTOP');
 }
 
 function follow() {
@@ -56,6 +57,12 @@ function follow() {
   fs.unlinkSync = (name) => {
     step(name, name);
     unlinkSync(name);
+  };
+  process.kill = (pid, signal) => {
+    const sent = kill.call(process, pid, signal);
+    // By this an instance is told to drain.
+    if (signal === 'SIGURG') at(`${state}: draining`);
+    return sent;
   };
   childProcess.spawn = (command, args, options) => {
     const reloads = args.includes('startOrReload');

@@ -134,7 +134,11 @@ export async function buildSum({ repository }: Site, sha: string): Promise<strin
 }
 
 /** What is wrong on a server on which nothing is going on, after a green deploy of `sha` as `version`. */
-export async function complaints({ site }: FaultSite, version: string, sha: string): Promise<string[]> {
+export async function complaints(
+  { site, instances: count }: FaultSite,
+  version: string,
+  sha: string,
+): Promise<string[]> {
   const found: string[] = [];
   const { host, live } = site;
   const say = (condition: boolean, text: string): void => {
@@ -154,17 +158,18 @@ export async function complaints({ site }: FaultSite, version: string, sha: stri
 
   const instances = await host.instances();
   const listed = instances.map(({ name, status }) => `${name} ${status}`).join(', ');
-  say(listed === 'shop online, shop online', `PM2 lists: ${listed}`);
+  const expected = Array(count).fill('shop online').join(', ');
+  say(listed === expected, `PM2 lists: ${listed}`);
   const orphans = workersOf(site).filter((pid) => !instances.some((one) => one.pid === pid));
   say(orphans.length === 0, `workers that PM2 does not list: ${orphans.map(commandOf).join(', ')}`);
   say(othersOf(site).length === 0, `still runs: ${othersOf(site).join(' | ')}`);
   say(spawnSync('flock', ['-n', live, 'true']).status === 0, 'the lock is held');
   say(holderNote(site) === null, 'the holder of the lock is still named');
-  found.push(...dumpComplaints(host.pm2Home), ...leftovers(site));
+  found.push(...dumpComplaints(host.pm2Home, expected), ...leftovers(site));
   return found;
 }
 
-function dumpComplaints(pm2Home: string): string[] {
+function dumpComplaints(pm2Home: string, expected: string): string[] {
   const file = path.join(pm2Home, 'dump.pm2');
   if (!existsSync(file)) return ["PM2's dump is gone"];
   const mode = (statSync(file).mode & 0o777).toString(8);
@@ -173,7 +178,7 @@ function dumpComplaints(pm2Home: string): string[] {
   );
   return [
     ...(mode === '600' ? [] : [`PM2's dump has mode ${mode}`]),
-    ...(apps.join(', ') === 'shop online, shop online' ? [] : [`PM2's dump has: ${apps.join(', ')}`]),
+    ...(apps.join(', ') === expected ? [] : [`PM2's dump has: ${apps.join(', ')}`]),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { FixtureOptions } from '../rig/fixture-app.ts';
+import { type FixtureOptions, INSTANCES } from '../rig/fixture-app.ts';
 import { createHost } from '../rig/host.ts';
 import { createSite, type Site } from '../rig/site.ts';
 import { type Disk, mountDisk } from './disk.ts';
@@ -8,7 +8,11 @@ import { type Disk, mountDisk } from './disk.ts';
 /** A server whose app was deployed once, and whose host program can be stopped at a moment of the next deploy. */
 export interface FaultSite extends AsyncDisposable {
   site: Site;
+  /** What the app of this server needs of it: a disk of its own, which can be filled, and fork mode. */
+  kind: Kind;
   disk: Disk | null;
+  /** How many instances PM2 runs of the app. */
+  instances: number;
   /** The version that the last good deploy brought. */
   live: { version: string; sha: string };
   /** Commits the next version, counted up. */
@@ -16,6 +20,16 @@ export interface FaultSite extends AsyncDisposable {
   /** Where hold.cjs lies on the host, and what it leaves there. */
   control: string;
 }
+
+export interface Kind {
+  onDisk: boolean;
+  forkMode: boolean;
+}
+
+const FORK_MODE: Partial<FixtureOptions> = {
+  shutdown: 'none',
+  settings: { exec_mode: 'fork', instances: 1, wait_ready: false },
+};
 
 /** Files of the app's own in its directory, which no deploy may touch. */
 export const OWN_FILES: Record<string, string> = {
@@ -33,9 +47,8 @@ export const slowDirectory = (fault: FaultSite, name: 'install' | 'build'): stri
 const slow = (name: string): string =>
   `if mkdir "$HOME/.faults/slow-${name}/once" 2>/dev/null; then while [ -d "$HOME/.faults/slow-${name}" ]; do sleep 0.05; done; fi`;
 
-/** Makes it on a disk of its own where the faults need one. */
-export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
-  const disk = onDisk ? mountDisk() : null;
+export async function createFaultSite(kind: Kind): Promise<FaultSite> {
+  const disk = kind.onDisk ? mountDisk() : null;
   const host = await createHost(disk === null ? {} : { parent: disk.directory });
   const site = await createSite(host, {
     inputs: {
@@ -53,11 +66,14 @@ export async function createFaultSite(onDisk: boolean): Promise<FaultSite> {
   const commitNext: FaultSite['commitNext'] = (flaw) => {
     count += 1;
     const version = `v${count}`;
-    return { version, sha: site.commit(flaw === undefined ? { version } : { version, flaw }) };
+    const app = { version, ...(kind.forkMode && FORK_MODE), ...(flaw !== undefined && { flaw }) };
+    return { version, sha: site.commit(app) };
   };
   const fault: FaultSite = {
     site,
+    kind,
     disk,
+    instances: kind.forkMode ? 1 : INSTANCES,
     live: commitNext(),
     commitNext,
     control,
