@@ -109,6 +109,11 @@ test('an old Node restarts it as ever, and the log says which one would not', as
   expect(run.stdout).toContain('Node 20.20 cannot share a port. Node 22.12 or later can.');
 }, 120_000);
 
+/** Without what PM2 itself adds and drops: of a process that has ended, of the CLI that started the daemon, of package.json. */
+const PASSING = ['_tree_pids', 'exit_code', 'PM2_INTERACTOR_PROCESSING', 'version', 'node_version'];
+const lasting = (names: readonly string[]): string[] =>
+  names.filter((name) => !PASSING.includes(name)).sort();
+
 test('ten handovers in a row leave what a fresh start would: in the list, the process, and the dump', async () => {
   const settings: Settings = { env: { GREETING: 'hello' } };
   for (let at = 0; at <= 10; at++) {
@@ -121,10 +126,10 @@ test('ten handovers in a row leave what a fresh start would: in the list, the pr
     const dumped = JSON.parse(readFileSync(`${site.host.pm2Home}/dump.pm2`, 'utf8')) as object[];
     const environ = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
     return {
-      entry: Object.keys(entry).sort(),
-      env: Object.keys(entry.env as object).sort(),
-      process: environ.map((line) => line.split('=')[0]).sort(),
-      dump: dumped.map((one) => Object.keys(one).sort()),
+      entry: lasting(Object.keys(entry)),
+      env: lasting(Object.keys(entry.env as object)),
+      process: lasting(environ.map((line) => line.split('=')[0] ?? '')),
+      dump: dumped.map((one) => lasting(Object.keys(one))),
       restarts: entry.restart_time,
       logs: [entry.pm_out_log_path, entry.pm_err_log_path],
       number: entry.NODE_APP_INSTANCE,
@@ -142,5 +147,5 @@ test('ten handovers in a row leave what a fresh start would: in the list, the pr
     expect(run.outputs.outcome, run.stdout).toBe('deployed');
   }
   const fresh = await shown();
-  expect({ ...handedOver, restarts: 0, logs: [] }).toEqual({ ...fresh, logs: [] });
+  expect({ ...handedOver, restarts: 0, logs: [] }).toEqual({ ...fresh, restarts: 0, logs: [] });
 }, 300_000);
