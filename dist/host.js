@@ -12459,6 +12459,8 @@ function remarksOn(context, head) {
 
 
 
+
+
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check(context) {
     const { places, git, gitIn, log } = context;
@@ -12471,6 +12473,7 @@ async function check(context) {
     const problems = [];
     const looks = [
         async () => requireWritable(places.state),
+        async () => requireOwnPlaces(places),
         () => lookAtCommit(context, there ? git : gitIn('/')),
         async () => (there ? await lookAtCheckout(context) : null),
         async () => (there ? await lookAtApps(context) : null),
@@ -12525,6 +12528,12 @@ function requireWritable(state) {
             remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
         });
     }
+}
+/** The build needs directories that no other user can enter, on the mount of `path`. */
+function requireOwnPlaces(places) {
+    requirePrivate((0,external_node_path_namespaceObject.dirname)(places.state), places.state, places.beside);
+    refuseApart(places);
+    return null;
 }
 async function lookAtCommit(context, git) {
     const { plan, gitIn, log } = context;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
@@ -103,12 +103,16 @@ describe('modes', () => {
     expect(homeFiles()).toEqual(before);
 
     writeFileSync(path.join(site.live, 'src/server.js'), '// mended by hand\n');
+    const beside = path.join(site.host.directory, '.shop.pm2-ssh-deploy');
+    chmodSync(beside, 0o755);
     const changed = homeFiles();
     const refused = await site.deploy({ mode: 'check', ref: 'no-such-branch' });
     expect(refused, refused.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.B } });
     expect(refused.stdout).toContain("The repository has no branch or tag 'no-such-branch'");
     expect(refused.stdout).toMatch(/Tracked files in .* have local changes: src\/server.js/);
+    expect(refused.stdout).toContain(`${beside} is open to other users: its mode is 0755`);
     expect(homeFiles()).toEqual(changed);
+    chmodSync(beside, 0o700);
   });
 
   test("a check refuses npm in cluster mode by the commit's own ecosystem file, and changes nothing", async () => {

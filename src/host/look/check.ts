@@ -12,8 +12,10 @@ import { ruleOf } from '../git/resolve-ref.ts';
 import { readBaseline } from '../health/baseline.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
+import { type Places, refuseApart } from '../state/places.ts';
 import { DeployFailure, failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
+import { requirePrivate } from '../system/private-directory.ts';
 import { lookAtNewSettings } from './new-settings.ts';
 import { remarksOn, whyUnhealthy } from './status.ts';
 
@@ -28,6 +30,7 @@ export async function check(context: Context): Promise<End> {
   const problems: DeployFailure[] = [];
   const looks: (() => Promise<string | null>)[] = [
     async () => requireWritable(places.state),
+    async () => requireOwnPlaces(places),
     () => lookAtCommit(context, there ? git : gitIn('/')),
     async () => (there ? await lookAtCheckout(context) : null),
     async () => (there ? await lookAtApps(context) : null),
@@ -80,6 +83,13 @@ function requireWritable(state: string): null {
       remedy: `Give it to this user on the server: 'sudo chown -R <user> ${there}'.`,
     });
   }
+}
+
+/** The build needs directories that no other user can enter, on the mount of `path`. */
+function requireOwnPlaces(places: Places): null {
+  requirePrivate(dirname(places.state), places.state, places.beside);
+  refuseApart(places);
+  return null;
 }
 
 async function lookAtCommit(context: Context, git: Git): Promise<null> {
