@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
 import { listing } from '../rig/home.ts';
+import { isHostProgram, processesOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -17,9 +18,15 @@ describe('modes', () => {
   afterAll(() => site?.stop());
 
   const homeFiles = (): string[] => listing(site.host.directory);
+  /** A program of a deploy tidies up after it has told how that ended. */
+  const homeFilesAtRest = async (): Promise<string[]> => {
+    const { directory } = site.host;
+    await expect.poll(() => processesOf(directory).some(isHostProgram)).toBe(false);
+    return homeFiles();
+  };
 
   test('a check where nothing was ever deployed changes nothing, and says what it saw', async () => {
-    const before = homeFiles();
+    const before = await homeFilesAtRest();
     shas.A = site.commit({ version: 'A' });
     const checked = await site.deploy({ mode: 'check', ref: 'main' });
     expect(checked, checked.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: '' } });
@@ -79,7 +86,7 @@ describe('modes', () => {
   });
 
   test('a status tells what runs and how it came there, and changes nothing', async () => {
-    const before = homeFiles();
+    const before = await homeFilesAtRest();
     const told = await site.deploy({ mode: 'status' });
     expect(told, told.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: shas.B } });
     expect(told.stdout).toMatch(new RegExp(`Runs +${shas.B}`));
@@ -94,7 +101,7 @@ describe('modes', () => {
   });
 
   test('a check under PM2 changes nothing, and names what stands in the way', async () => {
-    const before = homeFiles();
+    const before = await homeFilesAtRest();
     const checked = await site.deploy({ mode: 'check', ref: shas.C ?? '' });
     expect(checked, checked.stdout).toMatchObject({
       code: 0,
@@ -122,7 +129,7 @@ describe('modes', () => {
     });
     files['package.json'] = JSON.stringify({ name: 'shop', scripts: { start: 'node dist/server.js' } });
     const ref = site.commit({ files });
-    const before = homeFiles();
+    const before = await homeFilesAtRest();
     for (const asked of [ref, 'main']) {
       const checked = await site.deploy({ mode: 'check', ref: asked });
       expect(checked, checked.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
