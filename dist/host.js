@@ -2703,68 +2703,6 @@ async function readAppsEarly(context, top, deployId) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/build/env-files.js
-
-
-
-
-
-/**
- * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
- * has a package.json. `tracked` are the commit's files.
- */
-function envDirectories(tracked, workingDirectory) {
-    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
-    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
-}
-/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
-async function showEnvFiles(live, staging, liveGit, directories) {
-    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
-    const shown = [];
-    for (const path of envFiles(live, directories)) {
-        // A link that leads nowhere is something too: nothing is ever written through it.
-        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
-            continue;
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
-        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
-        shown.push(path);
-    }
-    return shown;
-}
-function copy(from, to) {
-    try {
-        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
-    }
-    catch (error) {
-        if (error.code !== 'EACCES')
-            throw error;
-        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
-            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
-            cause: error,
-        });
-    }
-}
-/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
-function envFiles(top, directories) {
-    return [...new Set(directories)]
-        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
-        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
-}
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
-function envFilesIn(directory) {
-    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
-    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
-}
-/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
-function hideEnvFiles(staging, shown) {
-    for (const path of shown) {
-        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
-        if (!isDirectory)
-            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/swap/known-tree.js
 
 /** All generated leaves of which nothing but the name is recorded. */
@@ -3094,6 +3032,96 @@ function makeParents(path, staging) {
             return false;
     }
     return true;
+}
+
+;// CONCATENATED MODULE: ./host/build/env-files.js
+
+
+
+
+
+/**
+ * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
+ * has a package.json. `tracked` are the commit's files.
+ */
+function envDirectories(tracked, workingDirectory) {
+    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
+    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
+}
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+async function showEnvFiles(live, staging, liveGit, directories) {
+    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+    const shown = [];
+    for (const path of envFiles(live, directories)) {
+        // A link that leads nowhere is something too: nothing is ever written through it.
+        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
+        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+        shown.push(path);
+    }
+    return shown;
+}
+function copy(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
+    }
+    catch (error) {
+        if (error.code !== 'EACCES')
+            throw error;
+        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
+            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
+            cause: error,
+        });
+    }
+}
+/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
+function envFiles(top, directories) {
+    return [...new Set(directories)]
+        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
+        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
+}
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+function envFilesIn(directory) {
+    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
+function hideEnvFiles(staging, shown) {
+    for (const path of shown) {
+        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+        if (!isDirectory)
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/lent-env-files.js
+
+
+
+
+
+/**
+ * Gives the version at `top` the env file of the plan, and copies of those of the live app that git does not know. Their
+ * values are hidden in the log. `tracked` are the commit's files.
+ */
+async function lendEnvFiles(context, top, tracked) {
+    const { plan, places, git, redactor } = context;
+    const directories = envDirectories(tracked.keys(), plan.workingDirectory);
+    const given = giveEnvFile(context, top, tracked);
+    const shown = await showEnvFiles(places.live, top, git, directories);
+    for (const path of envFiles(top, directories))
+        redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(top, path), 'utf8')));
+    return { shown, takeBack: (staging) => hideEnvFiles(staging, [...shown, ...given]) };
+}
+/** Writes the plan's env file into the version at `top`. Gives its path in there, if there is one. */
+function giveEnvFile({ plan }, top, tracked) {
+    const path = envFilePath(plan);
+    if (plan.envFile === null || path === null)
+        return [];
+    writeEnvFile(top, path, plan.envFile.content, tracked);
+    return [path];
 }
 
 ;// CONCATENATED MODULE: ./host/git/file-names.js
@@ -3591,13 +3619,21 @@ async function submodulesOf(git) {
 
 
 
+/** Checks the commit out into `staging`, a private clone, with its submodules. */
+async function checkOut(live, gitIn, staging, sha, access) {
+    await refuseNamesThatAreNoText(live, sha);
+    const git = await makeClone(live, gitIn, staging, sha);
+    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+    await fillSubmodules(git, gitIn, access);
+    for (const path of await submodulePaths(git, gitIn, sha))
+        await refuseNamesThatAreNoText(gitIn((0,external_node_path_namespaceObject.join)(staging, path)), 'HEAD');
+}
 /**
- * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
+ * Makes `staging` a private clone that borrows the live repository's objects, with nothing checked out. It has a
  * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
  * and it has the tags, so that `git describe` answers as it would in live.
  */
-async function checkOut(live, gitIn, staging, sha, access) {
-    await refuseNamesThatAreNoText(live, sha);
+async function makeClone(live, gitIn, staging, sha) {
     // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
     const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
     const source = (0,external_node_path_namespaceObject.resolve)(live.directory, common);
@@ -3621,10 +3657,13 @@ async function checkOut(live, gitIn, staging, sha, access) {
     (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
     const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
     (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(own, 'packed-refs'), tags);
-    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    await fillSubmodules(git, gitIn, access);
-    for (const path of await submodulePaths(git, gitIn, sha))
-        await refuseNamesThatAreNoText(gitIn((0,external_node_path_namespaceObject.join)(staging, path)), 'HEAD');
+    return git;
+}
+/** Makes files that lie in `staging` already a checkout of the commit that they are of. Asks no remote. */
+async function makeCheckout(live, gitIn, staging, sha) {
+    const git = await makeClone(live, gitIn, staging, sha);
+    await git.text(['update-ref', '--no-deref', 'HEAD', sha], 'Setting HEAD of the staging clone');
+    await git.text(['read-tree', sha], 'Reading the files of the staging clone');
 }
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
 function endLeftBuild(beside) {
@@ -3865,7 +3904,6 @@ function firstLine(command) {
 
 
 
-
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
  * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
@@ -3881,18 +3919,9 @@ async function stage(context, sha, replaced, refuse) {
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
     const workDir = requireWorkDir(workshop, plan.workingDirectory);
     const tracked = await trackedFiles(context.git, sha);
-    const directories = envDirectories(tracked.keys(), plan.workingDirectory);
-    const envPath = envFilePath(plan);
-    const putEnvFile = (top) => {
-        if (plan.envFile !== null && envPath !== null)
-            writeEnvFile(top, envPath, plan.envFile.content, tracked);
-    };
-    putEnvFile(workshop);
-    const shown = await showEnvFiles(places.live, workshop, context.git, directories);
-    if (shown.length > 0)
-        inform(context.log, `Install and build see copies of these files of ${places.live}: ${shown.join(', ')}.`);
-    for (const path of envFiles(workshop, directories))
-        context.redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(workshop, path), 'utf8')));
+    const lent = await lendEnvFiles(context, workshop, tracked);
+    if (lent.shown.length > 0)
+        inform(context.log, `Install and build see copies of these files of ${places.live}: ${lent.shown.join(', ')}.`);
     const early = await readAppsEarly(context, workshop, plan.deployId);
     if (early !== null)
         await refuse(early, workshop);
@@ -3903,14 +3932,8 @@ async function stage(context, sha, replaced, refuse) {
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
     requirePrivate(places.beside);
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
-    tellUnusedEcosystem(context, (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory));
-    const config = await readApps(context, staging, plan.deployId);
-    for (const app of config) {
-        context.redactor.hide(secretsOfApp(app));
-        requireScript(app, places.live, staging);
-    }
-    await refuse(config, staging);
-    hideEnvFiles(staging, envPath === null ? shown : [...shown, envPath]);
+    const config = await readVersion(context, staging, refuse);
+    lent.takeBack(staging);
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
@@ -3918,9 +3941,21 @@ async function stage(context, sha, replaced, refuse) {
     const generated = recordGenerated(staging, tracked, assets);
     const record = saveRecord(places.state, plan.deployId, generated);
     // No build made it, so that a later deploy without `env-file` leaves it alone.
-    putEnvFile(staging);
+    const given = giveEnvFile(context, staging, tracked);
     const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
-    return { sha, staging, kept, generated, given: envPath === null ? [] : [envPath], record, config };
+    return { sha, staging, kept, generated, given, record, config };
+}
+/** What PM2 is to run of the version at `staging`, refused if it cannot be deployed. */
+async function readVersion(context, staging, refuse) {
+    const { plan, places } = context;
+    tellUnusedEcosystem(context, (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory));
+    const config = await readApps(context, staging, plan.deployId);
+    for (const app of config) {
+        context.redactor.hide(secretsOfApp(app));
+        requireScript(app, places.live, staging);
+    }
+    await refuse(config, staging);
+    return config;
 }
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
 function tellUnusedEcosystem({ plan, log }, workDir) {
@@ -4676,6 +4711,27 @@ function healthTarget(given, apps, pm2Env, ports) {
         : `it has ${ports.join(', ')}`}.`, { remedy: `Write the port before the path, such as :${ports[0] ?? 3000}${shownUrl(given)}.` });
 }
 
+;// CONCATENATED MODULE: ./host/swap/remove-unknown.js
+
+
+/** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */
+function removeUnknown(staging, version) {
+    const visit = (directory, known) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
+            if (directory === '' && entry.name === '.git')
+                continue;
+            const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
+            const there = known.entries.get(entry.name);
+            const same = there !== undefined && entry.isDirectory() === (there.kind === 'directory');
+            if (!same)
+                (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { recursive: true, force: true });
+            else if (there.kind === 'directory')
+                visit(path, there);
+        }
+    };
+    visit('', version);
+}
+
 ;// CONCATENATED MODULE: ./host/canary/config.js
 
 
@@ -4991,23 +5047,6 @@ function bringDatabases(staging, live, version) {
         return renameIfFree((0,external_node_path_namespaceObject.join)(staging, path), (0,external_node_path_namespaceObject.join)(live, path), () => { });
     });
     return { brought, left: made.filter((path) => !brought.includes(path)) };
-}
-/** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */
-function removeUnknown(staging, version) {
-    const visit = (directory, known) => {
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
-            if (directory === '' && entry.name === '.git')
-                continue;
-            const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
-            const there = known.entries.get(entry.name);
-            const same = there !== undefined && entry.isDirectory() === (there.kind === 'directory');
-            if (!same)
-                (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { recursive: true, force: true });
-            else if (there.kind === 'directory')
-                visit(path, there);
-        }
-    };
-    visit('', version);
 }
 
 ;// CONCATENATED MODULE: ./host/health/error-log.js
@@ -5664,6 +5703,7 @@ function bootOf({ app, ports, byChance: free }, { listens, readyMs }) {
 
 
 
+
 /**
  * Has the staged version prove itself in a canary of each app that is to have one, and leaves staging as it was. Throws a
  * `DeployFailure` where it does not, or where a canary is required that cannot be. `enter` is called where there is any.
@@ -5774,6 +5814,10 @@ function loadsPreload([major, minor]) {
 /** Whether two processes can listen on one port with it (`reusePort`). */
 function sharesPorts([major, minor]) {
     return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+}
+/** What native modules are built for, of the Node that runs this program. */
+function nodeAbi() {
+    return `${process.platform}-${process.arch}-${process.versions.modules}`;
 }
 function older(one, other) {
     return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
@@ -6847,6 +6891,8 @@ function describeCollision({ path, why, at, brings }) {
 
 
 const counters = (value, at) => value === undefined || value === null ? null : mapOf(number)(value, at);
+/** Of what 0.1 did not write. */
+const noted = (value = null, at) => orNull(checked_text)(value, at);
 const currentCheck = fields({
     deployId: checked_text,
     sha: checked_text,
@@ -6857,6 +6903,7 @@ const currentCheck = fields({
     since: moment,
     ports: listOf(number),
     restarts: counters,
+    abi: noted,
 });
 const current_FORMAT = { what: 'The record of the version that runs', readers: [currentCheck] };
 const file = (state) => (0,external_node_path_namespaceObject.join)(state, 'current.json');
@@ -6905,6 +6952,7 @@ const transaction_common = {
     record: checked_text,
     current: orNull(currentCheck),
     fingerprint: checked_text,
+    abi: noted,
     save: flag,
     healthTimeout: number,
     stableFor: number,
@@ -7241,7 +7289,83 @@ function expectationOf(transaction) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/state/replaced.js
+
+
+
+
+
+
+
+
+const replaced_FORMAT = {
+    what: 'The record of a version that was replaced',
+    readers: [
+        fields({
+            deployId: checked_text,
+            over: checked_text,
+            sha: checked_text,
+            record: checked_text,
+            fingerprint: checked_text,
+            abi: noted,
+            ops: listOf(swapOp),
+        }),
+    ],
+};
+const PREFIX = 'replaced-';
+const fileOf = (state, deployId) => (0,external_node_path_namespaceObject.join)(state, `${PREFIX}${deployId}.json`);
+/** Returns once it is on disk. */
+function saveReplaced(state, replaced) {
+    writeVersioned(fileOf(state, replaced.deployId), replaced_FORMAT, replaced);
+}
+/** All that can be read, in no order. One that cannot be costs time only: its version is built anew. */
+function loadReplaced(state) {
+    return idsIn(state).flatMap((id) => {
+        try {
+            return readVersioned(fileOf(state, id), replaced_FORMAT) ?? [];
+        }
+        catch (error) {
+            if (error instanceof DeployFailure)
+                return [];
+            throw error;
+        }
+    });
+}
+/** Removes the records of all but these deploys. */
+function forgetReplaced(state, but) {
+    for (const id of idsIn(state))
+        if (!but.has(id))
+            (0,external_node_fs_namespaceObject.rmSync)(fileOf(state, id), { force: true });
+}
+/**
+ * Those that can be gone back to from the version with the record `current`, in one step or in several, the nearest first.
+ * Each version is in it once, and the current one is not.
+ */
+function reachable(all, current) {
+    const seen = new Set([current]);
+    const found = [];
+    for (let from = [current]; from.length > 0;) {
+        const next = all.filter(({ over }) => from.includes(over));
+        from = [];
+        for (const one of next) {
+            if (seen.has(one.record))
+                continue;
+            seen.add(one.record);
+            found.push(one);
+            from.push(one.record);
+        }
+    }
+    return found;
+}
+function idsIn(state) {
+    const names = exists(state) ? (0,external_node_fs_namespaceObject.readdirSync)(state) : [];
+    return names
+        .filter((name) => name.startsWith(PREFIX) && name.endsWith('.json'))
+        .map((name) => name.slice(PREFIX.length, -'.json'.length));
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/commit.js
+
 
 
 
@@ -7251,6 +7375,7 @@ async function commit(context, transaction, expected) {
     const { deployId, sha, fingerprint, record, config, swapped } = transaction;
     if (swapped === null)
         throw new Error('a version that was not swapped in cannot be committed');
+    keepReplaced(context, transaction);
     saveCurrent(context.places.state, {
         deployId,
         sha,
@@ -7261,6 +7386,7 @@ async function commit(context, transaction, expected) {
         since: swapped,
         ports: [...expected.ports],
         restarts: await restartCounters(context, transaction),
+        abi: transaction.abi,
     });
     context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
     try {
@@ -7273,6 +7399,15 @@ async function commit(context, transaction, expected) {
         // The version runs and is verified: an old dump is not worth taking it down.
         warn(context.log, `Could not save PM2's list, so a reboot may start the old settings: ${error.message}`);
     }
+}
+/** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
+function keepReplaced({ places }, { deployId, record, current, previousSha, swap }) {
+    // What no deploy verified, or was moved by hand since, is not a version to go back to.
+    if (current === null || current.sha !== previousSha)
+        return;
+    const { sha, fingerprint, abi } = current;
+    const { ops } = swap;
+    saveReplaced(places.state, { deployId, over: record, sha, record: current.record, fingerprint, abi, ops });
 }
 /** What a deploy's own reload has counted is no restart of the app. */
 async function restartCounters({ pm2 }, { config, before }) {
@@ -7889,7 +8024,7 @@ async function listSwap(context, staged, head, generatedOld) {
         inform(context.log, `Taken as output of earlier builds, and replaced from now on: ${adopted.join(', ')}.`);
     if (same.length > 0) {
         staged.generated = disown(staged.generated, same);
-        saveRecord(places.state, context.plan.deployId, staged.generated);
+        staged.record = saveRecord(places.state, context.plan.deployId, staged.generated);
     }
     const { staging, kept } = staged;
     const given = [...staged.given];
@@ -7933,6 +8068,7 @@ function layoutOf(context) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/migrate.js
+
 
 
 
@@ -9127,6 +9263,228 @@ function bothFailures(first, second, { places }) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/swap/whole-again.js
+
+
+
+
+
+/**
+ * Makes a whole version of `kept`, where a swap has put all of it that differed: what was the same is copied from `live`.
+ * Nothing in `kept` is moved, so it can be run again after a kill at any point. Gives the path, or the sentence's end, of what
+ * is no longer as its build left it; null if all of it is.
+ */
+function makeWhole(kept, live, before) {
+    const { tracked, generated, ops } = before;
+    const version = knownTree(tracked, generated, 'absent');
+    const own = new Set(ops.filter((op) => op.live).map(({ path }) => path));
+    clear(kept, own);
+    const missing = fill(kept, live, version, own);
+    if (missing !== null)
+        return missing;
+    removeUnknown(kept, version);
+    return firstDifference(generated, recordGenerated(kept, tracked));
+}
+/** Removes all but what the swap has put there: an earlier attempt may have been killed in the middle of a copy. */
+function clear(kept, own) {
+    const parents = parentsOf(own);
+    const visit = (directory) => {
+        for (const { name } of (0,external_node_fs_namespaceObject.readdirSync)(`${kept}/${directory}`, { withFileTypes: true })) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            if (own.has(path))
+                continue;
+            if (parents.has(path))
+                visit(path);
+            else
+                (0,external_node_fs_namespaceObject.rmSync)(`${kept}/${path}`, { recursive: true, force: true });
+        }
+    };
+    visit('');
+}
+function fill(kept, live, version, own) {
+    const visit = (directory, known) => {
+        for (const [name, what] of known.entries) {
+            const path = directory === '' ? name : `${directory}/${name}`;
+            if (own.has(path)) {
+                if (rename_statOf(`${kept}/${path}`) === null)
+                    return path;
+                continue;
+            }
+            if (what.kind === 'directory') {
+                (0,external_node_fs_namespaceObject.mkdirSync)(`${kept}/${path}`, { recursive: true });
+                const missing = visit(path, what);
+                if (missing !== null)
+                    return missing;
+            }
+            else if (!whole_again_copy(`${live}/${path}`, `${kept}/${path}`))
+                return path;
+        }
+        return null;
+    };
+    return visit('', version);
+}
+/** False if there is no such file or link. */
+function whole_again_copy(from, to) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from, { throwIfNoEntry: false });
+    if (stat?.isSymbolicLink())
+        (0,external_node_fs_namespaceObject.symlinkSync)((0,external_node_fs_namespaceObject.readlinkSync)(from), to);
+    else if (stat?.isFile()) {
+        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL | external_node_fs_namespaceObject.constants.COPYFILE_FICLONE);
+        (0,external_node_fs_namespaceObject.utimesSync)(to, stat.atime, stat.mtime);
+    }
+    else
+        return false;
+    return true;
+}
+/** What a build left is told by its names, and by its content where the record has that. */
+function firstDifference(recorded, found) {
+    const names = new Map(found.directories.map(([path, list]) => [path, new Set(list)]));
+    for (const [path, list] of recorded.directories) {
+        const there = names.get(path);
+        if (there === undefined)
+            return path;
+        const gone = list.find((name) => !there.has(name));
+        if (gone !== undefined)
+            return `${path}/${gone}`;
+    }
+    const singles = new Map(found.singles.map(([path, size, mtimeNs, content]) => [path, { size, mtimeNs, content }]));
+    for (const [path, size, mtimeNs, content] of recorded.singles) {
+        const there = singles.get(path);
+        const same = content === null ? there?.mtimeNs === mtimeNs : there?.content === content;
+        if (there?.size !== size || !same)
+            return path;
+    }
+    const rewritten = new Set([...Object.keys(recorded.rewritten), ...Object.keys(found.rewritten)]);
+    const changed = [...rewritten].find((path) => recorded.rewritten[path] !== found.rewritten[path]);
+    return changed ?? found.deleted.find((path) => !recorded.deleted.includes(path)) ?? null;
+}
+
+;// CONCATENATED MODULE: ./host/build/restage.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Makes a staged version of what a swap has put aside, with no install, no build and no remote. It stays where it lies, so
+ * that another attempt finds it there. Gives the reason, as a sentence's end, if it is not whole any more.
+ */
+async function restage(context, earlier, replaced, refuse) {
+    const { plan, places, git, gitIn } = context;
+    const { sha, deployId, ops } = earlier;
+    const staging = (0,external_node_path_namespaceObject.join)(places.beside, deployId, 'kept');
+    refuseApart(places);
+    makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
+    requirePrivate((0,external_node_path_namespaceObject.join)(places.beside, deployId));
+    discardLeftovers(context);
+    const generated = loadRecord(places.state, earlier.record);
+    if (generated === null || !exists(staging))
+        return 'it was removed';
+    const tracked = await trackedFiles(git, sha);
+    const different = makeWhole(staging, places.live, { tracked, generated, ops });
+    if (different !== null)
+        return `${different} is not as its build left it`;
+    (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, '.git'), { recursive: true, force: true });
+    await makeCheckout(git, gitIn, staging, sha);
+    // The ecosystem file may read them.
+    const lent = await lendEnvFiles(context, staging, tracked);
+    const config = await readVersion(context, staging, refuse);
+    lent.takeBack(staging);
+    const assets = await keepAssets(context, staging, replaced);
+    const version = assets.length === 0
+        ? { generated, record: earlier.record }
+        : recordAnew(context, recordGenerated(staging, tracked, assets));
+    const given = giveEnvFile(context, staging, tracked);
+    const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
+    return { sha, staging, kept, ...version, given, config };
+}
+function recordAnew({ places, plan }, generated) {
+    return { generated, record: saveRecord(places.state, plan.deployId, generated) };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
+
+
+
+
+
+
+/** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
+async function fingerprintOf({ plan, places, pm2, git }, sha) {
+    const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
+    const tracked = await trackedFiles(git, sha);
+    const given = envFilePath(plan);
+    const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory)).filter((path) => !tracked.has(path) && path !== given);
+    const contents = new Map(shown.map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(places.live, path))]));
+    if (given !== null)
+        contents.set(given, plan.envFile?.content ?? null);
+    const all = [
+        workingDirectory,
+        steps,
+        apps,
+        ecosystem,
+        script,
+        pm2Env,
+        handover,
+        drain,
+        [...contents].sort(([a], [b]) => (a < b ? -1 : 1)),
+        process.version,
+        pm2.install.version,
+    ];
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./host/deploy/kept-version.js
+
+
+
+
+
+/**
+ * The version of the commit, staged out of what an earlier swap has put aside; null if it has to be built. The log says
+ * which, and why a version that could have been used is not.
+ */
+async function stageKept(context, sha, live, refuse) {
+    const { plan, log, places } = context;
+    const kept = loadReplaced(places.state).filter((one) => one.sha === sha);
+    if (kept.length === 0 && plan.mode !== 'rollback')
+        return null;
+    const usable = await choose(context, kept, live);
+    const replaced = { sha: live.head.sha, generated: live.generated };
+    const staged = typeof usable === 'string' ? usable : await restage(context, usable, replaced, refuse);
+    if (typeof staged === 'string') {
+        inform(log, `This version is built anew: ${staged}.`);
+        return null;
+    }
+    inform(log, 'The files of this version are still on the server. It needs no fetch, no install and no build.');
+    return staged;
+}
+/** The one that can be used, or why none can, as a sentence's end. */
+async function choose(context, kept, { head, current }) {
+    const beside = kept.find(({ over }) => over === current?.record);
+    if (beside === undefined)
+        return kept.length === 0
+            ? 'its files are not on the server any more'
+            : 'its files fit another version than the one that is live';
+    if (head.sha !== current?.sha)
+        return 'HEAD of the live checkout was moved by hand';
+    if (beside.abi !== nodeAbi())
+        return `it was installed for ${beside.abi ?? 'an unknown Node'}, and this Node is ${nodeAbi()}`;
+    const { mode } = context.plan;
+    // A rollback is for what was verified. A deploy promises a build with its own settings.
+    if (mode !== 'rollback' && beside.fingerprint !== (await fingerprintOf(context, beside.sha)))
+        return 'the settings of the deploy, an .env file, Node or PM2 changed since';
+    return beside;
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/live.js
 
 
@@ -9203,39 +9561,8 @@ function take({ plan, clock, runner, log, locks }, files) {
     return clock.book('lock', () => takeLock(locks, files, plan.run, wait));
 }
 
-;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
-
-
-
-
-
-
-/** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
-async function fingerprintOf({ plan, places, pm2, git }, sha) {
-    const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
-    const tracked = await trackedFiles(git, sha);
-    const given = envFilePath(plan);
-    const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory)).filter((path) => !tracked.has(path) && path !== given);
-    const contents = new Map(shown.map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(places.live, path))]));
-    if (given !== null)
-        contents.set(given, plan.envFile?.content ?? null);
-    const all = [
-        workingDirectory,
-        steps,
-        apps,
-        ecosystem,
-        script,
-        pm2Env,
-        handover,
-        drain,
-        [...contents].sort(([a], [b]) => (a < b ? -1 : 1)),
-        process.version,
-        pm2.install.version,
-    ];
-    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
 ;// CONCATENATED MODULE: ./host/deploy/new-transaction.js
+
 
 
 
@@ -9249,7 +9576,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
 /** Looks at the host a last time and writes down what is to be done, and what undoes it. Changes nothing yet. */
 async function drawUp(context, staged, { current, generated }, boots, migrated) {
     const { plan, pm2, log } = context;
-    const { config, sha, record } = staged;
+    const { config, sha } = staged;
     const head = await readHead(context.git);
     const { swap } = await layoutOf(context).list(staged, head, generated);
     const { instances, before } = await readBaseline(pm2, config.map(({ name }) => name));
@@ -9266,9 +9593,10 @@ async function drawUp(context, staged, { current, generated }, boots, migrated) 
         sha,
         previousSha: head.sha,
         swap,
-        record,
+        record: staged.record,
         current,
         fingerprint: await fingerprintOf(context, sha),
+        abi: nodeAbi(),
         before: { ...before, healthUrl: health.before },
         config,
         preloads: await choosePreloads(plan, pm2, config, instances),
@@ -10147,6 +10475,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -10201,8 +10530,9 @@ async function deployLocked(context, progress) {
         refuseOlderRun(newer, plan.run);
     inform(context.log, `Deploying ${sha}: ${difference}.`);
     progress.enter('staged');
+    const refuse = (apps, top) => refuseImpossible(context, apps, top);
     const replaced = { sha: live.head.sha, generated: live.generated };
-    const staged = await stage(context, sha, replaced, (apps, top) => refuseImpossible(context, apps, top));
+    const staged = (await stageKept(context, sha, live, refuse)) ?? (await stage(context, sha, replaced, refuse));
     await refuseMisfit(context, staged.config, live.current);
     await adviseOnSettings(context, staged);
     const listed = await layout.list(staged, live.head, live.generated);
@@ -11167,6 +11497,16 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
     };
 }
 
+;// CONCATENATED MODULE: ./host/system/disk-space.js
+
+/** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
+async function freeSpace(directory, env) {
+    const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
+    const { stdout } = await run('df', ['-Pk', directory], options);
+    const free = Number(stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+    return Number.isFinite(free) ? free : null;
+}
+
 ;// CONCATENATED MODULE: ./host/system/environment.js
 
 
@@ -11399,15 +11739,9 @@ async function requireSpace(directory, env) {
     let there = directory;
     while (!exists(there))
         there = (0,external_node_path_namespaceObject.dirname)(there);
-    const result = await run('df', ['-Pk', there], {
-        cwd: '/',
-        env,
-        timeLimit: 10_000,
-        keep: ALL_OF_IT,
-    });
-    const free = Number(result.stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
-    // A df of another form says nothing: the install will, if there is anything to say.
-    if (Number.isFinite(free) && free < LEAST_SPACE) {
+    const free = await freeSpace(there, env);
+    // If it cannot be told, the install says that there is too little.
+    if (free !== null && free < LEAST_SPACE) {
         throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
             remedy: 'Free some space and run the job again.',
         });
@@ -11476,14 +11810,19 @@ function mayRun(run) {
 
 
 
+
+
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
+/** More than the nearest version stays only as long as so much of the disk is free, in KiB. */
+const ROOMY = 2 * 1024 * 1024;
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
 /**
- * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
+ * Removes what no deploy needs any more: all but the versions that can be gone back to and the last one that failed.
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
-async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
+async function prune(context, deployId) {
+    const { places, gitAfterwards, runDir, journal } = context;
     requirePrivate(places.beside, places.state);
     const entries = journal.entries();
     if (unfinished(entries) !== null)
@@ -11493,9 +11832,13 @@ async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
     // A rollback finds its commit here, also where the repository has lost it since.
     const earlier = versionStack(entries).slice(-KEPT_COMMITS);
     await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
+    const earlierFiles = current === null ? [] : await replacedToKeep(context, current);
+    const keptIds = new Set(earlierFiles.map((one) => one.deployId));
+    forgetReplaced(places.state, keptIds);
+    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
     const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
-    const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && name !== current?.record);
+    const recordsKept = new Set([current?.record, ...earlierFiles.map(({ record }) => record)]);
+    const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name));
     const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
     const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
     await Promise.all([
@@ -11504,6 +11847,15 @@ async function prune({ places, gitAfterwards, runDir, journal }, deployId) {
         ...[...runs.filter(isOld), ...replaced].map(prune_remove),
         ...runs.filter((run) => !isOld(run)).map(sweepRun),
     ]);
+}
+/** The versions to which a rollback needs no build, what the current one replaced before all others. */
+async function replacedToKeep({ places, plan, env }, current) {
+    const { state, beside } = places;
+    const there = loadReplaced(state).filter(({ deployId }) => exists((0,external_node_path_namespaceObject.join)(beside, deployId, 'kept')));
+    const isLast = ({ deployId }) => deployId === current.deployId;
+    const found = reachable([...there.filter(isLast), ...there.filter((one) => !isLast(one))], current.record).slice(0, plan.keepReleases);
+    const isShort = found.length > 1 && ((await freeSpace(beside, env)) ?? 0) < ROOMY;
+    return isShort ? found.slice(0, 1) : found;
 }
 /** What an app wrote while it was replaced, and nobody has looked at yet. */
 function holdsReappeared(directory) {

@@ -97,6 +97,8 @@ export interface Plan {
   localChanges: 'fail' | 'save';
   /** Whether PM2's dump is updated for these apps after a commit or a rollback. */
   save: boolean;
+  /** How many versions stay on the disk beside the live one, so that a rollback to one needs no build. At least 1. */
+  keepReleases: number;
   /** Milliseconds, all of these. */
   commandTimeout: number;
   healthTimeout: number;

@@ -37,6 +37,7 @@ export const DEFAULTS = {
   'pm2-env': '',
   'on-config-change': 'apply',
   'local-changes': 'fail',
+  'keep-releases': '5',
   save: 'true',
   'health-url': '',
   'health-timeout': '60s',

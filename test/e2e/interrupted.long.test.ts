@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ActionRun } from '../rig/action.ts';
 import type { Host } from '../rig/host.ts';
 import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
@@ -135,6 +136,45 @@ test('a runner that vanishes in activating: the host goes on alone, and the next
   expect(await site.served()).toBe('2');
   const next = await site.deploy({ ref: second });
   expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: second } });
+});
+
+describe('a rollback to files that are on the disk, without a repository', () => {
+  const rollback = { mode: 'rollback', ref: '', canary: 'auto', 'build-command': 'false' };
+  let second: string;
+  beforeEach(async () => {
+    second = site.commit({ version: '2' });
+    const run = await site.deploy({ ref: second });
+    expect(run, run.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
+    site.repository.remove();
+  });
+
+  const killedIn = async (state: string): Promise<ActionRun> => {
+    const action = site.start(rollback);
+    await action.says(new RegExp(`\\] ${state}`));
+    process.kill(hostProgramOf(host.directory), 'SIGKILL');
+    return action.done;
+  };
+
+  test('is begun anew after a kill in its canary', async () => {
+    const sum = host.checksum(live, { except: ['.git'] });
+    const killed = await killedIn('canary');
+    expect(killed, killed.stdout).toMatchObject({ outputs: { outcome: 'failed', sha: second } });
+    expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
+    const next = await site.deploy(rollback);
+    expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: first } });
+    expect(await site.served()).toBe('1');
+    expect(await host.instances('shop')).toMatchObject([{ status: 'online' }, { status: 'online' }]);
+  }, 120_000);
+
+  test('is ended, one way or the other, after a kill in its swap', async () => {
+    const killed = await killedIn('activating');
+    const { outcome, sha } = killed.outputs;
+    expect(['rolled-back', 'deployed'], killed.stdout).toContain(outcome);
+    expect(sha).toBe(outcome === 'deployed' ? first : second);
+    expect(await site.served()).toBe(outcome === 'deployed' ? '1' : '2');
+    const status = await site.deploy({ mode: 'status' });
+    expect(status, status.stdout).toMatchObject({ code: 0, outputs: { sha } });
+  }, 120_000);
 });
 
 function isBuild(pid: number): boolean {

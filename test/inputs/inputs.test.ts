@@ -104,6 +104,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     healthTimeout: 60_000,
     stableFor: 10_000,
     lockTimeout: 900_000,
+    keepReleases: 5,
     canary: 'auto',
     handover: 'auto',
     drain: 'auto',

@@ -42,6 +42,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     healthTimeout: 60_000,
     stableFor: 1_000,
     lockTimeout: 60_000,
+    keepReleases: 5,
     healthUrl: null,
     canary: 'off',
     handover: 'auto',

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { accessOf, type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
-import { secretsOfApp, secretsOfEnvFile } from '../program/redact.ts';
+import { secretsOfApp } from '../program/redact.ts';
 import { refuseApart } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
@@ -12,9 +12,8 @@ import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { readApps, readAppsEarly } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
-import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
-import { envFilePath, writeEnvFile } from './env-input.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
+import { giveEnvFile, lendEnvFiles } from './lent-env-files.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
 import { runStep } from './steps.ts';
 
@@ -55,20 +54,12 @@ export async function stage(
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
   const workDir = requireWorkDir(workshop, plan.workingDirectory);
   const tracked = await trackedFiles(context.git, sha);
-  const directories = envDirectories(tracked.keys(), plan.workingDirectory);
-  const envPath = envFilePath(plan);
-  const putEnvFile = (top: string): void => {
-    if (plan.envFile !== null && envPath !== null) writeEnvFile(top, envPath, plan.envFile.content, tracked);
-  };
-  putEnvFile(workshop);
-  const shown = await showEnvFiles(places.live, workshop, context.git, directories);
-  if (shown.length > 0)
+  const lent = await lendEnvFiles(context, workshop, tracked);
+  if (lent.shown.length > 0)
     inform(
       context.log,
-      `Install and build see copies of these files of ${places.live}: ${shown.join(', ')}.`,
+      `Install and build see copies of these files of ${places.live}: ${lent.shown.join(', ')}.`,
     );
-  for (const path of envFiles(workshop, directories))
-    context.redactor.hide(secretsOfEnvFile(readFileSync(join(workshop, path), 'utf8')));
   const early = await readAppsEarly(context, workshop, plan.deployId);
   if (early !== null) await refuse(early, workshop);
   const checkout = { top: workshop, workDir };
@@ -79,6 +70,22 @@ export async function stage(
   const staging = join(places.beside, plan.deployId, 'version');
   requirePrivate(places.beside);
   renameSync(workshop, staging);
+  const config = await readVersion(context, staging, refuse);
+  lent.takeBack(staging);
+  // Each names a directory of the staging clone that does not come along.
+  for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
+  const assets = await keepAssets(context, staging, replaced);
+  const generated = recordGenerated(staging, tracked, assets);
+  const record = saveRecord(places.state, plan.deployId, generated);
+  // No build made it, so that a later deploy without `env-file` leaves it alone.
+  const given = giveEnvFile(context, staging, tracked);
+  const kept = join(places.beside, plan.deployId, 'kept');
+  return { sha, staging, kept, generated, given, record, config };
+}
+
+/** What PM2 is to run of the version at `staging`, refused if it cannot be deployed. */
+export async function readVersion(context: Context, staging: string, refuse: Refuse): Promise<DeployApp[]> {
+  const { plan, places } = context;
   tellUnusedEcosystem(context, join(staging, plan.workingDirectory));
   const config = await readApps(context, staging, plan.deployId);
   for (const app of config) {
@@ -86,16 +93,7 @@ export async function stage(
     requireScript(app, places.live, staging);
   }
   await refuse(config, staging);
-  hideEnvFiles(staging, envPath === null ? shown : [...shown, envPath]);
-  // Each names a directory of the staging clone that does not come along.
-  for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
-  const assets = await keepAssets(context, staging, replaced);
-  const generated = recordGenerated(staging, tracked, assets);
-  const record = saveRecord(places.state, plan.deployId, generated);
-  // No build made it, so that a later deploy without `env-file` leaves it alone.
-  putEnvFile(staging);
-  const kept = join(places.beside, plan.deployId, 'kept');
-  return { sha, staging, kept, generated, given: envPath === null ? [] : [envPath], record, config };
+  return config;
 }
 
 /** `script` was asked for: a file that says something else is not read, and nobody should wait for it to count. */
@@ -136,7 +134,7 @@ function requireScript(app: DeployApp, live: string, staging: string): void {
 }
 
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
-function discardLeftovers({ places }: Context): void {
+export function discardLeftovers({ places }: Context): void {
   const workshop = join(places.beside, 'staging');
   endLeftBuild(places.beside);
   if (exists(workshop)) renameSync(workshop, join(places.beside, `discarded-${Date.now()}`));

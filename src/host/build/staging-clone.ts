@@ -9,11 +9,7 @@ import { fillSubmodules } from '../git/submodules.ts';
 import { realOrSame } from '../system/paths.ts';
 import { allPids } from '../system/processes.ts';
 
-/**
- * Checks the commit out into `staging`, a private clone that borrows the live repository's objects. It has a
- * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
- * and it has the tags, so that `git describe` answers as it would in live.
- */
+/** Checks the commit out into `staging`, a private clone, with its submodules. */
 export async function checkOut(
   live: Git,
   gitIn: (directory: string) => Git,
@@ -22,6 +18,24 @@ export async function checkOut(
   access: Access,
 ): Promise<void> {
   await refuseNamesThatAreNoText(live, sha);
+  const git = await makeClone(live, gitIn, staging, sha);
+  await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
+  await fillSubmodules(git, gitIn, access);
+  for (const path of await submodulePaths(git, gitIn, sha))
+    await refuseNamesThatAreNoText(gitIn(join(staging, path)), 'HEAD');
+}
+
+/**
+ * Makes `staging` a private clone that borrows the live repository's objects, with nothing checked out. It has a
+ * configuration of its own, so that what a build sets (husky's hooks path, for one) never reaches the live `.git`,
+ * and it has the tags, so that `git describe` answers as it would in live.
+ */
+async function makeClone(
+  live: Git,
+  gitIn: (directory: string) => Git,
+  staging: string,
+  sha: string,
+): Promise<Git> {
   // Relative to the directory that git ran in; git before 2.31 cannot be asked for an absolute one.
   const common = (await live.text(['rev-parse', '--git-common-dir'], 'Reading the repository')).trim();
   const source = resolve(live.directory, common);
@@ -47,11 +61,19 @@ export async function checkOut(
     'Reading the tags',
   );
   writeFileSync(join(own, 'packed-refs'), tags);
+  return git;
+}
 
-  await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-  await fillSubmodules(git, gitIn, access);
-  for (const path of await submodulePaths(git, gitIn, sha))
-    await refuseNamesThatAreNoText(gitIn(join(staging, path)), 'HEAD');
+/** Makes files that lie in `staging` already a checkout of the commit that they are of. Asks no remote. */
+export async function makeCheckout(
+  live: Git,
+  gitIn: (directory: string) => Git,
+  staging: string,
+  sha: string,
+): Promise<void> {
+  const git = await makeClone(live, gitIn, staging, sha);
+  await git.text(['update-ref', '--no-deref', 'HEAD', sha], 'Setting HEAD of the staging clone');
+  await git.text(['read-tree', sha], 'Reading the files of the staging clone');
 }
 
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { KnownDirectory } from '../swap/known-tree.ts';
 import { readTree } from '../swap/live-tree.ts';
@@ -45,19 +45,4 @@ export function bringDatabases(
     return renameIfFree(join(staging, path), join(live, path), () => {});
   });
   return { brought, left: made.filter((path) => !brought.includes(path)) };
-}
-
-/** Removes from staging what the version does not have: links, and what a canary wrote there. No link is followed. */
-export function removeUnknown(staging: string, version: KnownDirectory): void {
-  const visit = (directory: string, known: KnownDirectory): void => {
-    for (const entry of readdirSync(join(staging, directory), { withFileTypes: true })) {
-      if (directory === '' && entry.name === '.git') continue;
-      const path = join(directory, entry.name);
-      const there = known.entries.get(entry.name);
-      const same = there !== undefined && entry.isDirectory() === (there.kind === 'directory');
-      if (!same) rmSync(join(staging, path), { recursive: true, force: true });
-      else if (there.kind === 'directory') visit(path, there);
-    }
-  };
-  visit('', version);
 }

@@ -9,13 +9,14 @@ import type { DeployApp } from '../pm2/app-config.ts';
 import { portIn } from '../pm2/env-port.ts';
 import type { Instance, Json } from '../pm2/list.ts';
 import type { Current } from '../state/current.ts';
+import { removeUnknown } from '../swap/remove-unknown.ts';
 import type { Surroundings } from '../swap/swap-list.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 import { chooseCanaries } from './choice.ts';
 import { freeRange } from './free-range.ts';
 import { localPort } from './local-url.ts';
-import { linkOwn, removeUnknown } from './own-entries.ts';
+import { linkOwn } from './own-entries.ts';
 import { type Boot, tryCanaries } from './run.ts';
 
 /**

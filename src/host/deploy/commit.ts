@@ -3,12 +3,14 @@ import type { Expected } from '../health/health.ts';
 import { instancesIn } from '../pm2/list.ts';
 import { type Current, saveCurrent } from '../state/current.ts';
 import { subjectOf } from '../state/journal.ts';
+import { saveReplaced } from '../state/replaced.ts';
 import type { Transaction } from '../state/transaction.ts';
 
 /** Records that the version was verified. From here on it is what a rollback goes back to. */
 export async function commit(context: Context, transaction: Transaction, expected: Expected): Promise<void> {
   const { deployId, sha, fingerprint, record, config, swapped } = transaction;
   if (swapped === null) throw new Error('a version that was not swapped in cannot be committed');
+  keepReplaced(context, transaction);
   saveCurrent(context.places.state, {
     deployId,
     sha,
@@ -19,6 +21,7 @@ export async function commit(context: Context, transaction: Transaction, expecte
     since: swapped,
     ports: [...expected.ports],
     restarts: await restartCounters(context, transaction),
+    abi: transaction.abi,
   });
   context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
   try {
@@ -32,6 +35,18 @@ export async function commit(context: Context, transaction: Transaction, expecte
       `Could not save PM2's list, so a reboot may start the old settings: ${(error as Error).message}`,
     );
   }
+}
+
+/** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
+function keepReplaced(
+  { places }: Context,
+  { deployId, record, current, previousSha, swap }: Transaction,
+): void {
+  // What no deploy verified, or was moved by hand since, is not a version to go back to.
+  if (current === null || current.sha !== previousSha) return;
+  const { sha, fingerprint, abi } = current;
+  const { ops } = swap;
+  saveReplaced(places.state, { deployId, over: record, sha, record: current.record, fingerprint, abi, ops });
 }
 
 /** What a deploy's own reload has counted is no restart of the app. */

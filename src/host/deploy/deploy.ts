@@ -1,6 +1,6 @@
 import { type Failure, STATES } from '../../protocol.ts';
 import { guardEnvFile } from '../build/env-input.ts';
-import { type Staged, stage } from '../build/stage.ts';
+import { type Refuse, type Staged, stage } from '../build/stage.ts';
 import { prove } from '../canary/prove.ts';
 import type { Boot } from '../canary/run.ts';
 import { removeCanaries } from '../canary/run.ts';
@@ -16,6 +16,7 @@ import { saveTransaction } from '../state/transaction.ts';
 import { failureOf } from '../system/failure.ts';
 import { refuseMisfit } from './fit.ts';
 import { goLive } from './go-live.ts';
+import { stageKept } from './kept-version.ts';
 import { type Listed, layoutOf } from './layout.ts';
 import { type Live, readLive } from './live.ts';
 import { takeAppLock, takePm2Lock } from './locks.ts';
@@ -81,8 +82,10 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   inform(context.log, `Deploying ${sha}: ${difference}.`);
 
   progress.enter('staged');
+  const refuse: Refuse = (apps, top) => refuseImpossible(context, apps, top);
   const replaced = { sha: live.head.sha, generated: live.generated };
-  const staged = await stage(context, sha, replaced, (apps, top) => refuseImpossible(context, apps, top));
+  const staged =
+    (await stageKept(context, sha, live, refuse)) ?? (await stage(context, sha, replaced, refuse));
   await refuseMisfit(context, staged.config, live.current);
   await adviseOnSettings(context, staged);
   const listed = await layout.list(staged, live.head, live.generated);

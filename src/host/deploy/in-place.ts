@@ -140,7 +140,7 @@ export async function listSwap(
     );
   if (same.length > 0) {
     staged.generated = disown(staged.generated, same);
-    saveRecord(places.state, context.plan.deployId, staged.generated);
+    staged.record = saveRecord(places.state, context.plan.deployId, staged.generated);
   }
   const { staging, kept } = staged;
   const given = [...staged.given];

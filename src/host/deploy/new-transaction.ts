@@ -9,6 +9,7 @@ import { healthTargets } from '../health/health-target.ts';
 import type { Instance } from '../pm2/list.ts';
 import { secretsOfEnvironment } from '../program/redact.ts';
 import type { Transaction } from '../state/transaction.ts';
+import { nodeAbi } from '../system/node-version.ts';
 import { leftOut, requireFit } from './fit.ts';
 import { layoutOf } from './layout.ts';
 import type { Live } from './live.ts';
@@ -23,7 +24,7 @@ export async function drawUp(
   migrated: boolean,
 ): Promise<{ transaction: Transaction; instances: Instance[] }> {
   const { plan, pm2, log } = context;
-  const { config, sha, record } = staged;
+  const { config, sha } = staged;
   const head = await readHead(context.git);
   const { swap } = await layoutOf(context).list(staged, head, generated);
   const { instances, before } = await readBaseline(
@@ -41,9 +42,10 @@ export async function drawUp(
     sha,
     previousSha: head.sha,
     swap,
-    record,
+    record: staged.record,
     current,
     fingerprint: await fingerprintOf(context, sha),
+    abi: nodeAbi(),
     before: { ...before, healthUrl: health.before },
     config,
     preloads: await choosePreloads(plan, pm2, config, instances),

@@ -12,7 +12,7 @@ import { type Redactor, secretsOfEnvironment } from '../program/redact.ts';
 import { openJournal } from '../state/journal.ts';
 import { placesOf, resolvePath, stateRoot } from '../state/places.ts';
 import type { Clock } from '../system/clock.ts';
-import { ALL_OF_IT, run } from '../system/command.ts';
+import { freeSpace } from '../system/disk-space.ts';
 import { pm2Environment, sessionless, withNode } from '../system/environment.ts';
 import { DeployFailure, diskTrouble } from '../system/failure.ts';
 import type { HeldLocks } from '../system/lock.ts';
@@ -162,15 +162,9 @@ function refuseNothing({ plan, isNew }: Start, live: string): void {
 async function requireSpace(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
   let there = directory;
   while (!exists(there)) there = dirname(there);
-  const result = await run('df', ['-Pk', there], {
-    cwd: '/',
-    env,
-    timeLimit: 10_000,
-    keep: ALL_OF_IT,
-  });
-  const free = Number(result.stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
-  // A df of another form says nothing: the install will, if there is anything to say.
-  if (Number.isFinite(free) && free < LEAST_SPACE) {
+  const free = await freeSpace(there, env);
+  // If it cannot be told, the install says that there is too little.
+  if (free !== null && free < LEAST_SPACE) {
     throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
       remedy: 'Free some space and run the job again.',
     });

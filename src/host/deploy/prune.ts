@@ -4,26 +4,29 @@ import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
 import { pruneRefs } from '../git/fetch.ts';
 import { sweepRun } from '../program/sweep.ts';
-import { loadCurrent } from '../state/current.ts';
+import { type Current, loadCurrent } from '../state/current.ts';
 import { versionStack } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
+import { forgetReplaced, loadReplaced, type ReplacedVersion, reachable } from '../state/replaced.ts';
 import { RECORD_PREFIX } from '../swap/record.ts';
+import { freeSpace } from '../system/disk-space.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
 
+/** More than the nearest version stays only as long as so much of the disk is free, in KiB. */
+const ROOMY = 2 * 1024 * 1024;
+
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
 
 /**
- * Removes what no deploy needs any more: all but what the current version replaced and the last version that failed.
+ * Removes what no deploy needs any more: all but the versions that can be gone back to and the last one that failed.
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
-export async function prune(
-  { places, gitAfterwards, runDir, journal }: Context,
-  deployId: string,
-): Promise<void> {
+export async function prune(context: Context, deployId: string): Promise<void> {
+  const { places, gitAfterwards, runDir, journal } = context;
   requirePrivate(places.beside, places.state);
   const entries = journal.entries();
   if (unfinished(entries) !== null) return;
@@ -32,12 +35,16 @@ export async function prune(
   // A rollback finds its commit here, also where the repository has lost it since.
   const earlier = versionStack(entries).slice(-KEPT_COMMITS);
   await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-  const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId])]);
+  const earlierFiles = current === null ? [] : await replacedToKeep(context, current);
+  const keptIds = new Set(earlierFiles.map((one) => one.deployId));
+  forgetReplaced(places.state, keptIds);
+  const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
   const beside = namesIn(places.beside).filter(
     (name) => !keep.has(name) && !holdsReappeared(join(places.beside, name)),
   );
+  const recordsKept = new Set([current?.record, ...earlierFiles.map(({ record }) => record)]);
   const records = namesIn(places.state).filter(
-    (name) => name.startsWith(RECORD_PREFIX) && name !== current?.record,
+    (name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name),
   );
   const runs = namesIn(dirname(runDir)).map((name) => join(dirname(runDir), name));
   const replaced = current === null ? [] : [join(places.beside, current.deployId, 'version')];
@@ -47,6 +54,19 @@ export async function prune(
     ...[...runs.filter(isOld), ...replaced].map(remove),
     ...runs.filter((run) => !isOld(run)).map(sweepRun),
   ]);
+}
+
+/** The versions to which a rollback needs no build, what the current one replaced before all others. */
+async function replacedToKeep({ places, plan, env }: Context, current: Current): Promise<ReplacedVersion[]> {
+  const { state, beside } = places;
+  const there = loadReplaced(state).filter(({ deployId }) => exists(join(beside, deployId, 'kept')));
+  const isLast = ({ deployId }: ReplacedVersion): boolean => deployId === current.deployId;
+  const found = reachable(
+    [...there.filter(isLast), ...there.filter((one) => !isLast(one))],
+    current.record,
+  ).slice(0, plan.keepReleases);
+  const isShort = found.length > 1 && ((await freeSpace(beside, env)) ?? 0) < ROOMY;
+  return isShort ? found.slice(0, 1) : found;
 }
 
 /** What an app wrote while it was replaced, and nobody has looked at yet. */

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DeployApp, deployApp } from '../pm2/app-config.ts';
-import { type Check, fields, listOf, mapOf, number, text } from '../system/checked.ts';
+import { type Check, fields, listOf, mapOf, number, orNull, text } from '../system/checked.ts';
 import { type Moment, moment } from '../system/processes.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 
@@ -21,10 +21,15 @@ export interface Current {
   ports: number[];
   /** PM2's restart counter of each instance as it was verified, by pm_id; null if nobody noted it, as 0.1 did not. */
   restarts: Record<string, number> | null;
+  /** What its install and build ran with, as `nodeAbi` tells it; null if nobody noted it, as 0.1 did not. */
+  abi: string | null;
 }
 
 const counters: Check<Current['restarts']> = (value, at) =>
   value === undefined || value === null ? null : mapOf(number)(value, at);
+
+/** Of what 0.1 did not write. */
+export const noted: Check<string | null> = (value = null, at) => orNull(text)(value, at);
 
 export const currentCheck: Check<Current> = fields({
   deployId: text,
@@ -36,6 +41,7 @@ export const currentCheck: Check<Current> = fields({
   since: moment,
   ports: listOf(number),
   restarts: counters,
+  abi: noted,
 });
 
 const FORMAT: Format<Current> = { what: 'The record of the version that runs', readers: [currentCheck] };

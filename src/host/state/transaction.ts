@@ -8,7 +8,7 @@ import { type SwapOp, swapOp } from '../swap/swap-list.ts';
 import { type Check, fields, flag, listOf, mapOf, number, oneOf, orNull, text } from '../system/checked.ts';
 import { type Moment, moment } from '../system/processes.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
-import { type Current, currentCheck } from './current.ts';
+import { type Current, currentCheck, noted } from './current.ts';
 import { runCheck } from './journal.ts';
 
 /**
@@ -29,6 +29,8 @@ export interface Transaction {
   /** The version that was verified last, which a rollback goes back to. Null if no deploy verified one. */
   current: Current | null;
   fingerprint: string;
+  /** What install and build of the new version ran with, as `nodeAbi` tells it; null if nobody noted it. */
+  abi: string | null;
   /** What PM2 ran before. */
   before: Before;
   save: boolean;
@@ -108,6 +110,7 @@ const common = {
   record: text,
   current: orNull(currentCheck),
   fingerprint: text,
+  abi: noted,
   save: flag,
   healthTimeout: number,
   stableFor: number,

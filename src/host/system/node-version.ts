@@ -22,6 +22,11 @@ export function sharesPorts([major, minor]: NodeVersion): boolean {
   return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 }
 
+/** What native modules are built for, of the Node that runs this program. */
+export function nodeAbi(): string {
+  return `${process.platform}-${process.arch}-${process.versions.modules}`;
+}
+
 export function older(one: NodeVersion, other: NodeVersion): NodeVersion {
   return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
 }

@@ -2,7 +2,8 @@ import { lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bringDatabases, linkOwn, removeUnknown } from '../../../src/host/canary/own-entries.ts';
+import { bringDatabases, linkOwn } from '../../../src/host/canary/own-entries.ts';
+import { removeUnknown } from '../../../src/host/swap/remove-unknown.ts';
 import { contents, createSite, DATABASE, plant, type Site } from '../swap/site-fixture.ts';
 
 let site: Site;

@@ -8,6 +8,7 @@ import { gitIn } from '../../../src/host/git/git.ts';
 import { programOf, saveProgram } from '../../../src/host/program/program.ts';
 import { saveCurrent } from '../../../src/host/state/current.ts';
 import { openJournal } from '../../../src/host/state/journal.ts';
+import { saveReplaced } from '../../../src/host/state/replaced.ts';
 import { createClock } from '../../../src/host/system/clock.ts';
 import { momentNow } from '../../../src/host/system/processes.ts';
 import type { Outcome, State } from '../../../src/protocol.ts';
@@ -36,6 +37,8 @@ beforeEach(() => {
     places,
     gitAfterwards: git,
     runDir: join(scratch, 'runs/run-now'),
+    env: { PATH: process.env.PATH },
+    plan: { keepReleases: 2 },
     journal: openJournal(places.state),
   } as unknown as Context;
 });
@@ -84,6 +87,7 @@ test('of what is finished, what the current version replaced and the last broken
     since: momentNow(),
     ports: [],
     restarts: null,
+    abi: null,
   });
   for (const name of ['built-deploy-a.json', 'built-deploy-b.json'])
     writeFileSync(join(context.places.state, name), '{}');
@@ -97,6 +101,32 @@ test('of what is finished, what the current version replaced and the last broken
   expect(['deploy-a', 'deploy-b/version', 'broken-deploy-a', 'discarded-1'].filter(left)).toEqual([]);
   expect(existsSync(join(context.places.state, 'built-deploy-a.json'))).toBe(false);
   expect(existsSync(join(context.places.state, 'built-deploy-b.json'))).toBe(true);
+});
+
+test('of the versions that can be gone back to, as many stay as asked for: the last one first', async () => {
+  const { state } = context.places;
+  const record = (name: string): string => `built-deploy-${name}.json`;
+  // b replaced a, c replaced b, d replaced c. Then somebody went back from d to c.
+  const swaps = { b: ['a', 'b'], c: ['b', 'c'], d: ['c', 'd'], back: ['d', 'c'] } as const;
+  for (const [deploy, [old, over]] of Object.entries(swaps)) {
+    mkdirSync(beside(`deploy-${deploy}`, 'kept'), { recursive: true });
+    const about = { sha: old, fingerprint: 'f', abi: null, ops: [] };
+    saveReplaced(state, { deployId: `deploy-${deploy}`, over: record(over), record: record(old), ...about });
+    writeFileSync(join(state, record(old)), '{}');
+  }
+  const about = { fingerprint: 'f', config: [], since: momentNow(), ports: [], restarts: null, abi: null };
+  const current = { deployId: 'deploy-back', sha: 'c', record: record('c'), runsAs: 'deploy-back' };
+  saveCurrent(state, { ...about, ...current });
+  enter('deploy-back', 'committed', 'deployed');
+  await prune(context, 'deploy-back');
+  expect(readdirSync(beside()).sort()).toEqual(['deploy-back', 'deploy-c']);
+  expect(readdirSync(state).filter((name) => /^(replaced|built)-/.test(name))).toEqual([
+    record('b'),
+    record('c'),
+    record('d'),
+    'replaced-deploy-back.json',
+    'replaced-deploy-c.json',
+  ]);
 });
 
 test('a link in the place of our directory: nothing behind it is removed', async () => {

@@ -62,7 +62,7 @@ describe('a state directory of version 0.1.0', () => {
   });
 
   it('has the version that runs, and what a build made', () => {
-    expect(loadCurrent(state)).toEqual({ ...(json('current.json') as object), restarts: null });
+    expect(loadCurrent(state)).toEqual({ ...(json('current.json') as object), abi: null, restarts: null });
     expect(loadRecord(state, 'built-second-deploy.json')).toEqual({
       ...json('built-second-deploy.json'),
       assets: [],

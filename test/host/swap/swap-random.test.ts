@@ -1,33 +1,9 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { pick, type Random, random } from '../../rig/random.ts';
-import { contents, createSite, type Files, identities, plant, type Version } from './site-fixture.ts';
-
-const isWithin = (path: string, other: string): boolean => path.startsWith(`${other}/`);
-
-/** Adds files at random paths that none of `taken` is, is within, or holds; one in `odd` has the name of a directory. */
-function scatter(rand: Random, count: number, names: readonly string[], odd: number, taken: Files): Files {
-  const files: Files = {};
-  for (let n = 0; n < count; n++) {
-    const parts: string[] = [];
-    while (rand(4) > 0 && parts.length < 4) parts.push(pick(rand, parts.length === 0 ? ROOTS : FOLDERS));
-    const path = [...parts, pick(rand, rand(odd) > 0 ? names : [...ROOTS, ...FOLDERS])].join('/');
-    const others = [...Object.keys(taken), ...Object.keys(files)];
-    if (others.some((other) => other === path || isWithin(path, other) || isWithin(other, path))) continue;
-    files[path] = rand(8) === 0 ? `-> ${rand(2)}` : `${rand(2)}`;
-  }
-  return files;
-}
-
-const ROOTS = ['a', 'b', 'dist', 'node_modules'];
-const FOLDERS = ['p', 'q', 'node_modules', 'r s'];
-const FILES = ['f', 'g.js', 'h'];
-
-function randomVersion(rand: Random): Version {
-  const tracked = scatter(rand, 14, FILES, 20, {});
-  return { tracked, built: scatter(rand, 14, FILES, 20, tracked) };
-}
+import { random } from '../../rig/random.ts';
+import { FILES, isWithin, randomVersion, scatter } from './random-version.ts';
+import { contents, createSite, type Files, identities, plant } from './site-fixture.ts';
 
 /** Own paths that the version would replace. */
 function expectedCollisions(own: Files, next: Files): string[] {

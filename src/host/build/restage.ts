@@ -1,0 +1,58 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import { trackedFiles } from '../git/checkout.ts';
+import { refuseApart } from '../state/places.ts';
+import type { ReplacedVersion } from '../state/replaced.ts';
+import { loadRecord, saveRecord } from '../swap/record.ts';
+import { type Generated, recordGenerated } from '../swap/tree.ts';
+import { makeWhole } from '../swap/whole-again.ts';
+import { exists } from '../system/paths.ts';
+import { makePrivate, requirePrivate } from '../system/private-directory.ts';
+import { keepAssets, type Replaced } from './keep-assets.ts';
+import { giveEnvFile, lendEnvFiles } from './lent-env-files.ts';
+import { discardLeftovers, type Refuse, readVersion, type Staged } from './stage.ts';
+import { makeCheckout } from './staging-clone.ts';
+
+/**
+ * Makes a staged version of what a swap has put aside, with no install, no build and no remote. It stays where it lies, so
+ * that another attempt finds it there. Gives the reason, as a sentence's end, if it is not whole any more.
+ */
+export async function restage(
+  context: Context,
+  earlier: ReplacedVersion,
+  replaced: Replaced,
+  refuse: Refuse,
+): Promise<Staged | string> {
+  const { plan, places, git, gitIn } = context;
+  const { sha, deployId, ops } = earlier;
+  const staging = join(places.beside, deployId, 'kept');
+  refuseApart(places);
+  makePrivate(places.beside, join(places.beside, plan.deployId));
+  requirePrivate(join(places.beside, deployId));
+  discardLeftovers(context);
+  const generated = loadRecord(places.state, earlier.record);
+  if (generated === null || !exists(staging)) return 'it was removed';
+  const tracked = await trackedFiles(git, sha);
+  const different = makeWhole(staging, places.live, { tracked, generated, ops });
+  if (different !== null) return `${different} is not as its build left it`;
+
+  rmSync(join(staging, '.git'), { recursive: true, force: true });
+  await makeCheckout(git, gitIn, staging, sha);
+  // The ecosystem file may read them.
+  const lent = await lendEnvFiles(context, staging, tracked);
+  const config = await readVersion(context, staging, refuse);
+  lent.takeBack(staging);
+  const assets = await keepAssets(context, staging, replaced);
+  const version =
+    assets.length === 0
+      ? { generated, record: earlier.record }
+      : recordAnew(context, recordGenerated(staging, tracked, assets));
+  const given = giveEnvFile(context, staging, tracked);
+  const kept = join(places.beside, plan.deployId, 'kept');
+  return { sha, staging, kept, ...version, given, config };
+}
+
+function recordAnew({ places, plan }: Context, generated: Generated): Pick<Staged, 'generated' | 'record'> {
+  return { generated, record: saveRecord(places.state, plan.deployId, generated) };
+}

@@ -1,0 +1,90 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type SwapOp, swapOp } from '../swap/swap-list.ts';
+import { fields, listOf, text } from '../system/checked.ts';
+import { DeployFailure } from '../system/failure.ts';
+import { exists } from '../system/paths.ts';
+import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
+import { noted } from './current.ts';
+
+/** A verified version that another one has replaced. Its files lie beside the app until they are pruned. */
+export interface ReplacedVersion {
+  /** The deploy that replaced it, whose directory beside the app has the files. */
+  deployId: string;
+  /** The record of the version that took its place. What `ops` does not name is the same in both. */
+  over: string;
+  sha: string;
+  /** As of `Current`, all three. */
+  record: string;
+  fingerprint: string;
+  abi: string | null;
+  ops: SwapOp[];
+}
+
+const FORMAT: Format<ReplacedVersion> = {
+  what: 'The record of a version that was replaced',
+  readers: [
+    fields<ReplacedVersion>({
+      deployId: text,
+      over: text,
+      sha: text,
+      record: text,
+      fingerprint: text,
+      abi: noted,
+      ops: listOf(swapOp),
+    }),
+  ],
+};
+
+const PREFIX = 'replaced-';
+
+const fileOf = (state: string, deployId: string): string => join(state, `${PREFIX}${deployId}.json`);
+
+/** Returns once it is on disk. */
+export function saveReplaced(state: string, replaced: ReplacedVersion): void {
+  writeVersioned(fileOf(state, replaced.deployId), FORMAT, replaced);
+}
+
+/** All that can be read, in no order. One that cannot be costs time only: its version is built anew. */
+export function loadReplaced(state: string): ReplacedVersion[] {
+  return idsIn(state).flatMap((id) => {
+    try {
+      return readVersioned(fileOf(state, id), FORMAT) ?? [];
+    } catch (error) {
+      if (error instanceof DeployFailure) return [];
+      throw error;
+    }
+  });
+}
+
+/** Removes the records of all but these deploys. */
+export function forgetReplaced(state: string, but: ReadonlySet<string>): void {
+  for (const id of idsIn(state)) if (!but.has(id)) rmSync(fileOf(state, id), { force: true });
+}
+
+/**
+ * Those that can be gone back to from the version with the record `current`, in one step or in several, the nearest first.
+ * Each version is in it once, and the current one is not.
+ */
+export function reachable(all: readonly ReplacedVersion[], current: string): ReplacedVersion[] {
+  const seen = new Set([current]);
+  const found: ReplacedVersion[] = [];
+  for (let from = [current]; from.length > 0; ) {
+    const next = all.filter(({ over }) => from.includes(over));
+    from = [];
+    for (const one of next) {
+      if (seen.has(one.record)) continue;
+      seen.add(one.record);
+      found.push(one);
+      from.push(one.record);
+    }
+  }
+  return found;
+}
+
+function idsIn(state: string): string[] {
+  const names = exists(state) ? readdirSync(state) : [];
+  return names
+    .filter((name) => name.startsWith(PREFIX) && name.endsWith('.json'))
+    .map((name) => name.slice(PREFIX.length, -'.json'.length));
+}

@@ -1,0 +1,9 @@
+import { ALL_OF_IT, run } from './command.ts';
+
+/** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
+export async function freeSpace(directory: string, env: NodeJS.ProcessEnv): Promise<number | null> {
+  const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
+  const { stdout } = await run('df', ['-Pk', directory], options);
+  const free = Number(stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+  return Number.isFinite(free) ? free : null;
+}
