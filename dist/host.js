@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 8;
+const PROTOCOL_VERSION = 9;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -2703,6 +2703,696 @@ async function readAppsEarly(context, top, deployId) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/system/node-version.js
+
+
+const TIME_LIMIT = 5_000;
+/** `v22.12.0` or `22.12`; null for anything else. */
+function parseVersion(text) {
+    const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(text.trim()) ?? [];
+    return major === undefined ? null : [Number(major), Number(minor)];
+}
+/** Whether it takes the guard of our preload, which has nothing that can be missing. */
+function loadsPreload([major, minor]) {
+    return major >= 19 || (major === 18 && minor >= 18);
+}
+/** Whether two processes can listen on one port with it (`reusePort`). */
+function sharesPorts([major, minor]) {
+    return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+}
+/** What native modules are built for, of the Node that runs this program. */
+function nodeAbi() {
+    return `${process.platform}-${process.arch}-${process.versions.modules}`;
+}
+function older(one, other) {
+    return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
+}
+const asked = new Map();
+/** The version of a Node by its path; null where it is none or does not say. */
+function versionOf(executable) {
+    if (!/^node(js)?\d*$/.test((0,external_node_path_namespaceObject.basename)(executable)))
+        return Promise.resolve(null);
+    const known = asked.get(executable);
+    if (known !== undefined)
+        return known;
+    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT, keep: 100 };
+    const answer = run(executable, ['--version'], options).then(({ stdout }) => parseVersion(stdout), () => null);
+    asked.set(executable, answer);
+    return answer;
+}
+
+;// CONCATENATED MODULE: ./host/build/package-managers.js
+const PACKAGE_MANAGERS = [
+    {
+        name: 'npm',
+        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
+        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
+    },
+    {
+        name: 'pnpm',
+        lockfiles: ['pnpm-lock.yaml'],
+        install: () => ['install', '--frozen-lockfile', '--prod=false'],
+    },
+    {
+        name: 'yarn',
+        lockfiles: ['yarn.lock'],
+        install: ({ berry }) => berry
+            ? ['install', '--immutable']
+            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
+    },
+    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
+];
+/** The package manager of a project and its install arguments, or null if no lockfile decides it. */
+function choosePackageManager({ files, field, }) {
+    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
+    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
+    if (manager === undefined)
+        return null;
+    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
+    return { name: manager.name, install: manager.install({ berry }) };
+}
+
+;// CONCATENATED MODULE: ./host/build/default-commands.js
+
+
+
+
+/** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
+function defaultInstall({ top, workDir }, env) {
+    const chosen = packageManagerOf(top, workDir);
+    if (chosen !== null)
+        return managed(chosen.name, chosen.install, chosen.directory, env);
+    const manifest = packageJson(workDir);
+    if (manifest === null ||
+        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
+        return null;
+    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
+        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
+    });
+}
+/** The `build` script of package.json; null if there is none. */
+function defaultBuild({ top, workDir }, env) {
+    if (packageJson(workDir)?.scripts?.build === undefined)
+        return null;
+    return managed(packageManagerOf(top, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
+}
+/** In a monorepo the lockfile lies above the app. */
+function packageManagerOf(top, workDir) {
+    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        const field = packageJson(directory)?.packageManager ?? null;
+        const chosen = choosePackageManager({ files: filesOf(directory), field });
+        if (chosen !== null)
+            return { ...chosen, directory };
+        if ((0,external_node_path_namespaceObject.relative)(top, directory) === '')
+            return null;
+    }
+}
+/** Corepack stands in for a package manager that is not installed by itself. */
+function managed(name, args, cwd, env) {
+    const shown = [name, ...args].join(' ');
+    if (onPath(name, env))
+        return { file: name, args, cwd, shown };
+    if (name !== 'bun' && onPath('corepack', env))
+        return { file: 'corepack', args: [name, ...args], cwd, shown };
+    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
+        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
+    });
+}
+function onPath(name, env) {
+    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
+        try {
+            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
+            return directory !== '';
+        }
+        catch {
+            return false;
+        }
+    });
+}
+function filesOf(directory) {
+    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
+}
+function packageJson(directory) {
+    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return null;
+    try {
+        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    catch (error) {
+        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/env-files.js
+
+
+
+
+
+/**
+ * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
+ * has a package.json. `tracked` are the commit's files.
+ */
+function envDirectories(tracked, workingDirectory) {
+    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
+    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
+}
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+async function showEnvFiles(live, staging, liveGit, directories) {
+    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+    const shown = [];
+    for (const path of envFiles(live, directories)) {
+        // A link that leads nowhere is something too: nothing is ever written through it.
+        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
+        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+        shown.push(path);
+    }
+    return shown;
+}
+function copy(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
+    }
+    catch (error) {
+        if (error.code !== 'EACCES')
+            throw error;
+        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
+            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
+            cause: error,
+        });
+    }
+}
+/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
+function envFiles(top, directories) {
+    return [...new Set(directories)]
+        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
+        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
+}
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+function envFilesIn(directory) {
+    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
+function hideEnvFiles(staging, shown) {
+    for (const path of shown) {
+        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+        if (!isDirectory)
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/install-inputs.js
+
+
+const LOCKFILES = PACKAGE_MANAGERS.flatMap(({ lockfiles }) => lockfiles);
+/** Files of a commit that an install goes by, by their name. */
+const install_inputs_NAMES = new Set([
+    ...['package.json', 'pnpm-workspace.yaml', 'lerna.json', 'bunfig.toml', '.node-version', '.nvmrc'],
+    ...['.tool-versions', 'mise.toml', '.mise.toml', ...LOCKFILES],
+]);
+/** `.prisma` files, since the package `@prisma/client` reads them when it is installed. */
+const PATTERNS = /(^|\/)(\.npmrc|\.yarnrc|\.yarnrc\.yml|\.pnpmfile\.[cm]?js|\.puppeteerrc[^/]*|puppeteer\.config[^/]*|prisma\.config[^/]*|[^/]+\.(prisma|patch|diff))$|(^|\/)(\.yarn|patches)\//;
+/** Whether a file of the commit decides what an install makes. */
+function decidesInstall(path) {
+    return install_inputs_NAMES.has((0,external_node_path_namespaceObject.basename)(path)) || PATTERNS.test(path);
+}
+function isLockfile(path) {
+    return LOCKFILES.includes((0,external_node_path_namespaceObject.basename)(path));
+}
+const INSTALLS = {
+    npm: ['ci', 'install', 'i', 'clean-install'],
+    pnpm: ['install', 'i'],
+    yarn: ['install', ''],
+    bun: ['install', 'i'],
+};
+/** Neither quotes nor anything else that a shell gives a meaning to, but for `&&`, `;` and line ends. */
+const PLAIN = /^[\w@%+=:,./\s;&-]*$/;
+/**
+ * The package managers of a command that installs by them and does nothing else: `npm ci --omit=optional`. Null for any
+ * other command: it could read any file.
+ */
+function managersIn(command) {
+    if (!PLAIN.test(command))
+        return null;
+    const parts = command
+        .split(/&&|;|\n/)
+        .map((part) => part.trim().split(/\s+/))
+        .filter(([first]) => first !== '');
+    const managers = parts.map((words) => {
+        const [name = '', verb = '', ...rest] = words.filter((word, at) => at > 0 || !/^\w+=/.test(word));
+        const [known, flags] = verb.startsWith('-') ? ['', [verb, ...rest]] : [verb, rest];
+        const installs = INSTALLS[name]?.includes(known) === true && flags.every((flag) => flag.startsWith('-'));
+        return installs ? name : null;
+    });
+    return managers.length === 0 || managers.includes(null) ? null : managers;
+}
+/** Scripts that an install runs of the project itself. */
+const LIFECYCLE = [
+    ...['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare'],
+    ...['predependencies', 'dependencies', 'postdependencies', 'pnpm:devPreinstall'],
+];
+/** These read nothing but what decides an install anyway, or write to `.git` alone. */
+const install_inputs_HARMLESS = /^((npx )?(husky( install)?( [\w./-]+)?|patch-package( --error-on-(fail|warn))*|lefthook install|simple-git-hooks|only-allow \w+|is-ci)|true|exit 0)$/;
+/** A dependency whose files are copied from the repository, or made by it. */
+const LOCAL = /^(file:|portal:|exec:|\.{1,2}\/|\/|~\/)/;
+const DEPENDENCIES = [
+    ...['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies', 'overrides'],
+    ...['resolutions', 'pnpm'],
+];
+/**
+ * Why an install of these files can give another result although none of them changed, as a sentence's end; null if it
+ * cannot. `files` are the commit's files that decide it, with their text.
+ */
+function whyUnrepeatable(files, tracked) {
+    for (const path of tracked)
+        if ((0,external_node_path_namespaceObject.basename)(path) === 'binding.gyp')
+            return `${path} compiles sources of the project`;
+    for (const [path, text] of files) {
+        const name = (0,external_node_path_namespaceObject.basename)(path);
+        if (/^(\.npmrc|pnpm-workspace\.yaml)$/.test(name) && /install-links|inject|\bfile:/i.test(text))
+            return `${path} may have packages of the project copied`;
+        if (name !== 'package.json')
+            continue;
+        const why = whyManifestIsUnrepeatable(text);
+        if (why !== null)
+            return `${path} ${why}`;
+    }
+    return null;
+}
+function whyManifestIsUnrepeatable(text) {
+    let manifest;
+    try {
+        manifest = Object(JSON.parse(text));
+    }
+    catch {
+        return 'cannot be read';
+    }
+    if (text.includes('"injected"'))
+        return 'has packages of the project copied';
+    const scripts = Object(manifest.scripts);
+    for (const name of LIFECYCLE) {
+        const script = scripts[name];
+        if (typeof script !== 'string')
+            continue;
+        const parts = script.split(/&&|\|\||;/).map((part) => part.trim());
+        if (!parts.every((part) => install_inputs_HARMLESS.test(part)))
+            return `has a script '${name}', which may read any file of the commit`;
+    }
+    const local = DEPENDENCIES.flatMap((name) => textsIn(manifest[name])).find((spec) => LOCAL.test(spec));
+    return local === undefined ? null : `has a dependency on files of the project, '${local}'`;
+}
+function textsIn(value) {
+    if (typeof value === 'string')
+        return [value];
+    return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+;// CONCATENATED MODULE: ./host/build/install-key.js
+
+
+
+
+
+
+
+
+
+/** Variables that package managers and well-known install scripts go by. */
+const ENVIRONMENT = /^(npm_config_|node_|yarn_|pnpm_|bun_|corepack_|prisma_|puppeteer_|playwright_|cypress_|sharp_|electron_)|^(CI|CC|CXX|CFLAGS|CXXFLAGS|LDFLAGS|PYTHON|HOME)$/i;
+/** Settings of the user, relative to the home. */
+const install_key_SETTINGS = [
+    ...['.npmrc', '.yarnrc', '.yarnrc.yml', '.bunfig.toml', '.config/pnpm/rc', '.config/pnpm/config.yaml'],
+];
+const VERSION_WITHIN = 20_000;
+/**
+ * By everything that decides what the install of this checkout makes; null if there is nothing to install. `tracked` are the
+ * commit's files. Throws a `DeployFailure` if there is no command to install them by.
+ */
+async function installKey(context, checkout, tracked) {
+    const { plan, env } = context;
+    const { top, workDir } = checkout;
+    const step = plan.steps.install;
+    const standard = step.kind === 'default' ? defaultInstall(checkout, env) : null;
+    if (step.kind !== 'command' && standard === null)
+        return null;
+    const command = step.kind === 'command' ? step.command : (standard?.shown ?? '');
+    const managers = managersIn(command);
+    if (managers === null)
+        return { why: 'install-command does more than to install by a package manager' };
+    const paths = [...tracked.keys()].filter(decidesInstall).sort();
+    const above = (path) => !(0,external_node_path_namespaceObject.relative)((0,external_node_path_namespaceObject.join)(top, (0,external_node_path_namespaceObject.dirname)(path)), workDir).startsWith('..');
+    if (!paths.some((path) => isLockfile(path) && above(path)))
+        return { why: 'the commit has no lockfile at the app, or above it' };
+    if (tracked.has('.gitmodules'))
+        return { why: 'the commit has submodules' };
+    const texts = new Map(paths.map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(top, path)) ?? '']));
+    const unrepeatable = whyUnrepeatable(texts, tracked.keys());
+    if (unrepeatable !== null)
+        return { why: unrepeatable };
+    const cwd = standard?.cwd ?? workDir;
+    const versions = await Promise.all(managers.map((name) => install_key_versionOf(name, standard, cwd, env)));
+    if (versions.includes(null))
+        return { why: `the version of ${managers.join(', ')} cannot be told` };
+    const directories = [...new Set(['', plan.workingDirectory, ...paths.map((path) => (0,external_node_path_namespaceObject.dirname)(path))])];
+    const all = [
+        // Of this list itself.
+        1,
+        [command, top, cwd, managers, versions],
+        [process.version, nodeAbi(), process.umask(), process.geteuid?.() ?? null],
+        Object.entries(env)
+            .filter(([name]) => ENVIRONMENT.test(name))
+            .sort(([a], [b]) => (a < b ? -1 : 1)),
+        paths.map((path) => [path, tracked.get(path)]),
+        envFiles(top, directories).map((path) => [path, (0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(top, path), 'base64')]),
+        settingsOfUser(env, top).map((file) => [file, readable(file)]),
+    ];
+    return { key: (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex') };
+}
+async function install_key_versionOf(name, standard, cwd, env) {
+    const [file, args] = standard?.file === 'corepack' ? ['corepack', [name]] : [name, []];
+    const options = { cwd, env, timeLimit: VERSION_WITHIN, keep: 1000 };
+    const result = await run(file, [...args, '--version'], options).catch(() => null);
+    return result?.code === 0 ? result.stdout.trim() : null;
+}
+function settingsOfUser(env, top) {
+    const home = env.HOME ?? '/';
+    const above = [];
+    for (let directory = (0,external_node_path_namespaceObject.dirname)(top); directory !== '/'; directory = (0,external_node_path_namespaceObject.dirname)(directory))
+        above.push(...['.yarnrc', '.yarnrc.yml', '.npmrc'].map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
+    const named = [env.NPM_CONFIG_USERCONFIG, env.npm_config_userconfig].flatMap((file) => file ?? []);
+    const global = [(0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(process.execPath)), 'etc/npmrc'), '/etc/npmrc'];
+    return [...install_key_SETTINGS.map((name) => (0,external_node_path_namespaceObject.join)(home, name)), ...above, ...named, ...global];
+}
+/** What this user may not read, no package manager reads either. */
+function readable(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'base64');
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/system/disk-space.js
+
+/** What could be made anew is kept only as long as so much of the disk is free, in KiB. */
+const SPACE_TO_KEEP = 2 * 1024 * 1024;
+/** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
+async function freeSpace(directory, env) {
+    const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
+    const { stdout } = await run('df', ['-Pk', directory], options);
+    const free = Number(stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+    return Number.isFinite(free) ? free : null;
+}
+
+;// CONCATENATED MODULE: ./host/build/kept-install.js
+
+
+
+
+
+
+
+
+
+
+const check = fields({
+    key: checked_text,
+    roots: listOf(checked_text),
+    entries: number,
+    bytes: number,
+});
+const kept_install_FORMAT = { what: 'The record of a kept install', readers: [check] };
+/** Its name beside the app. */
+const INSTALL = 'install';
+const placeOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.beside, INSTALL);
+/**
+ * Puts the kept install with this key into the checkout at `top`. False if there is none, or something is in its place. If it cannot be put there whole,
+ * nothing of it is left, here and where it was kept, and the reason is thrown.
+ */
+async function takeInstall(context, key, top) {
+    const place = placeOf(context);
+    requirePrivate(context.places.beside, place);
+    const kept = readKept(place);
+    if (kept === null || kept.key !== key)
+        return false;
+    const { roots, entries, bytes } = kept;
+    // The commit has files now where the install made some.
+    if (roots.some((root) => exists((0,external_node_path_namespaceObject.join)(top, root))))
+        return false;
+    try {
+        await copyAll(context, roots, (0,external_node_path_namespaceObject.join)(place, 'tree'), top);
+        const found = measure(top, roots);
+        if (found.entries !== entries || found.bytes !== bytes)
+            throw new Error('it is not whole any more');
+    }
+    catch (error) {
+        for (const root of roots)
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(top, root), { recursive: true, force: true });
+        if (context.runner.cancelled.aborted)
+            throw context.runner.cancelled.reason;
+        (0,external_node_fs_namespaceObject.rmSync)(place, { recursive: true, force: true });
+        throw error;
+    }
+    return true;
+}
+/**
+ * Keeps what an install has just made at `top`, in the place of an earlier one. `lent` are untracked paths that it did not
+ * make. Gives why it is not kept, as a sentence's end; null if it is. Never fails but by a cancel.
+ */
+async function keepInstall(context, key, top, lent) {
+    const { places, env, runner } = context;
+    const place = placeOf(context);
+    const next = `${place}.new`;
+    try {
+        const made = await untrackedIn(context.gitIn(top));
+        if ('changed' in made)
+            return `the install changed ${made.changed}, which is a file of the commit`;
+        const roots = made.paths.filter((path) => !lent.includes(path));
+        if (((await freeSpace(places.beside, env)) ?? 0) < SPACE_TO_KEEP)
+            return 'less than 2 GiB of the disk is free';
+        (0,external_node_fs_namespaceObject.rmSync)(next, { recursive: true, force: true });
+        makePrivate(next);
+        await copyAll(context, roots, top, (0,external_node_path_namespaceObject.join)(next, 'tree'));
+        writeVersioned((0,external_node_path_namespaceObject.join)(next, 'install.json'), kept_install_FORMAT, { key, roots, ...measure((0,external_node_path_namespaceObject.join)(next, 'tree'), roots) });
+        if (exists(place))
+            (0,external_node_fs_namespaceObject.renameSync)(place, (0,external_node_path_namespaceObject.join)(places.beside, `discarded-install-${Date.now()}`));
+        (0,external_node_fs_namespaceObject.renameSync)(next, place);
+        return null;
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(next, { recursive: true, force: true });
+        if (runner.cancelled.aborted)
+            throw runner.cancelled.reason;
+        return `it could not be copied: ${error.message}`;
+    }
+}
+/** One that cannot be read costs time only. */
+function readKept(place) {
+    try {
+        return readVersioned((0,external_node_path_namespaceObject.join)(place, 'install.json'), kept_install_FORMAT);
+    }
+    catch (error) {
+        if (error instanceof DeployFailure)
+            return null;
+        throw error;
+    }
+}
+/** What git does not know, each directory as a whole; or the first tracked file that is not as in the commit. */
+async function untrackedIn(git) {
+    const args = ['status', '--porcelain=v1', '-z', '--no-renames', '--untracked-files=normal', '--ignored'];
+    const paths = [];
+    for (const entry of splitZ(await git.text(args, 'Looking for what the install made'))) {
+        const path = entry.slice(3);
+        if (!/^(\?\?|!!) /.test(entry))
+            return { changed: path };
+        paths.push(path.replace(/\/$/, ''));
+    }
+    return { paths };
+}
+/** Modes, times and links stay as they are. Data is shared where the filesystem can, and no file is ever shared. */
+async function copyAll(context, roots, from, to) {
+    for (const root of roots)
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(to, root)), { recursive: true });
+    await Promise.all(roots.map((root) => kept_install_copy(context, (0,external_node_path_namespaceObject.join)(from, root), (0,external_node_path_namespaceObject.join)(to, root))));
+}
+async function kept_install_copy({ plan, env, runner }, from, to) {
+    const options = { cwd: '/', env, timeLimit: plan.commandTimeout, cancel: runner.cancelled };
+    const result = await run('cp', ['-a', '--reflink=auto', '--', from, to], options);
+    if (result.code === 0)
+        return;
+    if (runner.cancelled.aborted)
+        throw runner.cancelled.reason;
+    (0,external_node_fs_namespaceObject.rmSync)(to, { recursive: true, force: true });
+    // Not every cp knows the option.
+    const plain = await run('cp', ['-a', '--', from, to], options);
+    if (plain.code === 0)
+        return;
+    throw new Error(plain.tail[0] ?? `cp ended with ${plain.code}`);
+}
+function measure(top, roots) {
+    const found = { entries: 0, bytes: 0 };
+    const visit = (path) => {
+        const stat = (0,external_node_fs_namespaceObject.lstatSync)(path);
+        found.entries++;
+        if (stat.isDirectory())
+            for (const name of (0,external_node_fs_namespaceObject.readdirSync)(path))
+                visit((0,external_node_path_namespaceObject.join)(path, name));
+        else
+            found.bytes += stat.size;
+    };
+    for (const root of roots)
+        visit((0,external_node_path_namespaceObject.join)(top, root));
+    return found;
+}
+
+;// CONCATENATED MODULE: ./host/build/steps.js
+
+
+
+
+
+
+
+/** The first error of a build stands far above its end. */
+const steps_TAIL_LINES = 400;
+/**
+ * Steps that go on after the program was killed, as nothing ends them. They keep the deploy's locks, so that the next
+ * deploy, or the one that ends this, waits for them: no two migrations at once, and no after-reload-command before them.
+ */
+const HOLD_LOCKS = new Set(['migrate', 'before-reload']);
+/** What a step runs where the user gave no command. */
+const DEFAULTS = { install: defaultInstall, build: defaultBuild };
+/**
+ * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` if it
+ * fails or takes longer than `command-timeout`, and the reason of a cancel.
+ */
+async function runStep(context, name, checkout, cancel = context.runner.cancelled) {
+    const { plan, clock, log, env } = context;
+    const step = plan.steps[name];
+    const command = step.kind === 'default'
+        ? (DEFAULTS[name]?.(checkout, env) ?? null)
+        : step.kind === 'command'
+            ? script(context, name, step.command, checkout)
+            : null;
+    if (command === null) {
+        if (name in DEFAULTS)
+            inform(log, `Nothing to ${name}.`);
+        return;
+    }
+    const result = await clock
+        .book(name, () => run(command.file, command.args, {
+        cwd: command.cwd,
+        env,
+        timeLimit: plan.commandTimeout,
+        cancel,
+        onLine: (text) => log({ type: 'output', from: name, text }),
+        tailLines: steps_TAIL_LINES,
+        inOrder: true,
+        reap: true,
+        holds: HOLD_LOCKS.has(name) ? descriptorsOf(context.locks) : [],
+    }))
+        .finally(() => (0,external_node_fs_namespaceObject.rmSync)(steps_scriptFile(context, name), { force: true }));
+    if (result.stopped === 'cancelled')
+        throw cancelled(name, cancel.reason);
+    if (result.code !== 0)
+        throw stepFailure(name, command.shown, result, plan.commandTimeout);
+    inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
+}
+const steps_scriptFile = ({ runDir }, name) => (0,external_node_path_namespaceObject.join)(runDir, `${name}-command.sh`);
+/** A user's command is a script of its own: its first failing line ends it. It is in a file, and in no argument list. */
+function script(context, name, command, { workDir }) {
+    const file = steps_scriptFile(context, name);
+    (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+    (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command}\n`, { mode: 0o600 });
+    return {
+        file: onPath('bash', context.env) ? 'bash' : 'sh',
+        args: ['-e', file],
+        cwd: workDir,
+        shown: firstLine(command),
+    };
+}
+/** What to know of a step that failed, beyond what it printed. */
+const REMEDIES = {
+    migrate: 'What the command did to the database stays. Look at that before you run the job again.',
+};
+function stepFailure(name, shown, result, timeLimit) {
+    const how = result.stopped === 'time limit'
+        ? `did not end within ${Math.round(timeLimit / 1000)} s (command-timeout) and was stopped`
+        : result.code === null
+            ? `was ended by ${result.signal}`
+            : `ended with exit code ${result.code}`;
+    const killed = result.signal === 'SIGKILL' && result.stopped === null;
+    const remedies = [
+        ...(killed
+            ? ["The kernel often ends a command when memory runs out: see 'dmesg | tail' on the server."]
+            : []),
+        ...[REMEDIES[name] ?? []].flat(),
+    ];
+    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
+        output: result.tail,
+        remedy: remedies.length === 0 ? null : remedies.join(' '),
+    });
+}
+/** A cancel says that nothing went live. What the command did until then is another matter. */
+function cancelled(name, reason) {
+    const remedy = REMEDIES[name];
+    if (remedy === undefined)
+        return reason;
+    return new DeployFailure(`${reason.message} The ${name} command was stopped before its end.`, { remedy });
+}
+function firstLine(command) {
+    const [first = '', ...rest] = command.trim().split('\n');
+    return rest.length > 0 ? `${first} …` : first;
+}
+
+;// CONCATENATED MODULE: ./host/build/install.js
+
+
+
+
+/**
+ * Installs the checkout's dependencies, or reuses what an earlier install made where nothing that decides it has changed.
+ * `tracked` are the commit's files, `lent` untracked ones that no install made.
+ */
+async function install(context, checkout, tracked, lent) {
+    const { plan, log, clock, runner } = context;
+    const found = plan.freshInstall
+        ? null
+        : await clock.book('install', () => installKey(context, checkout, tracked));
+    if (found === null)
+        return runStep(context, 'install', checkout);
+    if ('why' in found) {
+        await runStep(context, 'install', checkout);
+        inform(log, `This install is not reused by later deploys: ${found.why}.`);
+        return;
+    }
+    const { key } = found;
+    const started = performance.now();
+    const taken = await clock
+        .book('install', () => takeInstall(context, key, checkout.top))
+        .catch((error) => {
+        if (runner.cancelled.aborted)
+            throw error;
+        inform(log, `The last install cannot be reused: ${error.message}. Installing anew.`);
+        return false;
+    });
+    if (taken) {
+        const seconds = ((performance.now() - started) / 1000).toFixed(1);
+        inform(log, `Reused the last install: nothing that decides it changed. Copied in ${seconds} s.`);
+        return;
+    }
+    await runStep(context, 'install', checkout);
+    const why = await clock.book('install', () => keepInstall(context, key, checkout.top, lent));
+    if (why !== null)
+        inform(log, `This install is not reused by later deploys: ${why}.`);
+}
+
 ;// CONCATENATED MODULE: ./host/swap/known-tree.js
 
 /** All generated leaves of which nothing but the name is recorded. */
@@ -3034,68 +3724,6 @@ function makeParents(path, staging) {
     return true;
 }
 
-;// CONCATENATED MODULE: ./host/build/env-files.js
-
-
-
-
-
-/**
- * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
- * has a package.json. `tracked` are the commit's files.
- */
-function envDirectories(tracked, workingDirectory) {
-    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
-    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
-}
-/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
-async function showEnvFiles(live, staging, liveGit, directories) {
-    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
-    const shown = [];
-    for (const path of envFiles(live, directories)) {
-        // A link that leads nowhere is something too: nothing is ever written through it.
-        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
-            continue;
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
-        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
-        shown.push(path);
-    }
-    return shown;
-}
-function copy(from, to) {
-    try {
-        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
-    }
-    catch (error) {
-        if (error.code !== 'EACCES')
-            throw error;
-        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
-            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
-            cause: error,
-        });
-    }
-}
-/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
-function envFiles(top, directories) {
-    return [...new Set(directories)]
-        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
-        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
-}
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
-function envFilesIn(directory) {
-    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
-    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
-}
-/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
-function hideEnvFiles(staging, shown) {
-    for (const path of shown) {
-        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
-        if (!isDirectory)
-            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
-    }
-}
-
 ;// CONCATENATED MODULE: ./host/build/lent-env-files.js
 
 
@@ -3113,7 +3741,11 @@ async function lendEnvFiles(context, top, tracked) {
     const shown = await showEnvFiles(places.live, top, git, directories);
     for (const path of envFiles(top, directories))
         redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(top, path), 'utf8')));
-    return { shown, takeBack: (staging) => hideEnvFiles(staging, [...shown, ...given]) };
+    return {
+        shown,
+        paths: [...shown, ...given],
+        takeBack: (staging) => hideEnvFiles(staging, [...shown, ...given]),
+    };
 }
 /** Writes the plan's env file into the version at `top`. Gives its path in there, if there is one. */
 function giveEnvFile({ plan }, top, tracked) {
@@ -3682,210 +4314,8 @@ function endLeftBuild(beside) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/build/package-managers.js
-const PACKAGE_MANAGERS = [
-    {
-        name: 'npm',
-        lockfiles: ['package-lock.json', 'npm-shrinkwrap.json'],
-        install: () => ['ci', '--include=dev', '--no-audit', '--no-fund'],
-    },
-    {
-        name: 'pnpm',
-        lockfiles: ['pnpm-lock.yaml'],
-        install: () => ['install', '--frozen-lockfile', '--prod=false'],
-    },
-    {
-        name: 'yarn',
-        lockfiles: ['yarn.lock'],
-        install: ({ berry }) => berry
-            ? ['install', '--immutable']
-            : ['install', '--frozen-lockfile', '--production=false', '--non-interactive'],
-    },
-    { name: 'bun', lockfiles: ['bun.lock', 'bun.lockb'], install: () => ['install', '--frozen-lockfile'] },
-];
-/** The package manager of a project and its install arguments, or null if no lockfile decides it. */
-function choosePackageManager({ files, field, }) {
-    const locked = PACKAGE_MANAGERS.filter((manager) => manager.lockfiles.some((file) => files.has(file)));
-    const manager = locked.find(({ name }) => field?.startsWith(`${name}@`)) ?? locked[0];
-    if (manager === undefined)
-        return null;
-    const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
-    return { name: manager.name, install: manager.install({ berry }) };
-}
-
-;// CONCATENATED MODULE: ./host/build/default-commands.js
-
-
-
-
-/** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
-function defaultInstall({ top, workDir }, env) {
-    const chosen = packageManagerOf(top, workDir);
-    if (chosen !== null)
-        return managed(chosen.name, chosen.install, chosen.directory, env);
-    const manifest = packageJson(workDir);
-    if (manifest === null ||
-        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
-        return null;
-    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
-        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
-    });
-}
-/** The `build` script of package.json; null if there is none. */
-function defaultBuild({ top, workDir }, env) {
-    if (packageJson(workDir)?.scripts?.build === undefined)
-        return null;
-    return managed(packageManagerOf(top, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
-}
-/** In a monorepo the lockfile lies above the app. */
-function packageManagerOf(top, workDir) {
-    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
-        const field = packageJson(directory)?.packageManager ?? null;
-        const chosen = choosePackageManager({ files: filesOf(directory), field });
-        if (chosen !== null)
-            return { ...chosen, directory };
-        if ((0,external_node_path_namespaceObject.relative)(top, directory) === '')
-            return null;
-    }
-}
-/** Corepack stands in for a package manager that is not installed by itself. */
-function managed(name, args, cwd, env) {
-    const shown = [name, ...args].join(' ');
-    if (onPath(name, env))
-        return { file: name, args, cwd, shown };
-    if (name !== 'bun' && onPath('corepack', env))
-        return { file: 'corepack', args: [name, ...args], cwd, shown };
-    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
-        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
-    });
-}
-function onPath(name, env) {
-    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
-        try {
-            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
-            return directory !== '';
-        }
-        catch {
-            return false;
-        }
-    });
-}
-function filesOf(directory) {
-    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
-}
-function packageJson(directory) {
-    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
-    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
-        return null;
-    try {
-        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
-    }
-    catch (error) {
-        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
-    }
-}
-
-;// CONCATENATED MODULE: ./host/build/steps.js
-
-
-
-
-
-
-
-/** The first error of a build stands far above its end. */
-const steps_TAIL_LINES = 400;
-/**
- * Steps that go on after the program was killed, as nothing ends them. They keep the deploy's locks, so that the next
- * deploy, or the one that ends this, waits for them: no two migrations at once, and no after-reload-command before them.
- */
-const HOLD_LOCKS = new Set(['migrate', 'before-reload']);
-/** What a step runs where the user gave no command. */
-const DEFAULTS = { install: defaultInstall, build: defaultBuild };
-/**
- * Runs one step of the plan, shows what it prints, and says in the log how long it took. Throws a `DeployFailure` if it
- * fails or takes longer than `command-timeout`, and the reason of a cancel.
- */
-async function runStep(context, name, checkout, cancel = context.runner.cancelled) {
-    const { plan, clock, log, env } = context;
-    const step = plan.steps[name];
-    const command = step.kind === 'default'
-        ? (DEFAULTS[name]?.(checkout, env) ?? null)
-        : step.kind === 'command'
-            ? script(context, name, step.command, checkout)
-            : null;
-    if (command === null) {
-        if (name in DEFAULTS)
-            inform(log, `Nothing to ${name}.`);
-        return;
-    }
-    const result = await clock
-        .book(name, () => run(command.file, command.args, {
-        cwd: command.cwd,
-        env,
-        timeLimit: plan.commandTimeout,
-        cancel,
-        onLine: (text) => log({ type: 'output', from: name, text }),
-        tailLines: steps_TAIL_LINES,
-        inOrder: true,
-        reap: true,
-        holds: HOLD_LOCKS.has(name) ? descriptorsOf(context.locks) : [],
-    }))
-        .finally(() => (0,external_node_fs_namespaceObject.rmSync)(steps_scriptFile(context, name), { force: true }));
-    if (result.stopped === 'cancelled')
-        throw cancelled(name, cancel.reason);
-    if (result.code !== 0)
-        throw stepFailure(name, command.shown, result, plan.commandTimeout);
-    inform(log, `${command.shown}: ${(result.durationMs / 1000).toFixed(1)} s.`);
-}
-const steps_scriptFile = ({ runDir }, name) => (0,external_node_path_namespaceObject.join)(runDir, `${name}-command.sh`);
-/** A user's command is a script of its own: its first failing line ends it. It is in a file, and in no argument list. */
-function script(context, name, command, { workDir }) {
-    const file = steps_scriptFile(context, name);
-    (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-    (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command}\n`, { mode: 0o600 });
-    return {
-        file: onPath('bash', context.env) ? 'bash' : 'sh',
-        args: ['-e', file],
-        cwd: workDir,
-        shown: firstLine(command),
-    };
-}
-/** What to know of a step that failed, beyond what it printed. */
-const REMEDIES = {
-    migrate: 'What the command did to the database stays. Look at that before you run the job again.',
-};
-function stepFailure(name, shown, result, timeLimit) {
-    const how = result.stopped === 'time limit'
-        ? `did not end within ${Math.round(timeLimit / 1000)} s (command-timeout) and was stopped`
-        : result.code === null
-            ? `was ended by ${result.signal}`
-            : `ended with exit code ${result.code}`;
-    const killed = result.signal === 'SIGKILL' && result.stopped === null;
-    const remedies = [
-        ...(killed
-            ? ["The kernel often ends a command when memory runs out: see 'dmesg | tail' on the server."]
-            : []),
-        ...[REMEDIES[name] ?? []].flat(),
-    ];
-    return new DeployFailure(`The ${name} command '${shown}' ${how}.`, {
-        output: result.tail,
-        remedy: remedies.length === 0 ? null : remedies.join(' '),
-    });
-}
-/** A cancel says that nothing went live. What the command did until then is another matter. */
-function cancelled(name, reason) {
-    const remedy = REMEDIES[name];
-    if (remedy === undefined)
-        return reason;
-    return new DeployFailure(`${reason.message} The ${name} command was stopped before its end.`, { remedy });
-}
-function firstLine(command) {
-    const [first = '', ...rest] = command.trim().split('\n');
-    return rest.length > 0 ? `${first} …` : first;
-}
-
 ;// CONCATENATED MODULE: ./host/build/stage.js
+
 
 
 
@@ -3926,7 +4356,7 @@ async function stage(context, sha, replaced, refuse) {
     if (early !== null)
         await refuse(early, workshop);
     const checkout = { top: workshop, workDir };
-    await runStep(context, 'install', checkout);
+    await install(context, checkout, tracked, lent.paths);
     await runStep(context, 'build', checkout);
     // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
     const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
@@ -5796,44 +6226,6 @@ function withPreload(app, { by, argument }, pm2Env, inherited) {
         env: { ...app.env, NODE_OPTIONS },
         ...(chosen?.NODE_OPTIONS === undefined ? {} : { [special]: { ...chosen, NODE_OPTIONS } }),
     };
-}
-
-;// CONCATENATED MODULE: ./host/system/node-version.js
-
-
-const TIME_LIMIT = 5_000;
-/** `v22.12.0` or `22.12`; null for anything else. */
-function parseVersion(text) {
-    const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(text.trim()) ?? [];
-    return major === undefined ? null : [Number(major), Number(minor)];
-}
-/** Whether it takes the guard of our preload, which has nothing that can be missing. */
-function loadsPreload([major, minor]) {
-    return major >= 19 || (major === 18 && minor >= 18);
-}
-/** Whether two processes can listen on one port with it (`reusePort`). */
-function sharesPorts([major, minor]) {
-    return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
-}
-/** What native modules are built for, of the Node that runs this program. */
-function nodeAbi() {
-    return `${process.platform}-${process.arch}-${process.versions.modules}`;
-}
-function older(one, other) {
-    return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
-}
-const asked = new Map();
-/** The version of a Node by its path; null where it is none or does not say. */
-function versionOf(executable) {
-    if (!/^node(js)?\d*$/.test((0,external_node_path_namespaceObject.basename)(executable)))
-        return Promise.resolve(null);
-    const known = asked.get(executable);
-    if (known !== undefined)
-        return known;
-    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT, keep: 100 };
-    const answer = run(executable, ['--version'], options).then(({ stdout }) => parseVersion(stdout), () => null);
-    asked.set(executable, answer);
-    return answer;
 }
 
 ;// CONCATENATED MODULE: ./host/handover/handover-preload.js
@@ -11497,16 +11889,6 @@ async function openPm2({ env, home, workDir, configDir, locks }) {
     };
 }
 
-;// CONCATENATED MODULE: ./host/system/disk-space.js
-
-/** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
-async function freeSpace(directory, env) {
-    const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
-    const { stdout } = await run('df', ['-Pk', directory], options);
-    const free = Number(stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
-    return Number.isFinite(free) ? free : null;
-}
-
 ;// CONCATENATED MODULE: ./host/system/environment.js
 
 
@@ -11812,17 +12194,16 @@ function mayRun(run) {
 
 
 
+
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
-/** More than the nearest version stays only as long as so much of the disk is free, in KiB. */
-const ROOMY = 2 * 1024 * 1024;
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
 /**
  * Removes what no deploy needs any more: all but the versions that can be gone back to and the last one that failed.
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
 async function prune(context, deployId) {
-    const { places, gitAfterwards, runDir, journal } = context;
+    const { plan, places, gitAfterwards, runDir, journal } = context;
     requirePrivate(places.beside, places.state);
     const entries = journal.entries();
     if (unfinished(entries) !== null)
@@ -11832,10 +12213,13 @@ async function prune(context, deployId) {
     // A rollback finds its commit here, also where the repository has lost it since.
     const earlier = versionStack(entries).slice(-KEPT_COMMITS);
     await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-    const earlierFiles = current === null ? [] : await replacedToKeep(context, current);
+    const isShort = await isShortOfSpace(context);
+    const earlierFiles = current === null ? [] : replacedToKeep(context, current, isShort);
     const keptIds = new Set(earlierFiles.map((one) => one.deployId));
     forgetReplaced(places.state, keptIds);
     const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
+    if (!plan.freshInstall && !isShort)
+        keep.add(INSTALL);
     const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
     const recordsKept = new Set([current?.record, ...earlierFiles.map(({ record }) => record)]);
     const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name));
@@ -11849,13 +12233,18 @@ async function prune(context, deployId) {
     ]);
 }
 /** The versions to which a rollback needs no build, what the current one replaced before all others. */
-async function replacedToKeep({ places, plan, env }, current) {
+function replacedToKeep({ places, plan }, current, isShort) {
     const { state, beside } = places;
     const there = loadReplaced(state).filter(({ deployId }) => exists((0,external_node_path_namespaceObject.join)(beside, deployId, 'kept')));
     const isLast = ({ deployId }) => deployId === current.deployId;
-    const found = reachable([...there.filter(isLast), ...there.filter((one) => !isLast(one))], current.record).slice(0, plan.keepReleases);
-    const isShort = found.length > 1 && ((await freeSpace(beside, env)) ?? 0) < ROOMY;
-    return isShort ? found.slice(0, 1) : found;
+    const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
+    return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
+}
+async function isShortOfSpace({ places, env }) {
+    if (!exists(places.beside))
+        return false;
+    const free = await freeSpace(places.beside, env);
+    return free === null || free < SPACE_TO_KEEP;
 }
 /** What an app wrote while it was replaced, and nobody has looked at yet. */
 function holdsReappeared(directory) {
@@ -12814,7 +13203,7 @@ function remarksOn(context, head) {
 
 
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
-async function check(context) {
+async function check_check(context) {
     const { places, git, gitIn, log } = context;
     const there = isCheckout(places.live);
     const { sha } = await readHead(git);
@@ -12978,7 +13367,7 @@ async function lookAround(plan, log, redactor) {
             home: (0,external_node_os_namespaceObject.homedir)(),
             isNew,
         });
-        end = await (isNew ? check(context) : status_status(context));
+        end = await (isNew ? check_check(context) : status_status(context));
     }
     catch (error) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, 'preflight') };

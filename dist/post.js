@@ -63308,7 +63308,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 8;
+const PROTOCOL_VERSION = 9;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -63912,6 +63912,7 @@ const DEFAULTS = {
     'working-directory': '.',
     'install-command': '',
     'build-command': '',
+    'fresh-install': 'false',
     'env-file': '',
     'env-file-path': '.env',
     'keep-assets': '',
@@ -65737,6 +65738,7 @@ function readInputs(env, workflow, mask) {
             pm2Env: input('pm2-env', parsePm2Env),
             onConfigChange: input('on-config-change', (given) => oneOf(given, ['apply', 'fail'])),
             localChanges: input('local-changes', (given) => oneOf(given, ['fail', 'save'])),
+            freshInstall: input('fresh-install', parseSwitch),
             keepReleases: input('keep-releases', (given) => parseCount(given, { least: 1, most: 100 })),
             save: input('save', parseSwitch),
             healthUrl: input('health-url', parseHealthUrl),

@@ -144,6 +144,7 @@ export function readInputs(
       pm2Env: input('pm2-env', parsePm2Env),
       onConfigChange: input('on-config-change', (given) => oneOf(given, ['apply', 'fail'])),
       localChanges: input('local-changes', (given) => oneOf(given, ['fail', 'save'])),
+      freshInstall: input('fresh-install', parseSwitch),
       keepReleases: input('keep-releases', (given) => parseCount(given, { least: 1, most: 100 })),
       save: input('save', parseSwitch),
       healthUrl: input('health-url', parseHealthUrl),

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 8;
+export const PROTOCOL_VERSION = 9;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -79,6 +79,8 @@ export interface Plan {
   /** Whether to deploy over what a newer run of this repository has deployed. */
   force: boolean;
   steps: Readonly<Record<StepName, Step>>;
+  /** Whether to install even if an earlier install could be reused. */
+  freshInstall: boolean;
   /** Secret. What the app's env file is to hold, and its path in the working directory; null leaves the host's as it is. */
   envFile: { content: string; path: string } | null;
   /** Globs in the working directory of files that stay for pages that are open; null means those of known frameworks. */

@@ -23,6 +23,7 @@ export const DEFAULTS = {
   'working-directory': '.',
   'install-command': '',
   'build-command': '',
+  'fresh-install': 'false',
   'env-file': '',
   'env-file-path': '.env',
   'keep-assets': '',

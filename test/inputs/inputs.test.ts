@@ -105,6 +105,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     stableFor: 10_000,
     lockTimeout: 900_000,
     keepReleases: 5,
+    freshInstall: false,
     canary: 'auto',
     handover: 'auto',
     drain: 'auto',

@@ -43,6 +43,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     stableFor: 1_000,
     lockTimeout: 60_000,
     keepReleases: 5,
+    freshInstall: false,
     healthUrl: null,
     canary: 'off',
     handover: 'auto',

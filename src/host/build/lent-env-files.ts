@@ -9,6 +9,8 @@ import { envFilePath, writeEnvFile } from './env-input.ts';
 export interface Lent {
   /** Those of the live app. */
   shown: string[];
+  /** All of them. */
+  paths: string[];
   /** Takes all of them away again, from where the version lies by then. */
   takeBack(staging: string): void;
 }
@@ -28,7 +30,11 @@ export async function lendEnvFiles(
   const shown = await showEnvFiles(places.live, top, git, directories);
   for (const path of envFiles(top, directories))
     redactor.hide(secretsOfEnvFile(readFileSync(join(top, path), 'utf8')));
-  return { shown, takeBack: (staging) => hideEnvFiles(staging, [...shown, ...given]) };
+  return {
+    shown,
+    paths: [...shown, ...given],
+    takeBack: (staging) => hideEnvFiles(staging, [...shown, ...given]),
+  };
 }
 
 /** Writes the plan's env file into the version at `top`. Gives its path in there, if there is one. */

@@ -12,6 +12,7 @@ import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { readApps, readAppsEarly } from './apps.ts';
 import { ecosystemIn } from './ecosystem.ts';
+import { install } from './install.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
 import { giveEnvFile, lendEnvFiles } from './lent-env-files.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
@@ -63,7 +64,7 @@ export async function stage(
   const early = await readAppsEarly(context, workshop, plan.deployId);
   if (early !== null) await refuse(early, workshop);
   const checkout = { top: workshop, workDir };
-  await runStep(context, 'install', checkout);
+  await install(context, checkout, tracked, lent.paths);
   await runStep(context, 'build', checkout);
 
   // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.

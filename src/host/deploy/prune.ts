@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { INSTALL } from '../build/kept-install.ts';
 import type { Context } from '../context.ts';
 import { pruneRefs } from '../git/fetch.ts';
 import { sweepRun } from '../program/sweep.ts';
@@ -9,15 +10,12 @@ import { versionStack } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
 import { forgetReplaced, loadReplaced, type ReplacedVersion, reachable } from '../state/replaced.ts';
 import { RECORD_PREFIX } from '../swap/record.ts';
-import { freeSpace } from '../system/disk-space.ts';
+import { freeSpace, SPACE_TO_KEEP } from '../system/disk-space.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
-
-/** More than the nearest version stays only as long as so much of the disk is free, in KiB. */
-const ROOMY = 2 * 1024 * 1024;
 
 const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
 
@@ -26,7 +24,7 @@ const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
 export async function prune(context: Context, deployId: string): Promise<void> {
-  const { places, gitAfterwards, runDir, journal } = context;
+  const { plan, places, gitAfterwards, runDir, journal } = context;
   requirePrivate(places.beside, places.state);
   const entries = journal.entries();
   if (unfinished(entries) !== null) return;
@@ -35,10 +33,12 @@ export async function prune(context: Context, deployId: string): Promise<void> {
   // A rollback finds its commit here, also where the repository has lost it since.
   const earlier = versionStack(entries).slice(-KEPT_COMMITS);
   await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-  const earlierFiles = current === null ? [] : await replacedToKeep(context, current);
+  const isShort = await isShortOfSpace(context);
+  const earlierFiles = current === null ? [] : replacedToKeep(context, current, isShort);
   const keptIds = new Set(earlierFiles.map((one) => one.deployId));
   forgetReplaced(places.state, keptIds);
   const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
+  if (!plan.freshInstall && !isShort) keep.add(INSTALL);
   const beside = namesIn(places.beside).filter(
     (name) => !keep.has(name) && !holdsReappeared(join(places.beside, name)),
   );
@@ -57,16 +57,18 @@ export async function prune(context: Context, deployId: string): Promise<void> {
 }
 
 /** The versions to which a rollback needs no build, what the current one replaced before all others. */
-async function replacedToKeep({ places, plan, env }: Context, current: Current): Promise<ReplacedVersion[]> {
+function replacedToKeep({ places, plan }: Context, current: Current, isShort: boolean): ReplacedVersion[] {
   const { state, beside } = places;
   const there = loadReplaced(state).filter(({ deployId }) => exists(join(beside, deployId, 'kept')));
   const isLast = ({ deployId }: ReplacedVersion): boolean => deployId === current.deployId;
-  const found = reachable(
-    [...there.filter(isLast), ...there.filter((one) => !isLast(one))],
-    current.record,
-  ).slice(0, plan.keepReleases);
-  const isShort = found.length > 1 && ((await freeSpace(beside, env)) ?? 0) < ROOMY;
-  return isShort ? found.slice(0, 1) : found;
+  const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
+  return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
+}
+
+async function isShortOfSpace({ places, env }: Context): Promise<boolean> {
+  if (!exists(places.beside)) return false;
+  const free = await freeSpace(places.beside, env);
+  return free === null || free < SPACE_TO_KEEP;
 }
 
 /** What an app wrote while it was replaced, and nobody has looked at yet. */

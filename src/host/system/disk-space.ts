@@ -1,5 +1,8 @@
 import { ALL_OF_IT, run } from './command.ts';
 
+/** What could be made anew is kept only as long as so much of the disk is free, in KiB. */
+export const SPACE_TO_KEEP = 2 * 1024 * 1024;
+
 /** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
 export async function freeSpace(directory: string, env: NodeJS.ProcessEnv): Promise<number | null> {
   const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
