@@ -4982,6 +4982,8 @@ function aboutError(code) {
 
 
 const POLL_EVERY = 200;
+/** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
+const LOOK_EVERY = 100;
 /** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
 /** How long an app that was healthy may be unhealthy, in milliseconds. */
@@ -5072,8 +5074,8 @@ async function untilStable(look, { healthTimeout, stableFor }, cancelled = null)
                 throw new DeployFailure(`Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`);
             }
         }
-        const left = healthySince === null ? POLL_EVERY : stableFor - (at - healthySince);
-        await (0,promises_namespaceObject.setTimeout)(Math.min(POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
+        const wait = healthySince === null ? LOOK_EVERY : Math.min(POLL_EVERY, stableFor - (at - healthySince));
+        await (0,promises_namespaceObject.setTimeout)(wait, undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
     }
 }
 function verify_sentence(text) {
@@ -8586,7 +8588,7 @@ const own_connection_TRIES = 60;
 /** Milliseconds. */
 const CONNECTS_WITHIN = 1_000;
 const TAKEN_WITHIN = 500;
-const LOOK_EVERY = 10;
+const own_connection_LOOK_EVERY = 10;
 /**
  * A connection to this port that one of these processes has taken, whoever else listens there; null where none of them
  * takes any.
@@ -8638,7 +8640,7 @@ async function takenInode(port, from) {
         }
         if (Date.now() > deadline)
             return null;
-        await (0,promises_namespaceObject.setTimeout)(LOOK_EVERY);
+        await (0,promises_namespaceObject.setTimeout)(own_connection_LOOK_EVERY);
     }
 }
 function own_connection_textOf(path) {

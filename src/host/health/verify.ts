@@ -9,6 +9,8 @@ import type { Listener } from './last-words.ts';
 import { accepts, listeningAddresses } from './listening.ts';
 
 const POLL_EVERY = 200;
+/** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
+const LOOK_EVERY = 100;
 /** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
 /** How long an app that was healthy may be unhealthy, in milliseconds. */
@@ -121,10 +123,8 @@ export async function untilStable(
         );
       }
     }
-    const left = healthySince === null ? POLL_EVERY : stableFor - (at - healthySince);
-    await sleep(Math.min(POLL_EVERY, left), undefined, cancelled === null ? {} : { signal: cancelled }).catch(
-      () => {},
-    );
+    const wait = healthySince === null ? LOOK_EVERY : Math.min(POLL_EVERY, stableFor - (at - healthySince));
+    await sleep(wait, undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => {});
   }
 }
 
