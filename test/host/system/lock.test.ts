@@ -91,20 +91,19 @@ it('names the process and the user that hold it, also if the one that took it ha
   lock.release();
 });
 
-/** As a version of ours that knew no lock but the directory's. */
-const olderVersion = (command: string, options = {}) =>
-  spawn('flock', ['-n', directory, ...command.split(' ')], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    ...options,
-  });
+/** Holds the directory's lock alone, as a version of ours did that knew no other, until its stdin ends. */
+const holder = (options = {}) =>
+  spawn('flock', [directory, 'cat'], { stdio: ['pipe', 'ignore', 'ignore'], ...options });
 const ended = (child: ReturnType<typeof spawn>): Promise<number | null> =>
   new Promise((resolve) => child.once('exit', resolve));
+const isHeld = (): Promise<boolean> =>
+  ended(spawn('flock', ['-n', directory, 'true'])).then((code) => code === 1);
 
 it('keeps a deploy of an older version out, which locks the directory alone, and waits for one', async () => {
   const lock = await take(directory, 0);
-  expect(await ended(olderVersion('true'))).toBe(1);
+  expect(await isHeld()).toBe(true);
   lock.release();
-  const older = olderVersion('cat');
+  const older = holder();
   await expect
     .poll(() => take(directory, 0).then((one) => one.release(), String))
     .toContain(`process ${older.pid} `);
@@ -113,7 +112,6 @@ it('keeps a deploy of an older version out, which locks the directory alone, and
 });
 
 const NOBODY = { uid: 65534, gid: 65534 };
-const isHeld = (): Promise<boolean> => ended(olderVersion('true')).then((code) => code === 1);
 
 describe.runIf(process.getuid?.() === 0)("another user's process", () => {
   beforeEach(() => chmodSync(dirname(directory), 0o755));
@@ -126,7 +124,7 @@ describe.runIf(process.getuid?.() === 0)("another user's process", () => {
       chownSync(directory, uid, uid);
       chmodSync(directory, mode);
       writeFileSync(note, JSON.stringify({ run, since: 'long ago' }));
-      const child = olderVersion('cat', NOBODY);
+      const child = holder(NOBODY);
       await expect
         .poll(() => take(directory, 0).then((lock) => lock.release(), String))
         .toMatch(/process \d+ \(flock\) of the user nobody/);
@@ -136,7 +134,7 @@ describe.runIf(process.getuid?.() === 0)("another user's process", () => {
   });
 
   it('that only reads the directory keeps no deploy out, is named, and lets no second deploy in', async () => {
-    const child = olderVersion('cat', NOBODY);
+    const child = holder(NOBODY);
     await expect.poll(isHeld).toBe(true);
     expect(holderOf({ own: [own], directory, note })).toBeNull();
     const told: string[] = [];
@@ -155,7 +153,7 @@ describe.runIf(process.getuid?.() === 0)("another user's process", () => {
   });
 
   it('does not become a deploy by sharing the lock, by leaving it to a child, or by starting a program of root', async () => {
-    const inherited = `exec 9<${directory}; flock -n 9; exec cat`;
+    const inherited = `exec 9<${directory}; flock 9; exec cat`;
     const asRoot = join(dirname(directory), 'cat');
     copyFileSync('/bin/cat', asRoot);
     chmodSync(asRoot, 0o4755);
