@@ -9546,6 +9546,30 @@ function keepForDiagnosis({ places, log }, { swap, deployId }) {
     inform(log, `The version that failed is kept in ${broken} until the next deploy.`);
 }
 
+;// CONCATENATED MODULE: ./host/deploy/stand-by.js
+
+
+/**
+ * Waits for the runner's word on a version that is verified, serving and without PM2's lock meanwhile. Returns if the version
+ * stays. Throws a `DeployFailure` if it has to go back.
+ */
+async function standBy(context, { turn, service }, onBegin) {
+    const failure = await service.join();
+    if (failure !== null)
+        throw new DeployFailure(failure.message, failure);
+    onBegin();
+    turn.pause();
+    const verdict = await context.runner.verdict();
+    await turn.resume();
+    if (verdict.type === 'silence')
+        inform(context.log, 'Nothing was heard from the runner any more. The version is verified and stays.');
+    if (verdict.type !== 'roll-back')
+        return;
+    // The version goes back in any case: the others have.
+    await service.leave().catch((error) => warn(context.log, error.message));
+    throw new DeployFailure(verdict.reason);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/go-live.js
 
 
@@ -9560,8 +9584,9 @@ function keepForDiagnosis({ places, log }, { swap, deployId }) {
 
 
 
+
 /** From the intent on: it ends with the new version verified, or with the old one back. */
-async function goLive(context, progress, transaction, instances, boots) {
+async function goLive(context, progress, transaction, instances, boots, held) {
     const { sha, previousSha } = transaction;
     const subject = subjectOf(transaction, sha);
     const enter = (state) => {
@@ -9578,6 +9603,8 @@ async function goLive(context, progress, transaction, instances, boots) {
         enter('verifying');
         const expected = expectationOf(transaction);
         await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
+        if (context.plan.waits)
+            await standBy(context, held, () => enter('verified'));
         progress.enter('committed');
         await commit(context, transaction, expected).catch((error) => {
             // A full disk is no reason to take down what is verified: the reserve is room enough.
@@ -9623,7 +9650,9 @@ async function goBack(context, progress, transaction, failure, stopped, listener
         await layoutOf(context)
             .swapOut(transaction)
             .catch(() => { });
-        failure.appLogs = await go_live_appLogs(listener, 'new', deployId, failedAt);
+        // Once verified, it is not for anything that the app has said.
+        if (failure.state !== 'verified')
+            failure.appLogs = await go_live_appLogs(listener, 'new', deployId, failedAt);
         await rollBack(context, transaction, stopped);
         freeReserve(context.runDir);
         enter('rolled-back', () => journal.end(subject, 'rolled-back', 'rolled-back', failure.message));
@@ -9902,6 +9931,8 @@ async function readLive({ places, git }) {
 
 /** Not named like a lock of git. */
 const LOCK_FILE = 'pm2-ssh-deploy-lock';
+/** How long a verified host waits for PM2's lock at least, in milliseconds. */
+const LEAST_WAIT = 10 * 60_000;
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 function takeAppLock(context) {
     const { places } = context;
@@ -9917,6 +9948,25 @@ function takePm2Lock(context) {
     const home = context.pm2.home;
     (0,external_node_fs_namespaceObject.mkdirSync)(home, { recursive: true });
     return take(context, pm2Lock(context));
+}
+async function startPm2Turn(context) {
+    let lock = await takePm2Lock(context);
+    const end = () => {
+        lock?.release();
+        lock = null;
+    };
+    return {
+        pause: end,
+        async resume() {
+            try {
+                lock = await take(context, pm2Lock(context), Math.max(LEAST_WAIT, context.plan.lockTimeout));
+            }
+            catch (error) {
+                warn(context.log, error.message);
+            }
+        },
+        end,
+    };
 }
 /** Who holds either lock now, as sentences. Nothing is taken, and nothing written. */
 function lockHolders(context) {
@@ -9945,10 +9995,11 @@ function pm2Lock({ places, pm2 }) {
         note: (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(places.state), `pm2-${hash}.holder.json`),
     };
 }
-/** Waits for what is left of `lock-timeout`, which counts for both locks together. */
-function take({ plan, clock, runner, log, locks }, files) {
+/** Waits for what is left of `lock-timeout`, which counts for both locks together, or `timeLimit` milliseconds. */
+function take(context, files, timeLimit) {
+    const { plan, clock, runner, log, locks } = context;
     const wait = {
-        timeLimit: Math.max(0, plan.lockTimeout - clock.spent.lock),
+        timeLimit: timeLimit ?? Math.max(0, plan.lockTimeout - clock.spent.lock),
         cancel: runner.cancelled,
         onWait: (text) => inform(log, text),
     };
@@ -10196,6 +10247,183 @@ function replacing(app, boots) {
     return starts + Math.min(killTimeoutIn(app), quiet_moment_ENDS_WITHIN);
 }
 
+;// CONCATENATED MODULE: ./host/health/live-health.js
+
+
+
+
+
+
+
+
+
+/** How long a restart by `cron_restart` may take, and how often we look, in milliseconds. */
+const RESTARTS_WITHIN = 5_000;
+const live_health_LOOK_EVERY = 200;
+/** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
+async function complaintAboutLive(context, current) {
+    const { healthUrl, pm2Env } = context.plan;
+    const { config, ports, runsAs, since } = current;
+    const expected = {
+        deployId: runsAs,
+        instances: expectedCounts(config),
+        ports,
+        after: ticksOf(since),
+        knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
+        healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
+    };
+    let verdict;
+    const deadline = performance.now() + RESTARTS_WITHIN;
+    do {
+        const now = await observe(context.pm2, expected);
+        verdict = judge(expected, now, now);
+        // PM2 restarts it by its clock at this very moment: that is how the app is meant to run.
+    } while (verdict.kind === 'pending' &&
+        verdict.planned &&
+        performance.now() < deadline &&
+        (await (0,promises_namespaceObject.setTimeout)(live_health_LOOK_EVERY, true)));
+    return verdict.kind === 'healthy' ? null : verdict.why;
+}
+/**
+ * What is wrong with the live app's answer to `health-url` at this moment; null if it is good, and if nobody can ask. For a
+ * deploy that touched neither its files nor its processes: what it shares with them, such as a database, is another matter.
+ */
+async function complaintAtHealthUrl({ plan, places, pm2 }) {
+    if (plan.healthUrl === null)
+        return null;
+    const own = instancesIn(places.live, await pm2.list());
+    const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
+    const { before } = await readBaseline(pm2, chosen.map(({ name }) => name));
+    if (before.apps.length === 0)
+        return null;
+    const url = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
+    return url === null ? null : complaintAbout(url);
+}
+
+;// CONCATENATED MODULE: ./host/deploy/target.js
+
+
+
+
+
+
+
+const LISTED = 20;
+/** Makes the repository at `path` for a first deploy, in the object format of the one that commits come from. */
+async function beginRepository(context) {
+    const { plan, git, gitIn } = context;
+    // A full id tells the format; it spares asking.
+    const format = plan.ref !== null && isFullId(plan.ref)
+        ? formatOf(plan.ref)
+        : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, accessOf(context)));
+    await createRepository(git, plan.repository.url, format);
+}
+/**
+ * Brings the commit that is to go live onto the host: the one that was asked for, or in `rollback` an earlier one that
+ * was verified here. `current` is the one that is checked out. Resolves with its full id.
+ */
+async function targetCommit(context, current) {
+    const { plan, journal, log } = context;
+    const { mode, ref } = plan;
+    if (mode !== 'rollback') {
+        if (ref === null)
+            throw new DeployFailure('The plan names no commit.');
+        return fetch(context, ref, ruleOf(plan));
+    }
+    const entries = journal.entries();
+    const version = ref === null ? previousVersion(entries, current) : await namedVersion(context, entries, ref);
+    inform(log, `Rolling back to ${describe(version)}.`);
+    // It was verified here, whatever became of its branch.
+    return fetch(context, version.sha, 'any');
+}
+function fetch(context, ref, rule) {
+    const { git, gitIn, plan } = context;
+    return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, accessOf(context));
+}
+/** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
+function previousVersion(entries, current) {
+    const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
+    const version = earlier[earlier.length - 1];
+    if (version !== undefined)
+        return version;
+    throw new DeployFailure(`There is no version to roll back to. No commit was verified here before ${current ?? 'this'}, or each was rolled back.`, {
+        output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
+        remedy: 'Deploy the commit that you want: mode deploy, with its id as ref.',
+    });
+}
+/** The verified version that `ref` names: an id, the beginning of one, a branch or a tag. */
+async function namedVersion(context, entries, ref) {
+    const good = goodVersions(entries);
+    const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
+    if (begin.length === 1 && begin[0] !== undefined)
+        return begin[0];
+    const sha = isFullId(ref) ? ref : await fetch(context, ref, 'tracked');
+    const version = good.find((one) => one.sha === sha);
+    if (version !== undefined)
+        return version;
+    const name = ref === sha ? sha : `${ref} (${sha})`;
+    throw new DeployFailure(isBad(entries, sha)
+        ? `${name} is marked bad: it had to be rolled back the last time that it went live here.`
+        : `${name} was never verified here, so a rollback cannot go to it.`, {
+        output: good.slice(0, LISTED).map(describe),
+        remedy: `${good.length === 0 ? 'No version was verified here.' : 'Verified versions are listed, newest first.'} You can deploy any commit: mode deploy, with its id as ref.`,
+    });
+}
+function describe({ sha, outcome, at, run }) {
+    return `${sha ?? 'an unknown commit'}, ${outcome} at ${at} by ${run.actor}, ${run.url}`;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/readiness.js
+
+
+
+
+
+
+
+
+
+/** Looks at the host before it is locked. Changes nothing. */
+async function readinessOf(context) {
+    const { places, git, plan } = context;
+    const sha = isCheckout(places.live) ? (await readHead(git)).sha : null;
+    return {
+        place: readiness_placeOf(places.live),
+        sha,
+        healthy: await isHealthy(context),
+        previous: plan.mode === 'rollback' && plan.ref === null ? previousOf(context, sha) : null,
+    };
+}
+/**
+ * The same for every name, address and link that leads to this directory, and for every user. A machine's id would not do:
+ * cloned machines share it, and the numbers of their files too.
+ */
+function readiness_placeOf(live) {
+    const there = exists(live) ? live : (0,external_node_path_namespaceObject.dirname)(live);
+    const { dev, ino } = (0,external_node_fs_namespaceObject.statSync)(exists(there) ? there : '/');
+    const place = [bootId(), dev, ino, exists(live) ? '' : live];
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(place)).digest('hex');
+}
+/** What cannot be read or asked counts as unhealthy: that host goes first. */
+async function isHealthy(context) {
+    try {
+        const current = loadCurrent(context.places.state);
+        return current === null || (await complaintAboutLive(context, current)) === null;
+    }
+    catch {
+        return false;
+    }
+}
+function previousOf({ journal }, sha) {
+    try {
+        return previousVersion(journal.entries(), sha).sha;
+    }
+    catch {
+        // The deploy itself says why there is none.
+        return null;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/reconcile.js
 
 
@@ -10309,29 +10537,44 @@ async function commitIfHealthy(context, transaction) {
  * of a load balancer has to come back. Throws where the first command or the work does.
  */
 async function betweenReloadCommands(context, work) {
-    const { steps } = context.plan;
-    if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none')
-        return work();
-    const { workingDirectory, commandTimeout } = context.plan;
-    const after = steps['after-reload'];
-    writeVersioned(reload_commands_noteOf(context), reload_commands_FORMAT, {
-        after: after.kind === 'command' ? after.command : null,
-        workingDirectory,
-        commandTimeout,
-    });
+    const service = serviceOf(context);
     let end;
     try {
-        await runStep(context, 'before-reload', liveCheckout(context));
-        end = await work();
+        await service.leave();
+        end = await work(service);
     }
     catch (error) {
-        const failure = await runAfter(context);
+        const failure = await service.join();
         if (failure !== null)
             warn(context.log, failure.message);
         throw error;
     }
-    const failure = await runAfter(context);
+    const failure = await service.join();
     return failure === null ? end : withFailure(end, failure);
+}
+function serviceOf(context) {
+    const { steps, workingDirectory, commandTimeout } = context.plan;
+    const { 'before-reload': before, 'after-reload': after } = steps;
+    let hasLeft = false;
+    return {
+        async leave() {
+            if (before.kind === 'none' && after.kind === 'none')
+                return;
+            writeVersioned(reload_commands_noteOf(context), reload_commands_FORMAT, {
+                after: after.kind === 'command' ? after.command : null,
+                workingDirectory,
+                commandTimeout,
+            });
+            hasLeft = true;
+            await runStep(context, 'before-reload', liveCheckout(context));
+        },
+        async join() {
+            if (!hasLeft)
+                return null;
+            hasLeft = false;
+            return runAfter(context);
+        },
+    };
 }
 /**
  * Runs the `after-reload-command` of a deploy whose program was killed before that, as that deploy would have run it. Says
@@ -10680,132 +10923,6 @@ async function adviseOnSettings(context, { config, staging }) {
         inform(log, "Settings need an ecosystem file: run 'pm2 init simple' to make one, and leave out `script`.");
 }
 
-;// CONCATENATED MODULE: ./host/deploy/target.js
-
-
-
-
-
-
-
-const LISTED = 20;
-/** Makes the repository at `path` for a first deploy, in the object format of the one that commits come from. */
-async function beginRepository(context) {
-    const { plan, git, gitIn } = context;
-    // A full id tells the format; it spares asking.
-    const format = plan.ref !== null && isFullId(plan.ref)
-        ? formatOf(plan.ref)
-        : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, accessOf(context)));
-    await createRepository(git, plan.repository.url, format);
-}
-/**
- * Brings the commit that is to go live onto the host: the one that was asked for, or in `rollback` an earlier one that
- * was verified here. `current` is the one that is checked out. Resolves with its full id.
- */
-async function targetCommit(context, current) {
-    const { plan, journal, log } = context;
-    const { mode, ref } = plan;
-    if (mode !== 'rollback') {
-        if (ref === null)
-            throw new DeployFailure('The plan names no commit.');
-        return fetch(context, ref, ruleOf(plan));
-    }
-    const entries = journal.entries();
-    const version = ref === null ? previousVersion(entries, current) : await namedVersion(context, entries, ref);
-    inform(log, `Rolling back to ${describe(version)}.`);
-    // It was verified here, whatever became of its branch.
-    return fetch(context, version.sha, 'any');
-}
-function fetch(context, ref, rule) {
-    const { git, gitIn, plan } = context;
-    return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, accessOf(context));
-}
-/** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
-function previousVersion(entries, current) {
-    const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
-    const version = earlier[earlier.length - 1];
-    if (version !== undefined)
-        return version;
-    throw new DeployFailure(`There is no version to roll back to. No commit was verified here before ${current ?? 'this'}, or each was rolled back.`, {
-        output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
-        remedy: 'Deploy the commit that you want: mode deploy, with its id as ref.',
-    });
-}
-/** The verified version that `ref` names: an id, the beginning of one, a branch or a tag. */
-async function namedVersion(context, entries, ref) {
-    const good = goodVersions(entries);
-    const begin = /^[0-9a-f]{7,}$/.test(ref) ? good.filter(({ sha }) => sha.startsWith(ref)) : [];
-    if (begin.length === 1 && begin[0] !== undefined)
-        return begin[0];
-    const sha = isFullId(ref) ? ref : await fetch(context, ref, 'tracked');
-    const version = good.find((one) => one.sha === sha);
-    if (version !== undefined)
-        return version;
-    const name = ref === sha ? sha : `${ref} (${sha})`;
-    throw new DeployFailure(isBad(entries, sha)
-        ? `${name} is marked bad: it had to be rolled back the last time that it went live here.`
-        : `${name} was never verified here, so a rollback cannot go to it.`, {
-        output: good.slice(0, LISTED).map(describe),
-        remedy: `${good.length === 0 ? 'No version was verified here.' : 'Verified versions are listed, newest first.'} You can deploy any commit: mode deploy, with its id as ref.`,
-    });
-}
-function describe({ sha, outcome, at, run }) {
-    return `${sha ?? 'an unknown commit'}, ${outcome} at ${at} by ${run.actor}, ${run.url}`;
-}
-
-;// CONCATENATED MODULE: ./host/health/live-health.js
-
-
-
-
-
-
-
-
-
-/** How long a restart by `cron_restart` may take, and how often we look, in milliseconds. */
-const RESTARTS_WITHIN = 5_000;
-const live_health_LOOK_EVERY = 200;
-/** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
-async function complaintAboutLive(context, current) {
-    const { healthUrl, pm2Env } = context.plan;
-    const { config, ports, runsAs, since } = current;
-    const expected = {
-        deployId: runsAs,
-        instances: expectedCounts(config),
-        ports,
-        after: ticksOf(since),
-        knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
-        healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
-    };
-    let verdict;
-    const deadline = performance.now() + RESTARTS_WITHIN;
-    do {
-        const now = await observe(context.pm2, expected);
-        verdict = judge(expected, now, now);
-        // PM2 restarts it by its clock at this very moment: that is how the app is meant to run.
-    } while (verdict.kind === 'pending' &&
-        verdict.planned &&
-        performance.now() < deadline &&
-        (await (0,promises_namespaceObject.setTimeout)(live_health_LOOK_EVERY, true)));
-    return verdict.kind === 'healthy' ? null : verdict.why;
-}
-/**
- * What is wrong with the live app's answer to `health-url` at this moment; null if it is good, and if nobody can ask. For a
- * deploy that touched neither its files nor its processes: what it shares with them, such as a database, is another matter.
- */
-async function complaintAtHealthUrl({ plan, places, pm2 }) {
-    if (plan.healthUrl === null)
-        return null;
-    const own = instancesIn(places.live, await pm2.list());
-    const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
-    const { before } = await readBaseline(pm2, chosen.map(({ name }) => name));
-    if (before.apps.length === 0)
-        return null;
-    const url = absoluteUrl(plan.healthUrl, before.ports, declaredPorts(before.apps, null));
-    return url === null ? null : complaintAbout(url);
-}
-
 ;// CONCATENATED MODULE: ./host/deploy/unchanged.js
 
 
@@ -10870,11 +10987,13 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
  */
-async function deploy(context, progress) {
+async function deploy(given, progress) {
+    const context = given.plan.waits ? await waitForLock(given) : given;
     const { plan, runner, journal } = context;
     progress.enter('locked');
     await takeAppLock(context);
@@ -10905,6 +11024,12 @@ async function deploy(context, progress) {
         forgetMigration(context);
     }
 }
+/** Tells the runner what it has to know of this host, and waits for its `lock`, which may name the commit. */
+async function waitForLock(context) {
+    context.log({ type: 'ready', ...(await readinessOf(context)) });
+    const { ref } = await context.runner.lock();
+    return { ...context, plan: { ...context.plan, ref: ref ?? context.plan.ref } };
+}
 async function deployLocked(context, progress) {
     const { places, plan, runner } = context;
     const layout = layoutOf(context);
@@ -10915,6 +11040,8 @@ async function deployLocked(context, progress) {
     const changes = await layout.check(live.generated);
     const sha = await targetCommit(context, live.head.sha);
     progress.sha = sha;
+    if (plan.waits)
+        context.log({ type: 'target', sha });
     const difference = (await differsFrom(context, sha, live)) ??
         (changes.length > 0 ? 'tracked files have local changes' : null);
     const newer = newerRun(context.journal.entries(), plan.run);
@@ -10933,26 +11060,30 @@ async function deployLocked(context, progress) {
     await layout.settle(listed.swap);
     guardEnvFile(context, staged.staging);
     progress.enter('prepared');
-    await runner.go();
+    const go = await runner.go();
     // Before PM2 is looked at again: what another app's reload does to it meanwhile is not to be taken for its usual state.
-    const pm2Lock = await takePm2Lock(context);
+    const turn = await startPm2Turn(context);
     try {
-        return await proveAndGoLive(context, progress, live, staged, listed);
+        return await proveAndGoLive(context, progress, live, staged, listed, {
+            turn,
+            migrates: go.migrate !== false,
+        });
     }
     finally {
-        pm2Lock.release();
+        turn.end();
     }
 }
 /** From the canary on, all with PM2's lock held. */
-async function proveAndGoLive(context, progress, live, staged, listed) {
+async function proveAndGoLive(context, progress, live, staged, listed, { turn, migrates }) {
     const layout = layoutOf(context);
     await layout.check(live.generated);
-    progress.migrated = await migrate(context, staged, listed);
+    if (migrates)
+        progress.migrated = await migrate(context, staged, listed);
     const dressed = await withPreloads(context, staged);
     const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
-    return betweenReloadCommands(context, async () => {
+    return betweenReloadCommands(context, async (service) => {
         await waitForQuiet(context, staged.config, boots);
-        return activate(context, progress, staged, live, boots);
+        return activate(context, progress, staged, live, boots, { turn, service });
     });
 }
 /** The canary is started as the app will be, so that it shows what the preload does to it. */
@@ -10961,7 +11092,7 @@ async function withPreloads({ plan, pm2 }, staged) {
     const preloads = await choosePreloads(plan, pm2, staged.config, running);
     return { ...staged, config: dressAll(staged.config, preloads, running, plan.pm2Env) };
 }
-async function activate(context, progress, staged, live, boots) {
+async function activate(context, progress, staged, live, boots, held) {
     const layout = layoutOf(context);
     const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
     // Last of all: what somebody changes later than this is replaced, and is in no patch.
@@ -10975,7 +11106,7 @@ async function activate(context, progress, staged, live, boots) {
     const urls = [...new Set([transaction.healthUrl, transaction.before.healthUrl])];
     const probe = startProbe(urls.filter((url) => url !== null));
     try {
-        const end = await goLive(context, progress, transaction, instances, boots);
+        const end = await goLive(context, progress, transaction, instances, boots, held);
         return { ...end, requests: probe.stop() };
     }
     finally {
@@ -12595,16 +12726,15 @@ function startLease(limit = LEASE, now = () => performance.now()) {
 
 const control_POLL_EVERY = 1_000;
 /** Reads what a follower appends to the run's control file. Any byte renews the lease. */
-function listen(runDir) {
+function listen(runDir, lease = startLease()) {
     const descriptor = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a+', 0o600);
     const abort = new AbortController();
     let alone = false;
     let late = null;
-    let went = false;
-    let announceGo = () => { };
+    let isVerified = false;
+    const words = { lock: awaited(), go: awaited(), verdict: awaited() };
     let rest = '';
     let position = 0;
-    const lease = startLease();
     const giveUp = (failure) => {
         if (alone)
             late ??= failure;
@@ -12623,18 +12753,38 @@ function listen(runDir) {
         rest = lines.pop() ?? '';
         for (const line of lines)
             obey(parse(line));
-        if (lease.hasEnded())
-            giveUp(runnerGone());
+        if (!lease.hasEnded())
+            return;
+        giveUp(runnerGone());
+        // Not before it is asked for: until then the runner may come back and say another word.
+        if (isVerified)
+            words.verdict.take({ type: 'silence' });
     };
     const obey = (message) => {
-        if (message?.type === 'cancel')
-            giveUp(cancelledBy(message.reason));
-        // A cancel is final: a later `go` does not count.
-        if (message?.type === 'go' && !abort.signal.aborted) {
-            went = true;
-            announceGo();
+        switch (message?.type) {
+            case 'cancel':
+                giveUp(cancelledBy(message.reason));
+                break;
+            // A cancel is final: a later `lock` or `go` does not count.
+            case 'lock':
+                if (!abort.signal.aborted)
+                    words.lock.take(message);
+                break;
+            case 'go':
+                if (!abort.signal.aborted)
+                    words.go.take(message);
+                break;
+            case 'done':
+            case 'roll-back':
+                words.verdict.take(message);
         }
     };
+    const unlessCancelled = (word) => new Promise((resolve, reject) => {
+        if (abort.signal.aborted)
+            return reject(abort.signal.reason);
+        abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+        void word.then(resolve);
+    });
     // Watching is quick, but it can be refused (inotify limits) and can miss a change. Polling cannot.
     const timer = setInterval(read, control_POLL_EVERY);
     let watcher = null;
@@ -12648,14 +12798,12 @@ function listen(runDir) {
     read();
     return {
         cancelled: abort.signal,
-        go: () => new Promise((resolve, reject) => {
-            if (abort.signal.aborted)
-                return reject(abort.signal.reason);
-            if (went)
-                return resolve();
-            announceGo = resolve;
-            abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
-        }),
+        lock: () => unlessCancelled(words.lock.heard),
+        go: () => unlessCancelled(words.go.heard),
+        verdict: () => {
+            isVerified = true;
+            return words.verdict.heard;
+        },
         standAlone() {
             read();
             if (abort.signal.aborted)
@@ -12684,11 +12832,21 @@ function listen(runDir) {
 function standsAlone() {
     return {
         cancelled: new AbortController().signal,
-        go: () => Promise.resolve(),
+        lock: () => Promise.resolve({ type: 'lock', ref: null }),
+        go: () => Promise.resolve({ type: 'go' }),
+        verdict: () => Promise.resolve({ type: 'done' }),
         undisturbed: (work) => work(),
         standAlone() { },
         close() { },
     };
+}
+/** A word, from when it is heard on, also for those who ask later. The first one counts. */
+function awaited() {
+    let take = (_) => { };
+    const heard = new Promise((resolve) => {
+        take = resolve;
+    });
+    return { heard, take: (word) => take(word) };
 }
 function cancelledBy(reason) {
     return new DeployFailure(`Cancelled before the new version went live: ${reason}.`);
@@ -12797,7 +12955,18 @@ function omissions(lines, notices) {
     ];
 }
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
-const events_OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha', 'target']);
+const events_OURS = new Set([
+    'type',
+    'state',
+    'level',
+    'from',
+    'outcome',
+    'sha',
+    'previousSha',
+    'target',
+    'place',
+    'previous',
+]);
 function clean(key, value, redactor) {
     if (Array.isArray(value) && value.length > LONGEST_LIST)
         return [...value.slice(0, LONGEST_LIST), `… and ${value.length - LONGEST_LIST} more`];

@@ -63396,6 +63396,7 @@ function plan_makePlan(inputs, workflow) {
         ...inputs.plan,
         protocol: PROTOCOL_VERSION,
         deployId: makeDeployId(workflow),
+        waits: false,
         run: {
             repository: workflow.repository,
             id: workflow.runId,
@@ -66305,6 +66306,14 @@ const EVENTS = {
     notice: object({ type: event_parser_oneOf(['notice']), level: event_parser_oneOf(NOTICE_LEVELS), text: event_parser_text }),
     output: object({ type: event_parser_oneOf(['output']), from: event_parser_oneOf(OUTPUT_SOURCES), text: event_parser_text }),
     end: object({ type: event_parser_oneOf(['end']), result }),
+    ready: object({
+        type: event_parser_oneOf(['ready']),
+        place: matching('a digest', (given) => /^[0-9a-f]{64}$/.test(given)),
+        sha: nullable(commitId),
+        healthy: flag,
+        previous: nullable(commitId),
+    }),
+    target: object({ type: event_parser_oneOf(['target']), sha: commitId }),
 };
 function event_parser_oneOf(words) {
     return (value, where) => {

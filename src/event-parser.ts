@@ -152,6 +152,14 @@ const EVENTS: { [Type in Event['type']]: Parser<Extract<Event, { type: Type }>> 
   notice: object({ type: oneOf(['notice']), level: oneOf(NOTICE_LEVELS), text }),
   output: object({ type: oneOf(['output']), from: oneOf(OUTPUT_SOURCES), text }),
   end: object({ type: oneOf(['end']), result }),
+  ready: object({
+    type: oneOf(['ready']),
+    place: matching('a digest', (given) => /^[0-9a-f]{64}$/.test(given)),
+    sha: nullable(commitId),
+    healthy: flag,
+    previous: nullable(commitId),
+  }),
+  target: object({ type: oneOf(['target']), sha: commitId }),
 };
 
 function oneOf<const Word extends string>(words: readonly Word[]): Parser<Word> {

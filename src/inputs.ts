@@ -37,8 +37,8 @@ import { MODES, type Plan } from './protocol.ts';
 import type { Destination } from './runner/connection/connect.ts';
 import type { Workflow } from './workflow.ts';
 
-/** What the inputs say of the plan: all of it but who deploys. */
-export type Wishes = Omit<Plan, 'protocol' | 'deployId' | 'run'>;
+/** What the inputs say of the plan: all of it but who deploys, and what other hosts have to do with it. */
+export type Wishes = Omit<Plan, 'protocol' | 'deployId' | 'run' | 'waits'>;
 
 /** All inputs, checked. */
 export interface Inputs {

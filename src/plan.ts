@@ -10,6 +10,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
     ...inputs.plan,
     protocol: PROTOCOL_VERSION,
     deployId: makeDeployId(workflow),
+    waits: false,
     run: {
       repository: workflow.repository,
       id: workflow.runId,

@@ -78,6 +78,8 @@ export interface Plan {
   allowUntrackedRef: boolean;
   /** Whether to deploy over what a newer run of this repository has deployed. */
   force: boolean;
+  /** Whether the runner decides, by how other hosts fare, when this host takes its lock and whether a verified version stays. */
+  waits: boolean;
   steps: Readonly<Record<StepName, Step>>;
   /** Whether to install even if an earlier install could be reused. */
   freshInstall: boolean;
@@ -237,8 +239,24 @@ export type Event =
   | { type: 'notice'; level: (typeof NOTICE_LEVELS)[number]; text: string }
   /** One line that a command printed. */
   | { type: 'output'; from: (typeof OUTPUT_SOURCES)[number]; text: string }
+  /** With `waits`: preflight is done, and the host waits for `lock`. */
+  | ({ type: 'ready' } & Readiness)
+  /** With `waits`: the full id of the commit that is to go live. */
+  | { type: 'target'; sha: string }
   /** Always the last event. */
   | { type: 'end'; result: HostResult };
+
+/** What the runner has to know of a host before it decides about several. */
+export interface Readiness {
+  /** Tells the app's directory on this machine from every other one, under whatever name the machine was reached. */
+  place: string;
+  /** The commit that is checked out. */
+  sha: string | null;
+  /** Whether what was deployed last is healthy at this moment; true if nothing was. */
+  healthy: boolean;
+  /** In a `rollback` without a `ref`: the commit that it would go to here; null if there is none, and in every other mode. */
+  previous: string | null;
+}
 
 /** The first line that the runner sends once the bootstrap has proved itself. */
 export interface Opening {
@@ -247,8 +265,19 @@ export interface Opening {
   plan: Plan;
 }
 
+/** What decides about a deploy. Each may be said again: the first `done` or `roll-back` counts, and a cancel is final. */
+export type Word =
+  /** With `waits`: take the lock. `ref` is the plan's own, or the commit that it stands for on every host. */
+  | { type: 'lock'; ref: string | null }
+  /** The host is `prepared`: go on. Only with `migrate: false` does it leave out `migrate-command`. */
+  | { type: 'go'; migrate?: boolean }
+  /** With `waits`: the version stays once it is verified, or goes back. */
+  | { type: 'done' }
+  | { type: 'roll-back'; reason: string }
+  | { type: 'cancel'; reason: string };
+
 /** What the runner sends afterwards. Every one of them renews the lease. */
-export type Control = { type: 'heartbeat' } | { type: 'go' } | { type: 'cancel'; reason: string };
+export type Control = { type: 'heartbeat' } | Word;
 
 /** The runner sends a heartbeat this often, in milliseconds. */
 export const HEARTBEAT_EVERY = 10_000;

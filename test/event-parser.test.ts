@@ -30,6 +30,8 @@ const EVENTS: Event[] = [
   { type: 'state', state: 'staged', atMs: 12 },
   { type: 'notice', level: 'warning', text: 'disk is nearly full' },
   { type: 'output', from: 'build', text: 'built' },
+  { type: 'ready', place: 'e'.repeat(64), sha: null, healthy: false, previous: 'f'.repeat(40) },
+  { type: 'target', sha: 'a'.repeat(40) },
   { type: 'end', result: result() },
   { type: 'end', result: WHOLE },
 ];
@@ -52,6 +54,8 @@ test.each<[unknown, string]>([
   [{ type: 'notice', level: 'error', text: 'x' }, 'notice.level is not one of info, warning'],
   [{ type: 'output', from: '__proto__', text: 'x' }, 'output.from is not one of'],
   [{ type: 'output', from: 'build', text: ['x'] }, 'output.text is not text'],
+  [{ type: 'ready', place: 'x', sha: null, healthy: true, previous: null }, 'ready.place is not a digest'],
+  [{ type: 'target', sha: 'main' }, 'target.sha is not a full commit id'],
   [{ type: 'end' }, 'end.result is not an object'],
   [ending({ outcome: 'x"; touch pwned #' }), 'end.result.outcome is not one of deployed'],
   [ending({ outcome: undefined }), 'end.result.outcome is not one of'],
@@ -164,7 +168,7 @@ function twisted(rand: Random, value: unknown): unknown {
 }
 
 const WORDS: Record<string, readonly string[]> = {
-  type: ['state', 'notice', 'output', 'end'],
+  type: ['state', 'notice', 'output', 'end', 'ready', 'target'],
   state: STATES,
   mode: MODES,
   outcome: OUTCOMES,
@@ -181,16 +185,17 @@ function strangeIn(value: unknown, path: readonly string[] = []): string[] {
   if (typeof value === 'string') {
     if (value.length > 8_100) return [where];
     if (name in WORDS) return WORDS[name]?.includes(value) ? [] : [where];
-    if (/sha$|^target$/i.test(name)) return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value) ? [] : [where];
+    if (/sha$|^(?:target|previous|place)$/i.test(name))
+      return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value) ? [] : [where];
     if (path.includes('versions')) return /^[\w.+-]*$/.test(value) ? [] : [where];
     if (name === 'at') return Number.isNaN(Date.parse(value)) && !/^\d{4,6}-/.test(value) ? [where] : [];
     return NUMBERS.test(name) && !path.includes('versions') ? [where] : [];
   }
   if (typeof value === 'number')
     return NUMBERS.test(name) && value >= 0 && Number.isFinite(value) ? [] : [where];
-  if (typeof value === 'boolean') return name === 'asked' ? [] : [where];
+  if (typeof value === 'boolean') return name === 'asked' || name === 'healthy' ? [] : [where];
   if (value === null)
-    return /^(sha|previousSha|requests|failure|standing|deployed|reason|unhealthy|remedy|target|commit|apps|rollback|instances|restarts|live)$/.test(
+    return /^(sha|previousSha|previous|requests|failure|standing|deployed|reason|unhealthy|remedy|target|commit|apps|rollback|instances|restarts|live)$/.test(
       name,
     )
       ? []

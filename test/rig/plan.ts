@@ -22,6 +22,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     refOrigin: 'input',
     allowUntrackedRef: false,
     force: false,
+    waits: false,
     steps: {
       install: { kind: 'none' },
       build: { kind: 'none' },

@@ -19,14 +19,16 @@ import { goLive } from './go-live.ts';
 import { stageKept } from './kept-version.ts';
 import { type Listed, layoutOf } from './layout.ts';
 import { type Live, readLive } from './live.ts';
-import { takeAppLock, takePm2Lock } from './locks.ts';
+import { type Pm2Turn, startPm2Turn, takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrate, migrationLeft, withMigration } from './migrate.ts';
 import { drawUp } from './new-transaction.ts';
 import { newerRun, refuseOlderRun } from './newer-run.ts';
 import { waitForQuiet } from './quiet-moment.ts';
+import { readinessOf } from './readiness.ts';
 import { reconcile } from './reconcile.ts';
 import { betweenReloadCommands, endReloadCommands, withCommandLeft } from './reload-commands.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
+import type { Held } from './stand-by.ts';
 import { beginRepository, targetCommit } from './target.ts';
 import { differsFrom } from './unchanged.ts';
 
@@ -34,7 +36,8 @@ import { differsFrom } from './unchanged.ts';
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
  */
-export async function deploy(context: Context, progress: Progress): Promise<End> {
+export async function deploy(given: Context, progress: Progress): Promise<End> {
+  const context = given.plan.waits ? await waitForLock(given) : given;
   const { plan, runner, journal } = context;
   progress.enter('locked');
   await takeAppLock(context);
@@ -63,6 +66,13 @@ export async function deploy(context: Context, progress: Progress): Promise<End>
   }
 }
 
+/** Tells the runner what it has to know of this host, and waits for its `lock`, which may name the commit. */
+async function waitForLock(context: Context): Promise<Context> {
+  context.log({ type: 'ready', ...(await readinessOf(context)) });
+  const { ref } = await context.runner.lock();
+  return { ...context, plan: { ...context.plan, ref: ref ?? context.plan.ref } };
+}
+
 async function deployLocked(context: Context, progress: Progress): Promise<End> {
   const { places, plan, runner } = context;
   const layout = layoutOf(context);
@@ -73,6 +83,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const changes = await layout.check(live.generated);
   const sha = await targetCommit(context, live.head.sha);
   progress.sha = sha;
+  if (plan.waits) context.log({ type: 'target', sha });
   const difference =
     (await differsFrom(context, sha, live)) ??
     (changes.length > 0 ? 'tracked files have local changes' : null);
@@ -93,13 +104,16 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   guardEnvFile(context, staged.staging);
 
   progress.enter('prepared');
-  await runner.go();
+  const go = await runner.go();
   // Before PM2 is looked at again: what another app's reload does to it meanwhile is not to be taken for its usual state.
-  const pm2Lock = await takePm2Lock(context);
+  const turn = await startPm2Turn(context);
   try {
-    return await proveAndGoLive(context, progress, live, staged, listed);
+    return await proveAndGoLive(context, progress, live, staged, listed, {
+      turn,
+      migrates: go.migrate !== false,
+    });
   } finally {
-    pm2Lock.release();
+    turn.end();
   }
 }
 
@@ -110,15 +124,16 @@ async function proveAndGoLive(
   live: Live,
   staged: Staged,
   listed: Listed,
+  { turn, migrates }: { turn: Pm2Turn; migrates: boolean },
 ): Promise<End> {
   const layout = layoutOf(context);
   await layout.check(live.generated);
-  progress.migrated = await migrate(context, staged, listed);
+  if (migrates) progress.migrated = await migrate(context, staged, listed);
   const dressed = await withPreloads(context, staged);
   const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
-  return betweenReloadCommands(context, async () => {
+  return betweenReloadCommands(context, async (service) => {
     await waitForQuiet(context, staged.config, boots);
-    return activate(context, progress, staged, live, boots);
+    return activate(context, progress, staged, live, boots, { turn, service });
   });
 }
 
@@ -135,6 +150,7 @@ async function activate(
   staged: Staged,
   live: Live,
   boots: readonly Boot[],
+  held: Held,
 ): Promise<End> {
   const layout = layoutOf(context);
   const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
@@ -150,7 +166,7 @@ async function activate(
   const urls = [...new Set([transaction.healthUrl, transaction.before.healthUrl])];
   const probe = startProbe(urls.filter((url) => url !== null));
   try {
-    const end = await goLive(context, progress, transaction, instances, boots);
+    const end = await goLive(context, progress, transaction, instances, boots, held);
     return { ...end, requests: probe.stop() };
   } finally {
     probe.stop();

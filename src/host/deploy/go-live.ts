@@ -16,6 +16,7 @@ import { withMigration } from './migrate.ts';
 import { reload } from './reload.ts';
 import { adviseOnPace } from './reload-advice.ts';
 import { rollBack, rollbackId } from './rollback.ts';
+import { type Held, standBy } from './stand-by.ts';
 
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 export async function goLive(
@@ -24,6 +25,7 @@ export async function goLive(
   transaction: Transaction,
   instances: readonly Instance[],
   boots: readonly Boot[],
+  held: Held,
 ): Promise<End> {
   const { sha, previousSha } = transaction;
   const subject = subjectOf(transaction, sha);
@@ -41,6 +43,7 @@ export async function goLive(
     enter('verifying');
     const expected = expectationOf(transaction);
     await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
+    if (context.plan.waits) await standBy(context, held, () => enter('verified'));
     progress.enter('committed');
     await commit(context, transaction, expected).catch((error: unknown) => {
       // A full disk is no reason to take down what is verified: the reserve is room enough.
@@ -90,7 +93,8 @@ async function goBack(
     await layoutOf(context)
       .swapOut(transaction)
       .catch(() => {});
-    failure.appLogs = await appLogs(listener, 'new', deployId, failedAt);
+    // Once verified, it is not for anything that the app has said.
+    if (failure.state !== 'verified') failure.appLogs = await appLogs(listener, 'new', deployId, failedAt);
     await rollBack(context, transaction, stopped);
     freeReserve(context.runDir);
     enter('rolled-back', () => journal.end(subject, 'rolled-back', 'rolled-back', failure.message));

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Context, inform } from '../context.ts';
+import { type Context, inform, warn } from '../context.ts';
 import { holderOf, type Lock, type LockFiles, takeLock } from '../system/lock.ts';
 import { realOrSame } from '../system/paths.ts';
 import { makePrivate } from '../system/private-directory.ts';
 
 /** Not named like a lock of git. */
 const LOCK_FILE = 'pm2-ssh-deploy-lock';
+
+/** How long a verified host waits for PM2's lock at least, in milliseconds. */
+const LEAST_WAIT = 10 * 60_000;
 
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 export function takeAppLock(context: Context): Promise<Lock> {
@@ -25,6 +28,33 @@ export function takePm2Lock(context: Context): Promise<Lock> {
   const home = context.pm2.home;
   mkdirSync(home, { recursive: true });
   return take(context, pm2Lock(context));
+}
+
+/** PM2's lock, which its holder puts down while it waits for other hosts: their deploys may wait for it in turn. */
+export interface Pm2Turn {
+  pause(): void;
+  /** Takes the lock again. Where that takes too long it goes on without: what it ends is its own. */
+  resume(): Promise<void>;
+  end(): void;
+}
+
+export async function startPm2Turn(context: Context): Promise<Pm2Turn> {
+  let lock: Lock | null = await takePm2Lock(context);
+  const end = (): void => {
+    lock?.release();
+    lock = null;
+  };
+  return {
+    pause: end,
+    async resume() {
+      try {
+        lock = await take(context, pm2Lock(context), Math.max(LEAST_WAIT, context.plan.lockTimeout));
+      } catch (error) {
+        warn(context.log, (error as Error).message);
+      }
+    },
+    end,
+  };
 }
 
 /** Who holds either lock now, as sentences. Nothing is taken, and nothing written. */
@@ -57,10 +87,11 @@ function pm2Lock({ places, pm2 }: Context): LockFiles {
   };
 }
 
-/** Waits for what is left of `lock-timeout`, which counts for both locks together. */
-function take({ plan, clock, runner, log, locks }: Context, files: LockFiles): Promise<Lock> {
+/** Waits for what is left of `lock-timeout`, which counts for both locks together, or `timeLimit` milliseconds. */
+function take(context: Context, files: LockFiles, timeLimit?: number): Promise<Lock> {
+  const { plan, clock, runner, log, locks } = context;
   const wait = {
-    timeLimit: Math.max(0, plan.lockTimeout - clock.spent.lock),
+    timeLimit: timeLimit ?? Math.max(0, plan.lockTimeout - clock.spent.lock),
     cancel: runner.cancelled,
     onWait: (text: string) => inform(log, text),
   };

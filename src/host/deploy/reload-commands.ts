@@ -10,31 +10,57 @@ import { failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 
+/** Whether the host serves: `before-reload-command` takes it out of a load balancer, `after-reload-command` puts it back. */
+export interface Service {
+  /** Runs `before-reload-command`. Throws where that does. */
+  leave(): Promise<void>;
+  /** Runs `after-reload-command` if the host has left. Says why that failed, if it did. */
+  join(): Promise<Failure | null>;
+}
+
 /**
  * Runs `before-reload-command`, the work, then `after-reload-command`, however the work ended: a host that was taken out
  * of a load balancer has to come back. Throws where the first command or the work does.
  */
-export async function betweenReloadCommands(context: Context, work: () => Promise<End>): Promise<End> {
-  const { steps } = context.plan;
-  if (steps['before-reload'].kind === 'none' && steps['after-reload'].kind === 'none') return work();
-  const { workingDirectory, commandTimeout } = context.plan;
-  const after = steps['after-reload'];
-  writeVersioned(noteOf(context), FORMAT, {
-    after: after.kind === 'command' ? after.command : null,
-    workingDirectory,
-    commandTimeout,
-  });
+export async function betweenReloadCommands(
+  context: Context,
+  work: (service: Service) => Promise<End>,
+): Promise<End> {
+  const service = serviceOf(context);
   let end: End;
   try {
-    await runStep(context, 'before-reload', liveCheckout(context));
-    end = await work();
+    await service.leave();
+    end = await work(service);
   } catch (error) {
-    const failure = await runAfter(context);
+    const failure = await service.join();
     if (failure !== null) warn(context.log, failure.message);
     throw error;
   }
-  const failure = await runAfter(context);
+  const failure = await service.join();
   return failure === null ? end : withFailure(end, failure);
+}
+
+function serviceOf(context: Context): Service {
+  const { steps, workingDirectory, commandTimeout } = context.plan;
+  const { 'before-reload': before, 'after-reload': after } = steps;
+  let hasLeft = false;
+  return {
+    async leave() {
+      if (before.kind === 'none' && after.kind === 'none') return;
+      writeVersioned(noteOf(context), FORMAT, {
+        after: after.kind === 'command' ? after.command : null,
+        workingDirectory,
+        commandTimeout,
+      });
+      hasLeft = true;
+      await runStep(context, 'before-reload', liveCheckout(context));
+    },
+    async join() {
+      if (!hasLeft) return null;
+      hasLeft = false;
+      return runAfter(context);
+    },
+  };
 }
 
 /**

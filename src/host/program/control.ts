@@ -1,15 +1,23 @@
 import { closeSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { type Control, LEASE } from '../../protocol.ts';
+import { type Control, LEASE, type Word } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { startLease } from './lease.ts';
+import { type Lease, startLease } from './lease.ts';
+
+type WordOf<Type extends Word['type']> = Extract<Word, { type: Type }>;
+
+/** What becomes of a verified version. `silence`: the lease has ended without a word, and it stays. */
+export type Verdict = WordOf<'done' | 'roll-back'> | { type: 'silence' };
 
 /** What the runner says during the deploy. */
 export interface RunnerLine {
   /** Aborted by a cancel and by the end of the lease, with a `DeployFailure` as reason. Never after `standAlone`. */
   readonly cancelled: AbortSignal;
-  /** Resolves with the runner's `go`. Rejects with the reason of `cancelled`. */
-  go(): Promise<void>;
+  /** Resolves with the runner's `lock` and its `go`. Each rejects with the reason of `cancelled`. */
+  lock(): Promise<WordOf<'lock'>>;
+  go(): Promise<WordOf<'go'>>;
+  /** Resolves with `done` or `roll-back`, whichever was said first, or at the end of the lease. */
+  verdict(): Promise<Verdict>;
   /** Does work that must not stop half-way. A cancel that comes meanwhile takes effect at its end. */
   undisturbed(work: () => Promise<void>): Promise<void>;
   /** From here on the deploy needs no runner. Throws the `DeployFailure` of a cancel that came before. */
@@ -20,16 +28,15 @@ export interface RunnerLine {
 const POLL_EVERY = 1_000;
 
 /** Reads what a follower appends to the run's control file. Any byte renews the lease. */
-export function listen(runDir: string): RunnerLine {
+export function listen(runDir: string, lease: Lease = startLease()): RunnerLine {
   const descriptor = openSync(join(runDir, 'control.ndjson'), 'a+', 0o600);
   const abort = new AbortController();
   let alone = false;
   let late: DeployFailure | null = null;
-  let went = false;
-  let announceGo = (): void => {};
+  let isVerified = false;
+  const words = { lock: awaited<WordOf<'lock'>>(), go: awaited<WordOf<'go'>>(), verdict: awaited<Verdict>() };
   let rest = '';
   let position = 0;
-  const lease = startLease();
 
   const giveUp = (failure: DeployFailure): void => {
     if (alone) late ??= failure;
@@ -45,16 +52,34 @@ export function listen(runDir: string): RunnerLine {
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) obey(parse(line));
-    if (lease.hasEnded()) giveUp(runnerGone());
+    if (!lease.hasEnded()) return;
+    giveUp(runnerGone());
+    // Not before it is asked for: until then the runner may come back and say another word.
+    if (isVerified) words.verdict.take({ type: 'silence' });
   };
   const obey = (message: Control | null): void => {
-    if (message?.type === 'cancel') giveUp(cancelledBy(message.reason));
-    // A cancel is final: a later `go` does not count.
-    if (message?.type === 'go' && !abort.signal.aborted) {
-      went = true;
-      announceGo();
+    switch (message?.type) {
+      case 'cancel':
+        giveUp(cancelledBy(message.reason));
+        break;
+      // A cancel is final: a later `lock` or `go` does not count.
+      case 'lock':
+        if (!abort.signal.aborted) words.lock.take(message);
+        break;
+      case 'go':
+        if (!abort.signal.aborted) words.go.take(message);
+        break;
+      case 'done':
+      case 'roll-back':
+        words.verdict.take(message);
     }
   };
+  const unlessCancelled = <T>(word: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (abort.signal.aborted) return reject(abort.signal.reason);
+      abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+      void word.then(resolve);
+    });
 
   // Watching is quick, but it can be refused (inotify limits) and can miss a change. Polling cannot.
   const timer = setInterval(read, POLL_EVERY);
@@ -69,13 +94,12 @@ export function listen(runDir: string): RunnerLine {
 
   return {
     cancelled: abort.signal,
-    go: () =>
-      new Promise((resolve, reject) => {
-        if (abort.signal.aborted) return reject(abort.signal.reason);
-        if (went) return resolve();
-        announceGo = resolve;
-        abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
-      }),
+    lock: () => unlessCancelled(words.lock.heard),
+    go: () => unlessCancelled(words.go.heard),
+    verdict: () => {
+      isVerified = true;
+      return words.verdict.heard;
+    },
     standAlone() {
       read();
       if (abort.signal.aborted) throw abort.signal.reason;
@@ -102,11 +126,22 @@ export function listen(runDir: string): RunnerLine {
 export function standsAlone(): RunnerLine {
   return {
     cancelled: new AbortController().signal,
-    go: () => Promise.resolve(),
+    lock: () => Promise.resolve({ type: 'lock', ref: null }),
+    go: () => Promise.resolve({ type: 'go' }),
+    verdict: () => Promise.resolve({ type: 'done' }),
     undisturbed: (work) => work(),
     standAlone() {},
     close() {},
   };
+}
+
+/** A word, from when it is heard on, also for those who ask later. The first one counts. */
+function awaited<T>(): { heard: Promise<T>; take(word: T): void } {
+  let take = (_: T): void => {};
+  const heard = new Promise<T>((resolve) => {
+    take = resolve;
+  });
+  return { heard, take: (word) => take(word) };
 }
 
 function cancelledBy(reason: string): DeployFailure {

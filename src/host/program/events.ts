@@ -93,7 +93,18 @@ function omissions(lines: number, notices: number): string[] {
 }
 
 /** What the protocol itself says, and not the host: an app may have its commit's id in its environment. */
-const OURS = new Set(['type', 'state', 'level', 'from', 'outcome', 'sha', 'previousSha', 'target']);
+const OURS = new Set([
+  'type',
+  'state',
+  'level',
+  'from',
+  'outcome',
+  'sha',
+  'previousSha',
+  'target',
+  'place',
+  'previous',
+]);
 
 function clean(key: string, value: unknown, redactor: Redactor): unknown {
   if (Array.isArray(value) && value.length > LONGEST_LIST)

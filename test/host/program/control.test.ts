@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { listen, type RunnerLine } from '../../../src/host/program/control.ts';
+import { startLease } from '../../../src/host/program/lease.ts';
 import type { Control } from '../../../src/protocol.ts';
 
 let runDir: string;
@@ -76,4 +77,33 @@ it('hears a cancel that was there before it', async () => {
   expect(other.cancelled.aborted).toBe(true);
   await expect(other.go()).rejects.toThrow('too early');
   other.close();
+});
+
+it('resolves with lock and the commit that it names, and with the go that follows', async () => {
+  say({ type: 'lock', ref: 'a'.repeat(40) });
+  expect(await line.lock()).toEqual({ type: 'lock', ref: 'a'.repeat(40) });
+  say({ type: 'go', migrate: false });
+  expect(await line.go()).toEqual({ type: 'go', migrate: false });
+});
+
+it('hears what becomes of a verified version, also before that is asked for; the first word counts', async () => {
+  line.standAlone();
+  say({ type: 'roll-back', reason: 'host-2 failed' });
+  say({ type: 'done' });
+  say({ type: 'cancel', reason: 'too late' });
+  expect(await line.verdict()).toEqual({ type: 'roll-back', reason: 'host-2 failed' });
+});
+
+it('leaves a verified version in place when the lease ends without a word, and no sooner', async () => {
+  const silent = listen(runDir, startLease(1));
+  silent.standAlone();
+  // The lease has ended long before the version is verified: the runner may come back until then.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  say({ type: 'roll-back', reason: 'host-2 failed' });
+  expect(await silent.verdict()).toEqual({ type: 'roll-back', reason: 'host-2 failed' });
+  silent.close();
+  const unheard = listen(mkdtempSync(join(tmpdir(), 'control-')), startLease(1));
+  unheard.standAlone();
+  expect(await unheard.verdict()).toEqual({ type: 'silence' });
+  unheard.close();
 });
