@@ -69220,15 +69220,32 @@ function splitWord(text) {
     return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+;// CONCATENATED MODULE: ./runner/session/opening-line.js
+/** The parts of the line that begins a session. */
+function openingLine(opening) {
+    if ('follow' in opening)
+        return [`${JSON.stringify(opening)}\n`];
+    return [`{"plan":${JSON.stringify(opening.plan)},"program":`, jsonOf(opening.program), '}\n'];
+}
+/** The program is half a megabyte and the same for every host of a deploy: with many hosts it must not be there many times. */
+let known = null;
+function jsonOf(program) {
+    if (known?.program !== program)
+        known = { program, json: Buffer.from(JSON.stringify(program)) };
+    return known.json;
+}
+
 ;// CONCATENATED MODULE: ./runner/session/following.js
 
 
 
 
 
+
 function startCourse(options, { begun }) {
-    const { label, plan, shellInit, log, mayGo, cancelled } = options;
-    return { label, plan, shellInit, log, mayGo, cancelled, begun, offset: 0, state: null, decision: null };
+    const { label, plan, shellInit, log, mayGo, words, cancelled } = options;
+    const known = { begun, offset: 0, state: null, decision: null };
+    return { label, plan, shellInit, log, mayGo, cancelled, ...known, ...(words && { words }) };
 }
 /**
  * Begins a deploy, or takes up one that was begun in an earlier session, and follows it as long as the session lasts.
@@ -69248,9 +69265,13 @@ async function follow(shell, opening, course) {
         });
         course.begun = true;
         // All at once: nothing in it waits for an answer.
-        shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n`);
+        shell.send(script(shell.nonce, course.shellInit));
+        for (const part of openingLine(opening))
+            shell.send(part);
         if ('follow' in opening)
             catchUp(course, say);
+        if (course.words !== undefined)
+            leave.push(course.words.hear(say));
         return await followed;
     }
     finally {
@@ -69597,20 +69618,27 @@ function hostSession({ destination, ...task }) {
             task.log.warn(UNPROVED);
     };
     return {
-        async carryOut({ program, mayGo, cancelled }) {
+        async carryOut({ program, mayGo, words, cancelled }) {
             warnUnproved();
             const connection = await connectUnless(cancelled, destination, task.log.say);
             try {
                 const orders = { ...task, connection, program, cancelled };
                 if (looksOnly(task.plan))
                     return await lookAtHost(orders);
-                return await deployOnHost({ ...orders, mayGo, link });
+                return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });
             }
             finally {
                 await connection.close();
             }
         },
-        followUp: ({ reason, within }) => followUp({ ...task, label, reason, within, link: { ...link, within } }),
+        followUp: ({ reason, within, reachWithin = within, words }) => followUp({
+            ...task,
+            label,
+            reason,
+            within,
+            link: { ...link, within: reachWithin },
+            ...(words && { words }),
+        }),
     };
 }
 /** Connects, unless the deploy is cancelled before that is done. */

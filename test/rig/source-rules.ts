@@ -33,7 +33,7 @@ const FLOORS: Record<string, readonly (readonly string[])[]> = {
     ['look'],
     ['main.ts'],
   ],
-  'src/runner': [['connect-error.ts', 'identity'], ['keys'], ['connection'], ['session']],
+  'src/runner': [['connect-error.ts', 'identity'], ['keys'], ['connection'], ['session'], ['fleet']],
 };
 
 /** Entries: the only files that may share a name. */

@@ -28,7 +28,7 @@ export const BOOTSTRAP_LINE =
 export interface HostShell {
   nonce: string;
   /** Writes to the shell's stdin, as it is. */
-  send(text: string): void;
+  send(text: string | Buffer): void;
   /** Has `onLine` called with each further line of the shell's stdout. */
   listen(onLine: (line: string) => void): void;
   /** The last lines of the shell's stderr that may be shown. */

@@ -24,7 +24,8 @@ export interface DeployOptions extends Omit<CourseOptions, 'label'> {
   bootstrapTimeout?: number;
 }
 
-export interface FollowUpOptions extends Pick<CourseOptions, 'label' | 'plan' | 'shellInit' | 'log'> {
+export interface FollowUpOptions
+  extends Pick<CourseOptions, 'label' | 'plan' | 'shellInit' | 'log' | 'words'> {
   link: Link;
   /** Why it is cancelled. */
   reason: string;

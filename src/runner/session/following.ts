@@ -13,6 +13,8 @@ import { requireAsked } from './asked-for.ts';
 import type { HostShell } from './bootstrap.ts';
 import { readEvent, splitWord } from './event-lines.ts';
 import { FIND_NODE } from './find-node.ts';
+import type { HostWords } from './host-words.ts';
+import { openingLine } from './opening-line.ts';
 import { neverStarted, notStarted, START_TIMEOUT } from './session-failures.ts';
 
 /** Who hears of what happens on one host. */
@@ -32,6 +34,8 @@ export interface CourseOptions {
   log: HostLog;
   /** Asked once, when the host is prepared: it goes on as soon as this resolves. Never rejects. */
   mayGo(): Promise<void>;
+  /** What is said to the host beside that, by whoever decides about several. */
+  words?: HostWords;
   /** Aborted where the deploy is to be given up; its reason is a text. */
   cancelled: AbortSignal;
 }
@@ -49,8 +53,9 @@ export interface Course extends Readonly<CourseOptions> {
 }
 
 export function startCourse(options: CourseOptions, { begun }: Pick<Course, 'begun'>): Course {
-  const { label, plan, shellInit, log, mayGo, cancelled } = options;
-  return { label, plan, shellInit, log, mayGo, cancelled, begun, offset: 0, state: null, decision: null };
+  const { label, plan, shellInit, log, mayGo, words, cancelled } = options;
+  const known = { begun, offset: 0, state: null, decision: null };
+  return { label, plan, shellInit, log, mayGo, cancelled, ...known, ...(words && { words }) };
 }
 
 /** How one session ended. `absent`: the host has not begun that deploy, and never will. */
@@ -79,8 +84,10 @@ export async function follow(
     });
     course.begun = true;
     // All at once: nothing in it waits for an answer.
-    shell.send(`${script(shell.nonce, course.shellInit)}${JSON.stringify(opening)}\n`);
+    shell.send(script(shell.nonce, course.shellInit));
+    for (const part of openingLine(opening)) shell.send(part);
     if ('follow' in opening) catchUp(course, say);
+    if (course.words !== undefined) leave.push(course.words.hear(say));
     return await followed;
   } finally {
     isOver = true;

@@ -12,16 +12,18 @@ export interface HostTask extends Pick<CourseOptions, 'plan' | 'shellInit' | 'lo
   destination: Destination;
 }
 
-export interface Orders extends Pick<CourseOptions, 'mayGo' | 'cancelled'> {
+export interface Orders extends Pick<CourseOptions, 'mayGo' | 'words' | 'cancelled'> {
   /** Source text of the host program. */
   program: string;
 }
 
-export interface FollowUpOrders {
+export interface FollowUpOrders extends Pick<CourseOptions, 'words'> {
   /** Why the deploy is cancelled. */
   reason: string;
   /** Milliseconds for connecting and following together. */
   within: number;
+  /** Milliseconds in which the host has to be reached; default all of them. */
+  reachWithin?: number;
 }
 
 /** One host, from connecting to its result: whatever concerns several of them is a loop over these. */
@@ -45,18 +47,26 @@ export function hostSession({ destination, ...task }: HostTask): HostSession {
     if (destination.hostKey.kind === 'off') task.log.warn(UNPROVED);
   };
   return {
-    async carryOut({ program, mayGo, cancelled }) {
+    async carryOut({ program, mayGo, words, cancelled }) {
       warnUnproved();
       const connection = await connectUnless(cancelled, destination, task.log.say);
       try {
         const orders = { ...task, connection, program, cancelled };
         if (looksOnly(task.plan)) return await lookAtHost(orders);
-        return await deployOnHost({ ...orders, mayGo, link });
+        return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });
       } finally {
         await connection.close();
       }
     },
-    followUp: ({ reason, within }) => followUp({ ...task, label, reason, within, link: { ...link, within } }),
+    followUp: ({ reason, within, reachWithin = within, words }) =>
+      followUp({
+        ...task,
+        label,
+        reason,
+        within,
+        link: { ...link, within: reachWithin },
+        ...(words && { words }),
+      }),
   };
 }
 
