@@ -16811,7 +16811,7 @@ module.exports = {
     // eslint-disable-next-line no-async-promise-executor
     return new Promise(async (resolve, reject) => {
       try {
-        POLY1305_WASM_MODULE = await __nccwpck_require__(1804)();
+        POLY1305_WASM_MODULE = await __nccwpck_require__(4661)();
         POLY1305_RESULT_MALLOC = POLY1305_WASM_MODULE._malloc(16);
         poly1305_auth = POLY1305_WASM_MODULE.cwrap(
           'poly1305_auth',
@@ -16834,7 +16834,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1804:
+/***/ 4661:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -63420,6 +63420,10 @@ function deploymentOf(plan, { github }, workflow) {
         logUrl: plan.run.url,
     };
 }
+/** The plan of one of several hosts, by its place in the list. Two names may lead to one home: each run has an id of its own. */
+function planOfHost(plan, index) {
+    return { ...plan, deployId: `${plan.deployId}-h${index + 1}`, waits: true };
+}
 /** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
 function makeDeployId(workflow) {
     const run = `${workflow.runId}-${workflow.runAttempt}`.toLowerCase().replace(/[^a-z0-9-]/g, '');
@@ -63853,9 +63857,9 @@ const RELOAD = 60_000;
 /** GitHub ends a cancelled job for good after 5 minutes; `main` may have used 10 s of them, and the report needs some. */
 const MOST = 280_000;
 /** What `main` leaves for `post` of a deploy that is about to begin. */
-function leftDeploy(plan, { destination }) {
+function leftDeploy(plan, { destinations }) {
     const { deployId, mode, ref } = plan;
-    return { deployId, destination: digestOf(destination, plan), mode, ref: ref ?? '' };
+    return { deployId, destination: digestOf(destinations, plan), mode, ref: ref ?? '' };
 }
 /**
  * The plan of a deploy that `main` has left. Inputs are evaluated anew for `post`, and a later step may have changed what
@@ -63865,1962 +63869,30 @@ function planOfLeft(left, inputs, workflow) {
     const { deployId, ref } = left;
     const mode = MODES.find((known) => known === left.mode);
     const plan = { ...makePlan(inputs, workflow), deployId };
-    const given = Buffer.from(digestOf(inputs.destination, plan));
+    const given = Buffer.from(digestOf(inputs.destinations, plan));
     const known = Buffer.from(left.destination);
     if (mode === undefined || given.length !== known.length || !timingSafeEqual(given, known))
-        throw elsewhere(inputs.destination.label, deployId);
+        throw elsewhere(inputs.destinations.map(({ label }) => label).join(', '), deployId);
     return { ...plan, mode, ref: ref === '' ? null : ref };
 }
 /**
  * How long `post` follows a deploy, in milliseconds: as long as the plan gives the new version to become healthy and, where
  * it does not, the old one too. What comes before the reload is cancelled.
  */
-function followedFor({ healthTimeout, stableFor }) {
+function follow_up_followedFor({ healthTimeout, stableFor }) {
     return Math.min(MOST, CONNECTING + 2 * (RELOAD + healthTimeout + stableFor));
 }
 /**
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-function digestOf({ host, port, username }, { path, deployId }) {
-    const destination = JSON.stringify([host.toLowerCase(), port, username, path]);
-    return (0,external_node_crypto_.scryptSync)(destination, deployId, 32).toString('hex');
+function digestOf(destinations, { path, deployId }) {
+    const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
+    return (0,external_node_crypto_.scryptSync)(JSON.stringify([logins, path]), deployId, 32).toString('hex');
 }
 function elsewhere(label, deployId) {
     return new SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
 }
-
-;// CONCATENATED MODULE: ./inputs/bad-value.js
-/** Why an input cannot be used. The reader of the inputs adds its name and, unless it is secret, what was given. */
-class BadValue extends Error {
-    /** `why` is the end of the sentence "`name` is "what was given": …". */
-    constructor(why, takes, remedy = null) {
-        super(why);
-        this.name = 'BadValue';
-        this.takes = takes;
-        this.remedy = remedy;
-    }
-}
-/** Control characters, and the invisible ones that make one text look like another. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
-/** Whether text holds a character that a person cannot see. */
-function hasUnprintable(text) {
-    return UNPRINTABLE.test(text);
-}
-
-;// CONCATENATED MODULE: ./inputs/split-list.js
-/** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
-function splitList(text) {
-    return text
-        .split(/[,\r\n]/)
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== '');
-}
-
-;// CONCATENATED MODULE: ./inputs/app-path.js
-
-
-
-/** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
-function parsePath(text) {
-    const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
-    if (text === '')
-        throw new BadValue('a path is needed', takes, 'Set the directory that PM2 runs the app from, such as ~/app.');
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', takes);
-    if (/^~[^/]/.test(text)) {
-        throw new BadValue("it begins with another user's home", takes, 'Write that directory as an absolute path.');
-    }
-    const normal = external_node_path_namespaceObject.posix.normalize(text);
-    if (normal === '/')
-        throw new BadValue('it is the root directory', takes);
-    if (['.', './', '~', '~/'].includes(normal)) {
-        throw new BadValue('it is the home directory itself', takes, 'Give the app a directory of its own, such as ~/app.');
-    }
-    return text;
-}
-/** Reads `working-directory`; the empty text is the repository's own. */
-function parseWorkingDirectory(text) {
-    return parseRelativePath(text, "the app's directory inside `path`, relative and without ..");
-}
-/** Reads `ecosystem`; null if the file is to be found. */
-function parseEcosystem(text) {
-    return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
-}
-/** Reads `env-file-path`. */
-function parseEnvFilePath(text) {
-    const takes = 'the path of a file, relative to `working-directory`';
-    const path = parseRelativePath(text, takes);
-    if (path === '' || text.endsWith('/'))
-        throw new BadValue('it names a directory', takes);
-    if (path.split('/').includes('.git'))
-        throw new BadValue('it lies in `.git`', takes);
-    return path;
-}
-/** Reads `keep-assets`; null if it is not given, and empty if it is `none`. */
-function parseKeepAssets(text) {
-    if (text === '')
-        return null;
-    return text.toLowerCase() === 'none' ? [] : splitList(text).map(parseAssetGlob);
-}
-function parseAssetGlob(text) {
-    const takes = 'directories or globs in `working-directory`, such as `dist/assets` or `public/*/build`, or `none`';
-    const path = parseRelativePath(text, takes);
-    const names = path.split('/');
-    // Of all files of the app, most are asked for by a name that another version has as well.
-    if (['', '*', '**'].includes(names[0] ?? ''))
-        throw new BadValue('it names the whole app', takes);
-    if (names.some((name) => name === '.git' || name === 'node_modules'))
-        throw new BadValue('it lies in `.git` or `node_modules`', takes);
-    if (/[{}]/.test(path))
-        throw new BadValue('it has braces', takes, 'Write each path on a line of its own.');
-    return path;
-}
-/** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
-function parseRelativePath(text, takes) {
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', takes);
-    if (text.startsWith('/') || text.startsWith('~'))
-        throw new BadValue('it is not relative', takes);
-    if (text.split('/').includes('..'))
-        throw new BadValue('it holds ".."', takes);
-    const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
-    return normal === '.' ? '' : normal;
-}
-
-;// CONCATENATED MODULE: ./inputs/git-ref.js
-
-const TAKES = 'a branch, a tag or a full commit id';
-const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
-/** Whether text is a full commit id that names a commit: all zeros stand for "none". */
-function isCommitId(text) {
-    return FULL_ID.test(text) && !/^0+$/.test(text);
-}
-/** Reads a commit id (then in lower case) or a name that git itself would take for a branch or tag. */
-function parseRef(text) {
-    if (FULL_ID.test(text)) {
-        if (!isCommitId(text))
-            throw new BadValue('it is all zeros, which names no commit', TAKES);
-        return text.toLowerCase();
-    }
-    const why = whyNoRefName(text);
-    if (why !== null)
-        throw new BadValue(why, TAKES, 'Give the name as `git branch` or `git tag` prints it.');
-    return text;
-}
-/** The rules of `git check-ref-format --branch`, and no name that a command could take for an option. */
-function whyNoRefName(text) {
-    if (text.startsWith('-'))
-        return 'it begins with a dash';
-    if (/[\p{Cc}\p{Cf}\p{Z}\p{Cs}]/u.test(text))
-        return 'it holds a blank or an invisible character';
-    const character = /[~^:?*[\\]/.exec(text)?.[0];
-    if (character !== undefined)
-        return `it holds "${character}", which no branch or tag name can`;
-    if (text.includes('..'))
-        return 'it holds ".."';
-    if (text.includes('@{') || text === '@')
-        return 'it is an expression, not a name';
-    if (text.length > 1_000)
-        return 'it is too long';
-    const parts = text.split('/');
-    const partIsWrong = parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
-    if (partIsWrong || text.endsWith('.'))
-        return 'it is not a valid branch or tag name';
-    return null;
-}
-
-;// CONCATENATED MODULE: ./inputs/default-ref.js
-
-
-
-const default_ref_TAKES = 'a branch, a tag or a full commit id';
-/** The commit to deploy when `ref` is not given: the one that this workflow run is about, and was tested. */
-function defaultRef(workflow) {
-    switch (workflow.eventName) {
-        case 'pull_request_target':
-            throw new BadValue('on pull_request_target the commit of the workflow is not the one of the pull request', default_ref_TAKES, 'Set `ref`, and never to a commit that a stranger can choose.');
-        case 'workflow_run':
-            return testedCommit(workflow);
-        default:
-            if (isCommitId(workflow.sha))
-                return workflow.sha.toLowerCase();
-            throw new BadValue('GITHUB_SHA names no commit', default_ref_TAKES, 'Set `ref`.');
-    }
-}
-/** A `ref` that is given, but names the very commit that the workflow runs for, was chosen by the event all the same. */
-function originOf(ref, workflow) {
-    if (ref === null || ref !== ownCommit(workflow))
-        return 'input';
-    return isOfFork(workflow) ? 'fork' : 'workflow';
-}
-function ownCommit(workflow) {
-    try {
-        return defaultRef(workflow);
-    }
-    catch (error) {
-        if (error instanceof BadValue)
-            return null;
-        throw error;
-    }
-}
-/** Whether the commit is one of a pull request whose branch is in another repository, or in one that is gone. */
-function isOfFork(workflow) {
-    const pull = readEvent(workflow)?.pull_request;
-    if (pull === undefined || pull === null)
-        return workflow.eventName.startsWith('pull_request');
-    return !isThisRepository(pull.head?.repo?.full_name, workflow);
-}
-function isThisRepository(fullName, { repository }) {
-    return typeof fullName === 'string' && fullName.toLowerCase() === repository.toLowerCase();
-}
-/** On `workflow_run` GITHUB_SHA is the default branch's tip; the commit that was tested stands in the event. */
-function testedCommit(workflow) {
-    const run = readEvent(workflow)?.workflow_run;
-    const sha = run?.head_sha;
-    if (typeof sha !== 'string' || !isCommitId(sha)) {
-        throw new BadValue('the workflow_run event does not say which commit was tested', default_ref_TAKES, 'Set `ref`.');
-    }
-    if (run?.conclusion !== 'success') {
-        throw new BadValue(`the workflow run before it did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`, default_ref_TAKES, "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.");
-    }
-    const from = run.head_repository?.full_name;
-    if (!isThisRepository(from, workflow)) {
-        throw new BadValue(`the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`, default_ref_TAKES, "Deploy only runs of this repository's own branches, or set `ref`.");
-    }
-    return sha.toLowerCase();
-}
-
-;// CONCATENATED MODULE: ./inputs/fingerprint.js
-
-
-const ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
-const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
-const fingerprint_TAKES = "SHA-256 fingerprints of the servers' host keys, each as SHA256:… or host=SHA256:…";
-/**
- * Reads `fingerprint`. With more than one host, hops included, each entry has to be bound to one: otherwise any of them
- * could stand in for another. `hosts` is null if what names them cannot be read.
- */
-function parseFingerprints(text, hosts) {
-    const entries = splitList(text).map(parseEntry);
-    if (hosts === null || entries.length === 0)
-        return entries;
-    const labels = hosts.map(({ label }) => label);
-    if (hosts.length > 1 && entries.some(({ host }) => host === null)) {
-        throw new BadValue(`an entry is bound to no host, and there are ${hosts.length}`, fingerprint_TAKES, `Bind each to the label or the address of its host, such as ${labels.map((label) => `${label}=SHA256:…`).join(', ')}.`);
-    }
-    if (!entries.some((entry) => hosts.some((host) => isOf(entry, host)))) {
-        throw new BadValue('every entry is bound to another host', fingerprint_TAKES, `Bind it to the label or the address of this host, such as ${labels[0]}=SHA256:….`);
-    }
-    return entries;
-}
-/** The fingerprints that one host may have; none where all are of others. */
-function fingerprintsOf(entries, host) {
-    return entries.filter((entry) => isOf(entry, host)).map(({ print }) => print);
-}
-function parseEntry(entry) {
-    const [, host = null, print] = ENTRY.exec(entry) ?? [];
-    if (print === undefined) {
-        throw new BadValue(MD5.test(entry) ? 'it is an MD5 fingerprint' : 'it is no fingerprint', fingerprint_TAKES, 'On the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it.');
-    }
-    return { host, print };
-}
-function isOf({ host }, { label, address }) {
-    if (host === null || host === label)
-        return true;
-    return host.replace(/^\[(.*)\]$/, '$1').toLowerCase() === address.toLowerCase();
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./inputs/host-address.js
-
-
-
-const host_address_TAKES = 'one host as [label=][user@]host[:port], with an IPv6 address in brackets';
-const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?$/;
-const host_address_ENTRY = /^(?:(?<label>[^=@]*)=)?(?:(?<username>.*)@)?(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::(?<port>[^:]*))?$/s;
-/** Reads the one host that this version takes. */
-function parseHost(text) {
-    const entries = splitList(text);
-    const [entry] = entries;
-    if (entry === undefined) {
-        throw new BadValue('a host is needed', host_address_TAKES, "Set the server's name or address, such as app.example.com.");
-    }
-    if (entries.length > 1) {
-        throw new BadValue(`it names ${entries.length} hosts`, `${host_address_TAKES}; this version deploys to one`, 'Deploy to each host in a job of its own, for example with a matrix.');
-    }
-    return host_address_parseEntry(entry, host_address_TAKES);
-}
-/** Reads one entry; `takes` is what the input takes that it stands in. */
-function host_address_parseEntry(entry, takes) {
-    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
-        throw new BadValue('it is a URL', takes, 'Leave out everything up to "://".');
-    }
-    const found = host_address_ENTRY.exec(entry)?.groups;
-    if (!found) {
-        const manyColons = (entry.match(/:/g) ?? []).length > 1;
-        throw new BadValue(manyColons ? 'it has several colons' : 'it cannot be read', takes, manyColons ? 'Write an IPv6 address in brackets, such as [2001:db8::1]:22.' : null);
-    }
-    const { label, username, bracketed, plain, port } = found;
-    if (label !== undefined && !LABEL.test(label)) {
-        throw new BadValue('its label cannot be used', `${takes}; a label is letters, digits, ".", "_" and "-", at most 63`);
-    }
-    return {
-        label: label ?? null,
-        username: username === undefined ? null : parseUsername(username),
-        address: bracketed === undefined ? hostName(plain ?? '', takes) : ipv6(bracketed, takes),
-        port: port === undefined ? null : parsePort(port),
-    };
-}
-function hostName(text, takes) {
-    if (!HOST_NAME.test(text)) {
-        throw new BadValue(text === '' ? 'it has no host' : 'its host is neither a name nor an address', takes, /[^\0-\x7f]/.test(text) ? 'Write a name with letters other than ASCII in its xn-- form.' : null);
-    }
-    return text;
-}
-function ipv6(text, takes) {
-    if (!(0,external_node_net_.isIPv6)(text))
-        throw new BadValue('the text in brackets is not an IPv6 address', takes);
-    return text;
-}
-/** Reads a login name. */
-function parseUsername(text) {
-    const takes = 'the name to log in with: printable characters without blanks, quotes, brackets and any of : @ ; & | < >, not beginning with a dash';
-    if (text === '')
-        throw new BadValue('a user is needed', takes, 'Name the user that PM2 runs as on the server.');
-    if (text.includes(':')) {
-        throw new BadValue('it holds a colon', takes, 'A password has an input of its own, `password`; a key is better.');
-    }
-    // OpenSSH's client takes none of these either.
-    if (text.startsWith('-') || /[\s@\p{C}'"`;&|<>(){}]|\\$/u.test(text) || text.length > 256) {
-        throw new BadValue('it cannot be a login name', takes);
-    }
-    return text;
-}
-/** Reads a TCP port. */
-function parsePort(text) {
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-    if (port < 1 || port > 65_535)
-        throw new BadValue('it is not a port', 'a port number from 1 to 65535');
-    return port;
-}
-
-;// CONCATENATED MODULE: ./runner/connect-error.js
-/** Why there is no connection. Message and remedy are for the user; neither holds a secret. */
-class ConnectError extends Error {
-    constructor(kind, message, remedy, cause, output = []) {
-        super(message, cause === undefined ? undefined : { cause });
-        this.name = 'ConnectError';
-        this.kind = kind;
-        this.remedy = remedy;
-        this.output = output;
-    }
-}
-
-;// CONCATENATED MODULE: ./runner/identity/host-pattern.js
-
-
-/** OpenSSH gives up on a list with a longer one. */
-const LONGEST_PATTERN = 1_022;
-/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`; the host is a canonical one. */
-function knownHostsName(host, port) {
-    return port === 22 ? host : `[${host}]:${port}`;
-}
-/** A host as OpenSSH's client looks it up: in lower case, an address in its shortest form. */
-function canonicalHost(host) {
-    if ((0,external_node_net_.isIPv6)(host)) {
-        const zone = /%.*$/.exec(host)?.[0] ?? '';
-        return `${new external_node_net_.SocketAddress({ address: host, family: 'ipv6' }).address}${zone}`;
-    }
-    return shortIpv4(host) ?? lowerCase(host);
-}
-/** `127.1` and the like are addresses too: this is what they are short for. */
-function shortIpv4(host) {
-    if (!/^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+)){0,3}$/i.test(host))
-        return null;
-    return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : null;
-}
-/** Whether the host field of a known_hosts line, hashed or a list of patterns, names a host; `name` is as `knownHostsName` gives it. */
-function namesHost(field, name) {
-    return field.startsWith('|') ? hashOf(name, field) === field : isInList(field, name);
-}
-/** Whether a host field can be read. A list of patterns always can. */
-function isReadableField(field) {
-    return !field.startsWith('|') || hashOf('', field) !== null;
-}
-/** The hashed form of a name, with the salt of another; null if that is not a hash. */
-function hashOf(name, hashed) {
-    const base64 = /^\|1\|([^|]+)\|/.exec(hashed)?.[1] ?? '';
-    const salt = Buffer.from(base64, 'base64');
-    if (salt.length !== 20 || salt.toString('base64') !== base64)
-        return null;
-    return `|1|${base64}|${(0,external_node_crypto_.createHmac)('sha1', salt).update(name).digest('base64')}`;
-}
-function isInList(list, name) {
-    let found = false;
-    for (const entry of lowerCase(list).split(',')) {
-        const negated = entry.startsWith('!');
-        const pattern = negated ? entry.slice(1) : entry;
-        if (Buffer.byteLength(pattern) > LONGEST_PATTERN)
-            return false;
-        if (!matches(pattern, name))
-            continue;
-        if (negated)
-            return false;
-        found = true;
-    }
-    return found;
-}
-/** `*` stands for any characters, `?` for one; nothing else is special. */
-function matches(pattern, name) {
-    let [at, star, resume] = [0, -1, 0];
-    for (let i = 0; i < name.length;) {
-        if (pattern[at] === '*') {
-            star = at;
-            resume = i;
-            at += 1;
-        }
-        else if (pattern[at] === '?' || pattern[at] === name[i]) {
-            at += 1;
-            i += 1;
-        }
-        else if (star >= 0) {
-            // The last star takes one character more.
-            resume += 1;
-            i = resume;
-            at = star + 1;
-        }
-        else {
-            return false;
-        }
-    }
-    return /^\**$/.test(pattern.slice(at));
-}
-/** Of ASCII letters alone: a letter of another script never becomes one. */
-function lowerCase(text) {
-    return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
-;// CONCATENATED MODULE: ./runner/identity/public-key.js
-
-/** Smaller and larger RSA keys are none to OpenSSH. */
-const RSA_BITS = { least: 1024, most: 16_384 };
-const CURVES = {
-    nistp256: { name: 'P-256', bytes: 32 },
-    nistp384: { name: 'P-384', bytes: 48 },
-    nistp521: { name: 'P-521', bytes: 66 },
-};
-/** Reads a key as it stands in known_hosts; null if OpenSSH takes it for none. */
-function readPublicKey(name, base64) {
-    const blob = Buffer.from(base64, 'base64');
-    if (blob.toString('base64') !== base64)
-        return null;
-    // The name of a way to sign with an RSA key does for the key's own.
-    const type = /^rsa-sha2-(256|512)$/.test(name) ? 'ssh-rsa' : name;
-    return keyType(blob) === type && isPublicKey(blob) ? { type, blob } : null;
-}
-/** The key type that a key in SSH's wire format begins with, or null if it is not one. */
-function keyType(blob) {
-    if (blob.length < 4)
-        return null;
-    const length = blob.readUInt32BE(0);
-    if (length === 0 || blob.length < 4 + length)
-        return null;
-    return blob.toString('latin1', 4, 4 + length);
-}
-/** Whether a key in SSH's wire format is whole and of a type that OpenSSH knows. */
-function isPublicKey(blob) {
-    const type = keyType(blob) ?? '';
-    const [, ...fields] = fieldsOf(blob) ?? [];
-    const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = fields;
-    switch (type) {
-        case 'ssh-ed25519':
-            return fields.length === 1 && first.length === 32;
-        case 'sk-ssh-ed25519@openssh.com':
-            return fields.length === 2 && first.length === 32;
-        case 'ssh-rsa': {
-            const bits = bitsOf(second);
-            return (fields.length === 2 &&
-                isPositive(first) &&
-                isPositive(second) &&
-                bits >= RSA_BITS.least &&
-                bits <= RSA_BITS.most);
-        }
-        case 'ssh-dss':
-            return fields.length === 4 && fields.every(isPositive);
-        case 'ecdsa-sha2-nistp256':
-        case 'ecdsa-sha2-nistp384':
-        case 'ecdsa-sha2-nistp521':
-            return fields.length === 2 && isOnCurve(type.slice('ecdsa-sha2-'.length), first, second);
-        case 'sk-ecdsa-sha2-nistp256@openssh.com':
-            return fields.length === 3 && isOnCurve('nistp256', first, second);
-        default:
-            return /-cert-v01@openssh\.com$/.test(type) && fields.length > 0;
-    }
-}
-/** The strings that a key is made of, or null if one of them is not whole. */
-function fieldsOf(blob) {
-    const fields = [];
-    for (let at = 0; at < blob.length;) {
-        if (at + 4 > blob.length)
-            return null;
-        const end = at + 4 + blob.readUInt32BE(at);
-        if (end > blob.length)
-            return null;
-        fields.push(blob.subarray(at + 4, end));
-        at = end;
-    }
-    return fields;
-}
-/** The first bit of a number in SSH's wire format is its sign. */
-function isPositive(number) {
-    return ((number[0] ?? 0) & 0x80) === 0;
-}
-function bitsOf(number) {
-    return number.length === 0 ? 0 : BigInt(`0x${number.toString('hex')}`).toString(2).length;
-}
-function isOnCurve(curve, named, point) {
-    const { name, bytes } = CURVES[curve] ?? { name: '', bytes: 0 };
-    // A point begins with 4 where both of its coordinates follow.
-    if (named.toString('latin1') !== curve || point.length !== 1 + 2 * bytes || point[0] !== 4)
-        return false;
-    const [x, y] = [point.subarray(1, 1 + bytes), point.subarray(1 + bytes)].map((part) => part.toString('base64url'));
-    try {
-        (0,external_node_crypto_.createPublicKey)({ key: { kty: 'EC', crv: name, x: x ?? '', y: y ?? '' }, format: 'jwk' });
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./runner/identity/known-hosts.js
-
-
-/** Judges the key that a host presented as OpenSSH's client does. */
-function checkKnownHosts(text, host, port, presented) {
-    const pins = pinsFor(text, host, port);
-    const same = (key) => key.blob.equals(presented);
-    if (pins.revoked.some(same))
-        return { kind: 'revoked' };
-    if (pins.keys.some(same))
-        return { kind: 'match' };
-    if (pins.keys.length > 0)
-        return { kind: 'changed', expected: pins.keys };
-    return pins.authority ? { kind: 'authority-only' } : { kind: 'unknown' };
-}
-/** The keys that are pinned for a host: those of `[host]:port`, or if there are none, those of the bare name. */
-function pinsFor(text, host, port) {
-    const lines = parse(text);
-    const name = canonicalHost(host);
-    const own = collect(lines, knownHostsName(name, port));
-    if (port === 22 || own.keys.length > 0)
-        return own;
-    const bare = collect(lines, name);
-    return {
-        keys: bare.keys,
-        revoked: [...own.revoked, ...bare.revoked],
-        authority: own.authority || bare.authority,
-    };
-}
-/** Numbers of the lines, from 1, that are neither blank, nor a comment, nor an entry. */
-function unreadableLines(text) {
-    return text
-        .split('\n')
-        .flatMap((line, index) => (isBlank(line) || parseLine(line) !== null ? [] : [index + 1]));
-}
-function collect(lines, name) {
-    const named = lines.filter((line) => namesHost(line.hosts, name));
-    const keysOf = (marker) => named.filter((line) => line.marker === marker).map((line) => line.key);
-    return {
-        keys: keysOf(null),
-        revoked: keysOf('revoked'),
-        authority: named.some((line) => line.marker === 'cert-authority'),
-    };
-}
-function parse(text) {
-    return text.split('\n').flatMap((line) => {
-        const parsed = isBlank(line) ? null : parseLine(line);
-        return parsed === null ? [] : [parsed];
-    });
-}
-function isBlank(line) {
-    return /^[ \t]*(#|\r?$)/.test(line);
-}
-/** Fields are parted by blanks and tabs. A marker ends with a blank; a tab does where the line has no blank. */
-function parseLine(line) {
-    const fields = /^[ \t]*(?:@([^ \t@]+)([ \t])[ \t]*)?([^ \t@][^ \t]*)[ \t]+([^ \t]+)[ \t]+([^ \t]+)/.exec(line);
-    const [, marker = null, after, hosts, type, base64] = fields ?? [];
-    if (hosts === undefined || type === undefined || base64 === undefined)
-        return null;
-    if (marker !== null && marker !== 'cert-authority' && marker !== 'revoked')
-        return null;
-    if (after === '\t' && line.trimStart().includes(' '))
-        return null;
-    if (!isReadableField(hosts))
-        return null;
-    const key = readPublicKey(type, base64.replace(/[\r\v\f]/g, ''));
-    return key === null ? null : { marker, hosts, key };
-}
-
-// EXTERNAL MODULE: ../../node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(972);
-var lib_default = /*#__PURE__*/__nccwpck_require__.n(lib);
-;// CONCATENATED MODULE: ./runner/identity/host-key.js
-
-
-
-
-/** In the order in which they are asked for where nothing else decides. */
-const ALGORITHMS = [
-    ['ssh-ed25519', ['ssh-ed25519']],
-    ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
-    ['ecdsa-sha2-nistp384', ['ecdsa-sha2-nistp384']],
-    ['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
-    // Without `ssh-rsa` itself: it signs with SHA-1.
-    ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
-];
-/** `SHA256:…` of a public key in SSH's wire format. */
-function fingerprint(blob) {
-    return `SHA256:${(0,external_node_crypto_.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
-}
-function readHostKey(blob) {
-    return { type: keyType(blob) ?? 'unknown', fingerprint: fingerprint(blob), blob };
-}
-/**
- * The host key algorithms to ask for, best first. Pinned types come first, so that the host shows the key that was
- * pinned; the others follow, so that there is something to show where it has none of that type.
- */
-function hostKeyAlgorithms(policy, endpoint, without) {
-    const pinned = policy.kind === 'known-hosts'
-        ? pinsFor(policy.text, endpoint.host, endpoint.port).keys.map((key) => key.type)
-        : [];
-    const wanted = ALGORITHMS.filter(([type]) => !without.some((key) => key.type === type));
-    const first = wanted.filter(([type]) => pinned.includes(type));
-    const rest = wanted.filter(([type]) => !pinned.includes(type));
-    return [...first, ...rest].flatMap(([, names]) => names);
-}
-/** Null if the key is the host's; otherwise why it is refused. `presented` holds every key that it has shown, the latest last. */
-function refusal(policy, endpoint, presented) {
-    const key = presented.at(-1);
-    if (key === undefined)
-        throw new Error('no host key was presented');
-    switch (policy.kind) {
-        case 'off':
-            return null;
-        case 'none':
-            return unpinned(endpoint, key, 'neither known-hosts nor fingerprint is set, so nothing says which key is right');
-        case 'fingerprints': {
-            const pinned = policy.list.map((entry) => entry.replace(/=+$/, ''));
-            if (pinned.length === 0)
-                return unbound(endpoint, key);
-            if (pinned.includes(key.fingerprint))
-                return null;
-            return {
-                message: `${endpoint.label} is not the host that fingerprint pins. It presented ${list(presented.map(named))}. Expected was ${list(pinned)}. Nothing was sent to it.`,
-                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, set fingerprint to the new one. If not, someone may be intercepting the connection.`,
-            };
-        }
-        case 'known-hosts':
-            return againstKnownHosts(policy.text, endpoint, key);
-    }
-}
-function againstKnownHosts(text, endpoint, key) {
-    const verdict = checkKnownHosts(text, endpoint.host, endpoint.port, key.blob);
-    switch (verdict.kind) {
-        case 'match':
-            return null;
-        case 'changed':
-            return {
-                message: `${endpoint.label} is not the host that known-hosts pins. It presented ${named(key)}. Expected was ${list(verdict.expected.map(({ blob }) => named(readHostKey(blob))))}. Nothing was sent to it.`,
-                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, replace its line in known-hosts by: ${pinLine(endpoint, key)} If not, someone may be intercepting the connection.`,
-            };
-        case 'revoked':
-            return {
-                message: `${endpoint.label} presented ${named(key)}, which known-hosts marks as @revoked. Nothing was sent to it.`,
-                remedy: 'Give the host a new key, or remove the @revoked line from known-hosts.',
-            };
-        case 'authority-only':
-            return {
-                message: `known-hosts names only a @cert-authority for ${endpoint.label}, and host certificates are not supported. It presented ${named(key)}. Nothing was sent to it.`,
-                remedy: `${compare(endpoint, key)} If it is the same, add this line to known-hosts: ${pinLine(endpoint, key)}`,
-            };
-        case 'unknown': {
-            const unreadable = unreadableLines(text);
-            const hint = unreadable.length === 0 ? '' : ` (unreadable: line ${unreadable.join(', ')})`;
-            return unpinned(endpoint, key, `known-hosts has no key for it${hint}`);
-        }
-    }
-}
-function unpinned(endpoint, key, why) {
-    return {
-        message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address in place of ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
-    };
-}
-function unbound(endpoint, key) {
-    return {
-        message: `${endpoint.label} cannot be trusted: fingerprint has no entry for it. It presented ${named(key)}. Nothing was sent to it.`,
-        remedy: `${compare(endpoint, key)} If it is the same, add this entry to fingerprint: ${endpoint.label}=${key.fingerprint}`,
-    };
-}
-function compare(endpoint, key) {
-    const name = key.type.startsWith('ecdsa') ? 'ecdsa' : key.type.replace('ssh-', '');
-    return `On ${endpoint.label} itself, run this and compare the fingerprint:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
-}
-function pinLine(endpoint, key) {
-    const name = endpoint.shownHost === null ? 'ADDRESS' : canonicalHost(endpoint.shownHost);
-    return `${knownHostsName(name, endpoint.port)} ${key.type} ${key.blob.toString('base64')}`;
-}
-function named(key) {
-    return `the ${key.type} key ${key.fingerprint}`;
-}
-function list(items) {
-    return items.length === 0 ? 'none' : items.join(' or ');
-}
-
-;// CONCATENATED MODULE: ./runner/keys/key-errors.js
-
-const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END line.';
-const MAKE_ONE = 'Make a new key: ssh-keygen -t ed25519 -f key. Then add key.pub to authorized_keys on the host.';
-/** `what` is what was given, as the end of a sentence. */
-function notAPrivateKey(what) {
-    return new ConnectError('key', `This is not a private key, but ${what}.`, 'Set key to the content of the private key file, such as ~/.ssh/id_ed25519, from its BEGIN line to its END line.');
-}
-function emptyKey() {
-    return new ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
-}
-function cutOff(what) {
-    return new ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
-}
-function key_errors_damaged() {
-    return new ConnectError('key', 'The key is damaged: between its BEGIN and END lines there is no private key.', COPY_AGAIN);
-}
-function severalKeys(count) {
-    return new ConnectError('key', `The key holds ${count} private keys.`, 'Set the one that logs in. An ssh-agent can hold several.');
-}
-/** `kind` with its article, such as `a DSA key`. */
-function unusable(kind, why) {
-    return new ConnectError('key', `The key is ${kind}, ${why}.`, MAKE_ONE);
-}
-function puttyKey() {
-    return new ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key. Or in PuTTYgen: Conversions, Export OpenSSH key. Then use the content of the new file.');
-}
-function passphraseMissing() {
-    return new ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to the passphrase of the key.');
-}
-function passphraseWrong() {
-    return new ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to the passphrase of this key.');
-}
-/** Some formats tell by nothing but nonsense behind the lock that the passphrase is wrong. */
-function passphraseWrongOrDamaged() {
-    return new ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, encrypt the key again: ssh-keygen -p -f key. Then use the content of that file.');
-}
-/** `how` the key is locked, as the end of a sentence; `anew` is the option of ssh-keygen that locks it in another way. */
-function lockedOtherwise(how, anew) {
-    return new ConnectError('key', `The key is encrypted with ${how}.`, `Encrypt it again: ssh-keygen -p ${anew} -f key. Then use the content of that file.`);
-}
-
-;// CONCATENATED MODULE: ./runner/keys/key-text.js
-
-/** The longest key there is, of RSA with 16,384 bits, has a third of it. */
-const key_text_LONGEST = 65_536;
-const FRAME = /-----BEGIN ([A-Z0-9 ]{0,60})-----([\s\S]*?)-----END \1-----/g;
-/** What an encrypted key in the old PEM format begins with. Without line ends, only its length ends the hexadecimal number. */
-const LOCK = /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*(AES-\d{3}-CBC,[0-9A-F]{32}|[A-Z0-9-]+,[0-9A-F]{16})/i;
-/**
- * Finds the private key in what was pasted: with CRLF, indented, quoted, in base64, with other text around it, or with its
- * line ends written as `\n`, made into blanks or lost.
- * Throws a `ConnectError` of kind `key` that says what was given instead, and never shows it.
- */
-function readKeyText(given) {
-    if (given.length > key_text_LONGEST)
-        throw notAPrivateKey('something that is too long for a key');
-    const text = unwrapped(given);
-    if (text === '')
-        throw emptyKey();
-    if (/^PuTTY-User-Key-File-\d/.test(text)) {
-        const lines = text.split(/\r\n|\n|\r/).map((line) => line.trim());
-        return { format: 'putty', text: `${lines.join('\n')}\n`, encrypted: false };
-    }
-    const keys = [...text.matchAll(FRAME)].filter(([, label]) => /(^| )PRIVATE KEY$/.test(label ?? ''));
-    const [key] = keys;
-    if (key === undefined)
-        throw whatElse(text);
-    if (keys.length > 1)
-        throw severalKeys(keys.length);
-    return framed(key[1] ?? '', key[2] ?? '');
-}
-/** Takes off what secrets are wrapped in: base64, quotes, and backslashes, of which a key has none itself. */
-function unwrapped(given) {
-    let text = stripped(given);
-    if (/^[A-Za-z0-9+/\s]+=*$/.test(text)) {
-        const decoded = stripped(Buffer.from(text, 'base64').toString('utf8'));
-        if (/-----BEGIN |^PuTTY-User-Key/.test(decoded))
-            text = decoded;
-    }
-    // The comment of a PuTTY file may have backslashes of its own.
-    const isWritten = text.startsWith('PuTTY') && /[\r\n]/.test(text);
-    return isWritten ? text : text.replace(/(?<!\\)\\+([rnt/])/g, (_, letter) => (letter === '/' ? '/' : '\n'));
-}
-/** Without quotes, and without characters that cannot be seen. */
-function stripped(text) {
-    return text
-        .replace(/[\u200B-\u200D\u2060\uFEFF]/g, '')
-        .trim()
-        .replace(/^(["'`])([\s\S]*)\1$/, '$2')
-        .trim();
-}
-/** Writes the frame anew: whatever was made of the line ends, they carry no meaning. */
-function framed(label, content) {
-    const lock = LOCK.exec(content);
-    const base64 = content.slice(lock?.[0].length ?? 0).replace(/\s/g, '');
-    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
-        throw key_errors_damaged();
-    const lines = [
-        `-----BEGIN ${label}-----`,
-        ...(lock === null ? [] : ['Proc-Type: 4,ENCRYPTED', `DEK-Info: ${lock[1]}`, '']),
-        ...(base64.match(/.{1,64}/g) ?? []),
-        `-----END ${label}-----`,
-        '',
-    ];
-    return {
-        format: label === 'OPENSSH PRIVATE KEY' ? 'openssh' : 'pem',
-        text: lines.join('\n'),
-        encrypted: lock !== null || label.startsWith('ENCRYPTED'),
-    };
-}
-/** Says what a text is that holds no private key. */
-function whatElse(text) {
-    const known = OTHER_THINGS.find(([pattern]) => pattern.test(text));
-    if (known !== undefined)
-        return notAPrivateKey(known[1]);
-    const begins = /BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
-    const ends = /END [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
-    if (begins !== ends)
-        return cutOff(`its ${begins ? 'END' : 'BEGIN'} line is missing`);
-    if (begins)
-        return cutOff('its BEGIN and END lines are incomplete or do not match');
-    const bytes = /^[A-Za-z0-9+/\s]{64,}=*$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
-    const isKey = bytes.toString('latin1', 0, 14) === 'openssh-key-v1' || (bytes[0] === 0x30 && bytes[1] === 0x82);
-    if (isKey)
-        return cutOff('its BEGIN and END lines are missing');
-    return notAPrivateKey('something that is in no known format');
-}
-/** What repeats has a limit in each: without one, a text of 64 KB that is nothing of these takes 10 s. */
-const OTHER_THINGS = [
-    [/^\*+$/, 'only asterisks, as a log shows a secret'],
-    [/^(SHA256|MD5):\S+$/, 'a fingerprint'],
-    [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable that nothing replaced'],
-    [/BEGIN (\w{1,30} )?CERTIFICATE|\S-cert-v01@openssh\.com AAAA/, 'a certificate'],
-    [
-        /\b(ssh-[a-z0-9]{1,30}|ecdsa-sha2-\w{1,30}|sk-\S{1,60}) AAAA|BEGIN (\w{1,30} )?PUBLIC KEY/,
-        'a public key',
-    ],
-    [/BEGIN PGP /, 'a PGP key'],
-    [/BEGIN SSH2 ENCRYPTED/, 'a key in the format of ssh.com, which `ssh-keygen -i -f key` converts'],
-    [
-        /^(~|\.{0,2}\/|[A-Za-z]:\\|file:)[^\r\n]{0,300}$|^[\w.\\/-]{1,300}\.(pem|key|ppk)$|^id_\w+$/,
-        'a path to a file on another machine',
-    ],
-];
-
-;// CONCATENATED MODULE: ./runner/keys/openssh-key.js
-
-const MAGIC = Buffer.from('openssh-key-v1\0');
-/** Of the one cipher family whose tag stands behind the key. */
-const TAG_LENGTH = 16;
-/** Reads the open part of a key file, without its frame; null if it is damaged. */
-function readOpensshKey(base64) {
-    const data = Buffer.from(base64, 'base64');
-    if (data.toString('base64') !== base64 || !data.subarray(0, MAGIC.length).equals(MAGIC))
-        return null;
-    const fields = reader(data, MAGIC.length);
-    const cipher = fields.string()?.toString('latin1');
-    const hash = fields.string()?.toString('latin1');
-    const hashing = fields.string();
-    const keys = fields.number();
-    const publicKey = fields.string();
-    const secret = fields.string();
-    if (cipher === undefined || !hashing || !publicKey || !secret || keys !== 1)
-        return null;
-    if ((cipher === 'none') !== (hash === 'none'))
-        return null;
-    if (fields.left() !== (/gcm|poly1305/.test(cipher) ? TAG_LENGTH : 0))
-        return null;
-    if (hash === 'none')
-        return isWhole(publicKey, secret) ? { cipher, rounds: 0, publicKey } : null;
-    const rounds = roundsOf(hashing);
-    return rounds === null ? null : { cipher, rounds, publicKey };
-}
-/** What is not locked repeats the public key behind two numbers, though an RSA key in another order. */
-function isWhole(publicKey, secret) {
-    const repeated = secret.subarray(8, 8 + publicKey.length);
-    return secret.length % 8 === 0 && (repeated.equals(publicKey) || keyType(publicKey) === 'ssh-rsa');
-}
-function roundsOf(hashing) {
-    const fields = reader(hashing, 0);
-    const salt = fields.string();
-    const rounds = fields.number();
-    return salt && salt.length > 0 && rounds && fields.left() === 0 ? rounds : null;
-}
-/** Writes an Ed25519 key, of which both halves have 32 bytes, as ssh-keygen does without a passphrase. */
-function writeEd25519(seed, point) {
-    const type = string('ssh-ed25519');
-    const check = Buffer.alloc(8);
-    const secret = Buffer.concat([
-        check,
-        type,
-        string(point),
-        string(Buffer.concat([seed, point])),
-        string(''),
-    ]);
-    const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1));
-    const data = Buffer.concat([
-        MAGIC,
-        string('none'),
-        string('none'),
-        string(''),
-        number(1),
-        string(Buffer.concat([type, string(point)])),
-        string(Buffer.concat([secret, padding])),
-    ]);
-    const lines = data.toString('base64').replace(/.{1,70}/g, '$&\n');
-    return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`;
-}
-/** Reads strings and numbers, as SSH writes them, from front to back; undefined if there is not enough left. */
-function reader(data, start) {
-    let at = start;
-    const number = () => {
-        if (at + 4 > data.length)
-            return undefined;
-        at += 4;
-        return data.readUInt32BE(at - 4);
-    };
-    const string = () => {
-        const length = number();
-        if (length === undefined || at + length > data.length)
-            return undefined;
-        at += length;
-        return data.subarray(at - length, at);
-    };
-    return { number, string, left: () => data.length - at };
-}
-function number(value) {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32BE(value);
-    return bytes;
-}
-function string(content) {
-    const bytes = Buffer.from(content);
-    return Buffer.concat([number(bytes.length), bytes]);
-}
-
-;// CONCATENATED MODULE: ./runner/keys/keys.js
-
-
-
-
-
-
-
-
-const TYPES = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
-const CIPHERS = /^(none|3des-cbc|aes(128|192|256)-(cbc|ctr)|aes(128|256)-gcm@openssh\.com)$/;
-/** About 15 s each thousand. */
-const MOST_ROUNDS = 1_000;
-/**
- * Reads a private key as people paste it into a secret, in OpenSSH's format, PEM or PKCS#8, or an RSA key of PuTTY's
- * version 2. A passphrase that it does not need does no harm.
- * Throws a `ConnectError` of kind `key` or `passphrase` that says what was given instead, and never shows it.
- */
-function readPrivateKey(text, passphrase) {
-    const given = readKeyText(text);
-    const parsed = parseAs(given, passphrase);
-    const blob = parsed.getPublicSSH();
-    if (parsed.type === 'ssh-rsa' && !isPublicKey(blob)) {
-        throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH does not accept');
-    }
-    if (!isPublicKey(blob) || !canSign(parsed))
-        throw key_errors_damaged();
-    return {
-        parsed,
-        type: parsed.type,
-        fingerprint: fingerprint(blob),
-        publicLine: `${parsed.type} ${blob.toString('base64')}`,
-    };
-}
-function parseAs(given, passphrase) {
-    switch (given.format) {
-        case 'openssh':
-            return openssh(given.text, passphrase);
-        case 'pem':
-            return pem(given, passphrase);
-        case 'putty':
-            return putty(given.text, passphrase);
-    }
-}
-function openssh(text, passphrase) {
-    const open = readOpensshKey(text.replace(/-----.*-----|\n/g, ''));
-    if (open === null)
-        throw key_errors_damaged();
-    checkType(keyType(open.publicKey) ?? '');
-    const locked = open.cipher !== 'none';
-    if (locked && passphrase === null)
-        throw passphraseMissing();
-    if (!CIPHERS.test(open.cipher))
-        throw lockedOtherwise('a cipher that cannot be used here', '-Z aes256-ctr');
-    if (open.rounds > MOST_ROUNDS)
-        throw lockedOtherwise(`more than ${MOST_ROUNDS} rounds`, '-a 100');
-    const parsed = keys_parse(text, passphrase);
-    if (typeof parsed === 'string') {
-        throw locked && /bad passphrase|unable to authenticate data/i.test(parsed)
-            ? passphraseWrong()
-            : key_errors_damaged();
-    }
-    if (!parsed.getPublicSSH().equals(open.publicKey))
-        throw key_errors_damaged();
-    return parsed;
-}
-function checkType(type) {
-    if (TYPES.includes(type))
-        return;
-    if (type === 'ssh-dss')
-        throw dsa();
-    if (type.startsWith('sk-'))
-        throw unusable('one of a security token', 'which somebody would have to touch');
-    throw key_errors_damaged();
-}
-function dsa() {
-    return unusable('a DSA key', 'which SSH servers have refused for years');
-}
-function pem({ text, encrypted }, passphrase) {
-    if (encrypted && passphrase === null)
-        throw passphraseMissing();
-    let key;
-    try {
-        key = (0,external_node_crypto_.createPrivateKey)({ key: text, ...(passphrase === null ? {} : { passphrase }) });
-    }
-    catch (error) {
-        if (!encrypted)
-            throw key_errors_damaged();
-        throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
-    }
-    try {
-        const parsed = keys_parse(asSsh2Reads(key), null);
-        // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
-        const isWhole = typeof parsed !== 'string' && (0,external_node_crypto_.createPublicKey)(parsed.getPublicPEM()).equals((0,external_node_crypto_.createPublicKey)(key));
-        if (isWhole)
-            return parsed;
-    }
-    catch (error) {
-        // OpenSSL reads keys that it cannot write.
-        if (error instanceof ConnectError)
-            throw error;
-    }
-    throw key_errors_damaged();
-}
-/** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
-function asSsh2Reads(key) {
-    const curve = key.asymmetricKeyDetails?.namedCurve;
-    switch (key.asymmetricKeyType) {
-        case 'rsa':
-            return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-        case 'ed25519': {
-            const { d = '', x = '' } = key.export({ format: 'jwk' });
-            return writeEd25519(Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url'));
-        }
-        case 'ec':
-            if (curve === undefined || !['prime256v1', 'secp384r1', 'secp521r1'].includes(curve)) {
-                throw unusable(`one of the curve ${curve ?? 'without a name'}`, 'which SSH does not have');
-            }
-            return key.export({ type: 'sec1', format: 'pem' }).toString();
-        case 'dsa':
-            throw dsa();
-        default:
-            throw unusable(`of the kind ${key.asymmetricKeyType}`, 'which SSH does not have');
-    }
-}
-/** ssh2 reads one of PuTTY's formats: that of RSA keys before PuTTY 0.75. */
-function putty(text, passphrase) {
-    if (!/^PuTTY-User-Key-File-2: ssh-rsa\n/.test(text))
-        throw puttyKey();
-    const locked = !/^Encryption: none$/m.test(text);
-    if (locked && passphrase === null)
-        throw passphraseMissing();
-    const parsed = keys_parse(text, locked ? passphrase : null);
-    if (typeof parsed !== 'string')
-        return parsed;
-    throw locked && /bad passphrase/i.test(parsed) ? passphraseWrong() : puttyKey();
-}
-/** The answer is ssh2's complaint where it cannot read the key. */
-function keys_parse(text, passphrase) {
-    try {
-        const result = lib_default().utils.parseKey(text, passphrase ?? undefined);
-        const parsed = Array.isArray(result) ? result[0] : result;
-        if (parsed instanceof Error)
-            return parsed.message;
-        return parsed?.isPrivateKey() ? parsed : 'no private key';
-    }
-    catch (error) {
-        return String(error);
-    }
-}
-/** Whether the private half belongs to the public one. */
-function canSign(key) {
-    const data = Buffer.from('a test of both halves');
-    const isRsa = key.type === 'ssh-rsa';
-    const hash = isRsa ? 'sha512' : undefined;
-    try {
-        const signature = key.sign(data, hash);
-        if (!Buffer.isBuffer(signature) || key.verify(data, signature, hash) !== true)
-            return false;
-        return !isRsa || areOfOneKey((0,external_node_crypto_.createPrivateKey)(key.getPrivatePEM()).export({ format: 'jwk' }));
-    }
-    catch {
-        return false;
-    }
-}
-/** OpenSSL signs with an RSA key even where some of its numbers are wrong: it goes round them. */
-function areOfOneKey(rsa) {
-    const [n, d, p, q, dp, dq, qi] = [rsa.n, rsa.d, rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.qi].map((number) => BigInt(`0x0${Buffer.from(number ?? '', 'base64url').toString('hex')}`));
-    return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
-}
-
-;// CONCATENATED MODULE: ./inputs/duration.js
-
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Reads `500ms`, `30s`, `10m` or `1h` as milliseconds. The limits are durations of the same form; both are taken. */
-function parseDuration(text, limits) {
-    const takes = `a duration from ${limits.least} to ${limits.most}, such as 500ms, 30s, 10m or 1h`;
-    const milliseconds = toMilliseconds(text);
-    if (milliseconds === null) {
-        const unitMissing = /^\d+$/.test(text);
-        throw new BadValue(unitMissing ? 'it has no unit' : 'it is not a duration', takes, unitMissing
-            ? `Write ${text}s if seconds are meant.`
-            : 'Write a whole number and its unit, without a space.');
-    }
-    if (milliseconds < (toMilliseconds(limits.least) ?? 0))
-        throw new BadValue('it is too short', takes);
-    if (milliseconds > (toMilliseconds(limits.most) ?? 0))
-        throw new BadValue('it is too long', takes);
-    return milliseconds;
-}
-function toMilliseconds(text) {
-    const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
-    return digits === undefined ? null : Number(digits) * UNITS[unit];
-}
-
-;// CONCATENATED MODULE: ./inputs/settings.js
-
-
-
-/** Takes one of some words, exactly. */
-function oneOf(text, words) {
-    const word = words.find((candidate) => candidate === text);
-    if (word === undefined)
-        throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
-    return word;
-}
-/** Reads a whole number from `least` to `most`. */
-function parseCount(text, { least, most }) {
-    const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-    if (count < least || count > most) {
-        throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
-    }
-    return count;
-}
-/** Takes `true` or `false`. */
-function parseSwitch(text) {
-    return oneOf(text.toLowerCase(), ['true', 'false']) === 'true';
-}
-/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
-function parseShellText(text) {
-    if (text.includes('\0'))
-        throw new BadValue('it holds a NUL character', 'shell commands');
-    return text;
-}
-/** Reads `install-command` and `build-command`. */
-function parseStep(text) {
-    if (text === '')
-        return { kind: 'default' };
-    if (text === 'none')
-        return { kind: 'none' };
-    return { kind: 'command', command: parseShellText(text) };
-}
-/** Reads a command that nothing stands for where it is not given. */
-function parseCommand(text) {
-    return text === '' ? { kind: 'none' } : parseStep(text);
-}
-/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
-function parseAppName(name) {
-    const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
-    if (name.startsWith('-'))
-        throw new BadValue('a name begins with a dash', takes);
-    if (hasUnprintable(name))
-        throw new BadValue('a name holds an invisible character', takes);
-    return name;
-}
-/**
- * Reads `script`, for a host without an ecosystem file; null if it was not given. `apps` are the names in `app`;
- * what only an ecosystem file has goes with none of it.
- */
-function parseScript(text, apps, ecosystem, pm2Env) {
-    if (text === '')
-        return null;
-    const takes = 'the file that PM2 starts, relative to the app and without .., for an app without an ecosystem file';
-    const script = parseRelativePath(text, takes);
-    if (script === '')
-        throw new BadValue('it names a directory', takes);
-    if (ecosystem) {
-        throw new BadValue('`ecosystem` is given as well', takes, 'Leave one of them out: the file has its own `script`.');
-    }
-    if (pm2Env) {
-        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it selects an `env_…` of an ecosystem file.');
-    }
-    if (apps.length !== 1) {
-        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Set `app` to the name that the app has, or will have, in PM2.');
-    }
-    return script;
-}
-/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
-function parsePm2Env(text) {
-    if (text === '')
-        return null;
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
-        throw new BadValue('it is not the name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to select env_production of the ecosystem file.');
-    }
-    return text;
-}
-/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
-function parseStableFor(text, healthTimeout) {
-    const stableFor = parseDuration(text, { least: '0s', most: '1h' });
-    const limit = durationOrNull(healthTimeout);
-    if (limit !== null && stableFor > limit) {
-        throw new BadValue(`it is longer than \`health-timeout\`, ${healthTimeout}`, 'a duration that fits into `health-timeout`');
-    }
-    return stableFor;
-}
-/** `health-timeout` itself reports what is wrong with it. */
-function durationOrNull(text) {
-    try {
-        return parseDuration(text, { least: '0s', most: '24h' });
-    }
-    catch {
-        return null;
-    }
-}
-
-;// CONCATENATED MODULE: ./inputs/trust.js
-
-
-
-
-
-/** Reads `key`; null if a password or an ssh-agent, named by its socket, stands in for it. */
-function parseKey(text, passphrase, password, agent) {
-    const takes = 'a private key, from its BEGIN line to its END line';
-    if (text === '') {
-        if (password !== '' || agent !== '')
-            return null;
-        throw new BadValue('there is nothing to log in with', takes, 'Set key from a secret, and check that this workflow may read that secret. Or use a password, or an ssh-agent (SSH_AUTH_SOCK).');
-    }
-    try {
-        return readPrivateKey(text, passphrase || null);
-    }
-    catch (error) {
-        if (!(error instanceof ConnectError))
-            throw error;
-        throw new BadValue(error.message.replace(/\.$/, ''), takes, error.remedy);
-    }
-}
-/** Checks that there is a key for `passphrase` to unlock; whether it does shows when `key` is read. */
-function checkPassphrase(text, key) {
-    if (text !== '' && key === '') {
-        throw new BadValue('there is no `key` to unlock', 'the passphrase of `key`', 'Set `key`, or leave this out.');
-    }
-}
-/** Reads `known-hosts`; null if nothing was given. */
-function parseKnownHosts(text) {
-    const unreadable = unreadableLines(text);
-    if (unreadable.length > 0) {
-        throw new BadValue(`line ${unreadable.join(', ')} cannot be read`, 'lines as in ~/.ssh/known_hosts or from ssh-keyscan: host, key type, key');
-    }
-    return text || null;
-}
-/** Decides how the host has to prove itself. What is given twice, or given and switched off, is no decision. */
-function parseHostKeyCheck(check, knownHosts, fingerprints) {
-    const mode = oneOf(check, ['strict', 'off']);
-    const pinned = knownHosts !== '' || fingerprints !== '';
-    if (mode === 'off') {
-        if (!pinned)
-            return 'off';
-        throw new BadValue('a host key is pinned, but nothing would check it', '`off` only without known-hosts and fingerprint', 'Leave `host-key-check` out.');
-    }
-    if (knownHosts !== '' && fingerprints !== '') {
-        throw new BadValue('both `known-hosts` and `fingerprint` are set', 'one of the two with `strict`', 'Leave one out.');
-    }
-    if (knownHosts !== '')
-        return 'known-hosts';
-    return fingerprints === '' ? 'none' : 'fingerprints';
-}
-
-;// CONCATENATED MODULE: ./inputs/proxy-jump.js
-
-
-
-
-const proxy_jump_TAKES = 'the hops in order, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
-/** Reads `proxy-jump`; `target` is the label of the host that it leads to. */
-function parseProxyJump(text, target) {
-    if (text === 'none')
-        return [];
-    const hops = splitList(text).map((entry, index) => {
-        const hop = host_address_parseEntry(entry, proxy_jump_TAKES);
-        return { ...hop, label: hop.label ?? `hop-${index + 1}` };
-    });
-    const labels = [target, ...hops.map(({ label }) => label)];
-    const twice = labels.find((label, index) => labels.indexOf(label) !== index);
-    if (twice !== undefined) {
-        throw new BadValue(`${JSON.stringify(twice)} is the label of two hosts`, proxy_jump_TAKES, 'Give each hop a label of its own, other than that of `host`.');
-    }
-    return hops;
-}
-/** Reads `proxy-key`; null if the hops get the key of the host, or those of the ssh-agent. */
-function parseProxyKey(text, passphrase, { hops, key, agent }) {
-    const takes = 'a private key for the hops of `proxy-jump`; default is `key`';
-    const hasHops = hops !== '' && hops !== 'none';
-    if (text !== '') {
-        if (hasHops)
-            return ofHops(() => parseKey(text, passphrase, '', ''));
-        throw new BadValue('there is no hop to use it for', takes, 'Set `proxy-jump`, or leave this out.');
-    }
-    if (hasHops && key === '' && agent === '') {
-        throw new BadValue('there is nothing to log in to the hops with', takes, 'A hop never gets the password.');
-    }
-    return null;
-}
-/** What is wrong with a key is said of `key` and `passphrase`: here the inputs have other names. */
-function ofHops(read) {
-    try {
-        return read();
-    }
-    catch (error) {
-        if (!(error instanceof BadValue))
-            throw error;
-        const renamed = (text) => text
-            .replace('passphrase is not set', 'proxy-passphrase is not set')
-            .replace(/^Set (key|passphrase) /, 'Set proxy-$1 ');
-        throw new BadValue(renamed(error.message), error.takes, error.remedy === null ? null : renamed(error.remedy));
-    }
-}
-/** Checks that there is a key for `proxy-passphrase` to unlock. */
-function checkProxyPassphrase(text, proxyKey) {
-    if (text !== '' && proxyKey === '') {
-        throw new BadValue('there is no `proxy-key` to unlock', 'what unlocks `proxy-key`', '`passphrase` unlocks `key`, for the hops too.');
-    }
-}
-
-;// CONCATENATED MODULE: ./inputs/destination.js
-
-
-
-/** OpenSSH's `-p` is for the last host alone, and so is `port`. */
-const HOP_PORT = 22;
-/** Puts together where to connect to. */
-function makeDestination(read, given) {
-    const hopKey = read.proxyKey ?? read.key;
-    const username = read.host.username ?? read.username;
-    const destination = { label: labelOf(read.host), address: read.host.address };
-    return {
-        label: destination.label,
-        host: destination.address,
-        port: read.host.port ?? read.port,
-        shownHost: shown(given.host, destination),
-        username,
-        key: read.key,
-        password: read.password,
-        agent: read.key === null && read.password === null ? given.agent : null,
-        hostKey: policyFor(destination, read),
-        hops: read.proxyJump.map((hop) => ({
-            label: hop.label,
-            host: hop.address,
-            port: hop.port ?? HOP_PORT,
-            shownHost: shown(given.proxyJump, hop),
-            setBy: 'proxy-jump',
-            username: hop.username ?? username,
-            key: hopKey,
-            agent: hopKey === null ? given.agent : null,
-            hostKey: policyFor(hop, read),
-        })),
-        timeout: read.timeout,
-        retries: read.retries,
-    };
-}
-/** The label of the one host, also while `host` cannot be read. */
-function labelOf(host) {
-    return host?.label ?? 'host-1';
-}
-/** For those who need the host beside their own input; `host` itself reports what is wrong with it. */
-function hostOrNull(text) {
-    try {
-        return parseHost(text);
-    }
-    catch {
-        return null;
-    }
-}
-/** Every host that has to prove its identity, or null if one cannot be read; its own input reports what is wrong. */
-function allHosts(host, proxyJump) {
-    const destination = hostOrNull(host);
-    if (destination === null)
-        return null;
-    const label = labelOf(destination);
-    try {
-        return [{ label, address: destination.address }, ...parseProxyJump(proxyJump, label)];
-    }
-    catch {
-        return null;
-    }
-}
-function policyFor(host, read) {
-    const kind = read.hostKeyCheck;
-    switch (kind) {
-        case 'known-hosts':
-            return { kind, text: read.knownHosts ?? '' };
-        case 'fingerprints':
-            return { kind, list: fingerprintsOf(read.fingerprints, host) };
-        default:
-            return { kind };
-    }
-}
-/** GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through. */
-function shown(given, { address }) {
-    return given === address ? address : null;
-}
-
-;// CONCATENATED MODULE: ./inputs/git-token.js
-
-/** Reads the token that git may use on this GitHub server; null if there is none, or the server has no https. */
-function parseGitToken(text, serverUrl) {
-    if (text === '')
-        return null;
-    const value = parseToken(text);
-    const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
-    return url?.protocol === 'https:' ? { value, server: url.origin } : null;
-}
-/** Checks the characters of a token; an empty text stays one. */
-function parseToken(text) {
-    if (!/^[!-~]*$/.test(text)) {
-        throw new BadValue('it contains a blank, a line end, or another character that no token has', 'a GitHub token, or an empty value for none', 'Copy the token again into its secret.');
-    }
-    return text;
-}
-
-;// CONCATENATED MODULE: ./inputs/github-deployment.js
-
-
-/** GitHub's own limit. */
-const LONGEST_ENVIRONMENT = 255;
-/** Reads `environment`: any name that GitHub takes. */
-function parseEnvironment(text) {
-    const takes = `a name of at most ${LONGEST_ENVIRONMENT} characters, such as production`;
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', takes);
-    if (text.length > LONGEST_ENVIRONMENT)
-        throw new BadValue('it is too long', takes);
-    return text;
-}
-/** Reads `environment-url`, the page that GitHub links to; null if none is given. */
-function parseEnvironmentUrl(text) {
-    if (text === '')
-        return null;
-    const takes = 'the address of the app for its visitors, such as https://shop.example.com';
-    if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
-        throw new BadValue('it is not a URL that begins with http:// or https://', takes);
-    const url = new URL(text);
-    // GitHub shows the address to everyone who can read the repository.
-    if (url.username !== '' || url.password !== '')
-        throw new BadValue('it holds a user or a password', takes);
-    return url.href;
-}
-/** Reads `github-token`; `needed` if a deployment is to be created with it. */
-function parseGithubToken(text, needed) {
-    if (needed && text === '') {
-        throw new BadValue('`deployment` is true, and this is empty', 'a GitHub token that may write deployments', 'Leave it out to use the token of the workflow.');
-    }
-    return parseToken(text);
-}
-
-;// CONCATENATED MODULE: ./inputs/health-url.js
-
-const health_url_TAKES = 'a path on the app (/health), a port and path on the server (:3000/health), or a URL that the server requests (http://127.0.0.1:3000/health)';
-/**
- * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
- * Null if none is given.
- */
-function parseHealthUrl(text) {
-    if (text === '')
-        return null;
-    if (/\s/.test(text) || hasUnprintable(text))
-        throw new BadValue('it holds a blank or an invisible character', health_url_TAKES);
-    if (text.startsWith('/'))
-        return pathOf(text);
-    if (/^:\d+(?:\/|$)/.test(text))
-        return absolute(`http://localhost${text}`);
-    if (/^https?:\/\//i.test(text))
-        return absolute(text);
-    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
-        throw new BadValue('it begins with neither http:// nor https://', health_url_TAKES);
-    throw new BadValue('it begins with neither http://, nor a slash, nor a colon', health_url_TAKES, 'Write /health for a path, or http://127.0.0.1:3000/health in full.');
-}
-/** `//host/path` and `/\host` are URLs of another host to whoever resolves them. */
-function pathOf(text) {
-    const url = URL.canParse(text, 'http://localhost') ? new URL(text, 'http://localhost') : null;
-    if (url?.host !== 'localhost')
-        throw new BadValue('it names a host without http:// or https://', health_url_TAKES);
-    return url.pathname.replace(/^\/+/, '/') + url.search;
-}
-function absolute(text) {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    if (url === null || url.port === '0')
-        throw new BadValue('it is not a URL', health_url_TAKES);
-    if (url.username !== '' || url.password !== '') {
-        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer without a login, on a path or port that only the server itself can reach.');
-    }
-    url.hash = '';
-    return url.href;
-}
-
-;// CONCATENATED MODULE: ./inputs/names.js
-/** Every input with its default, exactly as `action.yml` has them; a test holds the two together. */
-const DEFAULTS = {
-    host: '',
-    username: '',
-    port: '22',
-    key: '',
-    passphrase: '',
-    password: '',
-    'known-hosts': '',
-    fingerprint: '',
-    'host-key-check': 'strict',
-    'proxy-jump': '',
-    'proxy-key': '',
-    'proxy-passphrase': '',
-    'connect-timeout': '30s',
-    'connect-retries': '3',
-    path: '',
-    ref: '',
-    'allow-untracked-ref': 'false',
-    repository: '',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
-    'git-token': '${{ github.token }}',
-    'working-directory': '.',
-    'install-command': '',
-    'build-command': '',
-    'fresh-install': 'false',
-    'env-file': '',
-    'env-file-path': '.env',
-    'keep-assets': '',
-    'migrate-command': '',
-    'before-reload-command': '',
-    'after-reload-command': '',
-    'shell-init': '',
-    'command-timeout': '15m',
-    app: '',
-    ecosystem: '',
-    script: '',
-    'pm2-env': '',
-    'on-config-change': 'apply',
-    'local-changes': 'fail',
-    'keep-releases': '5',
-    save: 'true',
-    'health-url': '',
-    'health-timeout': '60s',
-    'stable-for': '10s',
-    canary: 'auto',
-    handover: 'auto',
-    drain: 'auto',
-    'lock-timeout': '15m',
-    mode: 'deploy',
-    force: 'false',
-    deployment: 'false',
-    environment: 'production',
-    'environment-url': '',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
-    'github-token': '${{ github.token }}',
-};
-const INPUT_NAMES = Object.keys(DEFAULTS);
-/** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
-const PREFIX = 'INPUT_';
-/** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
-const NOT_AN_INPUT = 'INPUT_METHOD';
-/** What was given for an input, without blanks around it; empty if nothing was. */
-function textOfInput(env, name) {
-    return rawInput(env, name).trim();
-}
-/** What was given for an input, as it was given. */
-function rawInput(env, name) {
-    return env[PREFIX + name.toUpperCase()] ?? '';
-}
-/**
- * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
- * mistyped `known_hosts` would be lost. A variable of that form from elsewhere cannot be told apart, and counts.
- */
-function unknownInputs(env) {
-    const known = new Set(INPUT_NAMES);
-    return Object.keys(env)
-        .filter((variable) => variable.startsWith(PREFIX) && variable !== NOT_AN_INPUT)
-        .map((variable) => variable.slice(PREFIX.length).toLowerCase())
-        .filter((name) => !known.has(name))
-        .sort();
-}
-/** The input that a name is most likely meant to be, or null if none is near. */
-function nearestInput(name) {
-    const plain = name.replace(/[_ ]/g, '-');
-    const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
-    const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best));
-    return nearest.distance <= Math.max(1, Math.floor(nearest.known.length / 3)) ? nearest.known : null;
-}
-/** Levenshtein's distance: how many letters to add, drop or change. */
-function editDistance(a, b) {
-    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-    for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        for (let j = 1; j <= b.length; j++) {
-            const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-            next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-        }
-        row = next;
-    }
-    return row[b.length] ?? 0;
-}
-
-;// CONCATENATED MODULE: ./inputs/secrets.js
-/** Inputs whose value no log or error ever shows. */
-const SECRET_INPUTS = [
-    'key',
-    'passphrase',
-    'password',
-    'proxy-key',
-    'proxy-passphrase',
-    'git-token',
-    'github-token',
-    'env-file',
-];
-/**
- * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
- * a masked text. Lines of a key are longer, but for its last.
- */
-const SHORTEST_SECRET = 4;
-const SHORTEST_LINE = 8;
-/**
- * Tells `mask` each secret. Of one with several lines it is the lines, since a log is masked line by line, and without
- * those that every key has.
- */
-function maskSecrets(env, mask) {
-    const masked = new Set();
-    for (const name of SECRET_INPUTS) {
-        const given = env[`INPUT_${name.toUpperCase()}`] ?? '';
-        const lines = given.trim().split(/\r\n|\r|\n/);
-        if (lines.length === 1 && given.trim().length >= SHORTEST_SECRET)
-            masked.add(given.trim());
-        // A key on one line may have its line ends written as `\n`; a part of it is as secret as a line.
-        for (const part of lines.flatMap((line) => line.split('\\n'))) {
-            const line = part.trim();
-            const useful = line.length >= SHORTEST_LINE && !line.startsWith('-----');
-            if (useful)
-                masked.add(line);
-        }
-    }
-    for (const secret of masked)
-        mask(secret);
-}
-
-;// CONCATENATED MODULE: ./inputs/problem.js
-
-
-
-/** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
-class InputsError extends Error {
-    constructor(problems) {
-        const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
-        super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
-        this.name = 'InputsError';
-    }
-}
-/** Reads every input, and returns what the readers return, or throws one `InputsError` with all that went wrong. */
-function readAll(env, groups) {
-    const problems = [];
-    const read = ({ name, read }) => {
-        try {
-            return read();
-        }
-        catch (error) {
-            if (!(error instanceof BadValue))
-                throw error;
-            problems.push({ name, text: describe(name, textOfInput(env, name), error) });
-            return undefined;
-        }
-    };
-    const values = mapValues(groups, (readers) => mapValues(readers, read));
-    // In the order of action.yml, in which people look for them.
-    problems.sort((a, b) => INPUT_NAMES.indexOf(a.name) - INPUT_NAMES.indexOf(b.name));
-    const found = [...unknownInputs(env).map(describeUnknown), ...problems.map(({ text }) => text)];
-    if (found.length > 0)
-        throw new InputsError(found);
-    return values;
-}
-function mapValues(record, map) {
-    return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
-}
-function describe(name, given, { message, takes, remedy }) {
-    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutSecrets(name, given))}`;
-    return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
-}
-function describeUnknown(name) {
-    const nearest = nearestInput(name);
-    const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
-    return `${quote(name)} is not an input of this action. ${advice}`;
-}
-/** What was given, without what people put there and must not be in the log: a password, the query of a URL. */
-function withoutSecrets(name, given) {
-    switch (name) {
-        case 'username':
-            return given.replace(/:.*$/s, ':***');
-        case 'health-url':
-            return given.replace(/([?#]).*$/s, '$1…').replace(/^.*@/s, '***@');
-        default:
-            return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
-    }
-}
-/** Text as it was given, on one line, with what cannot be seen written out. */
-function quote(given) {
-    if (given === '')
-        return 'not given';
-    const short = given.length > 120 ? `${given.slice(0, 120)}…` : given;
-    return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
-}
-
-;// CONCATENATED MODULE: ./inputs/repository.js
-
-const repository_TAKES = 'owner/name on this GitHub server, an https:// or ssh:// URL, user@host:path, a file:/// URL or an absolute path';
-const OWNER_AND_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*\/[A-Za-z0-9_.][A-Za-z0-9._-]*$/;
-const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*:[^\s:-][^\s]*$/;
-/** Reads what to clone; the result is an address that git takes as it stands. */
-function parseRepository(text, serverUrl) {
-    if (text.startsWith('-'))
-        throw new BadValue('it begins with a dash', repository_TAKES);
-    if (hasUnprintable(text))
-        throw new BadValue('it holds an invisible character', repository_TAKES);
-    if (OWNER_AND_NAME.test(text))
-        return urlOnServer(serverUrl, text);
-    if (text.startsWith('/'))
-        return text;
-    if (/^file:\/\/\//.test(text))
-        return text;
-    if (/^(?:https|ssh):\/\//.test(text))
-        return checkedUrl(text);
-    if (SCP_LIKE.test(text) && !text.includes('::'))
-        return text;
-    if (/^http:\/\//.test(text)) {
-        throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
-    }
-    throw new BadValue('it has none of the forms that work', repository_TAKES);
-}
-/** The https address of a repository of the GitHub server that the workflow runs on. */
-function urlOnServer(serverUrl, ownerAndName) {
-    return `${serverUrl}/${ownerAndName}.git`;
-}
-function checkedUrl(text) {
-    const url = URL.canParse(text) ? new URL(text) : null;
-    // What browsers forgive (a missing host, a backslash), git reads in its own way.
-    if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
-        throw new BadValue('it is not a valid URL', repository_TAKES);
-    const loginIsName = url.protocol === 'ssh:' && url.password === '';
-    if (!loginIsName && (url.username !== '' || url.password !== '')) {
-        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out. Use git-token, or give the server a deploy key for the repository.');
-    }
-    // git hands both to ssh as arguments.
-    if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
-        throw new BadValue('its host or user begins with a dash', repository_TAKES);
-    }
-    return text;
-}
-
-;// CONCATENATED MODULE: ./inputs.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Reads and checks every input, once. `mask` is called for each secret before anything else is done.
- * Throws one `InputsError` that names all bad inputs.
- */
-function readInputs(env, workflow, mask) {
-    maskSecrets(env, mask);
-    const text = (name) => textOfInput(env, name) || DEFAULTS[name];
-    const input = (name, parse) => ({
-        name,
-        read: () => parse(text(name)),
-    });
-    const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
-    const agent = env.SSH_AUTH_SOCK ?? '';
-    const { connection, session, github, steps, envFile, plan } = readAll(env, {
-        connection: {
-            host: input('host', parseHost),
-            // A user before the host's "@" stands for it; one that is given is checked all the same.
-            username: input('username', (given) => given === '' && text('host').includes('@') ? '' : parseUsername(given)),
-            port: input('port', parsePort),
-            key: input('key', (given) => parseKey(given, text('passphrase'), text('password'), agent)),
-            passphrase: input('passphrase', (given) => checkPassphrase(given, text('key'))),
-            password: input('password', (given) => given || null),
-            knownHosts: input('known-hosts', parseKnownHosts),
-            fingerprints: input('fingerprint', (given) => parseFingerprints(given, allHosts(text('host'), text('proxy-jump')))),
-            hostKeyCheck: input('host-key-check', (given) => parseHostKeyCheck(given, text('known-hosts'), text('fingerprint'))),
-            proxyJump: input('proxy-jump', (given) => parseProxyJump(given, labelOf(hostOrNull(text('host'))))),
-            proxyKey: input('proxy-key', (given) => parseProxyKey(given, text('proxy-passphrase'), { hops: text('proxy-jump'), key: text('key'), agent })),
-            proxyPassphrase: input('proxy-passphrase', (given) => checkProxyPassphrase(given, text('proxy-key'))),
-            timeout: duration('connect-timeout', '100ms', '10m'),
-            retries: input('connect-retries', (given) => parseCount(given, { least: 0, most: 10 })),
-        },
-        session: {
-            shellInit: input('shell-init', (given) => parseShellText(given) || null),
-        },
-        github: {
-            deployment: input('deployment', parseSwitch),
-            environment: input('environment', parseEnvironment),
-            environmentUrl: input('environment-url', parseEnvironmentUrl),
-            token: input('github-token', () => parseGithubToken(textOfInput(env, 'github-token'), text('deployment').toLowerCase() === 'true')),
-        },
-        steps: {
-            install: input('install-command', parseStep),
-            build: input('build-command', parseStep),
-            migrate: input('migrate-command', parseCommand),
-            'before-reload': input('before-reload-command', parseCommand),
-            'after-reload': input('after-reload-command', parseCommand),
-        },
-        envFile: {
-            // As it was given: blanks and line ends count.
-            content: input('env-file', () => rawInput(env, 'env-file')),
-            path: input('env-file-path', parseEnvFilePath),
-        },
-        // By the names that they have in the plan.
-        plan: {
-            mode: input('mode', (given) => oneOf(given, protocol_MODES)),
-            path: input('path', parsePath),
-            ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
-            allowUntrackedRef: input('allow-untracked-ref', parseSwitch),
-            repository: input('repository', (given) => readRepository(given, workflow)),
-            // What is empty was emptied: the default is the runner's to fill in.
-            gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
-            workingDirectory: input('working-directory', parseWorkingDirectory),
-            commandTimeout: duration('command-timeout', '1s', '6h'),
-            keepAssets: input('keep-assets', parseKeepAssets),
-            apps: input('app', (given) => splitList(given).map(parseAppName)),
-            ecosystem: input('ecosystem', parseEcosystem),
-            script: input('script', (given) => parseScript(given, splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== '')),
-            pm2Env: input('pm2-env', parsePm2Env),
-            onConfigChange: input('on-config-change', (given) => oneOf(given, ['apply', 'fail'])),
-            localChanges: input('local-changes', (given) => oneOf(given, ['fail', 'save'])),
-            freshInstall: input('fresh-install', parseSwitch),
-            keepReleases: input('keep-releases', (given) => parseCount(given, { least: 1, most: 100 })),
-            save: input('save', parseSwitch),
-            healthUrl: input('health-url', parseHealthUrl),
-            healthTimeout: duration('health-timeout', '1s', '1h'),
-            stableFor: input('stable-for', (given) => parseStableFor(given, text('health-timeout'))),
-            canary: input('canary', (given) => oneOf(given.toLowerCase(), ['auto', 'required', 'off'])),
-            handover: input('handover', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
-            drain: input('drain', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
-            lockTimeout: duration('lock-timeout', '0s', '6h'),
-            force: input('force', parseSwitch),
-        },
-    });
-    return {
-        destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
-        ...session,
-        github,
-        plan: {
-            ...plan,
-            steps,
-            envFile: envFile.content === '' ? null : envFile,
-            refOrigin: originOf(plan.ref, workflow),
-        },
-    };
-}
-/** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
-function refWithout(mode, workflow) {
-    return mode === 'rollback' || mode === 'status' ? null : defaultRef(workflow);
-}
-/** What to clone: as given, or this workflow's own repository. */
-function readRepository(given, workflow) {
-    return given === ''
-        ? { url: urlOnServer(workflow.serverUrl, workflow.repository), given: false }
-        : { url: parseRepository(given, workflow.serverUrl), given: true };
-}
-
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./report/deployment-refusal.js
-/** Reads what octokit threw. */
-function refusalOf(error) {
-    const { status, message, response } = error;
-    return {
-        // Octokit calls it 500 if there was no answer at all.
-        status: response !== undefined && typeof status === 'number' ? status : null,
-        message: typeof message === 'string' ? message : String(error),
-        headers: response?.headers ?? {},
-    };
-}
-/** Milliseconds after which GitHub takes the request; null if it was not a rate limit that refused it. */
-function rateLimitWait({ status, message, headers }, now) {
-    if (status !== 403 && status !== 429)
-        return null;
-    const after = headers['retry-after'];
-    if (after !== undefined && Number.isFinite(Number(after)))
-        return Math.max(0, Number(after)) * 1_000;
-    if (String(headers['x-ratelimit-remaining']) === '0')
-        return Math.max(0, Number(headers['x-ratelimit-reset']) * 1_000 - now) || 0;
-    // GitHub asks to wait a minute where it names no time.
-    return status === 429 || /rate limit/i.test(message) ? 60_000 : null;
-}
-/** Why there is no deployment, or no end of one, and what to do. `what` is the end of "GitHub did not …". */
-function refusalSentence(refusal, what, now) {
-    const { status, message } = refusal;
-    const said = `GitHub did not ${what}`;
-    const rest = 'The deploy itself is not affected.';
-    const wait = rateLimitWait(refusal, now);
-    if (wait !== null) {
-        const seconds = Math.ceil(wait / 1_000);
-        return `${said}: its rate limit is used up for another ${seconds} s. ${rest}`;
-    }
-    if (status === null)
-        return `${said}: ${message}. ${rest} Check that the runner reaches GITHUB_API_URL.`;
-    const answer = `${said}. It answered ${status}: ${message}. ${rest}`;
-    if (status === 401)
-        return `${answer} Check the token in \`github-token\`.`;
-    if (status === 403 || status === 404)
-        return `${answer} Give the job these permissions:\n${PERMISSIONS}`;
-    return answer;
-}
-const PERMISSIONS = 'permissions:\n  contents: read\n  deployments: write';
 
 ;// CONCATENATED MODULE: ./report/hostile-text.js
 const LONGEST_LINE = 2_000;
@@ -65888,201 +63960,6 @@ function defuse(line) {
     return line.replace(COMMAND_MARK, (mark) => `${mark} `);
 }
 
-;// CONCATENATED MODULE: ./report/left-for-post.js
-
-/** Their names in the state. The id comes last: without it `post` does nothing. */
-const NAMES = { mode: 'mode', ref: 'ref', destination: 'destination', deployId: 'deploy-id' };
-const SETTLED = 'settled';
-const GITHUB = { created: 'github-deployment', end: 'github-status', told: 'github-told' };
-/** Call it before anything is sent. From then on `post` makes sure that this deploy ends. */
-function noteDeploy(left) {
-    for (const key of Object.keys(NAMES))
-        save(NAMES[key], left[key]);
-}
-/** Call it once the end of the deploy is reported: `post` then has nothing to do. */
-function noteSettled() {
-    save(SETTLED, 'true');
-}
-/** The deploy whose end `main` did not report; null if there is none. */
-function unsettledDeploy() {
-    const left = {
-        deployId: getState(NAMES.deployId),
-        destination: getState(NAMES.destination),
-        mode: getState(NAMES.mode),
-        ref: getState(NAMES.ref),
-    };
-    return getState(SETTLED) === 'true' || left.deployId === '' ? null : left;
-}
-/** Call it once GitHub has the deployment: `post` then makes sure that it gets an end. */
-function noteDeployment(created) {
-    save(GITHUB.created, JSON.stringify(created));
-}
-/** Call it before GitHub is told the end. */
-function noteDeploymentEnd(end) {
-    save(GITHUB.end, JSON.stringify(end));
-}
-/** Call it once GitHub was told the end, or has refused it. */
-function noteDeploymentTold() {
-    save(GITHUB.told, 'true');
-}
-/** The GitHub deployment that `main` gave no end, and the end if `main` knew it; null if there is none. */
-function openedDeployment() {
-    const [created, end] = [getState(GITHUB.created), getState(GITHUB.end)];
-    if (created === '' || getState(GITHUB.told) === 'true')
-        return null;
-    return { created: JSON.parse(created), end: end === '' ? null : JSON.parse(end) };
-}
-function save(name, value) {
-    // Outside a workflow there is no `post`, and core would print the state.
-    if (!process.env.GITHUB_STATE)
-        return;
-    try {
-        saveState(name, value);
-    }
-    catch (error) {
-        process.stderr.write(`Could not save the state for the post step: ${String(error)}\n`);
-    }
-}
-
-;// CONCATENATED MODULE: ./report/log-group.js
-
-/** The group of the job's log that is open. GitHub folds no group within another, so there is one for all hosts. */
-let log_group_open = null;
-/** Folds what is printed from here on under `name`. */
-function enterGroup(name) {
-    if (log_group_open === name)
-        return;
-    leaveGroup();
-    startGroup(name);
-    log_group_open = name;
-}
-/** Ends the group, if one is open: an end without a beginning would show as a line of the log. */
-function leaveGroup() {
-    if (log_group_open !== null)
-        endGroup();
-    log_group_open = null;
-}
-
-;// CONCATENATED MODULE: ./report/deployment.js
-
-
-
-
-
-
-/** Set once GitHub has given it; the other outputs are set at the end. */
-const DEPLOYMENT_OUTPUT = 'deployment-id';
-/** One request, in milliseconds: a deploy waits for GitHub no longer than this, at its end. */
-const REQUEST_TIMEOUT = 10_000;
-/** What a rate limit may ask us to wait, in milliseconds. */
-const MOST_WAIT = 5_000;
-const AFTER_SERVER_ERROR = 1_000;
-/**
- * Creates the deployment while the deploy goes on, and returns what ends it. Nothing here ever fails a deploy: what
- * GitHub refuses is a warning, once.
- */
-function openDeployment(facts) {
-    const { ref } = facts;
-    const beginning = ref === null ? null : create(facts, ref);
-    return async (status) => {
-        const { state, description } = status;
-        // Before anything is waited for: the job may be killed meanwhile.
-        noteDeploymentEnd({ state, description });
-        // After a rollback to the version before, the commit that runs is known now.
-        const created = await (beginning ?? (status.sha === null ? null : create(facts, status.sha)));
-        if (created !== null)
-            await endDeployment(created, facts.token, status);
-    };
-}
-/** Tells GitHub how the deploy ended. */
-async function endDeployment(created, token, { state, description }) {
-    await told(`take the end of deployment ${created.id}`, true, () => setStatus(created, token, {
-        state,
-        description,
-        ...(created.environmentUrl === null ? {} : { environment_url: created.environmentUrl }),
-    }));
-    noteDeploymentTold();
-}
-async function create(facts, ref) {
-    const { token, repository, environment, environmentUrl, logUrl, task } = facts;
-    const id = await told('create the deployment', false, async () => {
-        const octokit = await octokitOf(token);
-        const { data } = await octokit.rest.repos.createDeployment({
-            ...ownerAndName(repository),
-            ref,
-            task,
-            environment,
-            description: 'PM2 SSH Deploy',
-            // The commit as it is, without a merge; its own check is still running.
-            auto_merge: false,
-            required_contexts: [],
-            request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT) },
-        });
-        if (!('id' in data))
-            throw new Error(data.message ?? 'the answer names no deployment');
-        return data.id;
-    });
-    if (id === null)
-        return null;
-    const created = { id, repository, environment, environmentUrl, logUrl };
-    noteDeployment(created);
-    try {
-        setOutput(DEPLOYMENT_OUTPUT, String(id));
-    }
-    catch (error) {
-        warn(`Could not set the output ${DEPLOYMENT_OUTPUT}: ${String(error)}`);
-    }
-    await told(`take the beginning of deployment ${id}`, true, () => setStatus(created, token, { state: 'in_progress' }));
-    return created;
-}
-async function setStatus({ id, repository, environment, logUrl }, token, status) {
-    const octokit = await octokitOf(token);
-    await octokit.rest.repos.createDeploymentStatus({
-        ...ownerAndName(repository),
-        deployment_id: id,
-        environment,
-        ...(logUrl === '' ? {} : { log_url: logUrl }),
-        ...status,
-        request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT) },
-    });
-}
-/**
- * Makes a request, once more after a brief rate limit. With `repeatable` also after an error of GitHub's own, which
- * leaves open whether it was carried out. Null, and a warning, if GitHub did not take it.
- */
-async function told(what, repeatable, request) {
-    for (const isLast of [false, true]) {
-        try {
-            return await request();
-        }
-        catch (error) {
-            const refusal = refusalOf(error);
-            const wait = rateLimitWait(refusal, Date.now()) ??
-                (repeatable && (refusal.status ?? 0) >= 500 ? AFTER_SERVER_ERROR : null);
-            if (isLast || wait === null || wait > MOST_WAIT) {
-                warn(refusalSentence(refusal, what, Date.now()));
-                return null;
-            }
-            await (0,promises_namespaceObject.setTimeout)(wait);
-        }
-    }
-    return null;
-}
-function warn(text) {
-    leaveGroup();
-    warning(hostLines(text, { colours: false }).join('\n'), { title: 'GitHub deployment' });
-}
-const SILENT = { debug() { }, info() { }, warn() { }, error() { } };
-/** Loaded by those who use it alone: it costs start-up time. In the same file, so that `dist` stays as it is. */
-async function octokitOf(token) {
-    const { getOctokit } = await Promise.resolve(/* import() eager */).then(__nccwpck_require__.bind(__nccwpck_require__, 1329));
-    return getOctokit(token, { userAgent: 'pm2-ssh-deploy', log: SILENT });
-}
-function ownerAndName(repository) {
-    const [owner = '', repo = ''] = repository.split('/');
-    return { owner, repo };
-}
-
 ;// CONCATENATED MODULE: ./report/deployment-status.js
 
 /** GitHub refuses more than 140 characters; what is cut off is shown by two. */
@@ -66096,7 +63973,7 @@ function statusOfResult({ outcome, sha }, headline) {
     return { state: outcome === 'rollback-failed' ? 'error' : 'failure', description, sha: null };
 }
 /** The end where no host reported one. `isKnown`: the deploy did not begin, so nothing was changed. */
-function statusWithoutResult(message, isKnown) {
+function deployment_status_statusWithoutResult(message, isKnown) {
     return {
         state: isKnown ? 'failure' : 'error',
         description: hostSentence(message, LONGEST_DESCRIPTION),
@@ -66208,11 +64085,11 @@ const MOST_ENTRIES = 1_000;
  * of a bounded length, which stays hostile until it is rendered. Throws a `ProtocolError`.
  */
 function parseEvent(value) {
-    const type = event_parser_oneOf(Object.keys(EVENTS))(fieldOf(value, 'type'), 'type');
+    const type = oneOf(Object.keys(EVENTS))(fieldOf(value, 'type'), 'type');
     return EVENTS[type](value, type);
 }
 /** Whether a text is a full commit id. */
-function event_parser_isCommitId(text) {
+function isCommitId(text) {
     return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 const event_parser_text = (value, where) => {
@@ -66244,13 +64121,13 @@ const flag = (value, where) => {
         throw new ProtocolError(where, 'true or false');
     return value;
 };
-const commitId = matching('a full commit id', event_parser_isCommitId);
+const commitId = matching('a full commit id', isCommitId);
 /** Empty where it was not found out. */
 const version = matching('a version', (given) => /^[\w.+-]{0,64}$/.test(given));
 const moment = matching('a time in ISO 8601', (given) => /^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(given));
-const state = event_parser_oneOf(STATES);
-const mode = event_parser_oneOf(protocol_MODES);
-const outcome = event_parser_oneOf(OUTCOMES);
+const state = oneOf(STATES);
+const mode = oneOf(protocol_MODES);
+const outcome = oneOf(OUTCOMES);
 const pastDeploy = object({
     mode,
     outcome,
@@ -66261,7 +64138,7 @@ const pastDeploy = object({
 });
 const event_parser_standing = object({
     deployed: nullable(pastDeploy),
-    apps: event_parser_list(object({
+    apps: list(object({
         name: event_parser_text,
         instances: count,
         online: count,
@@ -66270,7 +64147,7 @@ const event_parser_standing = object({
         restarts: nullable(count),
     })),
     remarks: lines,
-    history: event_parser_list(pastDeploy),
+    history: list(pastDeploy),
 });
 const result = object({
     mode,
@@ -66281,10 +64158,10 @@ const result = object({
     commit: nullable(object({ subject: event_parser_text, author: event_parser_text })),
     previousRun: event_parser_text,
     instances: nullable(count),
-    outdated: event_parser_list(object({ name: event_parser_text, instances: count })),
+    outdated: list(object({ name: event_parser_text, instances: count })),
     asked: flag,
-    apps: nullable(event_parser_list(object({ name: event_parser_text, instances: count, online: count, ended: count }))),
-    states: event_parser_list(object({ state, atMs: milliseconds })),
+    apps: nullable(list(object({ name: event_parser_text, instances: count, online: count, ended: count }))),
+    states: list(object({ state, atMs: milliseconds })),
     durationMs: milliseconds,
     spent: object(Object.fromEntries(ACCOUNTS.map((account) => [account, milliseconds]))),
     versions: object({ node: version, pm2: version }),
@@ -66294,7 +64171,7 @@ const result = object({
         message: event_parser_text,
         remedy: nullable(event_parser_text),
         output: lines,
-        appLogs: event_parser_list(object({ app: event_parser_text, version: event_parser_oneOf(['new', 'old']), lines })),
+        appLogs: list(object({ app: event_parser_text, version: oneOf(['new', 'old']), lines })),
         live: nullable(event_parser_text),
         rollback: nullable(event_parser_text),
     })),
@@ -66302,20 +64179,20 @@ const result = object({
     standing: nullable(event_parser_standing),
 });
 const EVENTS = {
-    state: object({ type: event_parser_oneOf(['state']), state, atMs: milliseconds }),
-    notice: object({ type: event_parser_oneOf(['notice']), level: event_parser_oneOf(NOTICE_LEVELS), text: event_parser_text }),
-    output: object({ type: event_parser_oneOf(['output']), from: event_parser_oneOf(OUTPUT_SOURCES), text: event_parser_text }),
-    end: object({ type: event_parser_oneOf(['end']), result }),
+    state: object({ type: oneOf(['state']), state, atMs: milliseconds }),
+    notice: object({ type: oneOf(['notice']), level: oneOf(NOTICE_LEVELS), text: event_parser_text }),
+    output: object({ type: oneOf(['output']), from: oneOf(OUTPUT_SOURCES), text: event_parser_text }),
+    end: object({ type: oneOf(['end']), result }),
     ready: object({
-        type: event_parser_oneOf(['ready']),
+        type: oneOf(['ready']),
         place: matching('a digest', (given) => /^[0-9a-f]{64}$/.test(given)),
         sha: nullable(commitId),
         healthy: flag,
         previous: nullable(commitId),
     }),
-    target: object({ type: event_parser_oneOf(['target']), sha: commitId }),
+    target: object({ type: oneOf(['target']), sha: commitId }),
 };
-function event_parser_oneOf(words) {
+function oneOf(words) {
     return (value, where) => {
         const word = words.find((candidate) => candidate === value);
         if (word === undefined)
@@ -66335,7 +64212,7 @@ function nullable(parse) {
     return (value, where) => (value === null || value === undefined ? null : parse(value, where));
 }
 /** The first entries. */
-function event_parser_list(parse) {
+function list(parse) {
     return (value, where) => {
         if (!Array.isArray(value))
             throw new ProtocolError(where, 'a list');
@@ -66398,7 +64275,7 @@ function formatDuration(ms) {
 }
 /** A commit id as people write it; null if this is not one, since a host may send anything. */
 function shortSha(sha) {
-    return sha !== null && event_parser_isCommitId(sha) ? sha.slice(0, 7) : null;
+    return sha !== null && isCommitId(sha) ? sha.slice(0, 7) : null;
 }
 /** How the deploy ended, in one or two sentences. Safe in a log line; not escaped for HTML. */
 function outcomeSentence(result) {
@@ -66639,7 +64516,7 @@ var external_node_util_ = __nccwpck_require__(7975);
 /** Errors, and lines of each, that fit above the fold. */
 const MOST_ERRORS = 3;
 const LAST_LINES = 5;
-const error_lines_FRAME = /^ +at /;
+const FRAME = /^ +at /;
 /** A frame in Node, PM2 or a dependency says nothing of the mistake. */
 const FOREIGN_FRAME = /\bnode:[a-z]|\bnode_modules\b|\/pm2\/lib\//;
 /** The first kind that is found counts: a full disk breaks a build in ways that look like its own mistakes. */
@@ -66655,7 +64532,7 @@ const KINDS = [
     { error: /^Failed to compile|^✘ \[ERROR\]/, follows: /\S|^$/, most: 4 },
     { error: /^\[[A-Z_]+\] \S/, follows: /╭/, most: 1 },
     { error: /^(?:error during build:|Build failed)/, follows: /\S/, most: 2 },
-    { error: /^(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)(?: \[\w+\])?(?::|$)/, follows: error_lines_FRAME, most: 1 },
+    { error: /^(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)(?: \[\w+\])?(?::|$)/, follows: FRAME, most: 1 },
     { error: /: not found$|command not found|No such file or directory/ },
     { error: /^\s+\d+:\d+\s+error\s/ },
     { error: /^npm (?:error|ERR!) +(?!code |A complete log|To see|$)\S/ },
@@ -66691,15 +64568,15 @@ function belonging(plain, index, { follows, most = 0 }) {
         return [];
     const following = [];
     for (const line of plain.slice(index + 1)) {
-        if (following.length >= most || (!follows.test(line) && follows !== error_lines_FRAME))
+        if (following.length >= most || (!follows.test(line) && follows !== FRAME))
             break;
-        if (follows === error_lines_FRAME && !error_lines_FRAME.test(line)) {
+        if (follows === FRAME && !FRAME.test(line)) {
             // Between the message and its stack: 'Require stack:' and its list.
             if (following.length === 0 && /^(?:Require stack:|- )/.test(line))
                 continue;
             break;
         }
-        if (follows === error_lines_FRAME && FOREIGN_FRAME.test(line))
+        if (follows === FRAME && FOREIGN_FRAME.test(line))
             continue;
         following.push(line);
     }
@@ -66709,6 +64586,25 @@ function belonging(plain, index, { follows, most = 0 }) {
 function printedBy({ appLogs, output }) {
     const lines = appLogs.flatMap((log) => (log.version === 'new' ? log.lines : []));
     return lines.length > 0 ? lines : output;
+}
+
+;// CONCATENATED MODULE: ./report/log-group.js
+
+/** The group of the job's log that is open. GitHub folds no group within another, so there is one for all hosts. */
+let log_group_open = null;
+/** Folds what is printed from here on under `name`. */
+function enterGroup(name) {
+    if (log_group_open === name)
+        return;
+    leaveGroup();
+    startGroup(name);
+    log_group_open = name;
+}
+/** Ends the group, if one is open: an end without a beginning would show as a line of the log. */
+function leaveGroup() {
+    if (log_group_open !== null)
+        endGroup();
+    log_group_open = null;
 }
 
 ;// CONCATENATED MODULE: ./report/log-limits.js
@@ -66758,7 +64654,7 @@ function commitLink(sha, commits) {
 function commitsBetween(from, to, commits) {
     if (from === null || to === null || from === to || commits === null)
         return null;
-    if (!event_parser_isCommitId(from) || !event_parser_isCommitId(to))
+    if (!isCommitId(from) || !isCommitId(to))
         return null;
     return `${commits.replace(/\/commit$/, '')}/compare/${from}...${to}`;
 }
@@ -66873,19 +64769,33 @@ function byOf({ run }) {
 
 /** Lines of a failed step: the log has all of them above, in a group. */
 const TAIL = 40;
+/** Lines of a running command that are held before they are shown, with several hosts. */
+const MOST_HELD = 200;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 /**
  * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
  * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
-function startLog(label, stableFor = null, now = () => performance.now()) {
+function log_startLog(label, stableFor = null, now = () => performance.now()) {
+    return logOf({ label, stableFor, now, isOneOfSeveral: false });
+}
+/**
+ * The log of one of several hosts: each line begins with its label, and what its commands print is held until a step has
+ * ended, so that lines of several hosts do not mix.
+ */
+function startLogBesideOthers(label, stableFor) {
+    return logOf({ label, stableFor, now: () => performance.now(), isOneOfSeveral: true });
+}
+function logOf({ label, stableFor, now, isOneOfSeveral }) {
     const start = now();
     const prefix = `  ${label} | `;
+    const before = isOneOfSeveral ? `${label}: ` : '';
+    const held = { from: '', lines: [] };
     const limits = startLimits();
     let entered = null;
     const timed = (line) => {
         leaveGroup();
-        info(`[${formatDuration(now() - start).padStart(7)}] ${line}`);
+        info(`[${formatDuration(now() - start).padStart(7)}] ${before}${line}`);
     };
     const say = (text) => timed(hostSentence(text, 1_200));
     const warn = (text) => {
@@ -66906,15 +64816,34 @@ function startLog(label, stableFor = null, now = () => performance.now()) {
             timed(`${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, stableFor)}`);
         entered = next;
     };
+    const showHeld = () => {
+        if (held.lines.length === 0)
+            return;
+        enterGroup(`${hostSentence(held.from, 20)} on ${label}`);
+        for (const line of held.lines.splice(0))
+            info(line);
+        leaveGroup();
+    };
+    const showLine = (from, line) => {
+        if (!isOneOfSeveral) {
+            info(line);
+            return;
+        }
+        if (from !== held.from || held.lines.length >= MOST_HELD)
+            showHeld();
+        held.from = from;
+        held.lines.push(line);
+    };
     const showOutput = (from, text) => {
         if (limits.isFull('lines of output')) {
             limits.takes('lines of output');
             return;
         }
-        enterGroup(`${hostSentence(from, 20)} on ${label}`);
+        if (!isOneOfSeveral)
+            enterGroup(`${hostSentence(from, 20)} on ${label}`);
         for (const line of hostLines(text, { prefix })) {
             const takes = limits.takes('lines of output', line.length);
-            info(takes ? line : `${prefix}(too many lines of output for this log; the rest is left out)`);
+            showLine(from, takes ? line : `${prefix}(too many lines of output for this log; the rest is left out)`);
             if (!takes)
                 return;
         }
@@ -66925,6 +64854,7 @@ function startLog(label, stableFor = null, now = () => performance.now()) {
         event(event) {
             switch (event.type) {
                 case 'state':
+                    showHeld();
                     return bounded('states', () => {
                         leaveState(event, GOING_BACK.has(event.state));
                         timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
@@ -66936,6 +64866,7 @@ function startLog(label, stableFor = null, now = () => performance.now()) {
                         ? bounded('warnings', () => warn(event.text))
                         : bounded('notices', () => say(event.text));
                 case 'end': {
+                    showHeld();
                     const { failure, durationMs } = event.result;
                     const failed = failure !== null && failure.state === entered?.state;
                     if (entered !== null)
@@ -66961,10 +64892,20 @@ function startLog(label, stableFor = null, now = () => performance.now()) {
             for (const line of standingLines(result))
                 info(hostLines(line, { prefix, colours: false }).join('\n'));
             const sentence = outcomeSentence(result);
-            if (isGood(result))
+            if (isGood(result) || title === null)
                 say(sentence);
             else
-                error([sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
+                error([before + sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
+        },
+    };
+}
+/** The log without what commands print: that is in the log of the step itself, or lost with it. */
+function log_withoutOutput(log) {
+    return {
+        ...log,
+        event: (event) => {
+            if (event.type === 'state' || event.type === 'end')
+                log.event(event);
         },
     };
 }
@@ -67001,56 +64942,110 @@ function printTail(title, lines, prefix) {
         info(line);
 }
 
-;// CONCATENATED MODULE: ./report/outputs.js
+;// CONCATENATED MODULE: ./report/fleet-outcome.js
 
 
 
-/** Outputs of a deploy whose host reported its end. `durationMs` is the time of the whole action. */
-function outputsOf(label, result, durationMs) {
-    const { failure } = result;
-    const host = {
-        host: label,
-        outcome: result.outcome,
-        sha: commit(result.sha),
-        'previous-sha': commit(result.previousSha),
-        instances: outputs_count(result.instances),
-        'duration-ms': Math.round(result.durationMs),
-        'failed-requests': outputs_count(result.requests?.failed),
-        'downtime-ms': outputs_count(result.requests?.downtimeMs),
-        failure: failure && {
-            state: failure.state,
-            message: hostSentence(failure.rollback === null ? failure.message : reasonOf(failure)),
-        },
-    };
-    return {
-        outcome: result.outcome,
-        sha: host.sha ?? '',
-        'previous-sha': host['previous-sha'] ?? '',
-        hosts: JSON.stringify([host]),
-        'failed-requests': String(host['failed-requests'] ?? ''),
-        'downtime-ms': String(host['downtime-ms'] ?? ''),
-        'duration-ms': String(Math.round(durationMs)),
-    };
+
+
+
+function resultsOf(hosts) {
+    return hosts.flatMap(({ label, end }) => (end.kind === 'result' ? [{ label, result: end.result }] : []));
 }
-/** Outputs if no host reported an end: bad inputs, no connection, a lost host. */
-function outputsWithoutResult(durationMs) {
-    return {
-        outcome: 'failed',
-        sha: '',
-        'previous-sha': '',
-        hosts: '[]',
-        'failed-requests': '',
-        'downtime-ms': '',
-        'duration-ms': String(Math.round(durationMs)),
-    };
+/** The one outcome of several hosts. A host that reported no end may run anything. */
+function fleetOutcome(hosts) {
+    const results = resultsOf(hosts).map(({ result }) => result);
+    const has = (outcome) => results.some((result) => result.outcome === outcome);
+    if (has('rollback-failed'))
+        return 'rollback-failed';
+    if (results.length < hosts.length)
+        return 'failed';
+    if (results.every(isGood))
+        return has('deployed') ? 'deployed' : 'unchanged';
+    return has('rolled-back') && !has('deployed') ? 'rolled-back' : 'failed';
 }
-/** Null if this is not a number: nothing was counted, or the host sent something else. */
-function outputs_count(value) {
-    return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
+/** Which commits the hosts have at the end, as far as that is known; more than one is a mix. */
+function versionsOf(hosts) {
+    const known = resultsOf(hosts).flatMap(({ label, result }) => {
+        const sha = shortSha(result.sha);
+        return sha === null ? [] : [{ label, sha }];
+    });
+    return [...new Set(known.map(({ sha }) => sha))].map((sha) => ({
+        sha,
+        labels: known.filter((one) => one.sha === sha).map(({ label }) => label),
+    }));
 }
-/** Null if this is not a commit id: a host may send anything. */
-function commit(sha) {
-    return sha !== null && event_parser_isCommitId(sha) ? sha : null;
+/** Says which hosts have which commit, if they do not all have the same, and of which nothing is known; else null. */
+function mixSentence(hosts) {
+    const versions = versionsOf(hosts);
+    const unknown = hosts.filter(({ end }) => end.kind === 'trouble').map(({ label }) => label);
+    const parts = [
+        ...(versions.length > 1
+            ? [
+                `The hosts have different commits: ${versions.map(({ sha, labels }) => `${sha} on ${labels.join(', ')}`).join('; ')}.`,
+            ]
+            : []),
+        ...(unknown.length > 0 ? [`Not known: ${unknown.join(', ')}.`] : []),
+    ];
+    return parts.length === 0 ? null : parts.join(' ');
+}
+/** The first line of the summary, and the title of the annotation, without Markdown. */
+function fleetHeadline(facts) {
+    const { hosts, mode, stopped } = facts;
+    const results = resultsOf(hosts).map(({ result }) => result);
+    const names = appNames(results[0] ?? { apps: null }, { ...facts, label: '' });
+    const app = `${hostSentence(names[0] ?? '', 60)}${names.length > 1 ? ` and ${names.length - 1} more` : ''}`;
+    const all = hosts.length === 2 ? 'both hosts' : `all ${hosts.length} hosts`;
+    const versions = versionsOf(hosts);
+    const [version] = versions;
+    const at = version === undefined || versions.length > 1 ? '' : ` at ${version.sha}`;
+    const outcome = fleetOutcome(hosts);
+    if (outcome === 'deployed')
+        return mode === 'rollback'
+            ? `${app} on ${all} was rolled back to ${version?.sha ?? 'the version before'}, as asked`
+            : `${app} is live on ${all}${at}`;
+    if (outcome === 'unchanged') {
+        if (mode === 'check')
+            return `${app}: a deploy to ${all} can begin`;
+        if (mode === 'status')
+            return versions.length > 1
+                ? `${app} is up on ${all}, with different commits`
+                : `${app} is up on ${all}${at}`;
+        return `${app} on ${all} is unchanged${at}, healthy`;
+    }
+    const because = stopped === null ? '' : `, because ${hostSentence(stopped, 300)}`;
+    const unwell = labelsWith(hosts, (result) => ['down', 'unhealthy'].includes(liveApp(result)));
+    const where = unwell === '' ? '' : `; it is not well on ${unwell}`;
+    if (mode === 'status')
+        return unwell === ''
+            ? `${app}: the state of ${all} could not be found out`
+            : `${app} is not well on ${unwell}`;
+    if (mode === 'check')
+        return `${app} cannot be deployed to ${all}${where}`;
+    switch (outcome) {
+        case 'rolled-back':
+            return `${app} on ${all} is back${at}${because}${where}`;
+        case 'rollback-failed':
+            return `${app} is not back on ${labelsWith(hosts, (result) => result.outcome === 'rollback-failed')}${because}${where}`;
+        case 'failed':
+            return `${app} was not deployed to ${all}${because}${where}`;
+    }
+}
+/** The end of a deployment to several hosts, as GitHub shows it. */
+function fleet_outcome_fleetStatus(facts) {
+    const { hosts } = facts;
+    const isKnown = hosts.every(({ end }) => end.kind === 'result' || !end.trouble.goesOn);
+    const shas = new Set(resultsOf(hosts).map(({ result }) => result.sha));
+    const [sha = null] = shas.size === 1 ? shas : [];
+    return isKnown
+        ? statusOfResult({ outcome: fleetOutcome(hosts), sha }, fleetHeadline(facts))
+        : deployment_status_statusWithoutResult(fleetHeadline(facts), false);
+}
+function labelsWith(hosts, is) {
+    return resultsOf(hosts)
+        .filter(({ result }) => is(result))
+        .map(({ label }) => label)
+        .join(', ');
 }
 
 ;// CONCATENATED MODULE: ./report/host-row.js
@@ -67059,9 +65054,11 @@ function commit(sha) {
 
 
 
-/** The table of hosts, a row each; all are deploys of the same commit. */
+/** The table of hosts, a row each; all are deploys of the same commit. A host that reported no end has no result. */
 function hostTable(hosts, commits) {
-    const rows = hosts.map(({ label, result }) => cellsOf(label, result, commits));
+    const rows = hosts.map(({ label, result }) => result === null
+        ? { Host: markdown_name(label), App: 'not known' }
+        : cellsOf(label, result, commits));
     const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
     const line = (cells) => `| ${cells.join(' | ')} |`;
     return [
@@ -67115,6 +65112,95 @@ function versionCells(result, commits) {
 }
 function requestsCell({ sent, failed, downtimeMs }) {
     return failed === 0 ? `0 of ${sent}` : `**${failed} of ${sent}** (${formatDuration(downtimeMs)})`;
+}
+
+;// CONCATENATED MODULE: ./report/outputs.js
+
+
+
+/** Outputs of a deploy whose host reported its end. `durationMs` is the time of the whole action. */
+function outputsOf(label, result, durationMs) {
+    const host = hostOutput(label, result);
+    return {
+        outcome: result.outcome,
+        sha: host.sha ?? '',
+        'previous-sha': host['previous-sha'] ?? '',
+        hosts: JSON.stringify([host]),
+        'failed-requests': String(host['failed-requests'] ?? ''),
+        'downtime-ms': String(host['downtime-ms'] ?? ''),
+        'duration-ms': String(Math.round(durationMs)),
+    };
+}
+/** Outputs of a deploy to several hosts, of which each has reported its end, or why it has not. */
+function outputsOfFleet(hosts, outcome, durationMs) {
+    const all = hosts.map(({ label, end }) => typeof end === 'string' ? unheard(label, end) : hostOutput(label, end));
+    const requests = all.map((host) => host['failed-requests']).filter((each) => each !== null);
+    const downtimes = all.map((host) => host['downtime-ms']).filter((each) => each !== null);
+    return {
+        outcome,
+        sha: common(all.map(({ sha }) => sha)),
+        'previous-sha': common(all.map((host) => host['previous-sha'])),
+        hosts: JSON.stringify(all),
+        'failed-requests': requests.length === 0 ? '' : String(requests.reduce((sum, each) => sum + each, 0)),
+        'downtime-ms': downtimes.length === 0 ? '' : String(Math.max(...downtimes)),
+        'duration-ms': String(Math.round(durationMs)),
+    };
+}
+function hostOutput(label, result) {
+    const { failure } = result;
+    return {
+        host: label,
+        outcome: result.outcome,
+        sha: commit(result.sha),
+        'previous-sha': commit(result.previousSha),
+        instances: outputs_count(result.instances),
+        'duration-ms': Math.round(result.durationMs),
+        'failed-requests': outputs_count(result.requests?.failed),
+        'downtime-ms': outputs_count(result.requests?.downtimeMs),
+        failure: failure && {
+            state: failure.state,
+            message: hostSentence(failure.rollback === null ? failure.message : reasonOf(failure)),
+        },
+    };
+}
+/** A host that reported no end. */
+function unheard(label, message) {
+    return {
+        host: label,
+        outcome: 'failed',
+        sha: null,
+        'previous-sha': null,
+        instances: null,
+        'duration-ms': null,
+        'failed-requests': null,
+        'downtime-ms': null,
+        failure: { state: null, message: hostSentence(message) },
+    };
+}
+/** What all hosts have alike, or empty text. */
+function common(shas) {
+    const [first = null] = shas;
+    return first !== null && shas.every((sha) => sha === first) ? first : '';
+}
+/** Outputs if no host reported an end: bad inputs, no connection, a lost host. */
+function outputsWithoutResult(durationMs) {
+    return {
+        outcome: 'failed',
+        sha: '',
+        'previous-sha': '',
+        hosts: '[]',
+        'failed-requests': '',
+        'downtime-ms': '',
+        'duration-ms': String(Math.round(durationMs)),
+    };
+}
+/** Null if this is not a number: nothing was counted, or the host sent something else. */
+function outputs_count(value) {
+    return typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : null;
+}
+/** Null if this is not a commit id: a host may send anything. */
+function commit(sha) {
+    return sha !== null && isCommitId(sha) ? sha : null;
 }
 
 ;// CONCATENATED MODULE: ./report/timeline.js
@@ -67434,6 +65520,8 @@ function versionLine({ GITHUB_ACTION_REF }) {
 
 
 
+/** Above the report of the `post` step. */
+const report_LATE = '**Why it is told here:** the job was cancelled, or the action ended, before the server did. This is how the deploy ended.';
 /**
  * Reports how the deploy ended, in outputs, summary and log, and returns the action's exit code. The exit code makes the
  * job red, not core's `setFailed`: the only error annotation is the log's last line.
@@ -67492,6 +65580,480 @@ async function attempt(trouble, work) {
     }
 }
 
+;// CONCATENATED MODULE: ./report/fleet-report.js
+
+
+
+
+
+
+
+
+
+
+
+/** GitHub shows ten annotations of a step. */
+const MOST_ANNOTATIONS = 8;
+/** Reports how a deploy to several hosts ended, and returns the action's exit code. */
+async function reportFleet(facts) {
+    const { hosts, durationMs } = facts;
+    const outcome = fleetOutcome(hosts);
+    const ends = hosts.map(({ label, end }) => ({
+        label,
+        end: end.kind === 'result' ? end.result : end.trouble.message,
+    }));
+    await attempt('Could not set the outputs', () => setOutputs(outputsOfFleet(ends, outcome, durationMs)));
+    return fleet_report_reportLateFleet(facts);
+}
+/** Like `reportFleet`, but from the `post` step, which can no longer set outputs. */
+async function fleet_report_reportLateFleet(facts) {
+    const good = ['deployed', 'unchanged'].includes(fleetOutcome(facts.hosts));
+    await attempt('Could not write the summary', () => appendSummary(renderFleetSummary(facts, good)));
+    await attempt('Could not write the log', () => tellLog(facts, good));
+    return good ? 0 : 1;
+}
+function tellLog({ hosts, logs, followed, ...facts }, good) {
+    const headline = fleetHeadline({ hosts, ...facts });
+    let left = MOST_ANNOTATIONS;
+    const isCause = (label) => {
+        if (followed.has(label))
+            return false;
+        left -= 1;
+        return left >= 0;
+    };
+    for (const [index, { label, end }] of hosts.entries()) {
+        leaveGroup();
+        if (end.kind === 'result') {
+            const annotated = !isGood(end.result) && isCause(label);
+            logs[index]?.finish(end.result, annotated ? `${label}: ${headline}` : null);
+            continue;
+        }
+        const { message, remedy, output } = end.trouble;
+        printTail(`More details from ${label}`, output, `  ${label} | `);
+        const text = hostSentence([message, remedy].filter(Boolean).join(' '), 2_000);
+        if (isCause(label))
+            error(text, { title: `${label}: ${headline}` });
+        else
+            info(text);
+    }
+    const mix = mixSentence(hosts);
+    if (mix !== null)
+        info(mix);
+    if (good)
+        info(`${headline}.`);
+    else
+        error([`${headline}.`, mix].filter(Boolean).join(' '), { title: 'PM2 SSH Deploy failed' });
+}
+/** The job's summary of a deploy to several hosts. */
+function renderFleetSummary(facts, good) {
+    const { hosts, commits, followed } = facts;
+    const outcome = fleetOutcome(hosts);
+    const icon = good ? '✅' : outcome === 'rolled-back' ? '↩️' : outcome === 'rollback-failed' ? '🔴' : '❌';
+    const mix = mixSentence(hosts);
+    const rows = hosts.map(({ label, end }) => ({ label, result: end.kind === 'result' ? end.result : null }));
+    return bounded([
+        `### ${icon} ${prose(fleetHeadline(facts), 400)}`,
+        facts.late,
+        mix && prose(mix),
+        hostTable(rows, commits),
+        ...hosts.flatMap(({ label, username, end }) => end.kind === 'trouble'
+            ? [
+                `**${markdown_name(label)}:** ${prose(end.trouble.message, 2_000)}`,
+                end.trouble.remedy && `**What to do:** ${prose(end.trouble.remedy, 2_000)}`,
+            ]
+            : partsOf(end.result, { ...facts, label, username }, followed.has(label))),
+        followed.size > 0 && `Gave up, or went back, with the others: ${[...followed].map(markdown_name).join(', ')}.`,
+        ...resultsOf(hosts).flatMap(({ label, result }) => {
+            const standing = standingMarkdown(result, commits);
+            return standing === '' ? [] : [`#### ${markdown_name(label)}`, standing];
+        }),
+    ]);
+}
+function partsOf(result, facts, followed) {
+    // One that followed the others well has nothing to add.
+    if (result.failure === null || (followed && result.outcome !== 'rollback-failed'))
+        return [];
+    return [
+        `#### ${markdown_name(facts.label)}`,
+        ...whatBroke(result, facts),
+        ...advice(result, facts),
+        ...foldedParts(result),
+    ];
+}
+
+;// CONCATENATED MODULE: ./runner/connect-error.js
+/** Why there is no connection. Message and remedy are for the user; neither holds a secret. */
+class ConnectError extends Error {
+    constructor(kind, message, remedy, cause, output = []) {
+        super(message, cause === undefined ? undefined : { cause });
+        this.name = 'ConnectError';
+        this.kind = kind;
+        this.remedy = remedy;
+        this.output = output;
+    }
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./runner/identity/host-pattern.js
+
+
+/** OpenSSH gives up on a list with a longer one. */
+const LONGEST_PATTERN = 1_022;
+/** The name that known_hosts has for an endpoint, such as `example.com` or `[2001:db8::1]:2222`; the host is a canonical one. */
+function knownHostsName(host, port) {
+    return port === 22 ? host : `[${host}]:${port}`;
+}
+/** A host as OpenSSH's client looks it up: in lower case, an address in its shortest form. */
+function canonicalHost(host) {
+    if ((0,external_node_net_.isIPv6)(host)) {
+        const zone = /%.*$/.exec(host)?.[0] ?? '';
+        return `${new external_node_net_.SocketAddress({ address: host, family: 'ipv6' }).address}${zone}`;
+    }
+    return shortIpv4(host) ?? lowerCase(host);
+}
+/** `127.1` and the like are addresses too: this is what they are short for. */
+function shortIpv4(host) {
+    if (!/^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+)){0,3}$/i.test(host))
+        return null;
+    return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : null;
+}
+/** Whether the host field of a known_hosts line, hashed or a list of patterns, names a host; `name` is as `knownHostsName` gives it. */
+function namesHost(field, name) {
+    return field.startsWith('|') ? hashOf(name, field) === field : isInList(field, name);
+}
+/** Whether a host field can be read. A list of patterns always can. */
+function isReadableField(field) {
+    return !field.startsWith('|') || hashOf('', field) !== null;
+}
+/** The hashed form of a name, with the salt of another; null if that is not a hash. */
+function hashOf(name, hashed) {
+    const base64 = /^\|1\|([^|]+)\|/.exec(hashed)?.[1] ?? '';
+    const salt = Buffer.from(base64, 'base64');
+    if (salt.length !== 20 || salt.toString('base64') !== base64)
+        return null;
+    return `|1|${base64}|${(0,external_node_crypto_.createHmac)('sha1', salt).update(name).digest('base64')}`;
+}
+function isInList(list, name) {
+    let found = false;
+    for (const entry of lowerCase(list).split(',')) {
+        const negated = entry.startsWith('!');
+        const pattern = negated ? entry.slice(1) : entry;
+        if (Buffer.byteLength(pattern) > LONGEST_PATTERN)
+            return false;
+        if (!matches(pattern, name))
+            continue;
+        if (negated)
+            return false;
+        found = true;
+    }
+    return found;
+}
+/** `*` stands for any characters, `?` for one; nothing else is special. */
+function matches(pattern, name) {
+    let [at, star, resume] = [0, -1, 0];
+    for (let i = 0; i < name.length;) {
+        if (pattern[at] === '*') {
+            star = at;
+            resume = i;
+            at += 1;
+        }
+        else if (pattern[at] === '?' || pattern[at] === name[i]) {
+            at += 1;
+            i += 1;
+        }
+        else if (star >= 0) {
+            // The last star takes one character more.
+            resume += 1;
+            i = resume;
+            at = star + 1;
+        }
+        else {
+            return false;
+        }
+    }
+    return /^\**$/.test(pattern.slice(at));
+}
+/** Of ASCII letters alone: a letter of another script never becomes one. */
+function lowerCase(text) {
+    return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+;// CONCATENATED MODULE: ./runner/identity/public-key.js
+
+/** Smaller and larger RSA keys are none to OpenSSH. */
+const RSA_BITS = { least: 1024, most: 16_384 };
+const CURVES = {
+    nistp256: { name: 'P-256', bytes: 32 },
+    nistp384: { name: 'P-384', bytes: 48 },
+    nistp521: { name: 'P-521', bytes: 66 },
+};
+/** Reads a key as it stands in known_hosts; null if OpenSSH takes it for none. */
+function readPublicKey(name, base64) {
+    const blob = Buffer.from(base64, 'base64');
+    if (blob.toString('base64') !== base64)
+        return null;
+    // The name of a way to sign with an RSA key does for the key's own.
+    const type = /^rsa-sha2-(256|512)$/.test(name) ? 'ssh-rsa' : name;
+    return keyType(blob) === type && isPublicKey(blob) ? { type, blob } : null;
+}
+/** The key type that a key in SSH's wire format begins with, or null if it is not one. */
+function keyType(blob) {
+    if (blob.length < 4)
+        return null;
+    const length = blob.readUInt32BE(0);
+    if (length === 0 || blob.length < 4 + length)
+        return null;
+    return blob.toString('latin1', 4, 4 + length);
+}
+/** Whether a key in SSH's wire format is whole and of a type that OpenSSH knows. */
+function isPublicKey(blob) {
+    const type = keyType(blob) ?? '';
+    const [, ...fields] = fieldsOf(blob) ?? [];
+    const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = fields;
+    switch (type) {
+        case 'ssh-ed25519':
+            return fields.length === 1 && first.length === 32;
+        case 'sk-ssh-ed25519@openssh.com':
+            return fields.length === 2 && first.length === 32;
+        case 'ssh-rsa': {
+            const bits = bitsOf(second);
+            return (fields.length === 2 &&
+                isPositive(first) &&
+                isPositive(second) &&
+                bits >= RSA_BITS.least &&
+                bits <= RSA_BITS.most);
+        }
+        case 'ssh-dss':
+            return fields.length === 4 && fields.every(isPositive);
+        case 'ecdsa-sha2-nistp256':
+        case 'ecdsa-sha2-nistp384':
+        case 'ecdsa-sha2-nistp521':
+            return fields.length === 2 && isOnCurve(type.slice('ecdsa-sha2-'.length), first, second);
+        case 'sk-ecdsa-sha2-nistp256@openssh.com':
+            return fields.length === 3 && isOnCurve('nistp256', first, second);
+        default:
+            return /-cert-v01@openssh\.com$/.test(type) && fields.length > 0;
+    }
+}
+/** The strings that a key is made of, or null if one of them is not whole. */
+function fieldsOf(blob) {
+    const fields = [];
+    for (let at = 0; at < blob.length;) {
+        if (at + 4 > blob.length)
+            return null;
+        const end = at + 4 + blob.readUInt32BE(at);
+        if (end > blob.length)
+            return null;
+        fields.push(blob.subarray(at + 4, end));
+        at = end;
+    }
+    return fields;
+}
+/** The first bit of a number in SSH's wire format is its sign. */
+function isPositive(number) {
+    return ((number[0] ?? 0) & 0x80) === 0;
+}
+function bitsOf(number) {
+    return number.length === 0 ? 0 : BigInt(`0x${number.toString('hex')}`).toString(2).length;
+}
+function isOnCurve(curve, named, point) {
+    const { name, bytes } = CURVES[curve] ?? { name: '', bytes: 0 };
+    // A point begins with 4 where both of its coordinates follow.
+    if (named.toString('latin1') !== curve || point.length !== 1 + 2 * bytes || point[0] !== 4)
+        return false;
+    const [x, y] = [point.subarray(1, 1 + bytes), point.subarray(1 + bytes)].map((part) => part.toString('base64url'));
+    try {
+        (0,external_node_crypto_.createPublicKey)({ key: { kty: 'EC', crv: name, x: x ?? '', y: y ?? '' }, format: 'jwk' });
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./runner/identity/known-hosts.js
+
+
+/** Judges the key that a host presented as OpenSSH's client does. */
+function checkKnownHosts(text, host, port, presented) {
+    const pins = pinsFor(text, host, port);
+    const same = (key) => key.blob.equals(presented);
+    if (pins.revoked.some(same))
+        return { kind: 'revoked' };
+    if (pins.keys.some(same))
+        return { kind: 'match' };
+    if (pins.keys.length > 0)
+        return { kind: 'changed', expected: pins.keys };
+    return pins.authority ? { kind: 'authority-only' } : { kind: 'unknown' };
+}
+/** The keys that are pinned for a host: those of `[host]:port`, or if there are none, those of the bare name. */
+function pinsFor(text, host, port) {
+    const lines = parse(text);
+    const name = canonicalHost(host);
+    const own = collect(lines, knownHostsName(name, port));
+    if (port === 22 || own.keys.length > 0)
+        return own;
+    const bare = collect(lines, name);
+    return {
+        keys: bare.keys,
+        revoked: [...own.revoked, ...bare.revoked],
+        authority: own.authority || bare.authority,
+    };
+}
+/** Numbers of the lines, from 1, that are neither blank, nor a comment, nor an entry. */
+function unreadableLines(text) {
+    return text
+        .split('\n')
+        .flatMap((line, index) => (isBlank(line) || parseLine(line) !== null ? [] : [index + 1]));
+}
+function collect(lines, name) {
+    const named = lines.filter((line) => namesHost(line.hosts, name));
+    const keysOf = (marker) => named.filter((line) => line.marker === marker).map((line) => line.key);
+    return {
+        keys: keysOf(null),
+        revoked: keysOf('revoked'),
+        authority: named.some((line) => line.marker === 'cert-authority'),
+    };
+}
+function parse(text) {
+    return text.split('\n').flatMap((line) => {
+        const parsed = isBlank(line) ? null : parseLine(line);
+        return parsed === null ? [] : [parsed];
+    });
+}
+function isBlank(line) {
+    return /^[ \t]*(#|\r?$)/.test(line);
+}
+/** Fields are parted by blanks and tabs. A marker ends with a blank; a tab does where the line has no blank. */
+function parseLine(line) {
+    const fields = /^[ \t]*(?:@([^ \t@]+)([ \t])[ \t]*)?([^ \t@][^ \t]*)[ \t]+([^ \t]+)[ \t]+([^ \t]+)/.exec(line);
+    const [, marker = null, after, hosts, type, base64] = fields ?? [];
+    if (hosts === undefined || type === undefined || base64 === undefined)
+        return null;
+    if (marker !== null && marker !== 'cert-authority' && marker !== 'revoked')
+        return null;
+    if (after === '\t' && line.trimStart().includes(' '))
+        return null;
+    if (!isReadableField(hosts))
+        return null;
+    const key = readPublicKey(type, base64.replace(/[\r\v\f]/g, ''));
+    return key === null ? null : { marker, hosts, key };
+}
+
+;// CONCATENATED MODULE: ./runner/identity/host-key.js
+
+
+
+
+/** In the order in which they are asked for where nothing else decides. */
+const ALGORITHMS = [
+    ['ssh-ed25519', ['ssh-ed25519']],
+    ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
+    ['ecdsa-sha2-nistp384', ['ecdsa-sha2-nistp384']],
+    ['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
+    // Without `ssh-rsa` itself: it signs with SHA-1.
+    ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
+];
+/** `SHA256:…` of a public key in SSH's wire format. */
+function fingerprint(blob) {
+    return `SHA256:${(0,external_node_crypto_.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+}
+function readHostKey(blob) {
+    return { type: keyType(blob) ?? 'unknown', fingerprint: fingerprint(blob), blob };
+}
+/**
+ * The host key algorithms to ask for, best first. Pinned types come first, so that the host shows the key that was
+ * pinned; the others follow, so that there is something to show where it has none of that type.
+ */
+function hostKeyAlgorithms(policy, endpoint, without) {
+    const pinned = policy.kind === 'known-hosts'
+        ? pinsFor(policy.text, endpoint.host, endpoint.port).keys.map((key) => key.type)
+        : [];
+    const wanted = ALGORITHMS.filter(([type]) => !without.some((key) => key.type === type));
+    const first = wanted.filter(([type]) => pinned.includes(type));
+    const rest = wanted.filter(([type]) => !pinned.includes(type));
+    return [...first, ...rest].flatMap(([, names]) => names);
+}
+/** Null if the key is the host's; otherwise why it is refused. `presented` holds every key that it has shown, the latest last. */
+function refusal(policy, endpoint, presented) {
+    const key = presented.at(-1);
+    if (key === undefined)
+        throw new Error('no host key was presented');
+    switch (policy.kind) {
+        case 'off':
+            return null;
+        case 'none':
+            return unpinned(endpoint, key, 'neither known-hosts nor fingerprint is set, so nothing says which key is right');
+        case 'fingerprints': {
+            const pinned = policy.list.map((entry) => entry.replace(/=+$/, ''));
+            if (pinned.length === 0)
+                return unbound(endpoint, key);
+            if (pinned.includes(key.fingerprint))
+                return null;
+            return {
+                message: `${endpoint.label} is not the host that fingerprint pins. It presented ${host_key_list(presented.map(named))}. Expected was ${host_key_list(pinned)}. Nothing was sent to it.`,
+                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, set fingerprint to the new one. If not, someone may be intercepting the connection.`,
+            };
+        }
+        case 'known-hosts':
+            return againstKnownHosts(policy.text, endpoint, key);
+    }
+}
+function againstKnownHosts(text, endpoint, key) {
+    const verdict = checkKnownHosts(text, endpoint.host, endpoint.port, key.blob);
+    switch (verdict.kind) {
+        case 'match':
+            return null;
+        case 'changed':
+            return {
+                message: `${endpoint.label} is not the host that known-hosts pins. It presented ${named(key)}. Expected was ${host_key_list(verdict.expected.map(({ blob }) => named(readHostKey(blob))))}. Nothing was sent to it.`,
+                remedy: `${compare(endpoint, key)} If the host's key was changed on purpose, replace its line in known-hosts by: ${pinLine(endpoint, key)} If not, someone may be intercepting the connection.`,
+            };
+        case 'revoked':
+            return {
+                message: `${endpoint.label} presented ${named(key)}, which known-hosts marks as @revoked. Nothing was sent to it.`,
+                remedy: 'Give the host a new key, or remove the @revoked line from known-hosts.',
+            };
+        case 'authority-only':
+            return {
+                message: `known-hosts names only a @cert-authority for ${endpoint.label}, and host certificates are not supported. It presented ${named(key)}. Nothing was sent to it.`,
+                remedy: `${compare(endpoint, key)} If it is the same, add this line to known-hosts: ${pinLine(endpoint, key)}`,
+            };
+        case 'unknown': {
+            const unreadable = unreadableLines(text);
+            const hint = unreadable.length === 0 ? '' : ` (unreadable: line ${unreadable.join(', ')})`;
+            return unpinned(endpoint, key, `known-hosts has no key for it${hint}`);
+        }
+    }
+}
+function unpinned(endpoint, key, why) {
+    return {
+        message: `${endpoint.label} cannot be trusted: ${why}. It presented ${named(key)}. Nothing was sent to it.`,
+        remedy: `${compare(endpoint, key)} If it is the same, put this line into known-hosts${endpoint.shownHost === null ? ', with its address in place of ADDRESS' : ''}:\n${pinLine(endpoint, key)}`,
+    };
+}
+function unbound(endpoint, key) {
+    return {
+        message: `${endpoint.label} cannot be trusted: fingerprint has no entry for it. It presented ${named(key)}. Nothing was sent to it.`,
+        remedy: `${compare(endpoint, key)} If it is the same, add this entry to fingerprint: ${endpoint.label}=${key.fingerprint}`,
+    };
+}
+function compare(endpoint, key) {
+    const name = key.type.startsWith('ecdsa') ? 'ecdsa' : key.type.replace('ssh-', '');
+    return `On ${endpoint.label} itself, run this and compare the fingerprint:\nssh-keygen -lf /etc/ssh/ssh_host_${name}_key.pub\n`;
+}
+function pinLine(endpoint, key) {
+    const name = endpoint.shownHost === null ? 'ADDRESS' : canonicalHost(endpoint.shownHost);
+    return `${knownHostsName(name, endpoint.port)} ${key.type} ${key.blob.toString('base64')}`;
+}
+function named(key) {
+    return `the ${key.type} key ${key.fingerprint}`;
+}
+function host_key_list(items) {
+    return items.length === 0 ? 'none' : items.join(' or ');
+}
+
 ;// CONCATENATED MODULE: ./runner/connection/limit.js
 
 /** Starts the limit; `timeout` in milliseconds. */
@@ -67530,6 +66092,8 @@ function noAnswer(at, from, when, cause) {
         : new ConnectError('timeout', `${label} did not answer ${from} at port ${port} ${when}.`, `Usually a firewall or a cloud's security group blocks ${from}. Or ${setBy} is wrong, or the host is down.`, cause);
 }
 
+;// CONCATENATED MODULE: external "node:timers/promises"
+const promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: ./runner/connection/retry.js
 
 
@@ -67799,6 +66363,9 @@ async function scanDirectory(path, { recursive = true, validate = null, concurre
 
 // EXTERNAL MODULE: ../../node_modules/shell-escape/shell-escape.js
 var shell_escape = __nccwpck_require__(2914);
+// EXTERNAL MODULE: ../../node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(972);
+var lib_default = /*#__PURE__*/__nccwpck_require__.n(lib);
 ;// CONCATENATED MODULE: ../../node_modules/node-ssh/lib/esm/index.mjs
 
 
@@ -69189,7 +67756,7 @@ function requireAsked({ mode, outcome, sha }, { label, plan }) {
     if (sha === null)
         throw unbelievable(label, `it ended as ${outcome}, with no commit`);
     const { ref } = plan;
-    if (ref !== null && event_parser_isCommitId(ref) && sha !== ref)
+    if (ref !== null && isCommitId(ref) && sha !== ref)
         throw unbelievable(label, `it ended as ${outcome} with the commit ${sha}, and ${ref} was asked for`);
 }
 
@@ -69654,6 +68221,603 @@ function connectUnless(cancelled, destination, say) {
     }));
 }
 
+;// CONCATENATED MODULE: ./runner/session/host-words.js
+function startWords() {
+    const said = [];
+    const listeners = new Set();
+    return {
+        say(word) {
+            said.push(word);
+            for (const listener of listeners)
+                listener(word);
+        },
+        hear(listener) {
+            for (const word of said)
+                listener(word);
+            listeners.add(listener);
+            return () => listeners.delete(listener);
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./runner/fleet/host-view.js
+
+function newView(label) {
+    return { label, readiness: null, target: null, went: false, stand: { at: 'looking' } };
+}
+/** What an event changes. */
+function heard(view, event) {
+    switch (event.type) {
+        case 'ready': {
+            const { type: _, ...readiness } = event;
+            const stand = view.stand.at === 'looking' ? { at: 'ready' } : view.stand;
+            return { ...view, readiness, stand };
+        }
+        case 'target':
+            return { ...view, target: event.sha };
+        case 'state':
+            return { ...view, stand: entered(view.stand, event.state) };
+        default:
+            return view;
+    }
+}
+function entered(stand, state) {
+    // What it was told last says more: it is on its way there.
+    if (stand.at === 'ended' || stand.at === 'leaving' || (stand.at === 'returning' && stand.told))
+        return stand;
+    switch (state) {
+        case 'preflight':
+        case 'locked':
+            return stand;
+        case 'fetched':
+        case 'staged':
+            return { at: 'preparing' };
+        case 'prepared':
+            return { at: 'prepared' };
+        case 'canary':
+        case 'activating':
+        case 'verifying':
+            return { at: 'going' };
+        case 'verified':
+            return { at: 'verified' };
+        case 'committed':
+            return { at: 'staying' };
+        default:
+            return { at: 'returning', told: false };
+    }
+}
+/** What a word changes that was said. */
+function told(view, word) {
+    const stand = {
+        lock: { at: 'locking' },
+        go: { at: 'going' },
+        done: { at: 'staying' },
+        'roll-back': { at: 'returning', told: true },
+        cancel: { at: 'leaving' },
+    };
+    return { ...view, went: view.went || word.type === 'go', stand: stand[word.type] };
+}
+/** How the host ended, by its own word. */
+function ended(view, { outcome, failure }) {
+    const { stand } = view;
+    if (failure === null && (outcome === 'deployed' || outcome === 'unchanged'))
+        return { ...view, stand: { at: 'ended', how: 'good' } };
+    if (stand.at === 'leaving' || (stand.at === 'returning' && stand.told))
+        return { ...view, stand: { at: 'ended', how: 'told' } };
+    const state = failure !== null && STATES.includes(failure.state) ? ` in ${failure.state}` : '';
+    return { ...view, stand: { at: 'ended', how: 'failed', why: `failed${state}` } };
+}
+/** There is no result from the host, and there will be none. */
+function host_view_lost(view, how) {
+    const early = how === 'absent' ? 'had not begun' : 'could not be reached or looked at';
+    const why = view.stand.at === 'looking' ? early : 'was lost';
+    return { ...view, stand: { at: 'ended', how: 'lost', why } };
+}
+
+;// CONCATENATED MODULE: ./runner/fleet/rollout.js
+
+/** What is to be said now. Once it was said, and after each event, this is asked again. */
+function nextOrders(rollout) {
+    const { hosts, isLate } = rollout;
+    const is = (...stands) => hosts.some(({ stand }) => stands.includes(stand.at));
+    if (hosts.every(isOnNew))
+        return rollout_tell(rollout, ['verified'], () => ({ type: 'done' }));
+    const reason = whyStopped(rollout);
+    if (reason !== null || isLate)
+        return stop(rollout, reason ?? 'its runner is gone');
+    if (is('looking', 'locking'))
+        return [];
+    if (is('ready'))
+        return lockNext(rollout);
+    if (is('preparing', 'going', 'returning'))
+        return [];
+    return nextBatch(rollout);
+}
+/** Why nothing more goes live, as a sentence's end; null while all is well. */
+function whyStopped({ hosts, mode, ref, cancelled }) {
+    if (cancelled !== null)
+        return cancelled;
+    for (const { label, stand } of hosts)
+        if (stand.at === 'ended' && (stand.how === 'failed' || stand.how === 'lost'))
+            return `${label} ${stand.why}`;
+    if (hosts.some(({ stand }) => stand.at === 'looking'))
+        return null;
+    return whyRefused(hosts, mode, ref);
+}
+/** The commits that the hosts have, with the hosts of each; more than one is a mix. */
+function commitsOf(hosts) {
+    const known = hosts.flatMap(({ label, readiness }) => readiness?.sha == null ? [] : [{ label, sha: readiness.sha }]);
+    return [...new Set(known.map(({ sha }) => sha))].map((sha) => ({
+        sha,
+        labels: known.filter((one) => one.sha === sha).map(({ label }) => label),
+    }));
+}
+/** Whether the new version is there, verified, whatever becomes of it. */
+function isOnNew({ stand }) {
+    return stand.at === 'verified' || stand.at === 'staying' || (stand.at === 'ended' && stand.how === 'good');
+}
+function whyRefused(hosts, mode, ref) {
+    const places = new Map();
+    for (const { label, readiness } of hosts) {
+        if (readiness === null)
+            continue;
+        const twin = places.get(readiness.place);
+        if (twin !== undefined)
+            return `${twin} and ${label} are the same directory of the same machine; name it once`;
+        places.set(readiness.place, label);
+    }
+    if (mode !== 'rollback' || ref !== null)
+        return null;
+    const targets = hosts.filter(({ readiness }) => readiness?.previous != null);
+    const commits = new Set(targets.map(({ readiness }) => readiness?.previous));
+    if (commits.size < 2)
+        return null;
+    const list = targets.map(({ label, readiness }) => `${label} to ${readiness?.previous}`).join(', ');
+    return `the hosts would go back to different commits (${list}); name one with ref`;
+}
+/** One after the other, by an order that every run has alike: two runs that want the same hosts cannot block each other. */
+function lockNext({ hosts, mode, ref }) {
+    const chosen = mode === 'rollback' && ref === null
+        ? (hosts.find(({ readiness }) => readiness?.previous != null)?.readiness?.previous ?? null)
+        : (hosts.find(({ target }) => target !== null)?.target ?? ref);
+    // A branch may move meanwhile: the first host finds out what it stands for.
+    const isOpen = chosen !== null && !isCommitId(chosen);
+    if (isOpen && hosts.some(({ stand }) => stand.at === 'preparing'))
+        return [];
+    const [next] = hosts
+        .map((view, host) => ({ host, view }))
+        .filter(({ view }) => view.stand.at === 'ready')
+        .sort((a, b) => rollout_compare(a.view.readiness?.place ?? '', b.view.readiness?.place ?? ''));
+    return next === undefined ? [] : [{ host: next.host, word: { type: 'lock', ref: chosen } }];
+}
+/** One host alone to begin with, then as many as may go at once. */
+function nextBatch({ hosts, maxParallel }) {
+    const waiting = inOrder(hosts).filter((host) => hosts[host]?.stand.at === 'prepared');
+    const isFirst = !hosts.some(({ went }) => went);
+    return waiting
+        .slice(0, isFirst ? 1 : sizeOf(maxParallel, hosts.length))
+        .map((host) => ({ host, word: { type: 'go', migrate: isFirst } }));
+}
+/** What has not begun is given up. Once the others have settled, what this run has changed goes back, or stays. */
+function stop(rollout, reason) {
+    const { hosts, scope, cancelled, isLate, maxParallel } = rollout;
+    const roll = { type: 'roll-back', reason: `All hosts go back together, because ${reason}.` };
+    const end = scope === 'host' ? { type: 'done' } : roll;
+    // There are seconds left: what goes live now hears at once what is to become of it.
+    if (cancelled !== null && !isLate)
+        return [
+            ...rollout_tell(rollout, EARLY, () => ({ type: 'cancel', reason })),
+            ...rollout_tell(rollout, scope === 'host' ? ['verified'] : ['verified', 'going'], () => end),
+        ];
+    const looks = hosts.some(({ stand }) => stand.at === 'looking');
+    // All hosts are looked at first, so that one job shows what is wrong with each of them.
+    const given = looks || isLate ? [] : rollout_tell(rollout, EARLY, () => ({ type: 'cancel', reason }));
+    const unsettled = hosts.some(({ stand }) => ['looking', 'going'].includes(stand.at) ||
+        (stand.at === 'returning' && !stand.told) ||
+        (isLate && EARLY.includes(stand.at)));
+    if (unsettled)
+        return given;
+    if (scope === 'host' || isLate)
+        return [...given, ...rollout_tell(rollout, ['verified'], () => end)];
+    const underWay = hosts.filter(({ stand }) => stand.at === 'returning').length;
+    const back = inOrder(hosts)
+        .reverse()
+        .filter((host) => hosts[host]?.stand.at === 'verified')
+        .slice(0, Math.max(0, sizeOf(maxParallel, hosts.length) - underWay));
+    return [...given, ...back.map((host) => ({ host, word: end }))];
+}
+const EARLY = ['ready', 'locking', 'preparing', 'prepared'];
+function rollout_tell({ hosts }, stands, word) {
+    return hosts.flatMap(({ stand }, host) => (stands.includes(stand.at) ? [{ host, word: word() }] : []));
+}
+/** Hosts that are not well go first: they cannot become worse. */
+function inOrder(hosts) {
+    const isWell = (host) => Number(hosts[host]?.readiness?.healthy ?? true);
+    return hosts.map((_, host) => host).sort((a, b) => isWell(a) - isWell(b) || a - b);
+}
+function sizeOf(most, hosts) {
+    return most.kind === 'hosts' ? most.count : Math.max(1, Math.floor((hosts * most.percent) / 100));
+}
+function rollout_compare(a, b) {
+    return a < b ? -1 : Number(a > b);
+}
+
+;// CONCATENATED MODULE: ./runner/fleet/turns.js
+function startTurns(most) {
+    const waiting = [];
+    let free = most;
+    const give = () => {
+        const next = waiting.shift();
+        if (next === undefined)
+            free += 1;
+        else
+            next();
+    };
+    return {
+        async take() {
+            if (free > 0)
+                free -= 1;
+            else
+                await new Promise((resolve) => waiting.push(resolve));
+            let ended = false;
+            return () => {
+                if (!ended)
+                    give();
+                ended = true;
+            };
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./runner/fleet/fleet.js
+
+
+
+
+
+/**
+ * Hosts that are begun with at the same time: an sshd, such as a bastion before all of them, turns away more than 10
+ * connections without a login (MaxStartups), and each host gets the whole host program.
+ */
+const BEGUN_AT_ONCE = 5;
+/** Carries out one deploy on several hosts, which ends on one version where that is possible. Never rejects. */
+function deployToFleet(tasks, orders) {
+    const { program, cancelled } = orders;
+    return conduct(tasks, { ...orders, isLate: false }, (session, words) => session.carryOut({ program, mayGo: fleet_NEVER, words, cancelled }));
+}
+/** Sees to a deploy whose runner is gone: cancels what has not begun, and ends the rest on one version. Never rejects. */
+function fleet_followUpFleet(tasks, orders) {
+    const { reason, within } = orders;
+    return conduct(tasks, { ...orders, isLate: true }, (session, words) => session.followUp({ reason, within, reachWithin: within / REACH_PART, words }));
+}
+/** Looks at several hosts, each for itself. Never rejects. */
+async function lookAtFleet(tasks, { program, cancelled }) {
+    const turns = startTurns(BEGUN_AT_ONCE);
+    const looks = tasks.map((task) => inTurn(turns, task, (inTurnTask) => hostSession(inTurnTask).carryOut({ program, mayGo: fleet_NEVER, cancelled })));
+    return { hosts: await Promise.all(looks), stopped: null };
+}
+/** Hosts that wait for a word cannot wait for one that is not reached until all of the time is over. */
+const REACH_PART = 4;
+/** No host decides for itself. */
+const fleet_NEVER = () => new Promise(() => { });
+async function conduct(tasks, orders, drive) {
+    const { cancelled, say } = orders;
+    const turns = startTurns(BEGUN_AT_ONCE);
+    const words = tasks.map(() => startWords());
+    let views = tasks.map(({ destination }) => newView(destination.label));
+    let isMixTold = orders.isLate;
+    const rollout = () => ({
+        ...orders,
+        hosts: views,
+        cancelled: cancelled.aborted ? String(cancelled.reason) : null,
+    });
+    const change = (host, to) => {
+        views = views.map((view, at) => (at === host ? to(view) : view));
+    };
+    const decide = () => {
+        for (let next = nextOrders(rollout()); next.length > 0; next = nextOrders(rollout())) {
+            if (!isMixTold) {
+                isMixTold = true;
+                tellMix(rollout(), say);
+            }
+            for (const { host, word } of next)
+                change(host, (view) => told(view, word));
+            for (const text of aboutOrders(next, views))
+                say(text);
+            for (const { host, word } of next)
+                words[host]?.say(word);
+        }
+    };
+    cancelled.addEventListener('abort', decide);
+    const hosts = await Promise.all(tasks.map(async (task, host) => {
+        const event = (happened) => {
+            task.log.event(happened);
+            if (happened.type === 'output' || happened.type === 'notice')
+                return;
+            change(host, (view) => heard(view, happened));
+            decide();
+        };
+        const end = await inTurn(turns, { ...task, log: { ...task.log, event } }, (inTurnTask) => drive(hostSession(inTurnTask), words[host] ?? startWords()));
+        change(host, (view) => (end.kind === 'result' ? ended(view, end.result) : host_view_lost(view, end.kind)));
+        decide();
+        const stand = views[host]?.stand;
+        return end.kind === 'result'
+            ? { ...end, followed: stand?.at === 'ended' && stand.how === 'told' }
+            : end;
+    }));
+    cancelled.removeEventListener('abort', decide);
+    return { hosts, stopped: whyStopped(rollout()) };
+}
+/** Begins with a host when its turn has come. The turn ends with the first event from there. */
+async function inTurn(turns, task, work) {
+    const endTurn = await turns.take();
+    const event = (happened) => {
+        endTurn();
+        task.log.event(happened);
+    };
+    try {
+        const result = await work({ ...task, log: { ...task.log, event } });
+        return result === null ? { kind: 'absent' } : { kind: 'result', result, followed: false };
+    }
+    catch (error) {
+        return { kind: 'error', error };
+    }
+    finally {
+        endTurn();
+    }
+}
+function tellMix({ hosts }, say) {
+    const commits = commitsOf(hosts);
+    if (commits.length < 2)
+        return;
+    const list = commits.map(({ sha, labels }) => `${sha.slice(0, 7)} on ${labels.join(', ')}`);
+    say(`The hosts do not have the same commit now: ${list.join('; ')}. This run is to end that.`);
+}
+/** What is said to hosts, for the log. */
+function aboutOrders(orders, hosts) {
+    const of = (type) => orders
+        .filter(({ word }) => word.type === type)
+        .map(({ host }) => hosts[host]?.label)
+        .join(', ');
+    const [going, staying, returning, leaving] = [of('go'), of('done'), of('roll-back'), of('cancel')];
+    return [
+        going && `Going live on ${going}.`,
+        staying && `The new version stays on ${staying}.`,
+        returning && `Going back on ${returning}.`,
+        leaving && `Giving up on ${leaving}, where nothing was changed.`,
+    ].filter((text) => text !== '');
+}
+
+;// CONCATENATED MODULE: ./inputs/bad-value.js
+/** Why an input cannot be used. The reader of the inputs adds its name and, unless it is secret, what was given. */
+class BadValue extends Error {
+    /** `why` is the end of the sentence "`name` is "what was given": …". */
+    constructor(why, takes, remedy = null) {
+        super(why);
+        this.name = 'BadValue';
+        this.takes = takes;
+        this.remedy = remedy;
+    }
+}
+/** Control characters, and the invisible ones that make one text look like another. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+/** Whether text holds a character that a person cannot see. */
+function hasUnprintable(text) {
+    return UNPRINTABLE.test(text);
+}
+
+;// CONCATENATED MODULE: ./inputs/names.js
+/** Every input with its default, exactly as `action.yml` has them; a test holds the two together. */
+const DEFAULTS = {
+    host: '',
+    username: '',
+    port: '22',
+    key: '',
+    passphrase: '',
+    password: '',
+    'known-hosts': '',
+    fingerprint: '',
+    'host-key-check': 'strict',
+    'proxy-jump': '',
+    'proxy-key': '',
+    'proxy-passphrase': '',
+    'connect-timeout': '30s',
+    'connect-retries': '3',
+    path: '',
+    ref: '',
+    'allow-untracked-ref': 'false',
+    repository: '',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
+    'git-token': '${{ github.token }}',
+    'working-directory': '.',
+    'install-command': '',
+    'build-command': '',
+    'fresh-install': 'false',
+    'env-file': '',
+    'env-file-path': '.env',
+    'keep-assets': '',
+    'migrate-command': '',
+    'before-reload-command': '',
+    'after-reload-command': '',
+    'shell-init': '',
+    'command-timeout': '15m',
+    app: '',
+    ecosystem: '',
+    script: '',
+    'pm2-env': '',
+    'on-config-change': 'apply',
+    'local-changes': 'fail',
+    'keep-releases': '5',
+    save: 'true',
+    'health-url': '',
+    'health-timeout': '60s',
+    'stable-for': '10s',
+    canary: 'auto',
+    handover: 'auto',
+    drain: 'auto',
+    'max-parallel': '1',
+    'rollback-scope': 'fleet',
+    'lock-timeout': '15m',
+    mode: 'deploy',
+    force: 'false',
+    deployment: 'false',
+    environment: 'production',
+    'environment-url': '',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
+    'github-token': '${{ github.token }}',
+};
+const INPUT_NAMES = Object.keys(DEFAULTS);
+/** GitHub's runner hands an input over as `INPUT_` and its name in upper case, with `_` for a blank. */
+const PREFIX = 'INPUT_';
+/** Linux desktops set this for their keyboards, so a self-hosted runner may pass it on. */
+const NOT_AN_INPUT = 'INPUT_METHOD';
+/** What was given for an input, without blanks around it; empty if nothing was. */
+function textOfInput(env, name) {
+    return rawInput(env, name).trim();
+}
+/** What was given for an input, as it was given. */
+function rawInput(env, name) {
+    return env[PREFIX + name.toUpperCase()] ?? '';
+}
+/**
+ * The names under `with:` that no input has. The runner only warns of them, passes them on all the same, and a
+ * mistyped `known_hosts` would be lost. A variable of that form from elsewhere cannot be told apart, and counts.
+ */
+function unknownInputs(env) {
+    const known = new Set(INPUT_NAMES);
+    return Object.keys(env)
+        .filter((variable) => variable.startsWith(PREFIX) && variable !== NOT_AN_INPUT)
+        .map((variable) => variable.slice(PREFIX.length).toLowerCase())
+        .filter((name) => !known.has(name))
+        .sort();
+}
+/** The input that a name is most likely meant to be, or null if none is near. */
+function nearestInput(name) {
+    const plain = name.replace(/[_ ]/g, '-');
+    const distances = INPUT_NAMES.map((known) => ({ known, distance: editDistance(plain, known) }));
+    const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best));
+    return nearest.distance <= Math.max(1, Math.floor(nearest.known.length / 3)) ? nearest.known : null;
+}
+/** Levenshtein's distance: how many letters to add, drop or change. */
+function editDistance(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+    for (let i = 1; i <= a.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+            next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./inputs/secrets.js
+/** Inputs whose value no log or error ever shows. */
+const SECRET_INPUTS = [
+    'key',
+    'passphrase',
+    'password',
+    'proxy-key',
+    'proxy-passphrase',
+    'git-token',
+    'github-token',
+    'env-file',
+];
+/**
+ * Masking a shorter text would blot out ordinary words of the log, and GitHub drops every job output that contains
+ * a masked text. Lines of a key are longer, but for its last.
+ */
+const SHORTEST_SECRET = 4;
+const SHORTEST_LINE = 8;
+/**
+ * Tells `mask` each secret. Of one with several lines it is the lines, since a log is masked line by line, and without
+ * those that every key has.
+ */
+function maskSecrets(env, mask) {
+    const masked = new Set();
+    for (const name of SECRET_INPUTS) {
+        const given = env[`INPUT_${name.toUpperCase()}`] ?? '';
+        const lines = given.trim().split(/\r\n|\r|\n/);
+        if (lines.length === 1 && given.trim().length >= SHORTEST_SECRET)
+            masked.add(given.trim());
+        // A key on one line may have its line ends written as `\n`; a part of it is as secret as a line.
+        for (const part of lines.flatMap((line) => line.split('\\n'))) {
+            const line = part.trim();
+            const useful = line.length >= SHORTEST_LINE && !line.startsWith('-----');
+            if (useful)
+                masked.add(line);
+        }
+    }
+    for (const secret of masked)
+        mask(secret);
+}
+
+;// CONCATENATED MODULE: ./inputs/problem.js
+
+
+
+/** All inputs that cannot be used, as one text: a line for each with its name, what was given, what it takes, what to do. */
+class InputsError extends Error {
+    constructor(problems) {
+        const count = problems.length === 1 ? 'One input' : `${problems.length} inputs`;
+        super(`${count} cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
+        this.name = 'InputsError';
+    }
+}
+/** Reads every input, and returns what the readers return, or throws one `InputsError` with all that went wrong. */
+function readAll(env, groups) {
+    const problems = [];
+    const read = ({ name, read }) => {
+        try {
+            return read();
+        }
+        catch (error) {
+            if (!(error instanceof BadValue))
+                throw error;
+            problems.push({ name, text: describe(name, textOfInput(env, name), error) });
+            return undefined;
+        }
+    };
+    const values = mapValues(groups, (readers) => mapValues(readers, read));
+    // In the order of action.yml, in which people look for them.
+    problems.sort((a, b) => INPUT_NAMES.indexOf(a.name) - INPUT_NAMES.indexOf(b.name));
+    const found = [...unknownInputs(env).map(describeUnknown), ...problems.map(({ text }) => text)];
+    if (found.length > 0)
+        throw new InputsError(found);
+    return values;
+}
+function mapValues(record, map) {
+    return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
+function describe(name, given, { message, takes, remedy }) {
+    const value = SECRET_INPUTS.includes(name) && given !== '' ? '' : ` is ${quote(withoutSecrets(name, given))}`;
+    return [`\`${name}\`${value}: ${message}.`, `It takes ${takes}.`, remedy].filter(Boolean).join(' ');
+}
+function describeUnknown(name) {
+    const nearest = nearestInput(name);
+    const advice = nearest ? `Did you mean \`${nearest}\`?` : `The inputs are ${INPUT_NAMES.join(', ')}.`;
+    return `${quote(name)} is not an input of this action. ${advice}`;
+}
+/** What was given, without what people put there and must not be in the log: a password, the query of a URL. */
+function withoutSecrets(name, given) {
+    switch (name) {
+        case 'username':
+            return given.replace(/:.*$/s, ':***');
+        case 'health-url':
+            return given.replace(/([?#]).*$/s, '$1…').replace(/^.*@/s, '***@');
+        default:
+            return /:.*@/s.test(given) ? given.replace(/^.*@/s, '***@') : given;
+    }
+}
+/** Text as it was given, on one line, with what cannot be seen written out. */
+function quote(given) {
+    if (given === '')
+        return 'not given';
+    const short = given.length > 120 ? `${given.slice(0, 120)}…` : given;
+    return JSON.stringify(short).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
+}
+
 ;// CONCATENATED MODULE: ./trouble.js
 
 
@@ -69679,7 +68843,1650 @@ function isOver(error) {
     return error instanceof InputsError || error instanceof ConnectError;
 }
 
+;// CONCATENATED MODULE: ./fleet-run.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** Carries out the plan on several hosts, as one deploy. */
+async function deployToSeveral(task, orders) {
+    const { plan } = task;
+    const logs = logsOf(task);
+    const tasks = hostTasks(task, logs);
+    const { say } = log_startLog('');
+    say(announcement(plan, `${tasks.length} hosts`));
+    const end = looksOnly(plan)
+        ? await lookAtFleet(tasks, orders)
+        : await deployToFleet(tasks, { ...wishesOf(task), ...orders, say });
+    const facts = factsOf(task, end, logs, null);
+    return {
+        report: () => reportFleet({ ...facts, durationMs: performance.now() - task.started }),
+        status: fleet_outcome_fleetStatus(facts),
+        settled: end.hosts.every((host) => host.kind !== 'error' || isOver(host.error)),
+    };
+}
+/** Sees to a deploy to several hosts whose end the action did not report. */
+async function followSeveral(task) {
+    const { plan } = task;
+    const logs = logsOf(task);
+    const tasks = hostTasks(task, logs.map(withoutOutput));
+    const { say } = startLog('');
+    say('It is not known yet how the deploy ended. Where nothing was changed, it is cancelled now.');
+    const end = await followUpFleet(tasks, {
+        ...wishesOf(task),
+        reason: 'the job was cancelled, or its runner is gone',
+        within: followedFor(plan),
+        cancelled: new AbortController().signal,
+        say,
+    });
+    if (end.hosts.every(({ kind }) => kind === 'absent')) {
+        const message = 'The deploy never began, and it will not start. Nothing was changed.';
+        say(message);
+        return { code: 0, status: statusWithoutResult(message, true) };
+    }
+    const facts = factsOf(task, end, logs, LATE);
+    return { code: await reportLateFleet(facts), status: fleetStatus(facts) };
+}
+function wishesOf({ inputs, plan }) {
+    return { mode: plan.mode, ref: plan.ref, ...inputs.fleet };
+}
+function logsOf({ inputs, plan }) {
+    return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan.stableFor));
+}
+function hostTasks({ inputs, plan }, logs) {
+    return inputs.destinations.flatMap((destination, host) => {
+        const log = logs[host];
+        return log === undefined
+            ? []
+            : [{ destination, shellInit: inputs.shellInit, plan: planOfHost(plan, host), log }];
+    });
+}
+function factsOf({ inputs, plan, workflow, started }, { hosts, stopped }, logs, late) {
+    const reports = inputs.destinations.map(({ label, username }, host) => {
+        const end = hosts[host];
+        return { label, username, end: end === undefined ? NEVER_BEGAN : fleet_run_endOf(end) };
+    });
+    return {
+        hosts: reports,
+        followed: new Set(reports
+            .filter((_, host) => hosts[host]?.kind === 'result' && hosts[host].followed)
+            .map(({ label }) => label)),
+        stopped,
+        logs,
+        mode: plan.mode,
+        path: plan.path,
+        apps: plan.apps,
+        ref: plan.ref,
+        commits: commitPages(workflow, plan.repository.url),
+        late,
+        durationMs: performance.now() - started,
+    };
+}
+function fleet_run_endOf(end) {
+    switch (end.kind) {
+        case 'result':
+            return { kind: 'result', result: end.result };
+        case 'absent':
+            return NEVER_BEGAN;
+        case 'error':
+            return { kind: 'trouble', trouble: troubleOf(end.error) };
+    }
+}
+const NEVER_BEGAN = {
+    kind: 'trouble',
+    trouble: {
+        message: 'The deploy never began there, and it will not start. Nothing was changed.',
+        remedy: null,
+        output: [],
+        goesOn: false,
+    },
+};
+
+;// CONCATENATED MODULE: ./inputs/split-list.js
+/** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
+function splitList(text) {
+    return text
+        .split(/[,\r\n]/)
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '');
+}
+
+;// CONCATENATED MODULE: ./inputs/app-path.js
+
+
+
+/** Reads the app's directory on the host: absolute, `~/…`, or relative to the login's home. */
+function parsePath(text) {
+    const takes = "the app's directory on the server: absolute, ~/… or relative to the login's home";
+    if (text === '')
+        throw new BadValue('a path is needed', takes, 'Set the directory that PM2 runs the app from, such as ~/app.');
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', takes);
+    if (/^~[^/]/.test(text)) {
+        throw new BadValue("it begins with another user's home", takes, 'Write that directory as an absolute path.');
+    }
+    const normal = external_node_path_namespaceObject.posix.normalize(text);
+    if (normal === '/')
+        throw new BadValue('it is the root directory', takes);
+    if (['.', './', '~', '~/'].includes(normal)) {
+        throw new BadValue('it is the home directory itself', takes, 'Give the app a directory of its own, such as ~/app.');
+    }
+    return text;
+}
+/** Reads `working-directory`; the empty text is the repository's own. */
+function parseWorkingDirectory(text) {
+    return parseRelativePath(text, "the app's directory inside `path`, relative and without ..");
+}
+/** Reads `ecosystem`; null if the file is to be found. */
+function parseEcosystem(text) {
+    return parseRelativePath(text, 'the ecosystem file, relative to the app and without ..') || null;
+}
+/** Reads `env-file-path`. */
+function parseEnvFilePath(text) {
+    const takes = 'the path of a file, relative to `working-directory`';
+    const path = parseRelativePath(text, takes);
+    if (path === '' || text.endsWith('/'))
+        throw new BadValue('it names a directory', takes);
+    if (path.split('/').includes('.git'))
+        throw new BadValue('it lies in `.git`', takes);
+    return path;
+}
+/** Reads `keep-assets`; null if it is not given, and empty if it is `none`. */
+function parseKeepAssets(text) {
+    if (text === '')
+        return null;
+    return text.toLowerCase() === 'none' ? [] : splitList(text).map(parseAssetGlob);
+}
+function parseAssetGlob(text) {
+    const takes = 'directories or globs in `working-directory`, such as `dist/assets` or `public/*/build`, or `none`';
+    const path = parseRelativePath(text, takes);
+    const names = path.split('/');
+    // Of all files of the app, most are asked for by a name that another version has as well.
+    if (['', '*', '**'].includes(names[0] ?? ''))
+        throw new BadValue('it names the whole app', takes);
+    if (names.some((name) => name === '.git' || name === 'node_modules'))
+        throw new BadValue('it lies in `.git` or `node_modules`', takes);
+    if (/[{}]/.test(path))
+        throw new BadValue('it has braces', takes, 'Write each path on a line of its own.');
+    return path;
+}
+/** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
+function parseRelativePath(text, takes) {
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', takes);
+    if (text.startsWith('/') || text.startsWith('~'))
+        throw new BadValue('it is not relative', takes);
+    if (text.split('/').includes('..'))
+        throw new BadValue('it holds ".."', takes);
+    const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
+    return normal === '.' ? '' : normal;
+}
+
+;// CONCATENATED MODULE: ./inputs/git-ref.js
+
+const TAKES = 'a branch, a tag or a full commit id';
+const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
+/** Whether text is a full commit id that names a commit: all zeros stand for "none". */
+function git_ref_isCommitId(text) {
+    return FULL_ID.test(text) && !/^0+$/.test(text);
+}
+/** Reads a commit id (then in lower case) or a name that git itself would take for a branch or tag. */
+function parseRef(text) {
+    if (FULL_ID.test(text)) {
+        if (!git_ref_isCommitId(text))
+            throw new BadValue('it is all zeros, which names no commit', TAKES);
+        return text.toLowerCase();
+    }
+    const why = whyNoRefName(text);
+    if (why !== null)
+        throw new BadValue(why, TAKES, 'Give the name as `git branch` or `git tag` prints it.');
+    return text;
+}
+/** The rules of `git check-ref-format --branch`, and no name that a command could take for an option. */
+function whyNoRefName(text) {
+    if (text.startsWith('-'))
+        return 'it begins with a dash';
+    if (/[\p{Cc}\p{Cf}\p{Z}\p{Cs}]/u.test(text))
+        return 'it holds a blank or an invisible character';
+    const character = /[~^:?*[\\]/.exec(text)?.[0];
+    if (character !== undefined)
+        return `it holds "${character}", which no branch or tag name can`;
+    if (text.includes('..'))
+        return 'it holds ".."';
+    if (text.includes('@{') || text === '@')
+        return 'it is an expression, not a name';
+    if (text.length > 1_000)
+        return 'it is too long';
+    const parts = text.split('/');
+    const partIsWrong = parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
+    if (partIsWrong || text.endsWith('.'))
+        return 'it is not a valid branch or tag name';
+    return null;
+}
+
+;// CONCATENATED MODULE: ./inputs/default-ref.js
+
+
+
+const default_ref_TAKES = 'a branch, a tag or a full commit id';
+/** The commit to deploy when `ref` is not given: the one that this workflow run is about, and was tested. */
+function defaultRef(workflow) {
+    switch (workflow.eventName) {
+        case 'pull_request_target':
+            throw new BadValue('on pull_request_target the commit of the workflow is not the one of the pull request', default_ref_TAKES, 'Set `ref`, and never to a commit that a stranger can choose.');
+        case 'workflow_run':
+            return testedCommit(workflow);
+        default:
+            if (git_ref_isCommitId(workflow.sha))
+                return workflow.sha.toLowerCase();
+            throw new BadValue('GITHUB_SHA names no commit', default_ref_TAKES, 'Set `ref`.');
+    }
+}
+/** A `ref` that is given, but names the very commit that the workflow runs for, was chosen by the event all the same. */
+function originOf(ref, workflow) {
+    if (ref === null || ref !== ownCommit(workflow))
+        return 'input';
+    return isOfFork(workflow) ? 'fork' : 'workflow';
+}
+function ownCommit(workflow) {
+    try {
+        return defaultRef(workflow);
+    }
+    catch (error) {
+        if (error instanceof BadValue)
+            return null;
+        throw error;
+    }
+}
+/** Whether the commit is one of a pull request whose branch is in another repository, or in one that is gone. */
+function isOfFork(workflow) {
+    const pull = readEvent(workflow)?.pull_request;
+    if (pull === undefined || pull === null)
+        return workflow.eventName.startsWith('pull_request');
+    return !isThisRepository(pull.head?.repo?.full_name, workflow);
+}
+function isThisRepository(fullName, { repository }) {
+    return typeof fullName === 'string' && fullName.toLowerCase() === repository.toLowerCase();
+}
+/** On `workflow_run` GITHUB_SHA is the default branch's tip; the commit that was tested stands in the event. */
+function testedCommit(workflow) {
+    const run = readEvent(workflow)?.workflow_run;
+    const sha = run?.head_sha;
+    if (typeof sha !== 'string' || !git_ref_isCommitId(sha)) {
+        throw new BadValue('the workflow_run event does not say which commit was tested', default_ref_TAKES, 'Set `ref`.');
+    }
+    if (run?.conclusion !== 'success') {
+        throw new BadValue(`the workflow run before it did not succeed (it ended as ${JSON.stringify(run?.conclusion ?? null)})`, default_ref_TAKES, "Add `if: github.event.workflow_run.conclusion == 'success'` to the job.");
+    }
+    const from = run.head_repository?.full_name;
+    if (!isThisRepository(from, workflow)) {
+        throw new BadValue(`the tested commit is from ${typeof from === 'string' ? JSON.stringify(from) : 'a repository that is gone'}, not from this repository`, default_ref_TAKES, "Deploy only runs of this repository's own branches, or set `ref`.");
+    }
+    return sha.toLowerCase();
+}
+
+;// CONCATENATED MODULE: ./inputs/fingerprint.js
+
+
+const ENTRY = /^(?:([^=\s]+)=)?(SHA256:[A-Za-z0-9+/]{43})=?$/;
+const MD5 = /^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i;
+const fingerprint_TAKES = "SHA-256 fingerprints of the servers' host keys, each as SHA256:… or host=SHA256:…";
+/**
+ * Reads `fingerprint`. With more than one host, hops included, each entry has to be bound to one: otherwise any of them
+ * could stand in for another. `hosts` is null if what names them cannot be read.
+ */
+function parseFingerprints(text, hosts) {
+    const entries = splitList(text).map(parseEntry);
+    if (hosts === null || entries.length === 0)
+        return entries;
+    const labels = hosts.map(({ label }) => label);
+    if (hosts.length > 1 && entries.some(({ host }) => host === null)) {
+        throw new BadValue(`an entry is bound to no host, and there are ${hosts.length}`, fingerprint_TAKES, `Bind each to the label or the address of its host, such as ${labels.map((label) => `${label}=SHA256:…`).join(', ')}.`);
+    }
+    if (!entries.some((entry) => hosts.some((host) => isOf(entry, host)))) {
+        throw new BadValue('every entry is bound to another host', fingerprint_TAKES, `Bind it to the label or the address of this host, such as ${labels[0]}=SHA256:….`);
+    }
+    return entries;
+}
+/** The fingerprints that one host may have; none where all are of others. */
+function fingerprintsOf(entries, host) {
+    return entries.filter((entry) => isOf(entry, host)).map(({ print }) => print);
+}
+function parseEntry(entry) {
+    const [, host = null, print] = ENTRY.exec(entry) ?? [];
+    if (print === undefined) {
+        throw new BadValue(MD5.test(entry) ? 'it is an MD5 fingerprint' : 'it is no fingerprint', fingerprint_TAKES, 'On the server, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it.');
+    }
+    return { host, print };
+}
+function isOf({ host }, { label, address }) {
+    if (host === null || host === label)
+        return true;
+    return host.replace(/^\[(.*)\]$/, '$1').toLowerCase() === address.toLowerCase();
+}
+
+;// CONCATENATED MODULE: ./inputs/host-address.js
+
+
+
+const host_address_TAKES = 'one or more hosts, separated by commas or line ends, each as [label=][user@]host[:port], with an IPv6 address in brackets';
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?$/;
+const host_address_ENTRY = /^(?:(?<label>[^=@]*)=)?(?:(?<username>.*)@)?(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::(?<port>[^:]*))?$/s;
+/** Reads `host`; `username` and `port` are what stands for an entry's own. There is at least one. */
+function parseHosts(text, { username, port }) {
+    const [first, ...others] = splitList(text).map((entry, index) => {
+        const host = host_address_parseEntry(entry, host_address_TAKES);
+        return { ...host, label: host.label ?? `host-${index + 1}` };
+    });
+    if (first === undefined) {
+        throw new BadValue('a host is needed', host_address_TAKES, "Set the server's name or address, such as app.example.com.");
+    }
+    const hosts = [first, ...others];
+    const label = twice(hosts.map((host) => host.label));
+    if (label !== null) {
+        throw new BadValue(`${JSON.stringify(label)} is the label of two hosts`, host_address_TAKES, 'Give each host a label of its own.');
+    }
+    const login = (host) => `${host.username ?? username}@${host.address.toLowerCase().replace(/\.$/, '')}:${host.port ?? port}`;
+    const again = hosts.find((host, at) => hosts.slice(0, at).some((other) => login(other) === login(host)));
+    if (again !== undefined) {
+        const same = hosts.find((host) => login(host) === login(again));
+        throw new BadValue(`${same?.label} and ${again.label} are the same user at the same host and port`, host_address_TAKES, 'Name each host once.');
+    }
+    return hosts;
+}
+function twice(names) {
+    return names.find((name, at) => names.indexOf(name) !== at) ?? null;
+}
+/** Reads one entry; `takes` is what the input takes that it stands in. */
+function host_address_parseEntry(entry, takes) {
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) {
+        throw new BadValue('it is a URL', takes, 'Leave out everything up to "://".');
+    }
+    const found = host_address_ENTRY.exec(entry)?.groups;
+    if (!found) {
+        const manyColons = (entry.match(/:/g) ?? []).length > 1;
+        throw new BadValue(manyColons ? 'it has several colons' : 'it cannot be read', takes, manyColons ? 'Write an IPv6 address in brackets, such as [2001:db8::1]:22.' : null);
+    }
+    const { label, username, bracketed, plain, port } = found;
+    if (label !== undefined && !LABEL.test(label)) {
+        throw new BadValue('its label cannot be used', `${takes}; a label is letters, digits, ".", "_" and "-", at most 63`);
+    }
+    return {
+        label: label ?? null,
+        username: username === undefined ? null : parseUsername(username),
+        address: bracketed === undefined ? hostName(plain ?? '', takes) : ipv6(bracketed, takes),
+        port: port === undefined ? null : parsePort(port),
+    };
+}
+function hostName(text, takes) {
+    if (!HOST_NAME.test(text)) {
+        throw new BadValue(text === '' ? 'it has no host' : 'its host is neither a name nor an address', takes, /[^\0-\x7f]/.test(text) ? 'Write a name with letters other than ASCII in its xn-- form.' : null);
+    }
+    return text;
+}
+function ipv6(text, takes) {
+    if (!(0,external_node_net_.isIPv6)(text))
+        throw new BadValue('the text in brackets is not an IPv6 address', takes);
+    return text;
+}
+/** Reads a login name. */
+function parseUsername(text) {
+    const takes = 'the name to log in with: printable characters without blanks, quotes, brackets and any of : @ ; & | < >, not beginning with a dash';
+    if (text === '')
+        throw new BadValue('a user is needed', takes, 'Name the user that PM2 runs as on the server.');
+    if (text.includes(':')) {
+        throw new BadValue('it holds a colon', takes, 'A password has an input of its own, `password`; a key is better.');
+    }
+    // OpenSSH's client takes none of these either.
+    if (text.startsWith('-') || /[\s@\p{C}'"`;&|<>(){}]|\\$/u.test(text) || text.length > 256) {
+        throw new BadValue('it cannot be a login name', takes);
+    }
+    return text;
+}
+/** Reads a TCP port. */
+function parsePort(text) {
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+    if (port < 1 || port > 65_535)
+        throw new BadValue('it is not a port', 'a port number from 1 to 65535');
+    return port;
+}
+
+;// CONCATENATED MODULE: ./runner/keys/key-errors.js
+
+const COPY_AGAIN = 'Copy the whole file again, from its BEGIN line to its END line.';
+const MAKE_ONE = 'Make a new key: ssh-keygen -t ed25519 -f key. Then add key.pub to authorized_keys on the host.';
+/** `what` is what was given, as the end of a sentence. */
+function notAPrivateKey(what) {
+    return new ConnectError('key', `This is not a private key, but ${what}.`, 'Set key to the content of the private key file, such as ~/.ssh/id_ed25519, from its BEGIN line to its END line.');
+}
+function emptyKey() {
+    return new ConnectError('key', 'The key is empty.', 'Check that the secret exists under that name, and that this workflow may read it.');
+}
+function cutOff(what) {
+    return new ConnectError('key', `The key was cut off: ${what}.`, COPY_AGAIN);
+}
+function key_errors_damaged() {
+    return new ConnectError('key', 'The key is damaged: between its BEGIN and END lines there is no private key.', COPY_AGAIN);
+}
+function severalKeys(count) {
+    return new ConnectError('key', `The key holds ${count} private keys.`, 'Set the one that logs in. An ssh-agent can hold several.');
+}
+/** `kind` with its article, such as `a DSA key`. */
+function unusable(kind, why) {
+    return new ConnectError('key', `The key is ${kind}, ${why}.`, MAKE_ONE);
+}
+function puttyKey() {
+    return new ConnectError('key', 'The key is a PuTTY file (.ppk).', 'Convert it: puttygen key.ppk -O private-openssh -o key. Or in PuTTYgen: Conversions, Export OpenSSH key. Then use the content of the new file.');
+}
+function passphraseMissing() {
+    return new ConnectError('passphrase', 'The key is encrypted, and passphrase is not set.', 'Set passphrase to the passphrase of the key.');
+}
+function passphraseWrong() {
+    return new ConnectError('passphrase', 'The passphrase does not unlock the key.', 'Set passphrase to the passphrase of this key.');
+}
+/** Some formats tell by nothing but nonsense behind the lock that the passphrase is wrong. */
+function passphraseWrongOrDamaged() {
+    return new ConnectError('passphrase', 'The passphrase does not unlock the key, or the key is damaged.', 'Check passphrase. If it is right, encrypt the key again: ssh-keygen -p -f key. Then use the content of that file.');
+}
+/** `how` the key is locked, as the end of a sentence; `anew` is the option of ssh-keygen that locks it in another way. */
+function lockedOtherwise(how, anew) {
+    return new ConnectError('key', `The key is encrypted with ${how}.`, `Encrypt it again: ssh-keygen -p ${anew} -f key. Then use the content of that file.`);
+}
+
+;// CONCATENATED MODULE: ./runner/keys/key-text.js
+
+/** The longest key there is, of RSA with 16,384 bits, has a third of it. */
+const key_text_LONGEST = 65_536;
+const key_text_FRAME = /-----BEGIN ([A-Z0-9 ]{0,60})-----([\s\S]*?)-----END \1-----/g;
+/** What an encrypted key in the old PEM format begins with. Without line ends, only its length ends the hexadecimal number. */
+const LOCK = /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*(AES-\d{3}-CBC,[0-9A-F]{32}|[A-Z0-9-]+,[0-9A-F]{16})/i;
+/**
+ * Finds the private key in what was pasted: with CRLF, indented, quoted, in base64, with other text around it, or with its
+ * line ends written as `\n`, made into blanks or lost.
+ * Throws a `ConnectError` of kind `key` that says what was given instead, and never shows it.
+ */
+function readKeyText(given) {
+    if (given.length > key_text_LONGEST)
+        throw notAPrivateKey('something that is too long for a key');
+    const text = unwrapped(given);
+    if (text === '')
+        throw emptyKey();
+    if (/^PuTTY-User-Key-File-\d/.test(text)) {
+        const lines = text.split(/\r\n|\n|\r/).map((line) => line.trim());
+        return { format: 'putty', text: `${lines.join('\n')}\n`, encrypted: false };
+    }
+    const keys = [...text.matchAll(key_text_FRAME)].filter(([, label]) => /(^| )PRIVATE KEY$/.test(label ?? ''));
+    const [key] = keys;
+    if (key === undefined)
+        throw whatElse(text);
+    if (keys.length > 1)
+        throw severalKeys(keys.length);
+    return framed(key[1] ?? '', key[2] ?? '');
+}
+/** Takes off what secrets are wrapped in: base64, quotes, and backslashes, of which a key has none itself. */
+function unwrapped(given) {
+    let text = stripped(given);
+    if (/^[A-Za-z0-9+/\s]+=*$/.test(text)) {
+        const decoded = stripped(Buffer.from(text, 'base64').toString('utf8'));
+        if (/-----BEGIN |^PuTTY-User-Key/.test(decoded))
+            text = decoded;
+    }
+    // The comment of a PuTTY file may have backslashes of its own.
+    const isWritten = text.startsWith('PuTTY') && /[\r\n]/.test(text);
+    return isWritten ? text : text.replace(/(?<!\\)\\+([rnt/])/g, (_, letter) => (letter === '/' ? '/' : '\n'));
+}
+/** Without quotes, and without characters that cannot be seen. */
+function stripped(text) {
+    return text
+        .replace(/[\u200B-\u200D\u2060\uFEFF]/g, '')
+        .trim()
+        .replace(/^(["'`])([\s\S]*)\1$/, '$2')
+        .trim();
+}
+/** Writes the frame anew: whatever was made of the line ends, they carry no meaning. */
+function framed(label, content) {
+    const lock = LOCK.exec(content);
+    const base64 = content.slice(lock?.[0].length ?? 0).replace(/\s/g, '');
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
+        throw key_errors_damaged();
+    const lines = [
+        `-----BEGIN ${label}-----`,
+        ...(lock === null ? [] : ['Proc-Type: 4,ENCRYPTED', `DEK-Info: ${lock[1]}`, '']),
+        ...(base64.match(/.{1,64}/g) ?? []),
+        `-----END ${label}-----`,
+        '',
+    ];
+    return {
+        format: label === 'OPENSSH PRIVATE KEY' ? 'openssh' : 'pem',
+        text: lines.join('\n'),
+        encrypted: lock !== null || label.startsWith('ENCRYPTED'),
+    };
+}
+/** Says what a text is that holds no private key. */
+function whatElse(text) {
+    const known = OTHER_THINGS.find(([pattern]) => pattern.test(text));
+    if (known !== undefined)
+        return notAPrivateKey(known[1]);
+    const begins = /BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
+    const ends = /END [A-Z0-9 ]{0,60}PRIVATE KEY/.test(text);
+    if (begins !== ends)
+        return cutOff(`its ${begins ? 'END' : 'BEGIN'} line is missing`);
+    if (begins)
+        return cutOff('its BEGIN and END lines are incomplete or do not match');
+    const bytes = /^[A-Za-z0-9+/\s]{64,}=*$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
+    const isKey = bytes.toString('latin1', 0, 14) === 'openssh-key-v1' || (bytes[0] === 0x30 && bytes[1] === 0x82);
+    if (isKey)
+        return cutOff('its BEGIN and END lines are missing');
+    return notAPrivateKey('something that is in no known format');
+}
+/** What repeats has a limit in each: without one, a text of 64 KB that is nothing of these takes 10 s. */
+const OTHER_THINGS = [
+    [/^\*+$/, 'only asterisks, as a log shows a secret'],
+    [/^(SHA256|MD5):\S+$/, 'a fingerprint'],
+    [/^\$(\{\{[^}]*\}\}|\{?\w+\}?)$/, 'the name of a variable that nothing replaced'],
+    [/BEGIN (\w{1,30} )?CERTIFICATE|\S-cert-v01@openssh\.com AAAA/, 'a certificate'],
+    [
+        /\b(ssh-[a-z0-9]{1,30}|ecdsa-sha2-\w{1,30}|sk-\S{1,60}) AAAA|BEGIN (\w{1,30} )?PUBLIC KEY/,
+        'a public key',
+    ],
+    [/BEGIN PGP /, 'a PGP key'],
+    [/BEGIN SSH2 ENCRYPTED/, 'a key in the format of ssh.com, which `ssh-keygen -i -f key` converts'],
+    [
+        /^(~|\.{0,2}\/|[A-Za-z]:\\|file:)[^\r\n]{0,300}$|^[\w.\\/-]{1,300}\.(pem|key|ppk)$|^id_\w+$/,
+        'a path to a file on another machine',
+    ],
+];
+
+;// CONCATENATED MODULE: ./runner/keys/openssh-key.js
+
+const MAGIC = Buffer.from('openssh-key-v1\0');
+/** Of the one cipher family whose tag stands behind the key. */
+const TAG_LENGTH = 16;
+/** Reads the open part of a key file, without its frame; null if it is damaged. */
+function readOpensshKey(base64) {
+    const data = Buffer.from(base64, 'base64');
+    if (data.toString('base64') !== base64 || !data.subarray(0, MAGIC.length).equals(MAGIC))
+        return null;
+    const fields = reader(data, MAGIC.length);
+    const cipher = fields.string()?.toString('latin1');
+    const hash = fields.string()?.toString('latin1');
+    const hashing = fields.string();
+    const keys = fields.number();
+    const publicKey = fields.string();
+    const secret = fields.string();
+    if (cipher === undefined || !hashing || !publicKey || !secret || keys !== 1)
+        return null;
+    if ((cipher === 'none') !== (hash === 'none'))
+        return null;
+    if (fields.left() !== (/gcm|poly1305/.test(cipher) ? TAG_LENGTH : 0))
+        return null;
+    if (hash === 'none')
+        return isWhole(publicKey, secret) ? { cipher, rounds: 0, publicKey } : null;
+    const rounds = roundsOf(hashing);
+    return rounds === null ? null : { cipher, rounds, publicKey };
+}
+/** What is not locked repeats the public key behind two numbers, though an RSA key in another order. */
+function isWhole(publicKey, secret) {
+    const repeated = secret.subarray(8, 8 + publicKey.length);
+    return secret.length % 8 === 0 && (repeated.equals(publicKey) || keyType(publicKey) === 'ssh-rsa');
+}
+function roundsOf(hashing) {
+    const fields = reader(hashing, 0);
+    const salt = fields.string();
+    const rounds = fields.number();
+    return salt && salt.length > 0 && rounds && fields.left() === 0 ? rounds : null;
+}
+/** Writes an Ed25519 key, of which both halves have 32 bytes, as ssh-keygen does without a passphrase. */
+function writeEd25519(seed, point) {
+    const type = string('ssh-ed25519');
+    const check = Buffer.alloc(8);
+    const secret = Buffer.concat([
+        check,
+        type,
+        string(point),
+        string(Buffer.concat([seed, point])),
+        string(''),
+    ]);
+    const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1));
+    const data = Buffer.concat([
+        MAGIC,
+        string('none'),
+        string('none'),
+        string(''),
+        number(1),
+        string(Buffer.concat([type, string(point)])),
+        string(Buffer.concat([secret, padding])),
+    ]);
+    const lines = data.toString('base64').replace(/.{1,70}/g, '$&\n');
+    return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`;
+}
+/** Reads strings and numbers, as SSH writes them, from front to back; undefined if there is not enough left. */
+function reader(data, start) {
+    let at = start;
+    const number = () => {
+        if (at + 4 > data.length)
+            return undefined;
+        at += 4;
+        return data.readUInt32BE(at - 4);
+    };
+    const string = () => {
+        const length = number();
+        if (length === undefined || at + length > data.length)
+            return undefined;
+        at += length;
+        return data.subarray(at - length, at);
+    };
+    return { number, string, left: () => data.length - at };
+}
+function number(value) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(value);
+    return bytes;
+}
+function string(content) {
+    const bytes = Buffer.from(content);
+    return Buffer.concat([number(bytes.length), bytes]);
+}
+
+;// CONCATENATED MODULE: ./runner/keys/keys.js
+
+
+
+
+
+
+
+
+const TYPES = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
+const CIPHERS = /^(none|3des-cbc|aes(128|192|256)-(cbc|ctr)|aes(128|256)-gcm@openssh\.com)$/;
+/** About 15 s each thousand. */
+const MOST_ROUNDS = 1_000;
+/**
+ * Reads a private key as people paste it into a secret, in OpenSSH's format, PEM or PKCS#8, or an RSA key of PuTTY's
+ * version 2. A passphrase that it does not need does no harm.
+ * Throws a `ConnectError` of kind `key` or `passphrase` that says what was given instead, and never shows it.
+ */
+function readPrivateKey(text, passphrase) {
+    const given = readKeyText(text);
+    const parsed = parseAs(given, passphrase);
+    const blob = parsed.getPublicSSH();
+    if (parsed.type === 'ssh-rsa' && !isPublicKey(blob)) {
+        throw unusable('an RSA key of fewer than 1,024 or more than 16,384 bits', 'which OpenSSH does not accept');
+    }
+    if (!isPublicKey(blob) || !canSign(parsed))
+        throw key_errors_damaged();
+    return {
+        parsed,
+        type: parsed.type,
+        fingerprint: fingerprint(blob),
+        publicLine: `${parsed.type} ${blob.toString('base64')}`,
+    };
+}
+function parseAs(given, passphrase) {
+    switch (given.format) {
+        case 'openssh':
+            return openssh(given.text, passphrase);
+        case 'pem':
+            return pem(given, passphrase);
+        case 'putty':
+            return putty(given.text, passphrase);
+    }
+}
+function openssh(text, passphrase) {
+    const open = readOpensshKey(text.replace(/-----.*-----|\n/g, ''));
+    if (open === null)
+        throw key_errors_damaged();
+    checkType(keyType(open.publicKey) ?? '');
+    const locked = open.cipher !== 'none';
+    if (locked && passphrase === null)
+        throw passphraseMissing();
+    if (!CIPHERS.test(open.cipher))
+        throw lockedOtherwise('a cipher that cannot be used here', '-Z aes256-ctr');
+    if (open.rounds > MOST_ROUNDS)
+        throw lockedOtherwise(`more than ${MOST_ROUNDS} rounds`, '-a 100');
+    const parsed = keys_parse(text, passphrase);
+    if (typeof parsed === 'string') {
+        throw locked && /bad passphrase|unable to authenticate data/i.test(parsed)
+            ? passphraseWrong()
+            : key_errors_damaged();
+    }
+    if (!parsed.getPublicSSH().equals(open.publicKey))
+        throw key_errors_damaged();
+    return parsed;
+}
+function checkType(type) {
+    if (TYPES.includes(type))
+        return;
+    if (type === 'ssh-dss')
+        throw dsa();
+    if (type.startsWith('sk-'))
+        throw unusable('one of a security token', 'which somebody would have to touch');
+    throw key_errors_damaged();
+}
+function dsa() {
+    return unusable('a DSA key', 'which SSH servers have refused for years');
+}
+function pem({ text, encrypted }, passphrase) {
+    if (encrypted && passphrase === null)
+        throw passphraseMissing();
+    let key;
+    try {
+        key = (0,external_node_crypto_.createPrivateKey)({ key: text, ...(passphrase === null ? {} : { passphrase }) });
+    }
+    catch (error) {
+        if (!encrypted)
+            throw key_errors_damaged();
+        throw /bad decrypt/i.test(String(error)) ? passphraseWrong() : passphraseWrongOrDamaged();
+    }
+    try {
+        const parsed = keys_parse(asSsh2Reads(key), null);
+        // Of an EC key, ssh2 makes the public half itself, and the file's may be another.
+        const isWhole = typeof parsed !== 'string' && (0,external_node_crypto_.createPublicKey)(parsed.getPublicPEM()).equals((0,external_node_crypto_.createPublicKey)(key));
+        if (isWhole)
+            return parsed;
+    }
+    catch (error) {
+        // OpenSSL reads keys that it cannot write.
+        if (error instanceof ConnectError)
+            throw error;
+    }
+    throw key_errors_damaged();
+}
+/** ssh2 reads no PKCS#8, and of PEM not all that OpenSSL does. */
+function asSsh2Reads(key) {
+    const curve = key.asymmetricKeyDetails?.namedCurve;
+    switch (key.asymmetricKeyType) {
+        case 'rsa':
+            return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+        case 'ed25519': {
+            const { d = '', x = '' } = key.export({ format: 'jwk' });
+            return writeEd25519(Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url'));
+        }
+        case 'ec':
+            if (curve === undefined || !['prime256v1', 'secp384r1', 'secp521r1'].includes(curve)) {
+                throw unusable(`one of the curve ${curve ?? 'without a name'}`, 'which SSH does not have');
+            }
+            return key.export({ type: 'sec1', format: 'pem' }).toString();
+        case 'dsa':
+            throw dsa();
+        default:
+            throw unusable(`of the kind ${key.asymmetricKeyType}`, 'which SSH does not have');
+    }
+}
+/** ssh2 reads one of PuTTY's formats: that of RSA keys before PuTTY 0.75. */
+function putty(text, passphrase) {
+    if (!/^PuTTY-User-Key-File-2: ssh-rsa\n/.test(text))
+        throw puttyKey();
+    const locked = !/^Encryption: none$/m.test(text);
+    if (locked && passphrase === null)
+        throw passphraseMissing();
+    const parsed = keys_parse(text, locked ? passphrase : null);
+    if (typeof parsed !== 'string')
+        return parsed;
+    throw locked && /bad passphrase/i.test(parsed) ? passphraseWrong() : puttyKey();
+}
+/** The answer is ssh2's complaint where it cannot read the key. */
+function keys_parse(text, passphrase) {
+    try {
+        const result = lib_default().utils.parseKey(text, passphrase ?? undefined);
+        const parsed = Array.isArray(result) ? result[0] : result;
+        if (parsed instanceof Error)
+            return parsed.message;
+        return parsed?.isPrivateKey() ? parsed : 'no private key';
+    }
+    catch (error) {
+        return String(error);
+    }
+}
+/** Whether the private half belongs to the public one. */
+function canSign(key) {
+    const data = Buffer.from('a test of both halves');
+    const isRsa = key.type === 'ssh-rsa';
+    const hash = isRsa ? 'sha512' : undefined;
+    try {
+        const signature = key.sign(data, hash);
+        if (!Buffer.isBuffer(signature) || key.verify(data, signature, hash) !== true)
+            return false;
+        return !isRsa || areOfOneKey((0,external_node_crypto_.createPrivateKey)(key.getPrivatePEM()).export({ format: 'jwk' }));
+    }
+    catch {
+        return false;
+    }
+}
+/** OpenSSL signs with an RSA key even where some of its numbers are wrong: it goes round them. */
+function areOfOneKey(rsa) {
+    const [n, d, p, q, dp, dq, qi] = [rsa.n, rsa.d, rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.qi].map((number) => BigInt(`0x0${Buffer.from(number ?? '', 'base64url').toString('hex')}`));
+    return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
+}
+
+;// CONCATENATED MODULE: ./inputs/duration.js
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Reads `500ms`, `30s`, `10m` or `1h` as milliseconds. The limits are durations of the same form; both are taken. */
+function parseDuration(text, limits) {
+    const takes = `a duration from ${limits.least} to ${limits.most}, such as 500ms, 30s, 10m or 1h`;
+    const milliseconds = toMilliseconds(text);
+    if (milliseconds === null) {
+        const unitMissing = /^\d+$/.test(text);
+        throw new BadValue(unitMissing ? 'it has no unit' : 'it is not a duration', takes, unitMissing
+            ? `Write ${text}s if seconds are meant.`
+            : 'Write a whole number and its unit, without a space.');
+    }
+    if (milliseconds < (toMilliseconds(limits.least) ?? 0))
+        throw new BadValue('it is too short', takes);
+    if (milliseconds > (toMilliseconds(limits.most) ?? 0))
+        throw new BadValue('it is too long', takes);
+    return milliseconds;
+}
+function toMilliseconds(text) {
+    const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
+    return digits === undefined ? null : Number(digits) * UNITS[unit];
+}
+
+;// CONCATENATED MODULE: ./inputs/settings.js
+
+
+
+/** Takes one of some words, exactly. */
+function settings_oneOf(text, words) {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined)
+        throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
+    return word;
+}
+/** Reads a whole number from `least` to `most`. */
+function parseCount(text, { least, most }) {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (count < least || count > most) {
+        throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
+    }
+    return count;
+}
+/** Reads how many hosts go live at once: a number, or a part of all. */
+function parseMaxParallel(text) {
+    const [, number = '', percent] = /^(\d{1,4})\s*(%)?$/.exec(text) ?? [];
+    const count = Number(number);
+    if (count < 1 || (percent !== undefined && count > 100))
+        throw new BadValue('it is not such a number', 'a number of hosts from 1 on, or a part of them from 1% to 100%');
+    return percent === undefined ? { kind: 'hosts', count } : { kind: 'percent', percent: count };
+}
+/** Takes `true` or `false`. */
+function parseSwitch(text) {
+    return settings_oneOf(text.toLowerCase(), ['true', 'false']) === 'true';
+}
+/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
+function parseShellText(text) {
+    if (text.includes('\0'))
+        throw new BadValue('it holds a NUL character', 'shell commands');
+    return text;
+}
+/** Reads `install-command` and `build-command`. */
+function parseStep(text) {
+    if (text === '')
+        return { kind: 'default' };
+    if (text === 'none')
+        return { kind: 'none' };
+    return { kind: 'command', command: parseShellText(text) };
+}
+/** Reads a command that nothing stands for where it is not given. */
+function parseCommand(text) {
+    return text === '' ? { kind: 'none' } : parseStep(text);
+}
+/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
+function parseAppName(name) {
+    const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
+    if (name.startsWith('-'))
+        throw new BadValue('a name begins with a dash', takes);
+    if (hasUnprintable(name))
+        throw new BadValue('a name holds an invisible character', takes);
+    return name;
+}
+/**
+ * Reads `script`, for a host without an ecosystem file; null if it was not given. `apps` are the names in `app`;
+ * what only an ecosystem file has goes with none of it.
+ */
+function parseScript(text, apps, ecosystem, pm2Env) {
+    if (text === '')
+        return null;
+    const takes = 'the file that PM2 starts, relative to the app and without .., for an app without an ecosystem file';
+    const script = parseRelativePath(text, takes);
+    if (script === '')
+        throw new BadValue('it names a directory', takes);
+    if (ecosystem) {
+        throw new BadValue('`ecosystem` is given as well', takes, 'Leave one of them out: the file has its own `script`.');
+    }
+    if (pm2Env) {
+        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it selects an `env_…` of an ecosystem file.');
+    }
+    if (apps.length !== 1) {
+        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Set `app` to the name that the app has, or will have, in PM2.');
+    }
+    return script;
+}
+/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
+function parsePm2Env(text) {
+    if (text === '')
+        return null;
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
+        throw new BadValue('it is not the name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to select env_production of the ecosystem file.');
+    }
+    return text;
+}
+/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
+function parseStableFor(text, healthTimeout) {
+    const stableFor = parseDuration(text, { least: '0s', most: '1h' });
+    const limit = durationOrNull(healthTimeout);
+    if (limit !== null && stableFor > limit) {
+        throw new BadValue(`it is longer than \`health-timeout\`, ${healthTimeout}`, 'a duration that fits into `health-timeout`');
+    }
+    return stableFor;
+}
+/** `health-timeout` itself reports what is wrong with it. */
+function durationOrNull(text) {
+    try {
+        return parseDuration(text, { least: '0s', most: '24h' });
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./inputs/trust.js
+
+
+
+
+
+/** Reads `key`; null if a password or an ssh-agent, named by its socket, stands in for it. */
+function parseKey(text, passphrase, password, agent) {
+    const takes = 'a private key, from its BEGIN line to its END line';
+    if (text === '') {
+        if (password !== '' || agent !== '')
+            return null;
+        throw new BadValue('there is nothing to log in with', takes, 'Set key from a secret, and check that this workflow may read that secret. Or use a password, or an ssh-agent (SSH_AUTH_SOCK).');
+    }
+    try {
+        return readPrivateKey(text, passphrase || null);
+    }
+    catch (error) {
+        if (!(error instanceof ConnectError))
+            throw error;
+        throw new BadValue(error.message.replace(/\.$/, ''), takes, error.remedy);
+    }
+}
+/** Checks that there is a key for `passphrase` to unlock; whether it does shows when `key` is read. */
+function checkPassphrase(text, key) {
+    if (text !== '' && key === '') {
+        throw new BadValue('there is no `key` to unlock', 'the passphrase of `key`', 'Set `key`, or leave this out.');
+    }
+}
+/** Reads `known-hosts`; null if nothing was given. */
+function parseKnownHosts(text) {
+    const unreadable = unreadableLines(text);
+    if (unreadable.length > 0) {
+        throw new BadValue(`line ${unreadable.join(', ')} cannot be read`, 'lines as in ~/.ssh/known_hosts or from ssh-keyscan: host, key type, key');
+    }
+    return text || null;
+}
+/** Decides how the host has to prove itself. What is given twice, or given and switched off, is no decision. */
+function parseHostKeyCheck(check, knownHosts, fingerprints) {
+    const mode = settings_oneOf(check, ['strict', 'off']);
+    const pinned = knownHosts !== '' || fingerprints !== '';
+    if (mode === 'off') {
+        if (!pinned)
+            return 'off';
+        throw new BadValue('a host key is pinned, but nothing would check it', '`off` only without known-hosts and fingerprint', 'Leave `host-key-check` out.');
+    }
+    if (knownHosts !== '' && fingerprints !== '') {
+        throw new BadValue('both `known-hosts` and `fingerprint` are set', 'one of the two with `strict`', 'Leave one out.');
+    }
+    if (knownHosts !== '')
+        return 'known-hosts';
+    return fingerprints === '' ? 'none' : 'fingerprints';
+}
+
+;// CONCATENATED MODULE: ./inputs/proxy-jump.js
+
+
+
+
+const proxy_jump_TAKES = 'the hops in order, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
+/** Reads `proxy-jump`; `targets` are the labels of the hosts that it leads to. */
+function parseProxyJump(text, ...targets) {
+    if (text === 'none')
+        return [];
+    const hops = splitList(text).map((entry, index) => {
+        const hop = host_address_parseEntry(entry, proxy_jump_TAKES);
+        return { ...hop, label: hop.label ?? `hop-${index + 1}` };
+    });
+    const labels = [...targets, ...hops.map(({ label }) => label)];
+    const twice = labels.find((label, index) => labels.indexOf(label) !== index);
+    if (twice !== undefined) {
+        throw new BadValue(`${JSON.stringify(twice)} is the label of two hosts`, proxy_jump_TAKES, 'Give each hop a label of its own, other than that of `host`.');
+    }
+    return hops;
+}
+/** Reads `proxy-key`; null if the hops get the key of the host, or those of the ssh-agent. */
+function parseProxyKey(text, passphrase, { hops, key, agent }) {
+    const takes = 'a private key for the hops of `proxy-jump`; default is `key`';
+    const hasHops = hops !== '' && hops !== 'none';
+    if (text !== '') {
+        if (hasHops)
+            return ofHops(() => parseKey(text, passphrase, '', ''));
+        throw new BadValue('there is no hop to use it for', takes, 'Set `proxy-jump`, or leave this out.');
+    }
+    if (hasHops && key === '' && agent === '') {
+        throw new BadValue('there is nothing to log in to the hops with', takes, 'A hop never gets the password.');
+    }
+    return null;
+}
+/** What is wrong with a key is said of `key` and `passphrase`: here the inputs have other names. */
+function ofHops(read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        if (!(error instanceof BadValue))
+            throw error;
+        const renamed = (text) => text
+            .replace('passphrase is not set', 'proxy-passphrase is not set')
+            .replace(/^Set (key|passphrase) /, 'Set proxy-$1 ');
+        throw new BadValue(renamed(error.message), error.takes, error.remedy === null ? null : renamed(error.remedy));
+    }
+}
+/** Checks that there is a key for `proxy-passphrase` to unlock. */
+function checkProxyPassphrase(text, proxyKey) {
+    if (text !== '' && proxyKey === '') {
+        throw new BadValue('there is no `proxy-key` to unlock', 'what unlocks `proxy-key`', '`passphrase` unlocks `key`, for the hops too.');
+    }
+}
+
+;// CONCATENATED MODULE: ./inputs/destination.js
+
+
+
+/** OpenSSH's `-p` is for the last host alone, and so is `port`. */
+const HOP_PORT = 22;
+/** Puts together where to connect to, in the order in which the hosts were given. */
+function makeDestinations({ hosts, ...read }, given) {
+    const [first, ...others] = hosts;
+    return [destinationOf(first, read, given), ...others.map((host) => destinationOf(host, read, given))];
+}
+function destinationOf(host, read, given) {
+    const hopKey = read.proxyKey ?? read.key;
+    const username = host.username ?? read.username;
+    return {
+        label: host.label,
+        host: host.address,
+        port: host.port ?? read.port,
+        shownHost: shown(given.host, host),
+        username,
+        key: read.key,
+        password: read.password,
+        agent: read.key === null && read.password === null ? given.agent : null,
+        hostKey: policyFor(host, read),
+        hops: read.proxyJump.map((hop) => ({
+            label: hop.label,
+            host: hop.address,
+            port: hop.port ?? HOP_PORT,
+            shownHost: shown(given.proxyJump, hop),
+            setBy: 'proxy-jump',
+            username: hop.username ?? username,
+            key: hopKey,
+            agent: hopKey === null ? given.agent : null,
+            hostKey: policyFor(hop, read),
+        })),
+        timeout: read.timeout,
+        retries: read.retries,
+    };
+}
+/** For those who need the labels beside their own input; `host` itself reports what is wrong with it. */
+function labelsOf(host) {
+    return hostsOrNone(host).map(({ label }) => label);
+}
+/** Every host that has to prove its identity, or null if one cannot be read; its own input reports what is wrong. */
+function allHosts(host, proxyJump) {
+    const hosts = hostsOrNone(host);
+    if (hosts.length === 0)
+        return null;
+    try {
+        return [
+            ...hosts.map(({ label, address }) => ({ label, address })),
+            ...parseProxyJump(proxyJump, ...labelsOf(host)),
+        ];
+    }
+    catch {
+        return null;
+    }
+}
+function hostsOrNone(text) {
+    try {
+        return parseHosts(text, NO_DEFAULTS);
+    }
+    catch {
+        return [];
+    }
+}
+const NO_DEFAULTS = { username: '', port: '' };
+function policyFor(host, read) {
+    const kind = read.hostKeyCheck;
+    switch (kind) {
+        case 'known-hosts':
+            return { kind, text: read.knownHosts ?? '' };
+        case 'fingerprints':
+            return { kind, list: fingerprintsOf(read.fingerprints, host) };
+        default:
+            return { kind };
+    }
+}
+/** GitHub masks a secret as a whole: a part of one, such as the address in user@address, it would let through. */
+function shown(given, { address }) {
+    return given === address ? address : null;
+}
+
+;// CONCATENATED MODULE: ./inputs/git-token.js
+
+/** Reads the token that git may use on this GitHub server; null if there is none, or the server has no https. */
+function parseGitToken(text, serverUrl) {
+    if (text === '')
+        return null;
+    const value = parseToken(text);
+    const url = URL.canParse(serverUrl) ? new URL(serverUrl) : null;
+    return url?.protocol === 'https:' ? { value, server: url.origin } : null;
+}
+/** Checks the characters of a token; an empty text stays one. */
+function parseToken(text) {
+    if (!/^[!-~]*$/.test(text)) {
+        throw new BadValue('it contains a blank, a line end, or another character that no token has', 'a GitHub token, or an empty value for none', 'Copy the token again into its secret.');
+    }
+    return text;
+}
+
+;// CONCATENATED MODULE: ./inputs/github-deployment.js
+
+
+/** GitHub's own limit. */
+const LONGEST_ENVIRONMENT = 255;
+/** Reads `environment`: any name that GitHub takes. */
+function parseEnvironment(text) {
+    const takes = `a name of at most ${LONGEST_ENVIRONMENT} characters, such as production`;
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', takes);
+    if (text.length > LONGEST_ENVIRONMENT)
+        throw new BadValue('it is too long', takes);
+    return text;
+}
+/** Reads `environment-url`, the page that GitHub links to; null if none is given. */
+function parseEnvironmentUrl(text) {
+    if (text === '')
+        return null;
+    const takes = 'the address of the app for its visitors, such as https://shop.example.com';
+    if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+        throw new BadValue('it is not a URL that begins with http:// or https://', takes);
+    const url = new URL(text);
+    // GitHub shows the address to everyone who can read the repository.
+    if (url.username !== '' || url.password !== '')
+        throw new BadValue('it holds a user or a password', takes);
+    return url.href;
+}
+/** Reads `github-token`; `needed` if a deployment is to be created with it. */
+function parseGithubToken(text, needed) {
+    if (needed && text === '') {
+        throw new BadValue('`deployment` is true, and this is empty', 'a GitHub token that may write deployments', 'Leave it out to use the token of the workflow.');
+    }
+    return parseToken(text);
+}
+
+;// CONCATENATED MODULE: ./inputs/health-url.js
+
+const health_url_TAKES = 'a path on the app (/health), a port and path on the server (:3000/health), or a URL that the server requests (http://127.0.0.1:3000/health)';
+/**
+ * Reads `health-url`: an absolute URL, or a path that begins with one slash and is asked of the app's own port.
+ * Null if none is given.
+ */
+function parseHealthUrl(text) {
+    if (text === '')
+        return null;
+    if (/\s/.test(text) || hasUnprintable(text))
+        throw new BadValue('it holds a blank or an invisible character', health_url_TAKES);
+    if (text.startsWith('/'))
+        return pathOf(text);
+    if (/^:\d+(?:\/|$)/.test(text))
+        return absolute(`http://localhost${text}`);
+    if (/^https?:\/\//i.test(text))
+        return absolute(text);
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+        throw new BadValue('it begins with neither http:// nor https://', health_url_TAKES);
+    throw new BadValue('it begins with neither http://, nor a slash, nor a colon', health_url_TAKES, 'Write /health for a path, or http://127.0.0.1:3000/health in full.');
+}
+/** `//host/path` and `/\host` are URLs of another host to whoever resolves them. */
+function pathOf(text) {
+    const url = URL.canParse(text, 'http://localhost') ? new URL(text, 'http://localhost') : null;
+    if (url?.host !== 'localhost')
+        throw new BadValue('it names a host without http:// or https://', health_url_TAKES);
+    return url.pathname.replace(/^\/+/, '/') + url.search;
+}
+function absolute(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || url.port === '0')
+        throw new BadValue('it is not a URL', health_url_TAKES);
+    if (url.username !== '' || url.password !== '') {
+        throw new BadValue('it holds a login', health_url_TAKES, 'Let the app answer without a login, on a path or port that only the server itself can reach.');
+    }
+    url.hash = '';
+    return url.href;
+}
+
+;// CONCATENATED MODULE: ./inputs/repository.js
+
+const repository_TAKES = 'owner/name on this GitHub server, an https:// or ssh:// URL, user@host:path, a file:/// URL or an absolute path';
+const OWNER_AND_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*\/[A-Za-z0-9_.][A-Za-z0-9._-]*$/;
+const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9_][A-Za-z0-9_.-]*:[^\s:-][^\s]*$/;
+/** Reads what to clone; the result is an address that git takes as it stands. */
+function parseRepository(text, serverUrl) {
+    if (text.startsWith('-'))
+        throw new BadValue('it begins with a dash', repository_TAKES);
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', repository_TAKES);
+    if (OWNER_AND_NAME.test(text))
+        return urlOnServer(serverUrl, text);
+    if (text.startsWith('/'))
+        return text;
+    if (/^file:\/\/\//.test(text))
+        return text;
+    if (/^(?:https|ssh):\/\//.test(text))
+        return checkedUrl(text);
+    if (SCP_LIKE.test(text) && !text.includes('::'))
+        return text;
+    if (/^http:\/\//.test(text)) {
+        throw new BadValue('http is not encrypted', repository_TAKES, 'Use https:// or ssh://.');
+    }
+    throw new BadValue('it has none of the forms that work', repository_TAKES);
+}
+/** The https address of a repository of the GitHub server that the workflow runs on. */
+function urlOnServer(serverUrl, ownerAndName) {
+    return `${serverUrl}/${ownerAndName}.git`;
+}
+function checkedUrl(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    // What browsers forgive (a missing host, a backslash), git reads in its own way.
+    if (url === null || /\s|\\|^[a-z]+:\/\/\//.test(text))
+        throw new BadValue('it is not a valid URL', repository_TAKES);
+    const loginIsName = url.protocol === 'ssh:' && url.password === '';
+    if (!loginIsName && (url.username !== '' || url.password !== '')) {
+        throw new BadValue('it carries a name or password', repository_TAKES, 'Leave it out. Use git-token, or give the server a deploy key for the repository.');
+    }
+    // git hands both to ssh as arguments.
+    if (url.hostname.startsWith('-') || /^(?:-|%)/.test(url.username)) {
+        throw new BadValue('its host or user begins with a dash', repository_TAKES);
+    }
+    return text;
+}
+
+;// CONCATENATED MODULE: ./inputs.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Reads and checks every input, once. `mask` is called for each secret before anything else is done.
+ * Throws one `InputsError` that names all bad inputs.
+ */
+function readInputs(env, workflow, mask) {
+    maskSecrets(env, mask);
+    const text = (name) => textOfInput(env, name) || DEFAULTS[name];
+    const input = (name, parse) => ({
+        name,
+        read: () => parse(text(name)),
+    });
+    const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
+    const agent = env.SSH_AUTH_SOCK ?? '';
+    const { connection, session, github, fleet, steps, envFile, plan } = readAll(env, {
+        connection: {
+            hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
+            // Users before each host's "@" stand for it; one that is given is checked all the same.
+            username: input('username', (given) => given === '' && text('host') !== '' && splitList(text('host')).every((host) => host.includes('@'))
+                ? ''
+                : parseUsername(given)),
+            port: input('port', parsePort),
+            key: input('key', (given) => parseKey(given, text('passphrase'), text('password'), agent)),
+            passphrase: input('passphrase', (given) => checkPassphrase(given, text('key'))),
+            password: input('password', (given) => given || null),
+            knownHosts: input('known-hosts', parseKnownHosts),
+            fingerprints: input('fingerprint', (given) => parseFingerprints(given, allHosts(text('host'), text('proxy-jump')))),
+            hostKeyCheck: input('host-key-check', (given) => parseHostKeyCheck(given, text('known-hosts'), text('fingerprint'))),
+            proxyJump: input('proxy-jump', (given) => parseProxyJump(given, ...labelsOf(text('host')))),
+            proxyKey: input('proxy-key', (given) => parseProxyKey(given, text('proxy-passphrase'), { hops: text('proxy-jump'), key: text('key'), agent })),
+            proxyPassphrase: input('proxy-passphrase', (given) => checkProxyPassphrase(given, text('proxy-key'))),
+            timeout: duration('connect-timeout', '100ms', '10m'),
+            retries: input('connect-retries', (given) => parseCount(given, { least: 0, most: 10 })),
+        },
+        session: {
+            shellInit: input('shell-init', (given) => parseShellText(given) || null),
+        },
+        github: {
+            deployment: input('deployment', parseSwitch),
+            environment: input('environment', parseEnvironment),
+            environmentUrl: input('environment-url', parseEnvironmentUrl),
+            token: input('github-token', () => parseGithubToken(textOfInput(env, 'github-token'), text('deployment').toLowerCase() === 'true')),
+        },
+        fleet: {
+            maxParallel: input('max-parallel', parseMaxParallel),
+            scope: input('rollback-scope', (given) => settings_oneOf(given, ['fleet', 'host'])),
+        },
+        steps: {
+            install: input('install-command', parseStep),
+            build: input('build-command', parseStep),
+            migrate: input('migrate-command', parseCommand),
+            'before-reload': input('before-reload-command', parseCommand),
+            'after-reload': input('after-reload-command', parseCommand),
+        },
+        envFile: {
+            // As it was given: blanks and line ends count.
+            content: input('env-file', () => rawInput(env, 'env-file')),
+            path: input('env-file-path', parseEnvFilePath),
+        },
+        // By the names that they have in the plan.
+        plan: {
+            mode: input('mode', (given) => settings_oneOf(given, protocol_MODES)),
+            path: input('path', parsePath),
+            ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
+            allowUntrackedRef: input('allow-untracked-ref', parseSwitch),
+            repository: input('repository', (given) => readRepository(given, workflow)),
+            // What is empty was emptied: the default is the runner's to fill in.
+            gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
+            workingDirectory: input('working-directory', parseWorkingDirectory),
+            commandTimeout: duration('command-timeout', '1s', '6h'),
+            keepAssets: input('keep-assets', parseKeepAssets),
+            apps: input('app', (given) => splitList(given).map(parseAppName)),
+            ecosystem: input('ecosystem', parseEcosystem),
+            script: input('script', (given) => parseScript(given, splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== '')),
+            pm2Env: input('pm2-env', parsePm2Env),
+            onConfigChange: input('on-config-change', (given) => settings_oneOf(given, ['apply', 'fail'])),
+            localChanges: input('local-changes', (given) => settings_oneOf(given, ['fail', 'save'])),
+            freshInstall: input('fresh-install', parseSwitch),
+            keepReleases: input('keep-releases', (given) => parseCount(given, { least: 1, most: 100 })),
+            save: input('save', parseSwitch),
+            healthUrl: input('health-url', parseHealthUrl),
+            healthTimeout: duration('health-timeout', '1s', '1h'),
+            stableFor: input('stable-for', (given) => parseStableFor(given, text('health-timeout'))),
+            canary: input('canary', (given) => settings_oneOf(given.toLowerCase(), ['auto', 'required', 'off'])),
+            handover: input('handover', (given) => settings_oneOf(given.toLowerCase(), ['auto', 'off'])),
+            drain: input('drain', (given) => settings_oneOf(given.toLowerCase(), ['auto', 'off'])),
+            lockTimeout: duration('lock-timeout', '0s', '6h'),
+            force: input('force', parseSwitch),
+        },
+    });
+    return {
+        destinations: makeDestinations(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+        ...session,
+        github,
+        fleet,
+        plan: {
+            ...plan,
+            steps,
+            envFile: envFile.content === '' ? null : envFile,
+            refOrigin: originOf(plan.ref, workflow),
+        },
+    };
+}
+/** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
+function refWithout(mode, workflow) {
+    return mode === 'rollback' || mode === 'status' ? null : defaultRef(workflow);
+}
+/** What to clone: as given, or this workflow's own repository. */
+function readRepository(given, workflow) {
+    return given === ''
+        ? { url: urlOnServer(workflow.serverUrl, workflow.repository), given: false }
+        : { url: parseRepository(given, workflow.serverUrl), given: true };
+}
+
+;// CONCATENATED MODULE: ./report/deployment-refusal.js
+/** Reads what octokit threw. */
+function refusalOf(error) {
+    const { status, message, response } = error;
+    return {
+        // Octokit calls it 500 if there was no answer at all.
+        status: response !== undefined && typeof status === 'number' ? status : null,
+        message: typeof message === 'string' ? message : String(error),
+        headers: response?.headers ?? {},
+    };
+}
+/** Milliseconds after which GitHub takes the request; null if it was not a rate limit that refused it. */
+function rateLimitWait({ status, message, headers }, now) {
+    if (status !== 403 && status !== 429)
+        return null;
+    const after = headers['retry-after'];
+    if (after !== undefined && Number.isFinite(Number(after)))
+        return Math.max(0, Number(after)) * 1_000;
+    if (String(headers['x-ratelimit-remaining']) === '0')
+        return Math.max(0, Number(headers['x-ratelimit-reset']) * 1_000 - now) || 0;
+    // GitHub asks to wait a minute where it names no time.
+    return status === 429 || /rate limit/i.test(message) ? 60_000 : null;
+}
+/** Why there is no deployment, or no end of one, and what to do. `what` is the end of "GitHub did not …". */
+function refusalSentence(refusal, what, now) {
+    const { status, message } = refusal;
+    const said = `GitHub did not ${what}`;
+    const rest = 'The deploy itself is not affected.';
+    const wait = rateLimitWait(refusal, now);
+    if (wait !== null) {
+        const seconds = Math.ceil(wait / 1_000);
+        return `${said}: its rate limit is used up for another ${seconds} s. ${rest}`;
+    }
+    if (status === null)
+        return `${said}: ${message}. ${rest} Check that the runner reaches GITHUB_API_URL.`;
+    const answer = `${said}. It answered ${status}: ${message}. ${rest}`;
+    if (status === 401)
+        return `${answer} Check the token in \`github-token\`.`;
+    if (status === 403 || status === 404)
+        return `${answer} Give the job these permissions:\n${PERMISSIONS}`;
+    return answer;
+}
+const PERMISSIONS = 'permissions:\n  contents: read\n  deployments: write';
+
+;// CONCATENATED MODULE: ./report/left-for-post.js
+
+/** Their names in the state. The id comes last: without it `post` does nothing. */
+const NAMES = { mode: 'mode', ref: 'ref', destination: 'destination', deployId: 'deploy-id' };
+const SETTLED = 'settled';
+const GITHUB = { created: 'github-deployment', end: 'github-status', told: 'github-told' };
+/** Call it before anything is sent. From then on `post` makes sure that this deploy ends. */
+function noteDeploy(left) {
+    for (const key of Object.keys(NAMES))
+        save(NAMES[key], left[key]);
+}
+/** Call it once the end of the deploy is reported: `post` then has nothing to do. */
+function noteSettled() {
+    save(SETTLED, 'true');
+}
+/** The deploy whose end `main` did not report; null if there is none. */
+function unsettledDeploy() {
+    const left = {
+        deployId: getState(NAMES.deployId),
+        destination: getState(NAMES.destination),
+        mode: getState(NAMES.mode),
+        ref: getState(NAMES.ref),
+    };
+    return getState(SETTLED) === 'true' || left.deployId === '' ? null : left;
+}
+/** Call it once GitHub has the deployment: `post` then makes sure that it gets an end. */
+function noteDeployment(created) {
+    save(GITHUB.created, JSON.stringify(created));
+}
+/** Call it before GitHub is told the end. */
+function noteDeploymentEnd(end) {
+    save(GITHUB.end, JSON.stringify(end));
+}
+/** Call it once GitHub was told the end, or has refused it. */
+function noteDeploymentTold() {
+    save(GITHUB.told, 'true');
+}
+/** The GitHub deployment that `main` gave no end, and the end if `main` knew it; null if there is none. */
+function openedDeployment() {
+    const [created, end] = [getState(GITHUB.created), getState(GITHUB.end)];
+    if (created === '' || getState(GITHUB.told) === 'true')
+        return null;
+    return { created: JSON.parse(created), end: end === '' ? null : JSON.parse(end) };
+}
+function save(name, value) {
+    // Outside a workflow there is no `post`, and core would print the state.
+    if (!process.env.GITHUB_STATE)
+        return;
+    try {
+        saveState(name, value);
+    }
+    catch (error) {
+        process.stderr.write(`Could not save the state for the post step: ${String(error)}\n`);
+    }
+}
+
+;// CONCATENATED MODULE: ./report/deployment.js
+
+
+
+
+
+
+/** Set once GitHub has given it; the other outputs are set at the end. */
+const DEPLOYMENT_OUTPUT = 'deployment-id';
+/** One request, in milliseconds: a deploy waits for GitHub no longer than this, at its end. */
+const REQUEST_TIMEOUT = 10_000;
+/** What a rate limit may ask us to wait, in milliseconds. */
+const MOST_WAIT = 5_000;
+const AFTER_SERVER_ERROR = 1_000;
+/**
+ * Creates the deployment while the deploy goes on, and returns what ends it. Nothing here ever fails a deploy: what
+ * GitHub refuses is a warning, once.
+ */
+function openDeployment(facts) {
+    const { ref } = facts;
+    const beginning = ref === null ? null : create(facts, ref);
+    return async (status) => {
+        const { state, description } = status;
+        // Before anything is waited for: the job may be killed meanwhile.
+        noteDeploymentEnd({ state, description });
+        // After a rollback to the version before, the commit that runs is known now.
+        const created = await (beginning ?? (status.sha === null ? null : create(facts, status.sha)));
+        if (created !== null)
+            await endDeployment(created, facts.token, status);
+    };
+}
+/** Tells GitHub how the deploy ended. */
+async function endDeployment(created, token, { state, description }) {
+    await deployment_told(`take the end of deployment ${created.id}`, true, () => setStatus(created, token, {
+        state,
+        description,
+        ...(created.environmentUrl === null ? {} : { environment_url: created.environmentUrl }),
+    }));
+    noteDeploymentTold();
+}
+async function create(facts, ref) {
+    const { token, repository, environment, environmentUrl, logUrl, task } = facts;
+    const id = await deployment_told('create the deployment', false, async () => {
+        const octokit = await octokitOf(token);
+        const { data } = await octokit.rest.repos.createDeployment({
+            ...ownerAndName(repository),
+            ref,
+            task,
+            environment,
+            description: 'PM2 SSH Deploy',
+            // The commit as it is, without a merge; its own check is still running.
+            auto_merge: false,
+            required_contexts: [],
+            request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT) },
+        });
+        if (!('id' in data))
+            throw new Error(data.message ?? 'the answer names no deployment');
+        return data.id;
+    });
+    if (id === null)
+        return null;
+    const created = { id, repository, environment, environmentUrl, logUrl };
+    noteDeployment(created);
+    try {
+        setOutput(DEPLOYMENT_OUTPUT, String(id));
+    }
+    catch (error) {
+        warn(`Could not set the output ${DEPLOYMENT_OUTPUT}: ${String(error)}`);
+    }
+    await deployment_told(`take the beginning of deployment ${id}`, true, () => setStatus(created, token, { state: 'in_progress' }));
+    return created;
+}
+async function setStatus({ id, repository, environment, logUrl }, token, status) {
+    const octokit = await octokitOf(token);
+    await octokit.rest.repos.createDeploymentStatus({
+        ...ownerAndName(repository),
+        deployment_id: id,
+        environment,
+        ...(logUrl === '' ? {} : { log_url: logUrl }),
+        ...status,
+        request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT) },
+    });
+}
+/**
+ * Makes a request, once more after a brief rate limit. With `repeatable` also after an error of GitHub's own, which
+ * leaves open whether it was carried out. Null, and a warning, if GitHub did not take it.
+ */
+async function deployment_told(what, repeatable, request) {
+    for (const isLast of [false, true]) {
+        try {
+            return await request();
+        }
+        catch (error) {
+            const refusal = refusalOf(error);
+            const wait = rateLimitWait(refusal, Date.now()) ??
+                (repeatable && (refusal.status ?? 0) >= 500 ? AFTER_SERVER_ERROR : null);
+            if (isLast || wait === null || wait > MOST_WAIT) {
+                warn(refusalSentence(refusal, what, Date.now()));
+                return null;
+            }
+            await (0,promises_namespaceObject.setTimeout)(wait);
+        }
+    }
+    return null;
+}
+function warn(text) {
+    leaveGroup();
+    warning(hostLines(text, { colours: false }).join('\n'), { title: 'GitHub deployment' });
+}
+const SILENT = { debug() { }, info() { }, warn() { }, error() { } };
+/** Loaded by those who use it alone: it costs start-up time. In the same file, so that `dist` stays as it is. */
+async function octokitOf(token) {
+    const { getOctokit } = await Promise.resolve(/* import() eager */).then(__nccwpck_require__.bind(__nccwpck_require__, 1329));
+    return getOctokit(token, { userAgent: 'pm2-ssh-deploy', log: SILENT });
+}
+function ownerAndName(repository) {
+    const [owner = '', repo = ''] = repository.split('/');
+    return { owner, repo };
+}
+
 ;// CONCATENATED MODULE: ./main.js
+
 
 
 
@@ -69708,20 +70515,28 @@ async function main() {
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = plan_makePlan(inputs, workflow);
     info(versionLine(process.env));
-    const { destination, shellInit } = inputs;
-    const { label } = destination;
-    const log = startLog(label, plan.stableFor);
-    log.say(announcement(plan, label));
     if (!looksOnly(plan)) {
         noteDeploy(leftDeploy(plan, inputs));
         if (inputs.github.deployment)
             main_endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
     }
-    const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+    const task = { inputs, plan, workflow, started };
+    const orders = {
         program: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
+        cancelled: cancelled.signal,
+    };
+    return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
+}
+async function deployToOne({ inputs, plan, workflow }, orders) {
+    const { destinations, shellInit } = inputs;
+    const [destination] = destinations;
+    const { label } = destination;
+    const log = log_startLog(label, plan.stableFor);
+    log.say(announcement(plan, label));
+    const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+        ...orders,
         // One host waits for no other.
         mayGo: async () => { },
-        cancelled: cancelled.signal,
     });
     const commits = commitPages(workflow, plan.repository.url);
     const facts = {
@@ -69739,15 +70554,15 @@ async function main() {
         settled: true,
     };
 }
-let ended = false;
+let main_ended = false;
 /**
  * Ends the action, once: what comes after it, such as a late error of a closed connection or a signal, changes nothing
  * any more, also while the report is being written. `settled` says that nothing is left for the post step.
  */
 async function end({ report, status, settled }) {
-    if (ended)
+    if (main_ended)
         return;
-    ended = true;
+    main_ended = true;
     process.exitCode = await report().catch(reportError);
     if (settled) {
         noteSettled();
@@ -69761,7 +70576,7 @@ async function reportError(error) {
 }
 function endInTrouble(error) {
     const settled = isOver(error);
-    const status = statusWithoutResult(troubleOf(error).message, settled);
+    const status = deployment_status_statusWithoutResult(troubleOf(error).message, settled);
     return end({ report: () => reportError(error), status, settled });
 }
 function cancel() {

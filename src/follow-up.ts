@@ -15,9 +15,9 @@ const RELOAD = 60_000;
 const MOST = 280_000;
 
 /** What `main` leaves for `post` of a deploy that is about to begin. */
-export function leftDeploy(plan: Plan, { destination }: Inputs): LeftDeploy {
+export function leftDeploy(plan: Plan, { destinations }: Inputs): LeftDeploy {
   const { deployId, mode, ref } = plan;
-  return { deployId, destination: digestOf(destination, plan), mode, ref: ref ?? '' };
+  return { deployId, destination: digestOf(destinations, plan), mode, ref: ref ?? '' };
 }
 
 /**
@@ -28,10 +28,10 @@ export function planOfLeft(left: LeftDeploy, inputs: Inputs, workflow: Workflow)
   const { deployId, ref } = left;
   const mode = MODES.find((known) => known === left.mode);
   const plan: Plan = { ...makePlan(inputs, workflow), deployId };
-  const given = Buffer.from(digestOf(inputs.destination, plan));
+  const given = Buffer.from(digestOf(inputs.destinations, plan));
   const known = Buffer.from(left.destination);
   if (mode === undefined || given.length !== known.length || !timingSafeEqual(given, known))
-    throw elsewhere(inputs.destination.label, deployId);
+    throw elsewhere(inputs.destinations.map(({ label }) => label).join(', '), deployId);
   return { ...plan, mode, ref: ref === '' ? null : ref };
 }
 
@@ -47,9 +47,9 @@ export function followedFor({ healthTimeout, stableFor }: Pick<Plan, 'healthTime
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-function digestOf({ host, port, username }: Inputs['destination'], { path, deployId }: Plan): string {
-  const destination = JSON.stringify([host.toLowerCase(), port, username, path]);
-  return scryptSync(destination, deployId, 32).toString('hex');
+function digestOf(destinations: Inputs['destinations'], { path, deployId }: Plan): string {
+  const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
+  return scryptSync(JSON.stringify([logins, path]), deployId, 32).toString('hex');
 }
 
 function elsewhere(label: string, deployId: string): SessionError {

@@ -6,14 +6,14 @@ import {
   parseWorkingDirectory,
 } from './inputs/app-path.ts';
 import { defaultRef, originOf } from './inputs/default-ref.ts';
-import { allHosts, hostOrNull, labelOf, makeDestination } from './inputs/destination.ts';
+import { allHosts, labelsOf, makeDestinations } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
 import { parseFingerprints } from './inputs/fingerprint.ts';
 import { parseRef } from './inputs/git-ref.ts';
 import { parseGitToken } from './inputs/git-token.ts';
 import { parseEnvironment, parseEnvironmentUrl, parseGithubToken } from './inputs/github-deployment.ts';
 import { parseHealthUrl } from './inputs/health-url.ts';
-import { parseHost, parsePort, parseUsername } from './inputs/host-address.ts';
+import { parseHosts, parsePort, parseUsername } from './inputs/host-address.ts';
 import { DEFAULTS, type InputName, rawInput, textOfInput } from './inputs/names.ts';
 import { type Reader, readAll } from './inputs/problem.ts';
 import { checkProxyPassphrase, parseProxyJump, parseProxyKey } from './inputs/proxy-jump.ts';
@@ -24,6 +24,7 @@ import {
   parseAppName,
   parseCommand,
   parseCount,
+  parseMaxParallel,
   parsePm2Env,
   parseScript,
   parseShellText,
@@ -35,6 +36,7 @@ import { splitList } from './inputs/split-list.ts';
 import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
 import { MODES, type Plan } from './protocol.ts';
 import type { Destination } from './runner/connection/connect.ts';
+import type { MaxParallel } from './runner/fleet/rollout.ts';
 import type { Workflow } from './workflow.ts';
 
 /** What the inputs say of the plan: all of it but who deploys, and what other hosts have to do with it. */
@@ -42,7 +44,10 @@ export type Wishes = Omit<Plan, 'protocol' | 'deployId' | 'run' | 'waits'>;
 
 /** All inputs, checked. */
 export interface Inputs {
-  destination: Destination;
+  /** In the order in which they were given. */
+  destinations: readonly [Destination, ...Destination[]];
+  /** How a deploy to several hosts goes on, and what goes back. */
+  fleet: { maxParallel: MaxParallel; scope: 'fleet' | 'host' };
   /** Shell text that runs before every command. */
   shellInit: string | null;
   github: {
@@ -75,12 +80,14 @@ export function readInputs(
 
   const agent = env.SSH_AUTH_SOCK ?? '';
 
-  const { connection, session, github, steps, envFile, plan } = readAll(env, {
+  const { connection, session, github, fleet, steps, envFile, plan } = readAll(env, {
     connection: {
-      host: input('host', parseHost),
-      // A user before the host's "@" stands for it; one that is given is checked all the same.
+      hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
+      // Users before each host's "@" stand for it; one that is given is checked all the same.
       username: input('username', (given) =>
-        given === '' && text('host').includes('@') ? '' : parseUsername(given),
+        given === '' && text('host') !== '' && splitList(text('host')).every((host) => host.includes('@'))
+          ? ''
+          : parseUsername(given),
       ),
       port: input('port', parsePort),
       key: input('key', (given) => parseKey(given, text('passphrase'), text('password'), agent)),
@@ -93,7 +100,7 @@ export function readInputs(
       hostKeyCheck: input('host-key-check', (given) =>
         parseHostKeyCheck(given, text('known-hosts'), text('fingerprint')),
       ),
-      proxyJump: input('proxy-jump', (given) => parseProxyJump(given, labelOf(hostOrNull(text('host'))))),
+      proxyJump: input('proxy-jump', (given) => parseProxyJump(given, ...labelsOf(text('host')))),
       proxyKey: input('proxy-key', (given) =>
         parseProxyKey(given, text('proxy-passphrase'), { hops: text('proxy-jump'), key: text('key'), agent }),
       ),
@@ -111,6 +118,10 @@ export function readInputs(
       token: input('github-token', () =>
         parseGithubToken(textOfInput(env, 'github-token'), text('deployment').toLowerCase() === 'true'),
       ),
+    },
+    fleet: {
+      maxParallel: input('max-parallel', parseMaxParallel),
+      scope: input('rollback-scope', (given) => oneOf(given, ['fleet', 'host'])),
     },
     steps: {
       install: input('install-command', parseStep),
@@ -159,9 +170,10 @@ export function readInputs(
   });
 
   return {
-    destination: makeDestination(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+    destinations: makeDestinations(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
     ...session,
     github,
+    fleet,
     plan: {
       ...plan,
       steps,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { info, setSecret } from '@actions/core';
+import { deployToSeveral, type Ended, type FleetTask } from './fleet-run.ts';
 import { leftDeploy } from './follow-up.ts';
 import { readInputs } from './inputs.ts';
 import { deploymentOf, makePlan } from './plan.ts';
@@ -17,16 +18,6 @@ import { hostSession } from './runner/session/host-session.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
-/** How the action ended. */
-interface Ended {
-  /** Tells it; the answer is the action's exit code. */
-  report: () => Promise<number>;
-  /** The same for GitHub's deployments. */
-  status: DeploymentStatus;
-  /** Whether nothing is left for the post step. */
-  settled: boolean;
-}
-
 const started = performance.now();
 const cancelled = new AbortController();
 let endDeployment: ((status: DeploymentStatus) => Promise<void>) | null = null;
@@ -38,19 +29,31 @@ async function main(): Promise<Ended> {
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = makePlan(inputs, workflow);
   info(versionLine(process.env));
-  const { destination, shellInit } = inputs;
-  const { label } = destination;
-  const log = startLog(label, plan.stableFor);
-  log.say(announcement(plan, label));
   if (!looksOnly(plan)) {
     noteDeploy(leftDeploy(plan, inputs));
     if (inputs.github.deployment) endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
   }
-  const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+  const task = { inputs, plan, workflow, started };
+  const orders = {
     program: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
+    cancelled: cancelled.signal,
+  };
+  return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
+}
+
+async function deployToOne(
+  { inputs, plan, workflow }: FleetTask,
+  orders: { program: string; cancelled: AbortSignal },
+): Promise<Ended> {
+  const { destinations, shellInit } = inputs;
+  const [destination] = destinations;
+  const { label } = destination;
+  const log = startLog(label, plan.stableFor);
+  log.say(announcement(plan, label));
+  const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+    ...orders,
     // One host waits for no other.
     mayGo: async () => {},
-    cancelled: cancelled.signal,
   });
   const commits = commitPages(workflow, plan.repository.url);
   const facts = {

@@ -36,6 +36,11 @@ export function deploymentOf(plan: Plan, { github }: Inputs, workflow: Workflow)
   };
 }
 
+/** The plan of one of several hosts, by its place in the list. Two names may lead to one home: each run has an id of its own. */
+export function planOfHost(plan: Plan, index: number): Plan {
+  return { ...plan, deployId: `${plan.deployId}-h${index + 1}`, waits: true };
+}
+
 /** Run and attempt are for people; the random part tells apart the jobs of one run, and runs outside of GitHub. */
 function makeDeployId(workflow: Workflow): string {
   const run = `${workflow.runId}-${workflow.runAttempt}`.toLowerCase().replace(/[^a-z0-9-]/g, '');

@@ -1,38 +1,43 @@
 import { setSecret } from '@actions/core';
+import { type FleetTask, type Followed, followSeveral } from './fleet-run.ts';
 import { followedFor, planOfLeft } from './follow-up.ts';
 import { textOfInput } from './inputs/names.ts';
 import { readInputs } from './inputs.ts';
 import { deploymentOf } from './plan.ts';
 import { endDeployment, openDeployment } from './report/deployment.ts';
-import { type DeploymentStatus, statusOfResult, statusWithoutResult } from './report/deployment-status.ts';
+import { statusOfResult, statusWithoutResult } from './report/deployment-status.ts';
 import { plainHeadline } from './report/headline.ts';
 import { type LeftDeploy, openedDeployment, unsettledDeploy } from './report/left-for-post.ts';
-import { type LiveLog, startLog } from './report/log.ts';
-import { reportLateResult, reportLateTrouble } from './report/report.ts';
-import type { HostLog } from './runner/session/following.ts';
+import { startLog, withoutOutput } from './report/log.ts';
+import { LATE, reportLateResult, reportLateTrouble } from './report/report.ts';
 import { hostSession } from './runner/session/host-session.ts';
 import { troubleOf } from './trouble.ts';
 import { commitPages, readWorkflow } from './workflow.ts';
 
 const started = performance.now();
 
-interface Followed {
-  code: number;
-  status: DeploymentStatus;
-}
-
 /** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. */
 async function post(left: LeftDeploy): Promise<Followed> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = planOfLeft(left, inputs, workflow);
-  const { destination, shellInit } = inputs;
+  const task = { inputs, plan, workflow, started };
+  const followed = inputs.destinations.length === 1 ? await followOne(task) : await followSeveral(task);
+  // The commit of such a rollback is only known now, so `main` could open no deployment.
+  if (plan.ref === null && inputs.github.deployment && followed.status.sha !== null)
+    await openDeployment(deploymentOf(plan, inputs, workflow))(followed.status);
+  return followed;
+}
+
+async function followOne({ inputs, plan, workflow }: FleetTask): Promise<Followed> {
+  const { destinations, shellInit } = inputs;
+  const [destination] = destinations;
   const { label } = destination;
   const log = startLog(label, plan.stableFor);
   log.say(
     `It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`,
   );
-  const result = await hostSession({ destination, shellInit, plan, log: statesOf(log) }).followUp({
+  const result = await hostSession({ destination, shellInit, plan, log: withoutOutput(log) }).followUp({
     reason: 'the job was cancelled, or its runner is gone',
     within: followedFor(plan),
   });
@@ -53,23 +58,7 @@ async function post(left: LeftDeploy): Promise<Followed> {
   };
   const status = statusOfResult(result, plainHeadline(result, facts));
   const code = await reportLateResult(result, log, { ...facts, durationMs: performance.now() - started });
-  // The commit of such a rollback is only known now, so `main` could open no deployment.
-  if (plan.ref === null && inputs.github.deployment)
-    await openDeployment(deploymentOf(plan, inputs, workflow))(status);
   return { code, status };
-}
-
-const LATE =
-  '**Why it is told here:** the job was cancelled, or the action ended, before the server did. This is how the deploy ended.';
-
-/** What its commands printed is in the log of the step itself, or lost with it. */
-function statesOf(log: LiveLog): HostLog {
-  return {
-    ...log,
-    event: (event) => {
-      if (event.type === 'state' || event.type === 'end') log.event(event);
-    },
-  };
 }
 
 /** Whatever is still open has nothing more to say; what was printed goes out first. */

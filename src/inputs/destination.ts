@@ -2,12 +2,12 @@ import type { Destination } from '../runner/connection/connect.ts';
 import type { HostKeyPolicy } from '../runner/identity/host-key.ts';
 import type { PrivateKey } from '../runner/keys/keys.ts';
 import { type Fingerprint, fingerprintsOf, type Named } from './fingerprint.ts';
-import { type HostAddress, parseHost } from './host-address.ts';
+import { type LabelledHost, parseHosts } from './host-address.ts';
 import { type HopAddress, parseProxyJump } from './proxy-jump.ts';
 
 /** The inputs that say where to connect to, and how, by name and checked. */
 export interface ConnectionInputs {
-  host: HostAddress;
+  hosts: readonly [LabelledHost, ...LabelledHost[]];
   username: string;
   port: number;
   key: PrivateKey | null;
@@ -32,21 +32,28 @@ export interface Given {
   agent: string;
 }
 
-/** Puts together where to connect to. */
-export function makeDestination(read: ConnectionInputs, given: Given): Destination {
+/** Puts together where to connect to, in the order in which the hosts were given. */
+export function makeDestinations(
+  { hosts, ...read }: ConnectionInputs,
+  given: Given,
+): [Destination, ...Destination[]] {
+  const [first, ...others] = hosts;
+  return [destinationOf(first, read, given), ...others.map((host) => destinationOf(host, read, given))];
+}
+
+function destinationOf(host: LabelledHost, read: Omit<ConnectionInputs, 'hosts'>, given: Given): Destination {
   const hopKey = read.proxyKey ?? read.key;
-  const username = read.host.username ?? read.username;
-  const destination = { label: labelOf(read.host), address: read.host.address };
+  const username = host.username ?? read.username;
   return {
-    label: destination.label,
-    host: destination.address,
-    port: read.host.port ?? read.port,
-    shownHost: shown(given.host, destination),
+    label: host.label,
+    host: host.address,
+    port: host.port ?? read.port,
+    shownHost: shown(given.host, host),
     username,
     key: read.key,
     password: read.password,
     agent: read.key === null && read.password === null ? given.agent : null,
-    hostKey: policyFor(destination, read),
+    hostKey: policyFor(host, read),
     hops: read.proxyJump.map((hop) => ({
       label: hop.label,
       host: hop.address,
@@ -63,33 +70,36 @@ export function makeDestination(read: ConnectionInputs, given: Given): Destinati
   };
 }
 
-/** The label of the one host, also while `host` cannot be read. */
-export function labelOf(host: HostAddress | null): string {
-  return host?.label ?? 'host-1';
-}
-
-/** For those who need the host beside their own input; `host` itself reports what is wrong with it. */
-export function hostOrNull(text: string): HostAddress | null {
-  try {
-    return parseHost(text);
-  } catch {
-    return null;
-  }
+/** For those who need the labels beside their own input; `host` itself reports what is wrong with it. */
+export function labelsOf(host: string): string[] {
+  return hostsOrNone(host).map(({ label }) => label);
 }
 
 /** Every host that has to prove its identity, or null if one cannot be read; its own input reports what is wrong. */
 export function allHosts(host: string, proxyJump: string): Named[] | null {
-  const destination = hostOrNull(host);
-  if (destination === null) return null;
-  const label = labelOf(destination);
+  const hosts = hostsOrNone(host);
+  if (hosts.length === 0) return null;
   try {
-    return [{ label, address: destination.address }, ...parseProxyJump(proxyJump, label)];
+    return [
+      ...hosts.map(({ label, address }) => ({ label, address })),
+      ...parseProxyJump(proxyJump, ...labelsOf(host)),
+    ];
   } catch {
     return null;
   }
 }
 
-function policyFor(host: Named, read: ConnectionInputs): HostKeyPolicy {
+function hostsOrNone(text: string): LabelledHost[] {
+  try {
+    return parseHosts(text, NO_DEFAULTS);
+  } catch {
+    return [];
+  }
+}
+
+const NO_DEFAULTS = { username: '', port: '' };
+
+function policyFor(host: Named, read: Omit<ConnectionInputs, 'hosts'>): HostKeyPolicy {
   const kind = read.hostKeyCheck;
   switch (kind) {
     case 'known-hosts':

@@ -11,31 +11,57 @@ export interface HostAddress {
   port: number | null;
 }
 
-const TAKES = 'one host as [label=][user@]host[:port], with an IPv6 address in brackets';
+/** A host of the `host` input, with its own label or `host-1` by its place. */
+export type LabelledHost = HostAddress & { label: string };
+
+const TAKES =
+  'one or more hosts, separated by commas or line ends, each as [label=][user@]host[:port], with an IPv6 address in brackets';
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?$/;
 const ENTRY =
   /^(?:(?<label>[^=@]*)=)?(?:(?<username>.*)@)?(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::(?<port>[^:]*))?$/s;
 
-/** Reads the one host that this version takes. */
-export function parseHost(text: string): HostAddress {
-  const entries = splitList(text);
-  const [entry] = entries;
-  if (entry === undefined) {
+/** Reads `host`; `username` and `port` are what stands for an entry's own. There is at least one. */
+export function parseHosts(
+  text: string,
+  { username, port }: { username: string; port: string },
+): [LabelledHost, ...LabelledHost[]] {
+  const [first, ...others] = splitList(text).map((entry, index) => {
+    const host = parseEntry(entry, TAKES);
+    return { ...host, label: host.label ?? `host-${index + 1}` };
+  });
+  if (first === undefined) {
     throw new BadValue(
       'a host is needed',
       TAKES,
       "Set the server's name or address, such as app.example.com.",
     );
   }
-  if (entries.length > 1) {
+  const hosts: [LabelledHost, ...LabelledHost[]] = [first, ...others];
+  const label = twice(hosts.map((host) => host.label));
+  if (label !== null) {
     throw new BadValue(
-      `it names ${entries.length} hosts`,
-      `${TAKES}; this version deploys to one`,
-      'Deploy to each host in a job of its own, for example with a matrix.',
+      `${JSON.stringify(label)} is the label of two hosts`,
+      TAKES,
+      'Give each host a label of its own.',
     );
   }
-  return parseEntry(entry, TAKES);
+  const login = (host: LabelledHost): string =>
+    `${host.username ?? username}@${host.address.toLowerCase().replace(/\.$/, '')}:${host.port ?? port}`;
+  const again = hosts.find((host, at) => hosts.slice(0, at).some((other) => login(other) === login(host)));
+  if (again !== undefined) {
+    const same = hosts.find((host) => login(host) === login(again));
+    throw new BadValue(
+      `${same?.label} and ${again.label} are the same user at the same host and port`,
+      TAKES,
+      'Name each host once.',
+    );
+  }
+  return hosts;
+}
+
+function twice(names: readonly string[]): string | null {
+  return names.find((name, at) => names.indexOf(name) !== at) ?? null;
 }
 
 /** Reads one entry; `takes` is what the input takes that it stands in. */

@@ -46,6 +46,8 @@ export const DEFAULTS = {
   canary: 'auto',
   handover: 'auto',
   drain: 'auto',
+  'max-parallel': '1',
+  'rollback-scope': 'fleet',
   'lock-timeout': '15m',
   mode: 'deploy',
   force: 'false',

@@ -12,14 +12,14 @@ export interface HopAddress extends HostAddress {
 const TAKES =
   'the hops in order, each as [label=][user@]host[:port], with an IPv6 address in brackets, or `none`';
 
-/** Reads `proxy-jump`; `target` is the label of the host that it leads to. */
-export function parseProxyJump(text: string, target: string): HopAddress[] {
+/** Reads `proxy-jump`; `targets` are the labels of the hosts that it leads to. */
+export function parseProxyJump(text: string, ...targets: string[]): HopAddress[] {
   if (text === 'none') return [];
   const hops = splitList(text).map((entry, index) => {
     const hop = parseEntry(entry, TAKES);
     return { ...hop, label: hop.label ?? `hop-${index + 1}` };
   });
-  const labels = [target, ...hops.map(({ label }) => label)];
+  const labels = [...targets, ...hops.map(({ label }) => label)];
   const twice = labels.find((label, index) => labels.indexOf(label) !== index);
   if (twice !== undefined) {
     throw new BadValue(

@@ -1,4 +1,5 @@
 import type { Step } from '../protocol.ts';
+import type { MaxParallel } from '../runner/fleet/rollout.ts';
 import { parseRelativePath } from './app-path.ts';
 import { BadValue, hasUnprintable } from './bad-value.ts';
 import { parseDuration } from './duration.ts';
@@ -18,6 +19,18 @@ export function parseCount(text: string, { least, most }: { least: number; most:
     throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
   }
   return count;
+}
+
+/** Reads how many hosts go live at once: a number, or a part of all. */
+export function parseMaxParallel(text: string): MaxParallel {
+  const [, number = '', percent] = /^(\d{1,4})\s*(%)?$/.exec(text) ?? [];
+  const count = Number(number);
+  if (count < 1 || (percent !== undefined && count > 100))
+    throw new BadValue(
+      'it is not such a number',
+      'a number of hosts from 1 on, or a part of them from 1% to 100%',
+    );
+  return percent === undefined ? { kind: 'hosts', count } : { kind: 'percent', percent: count };
 }
 
 /** Takes `true` or `false`. */

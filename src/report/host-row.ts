@@ -5,12 +5,16 @@ import { countOf, liveApp } from './live-app.ts';
 import { name } from './markdown.ts';
 import { formatDuration } from './words.ts';
 
-/** The table of hosts, a row each; all are deploys of the same commit. */
+/** The table of hosts, a row each; all are deploys of the same commit. A host that reported no end has no result. */
 export function hostTable(
-  hosts: readonly { label: string; result: HostResult }[],
+  hosts: readonly { label: string; result: HostResult | null }[],
   commits: string | null,
 ): string {
-  const rows = hosts.map(({ label, result }) => cellsOf(label, result, commits));
+  const rows = hosts.map(({ label, result }) =>
+    result === null
+      ? ({ Host: name(label), App: 'not known' } as Record<string, string>)
+      : cellsOf(label, result, commits),
+  );
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [

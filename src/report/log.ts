@@ -16,6 +16,8 @@ import {
 
 /** Lines of a failed step: the log has all of them above, in a group. */
 const TAIL = 40;
+/** Lines of a running command that are held before they are shown, with several hosts. */
+const MOST_HELD = 200;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
 
 export interface LiveLog {
@@ -25,8 +27,11 @@ export interface LiveLog {
   warn(text: string): void;
   /** Shows an event as it comes in. */
   event(event: Event): void;
-  /** Says how the deploy ended. After a failure the reasons come last: GitHub's log opens there. `title` is the annotation's. */
-  finish(result: HostResult, title: string): void;
+  /**
+   * Says how the deploy ended. After a failure the reasons come last: GitHub's log opens there. `title` is the annotation's;
+   * null if there is to be none.
+   */
+  finish(result: HostResult, title: string | null): void;
 }
 
 /**
@@ -38,14 +43,35 @@ export function startLog(
   stableFor: number | null = null,
   now: () => number = () => performance.now(),
 ): LiveLog {
+  return logOf({ label, stableFor, now, isOneOfSeveral: false });
+}
+
+/**
+ * The log of one of several hosts: each line begins with its label, and what its commands print is held until a step has
+ * ended, so that lines of several hosts do not mix.
+ */
+export function startLogBesideOthers(label: string, stableFor: number | null): LiveLog {
+  return logOf({ label, stableFor, now: () => performance.now(), isOneOfSeveral: true });
+}
+
+interface LogOptions {
+  label: string;
+  stableFor: number | null;
+  now: () => number;
+  isOneOfSeveral: boolean;
+}
+
+function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
   const start = now();
   const prefix = `  ${label} | `;
+  const before = isOneOfSeveral ? `${label}: ` : '';
+  const held: { from: string; lines: string[] } = { from: '', lines: [] };
   const limits = startLimits();
   let entered: { state: State; atMs: number } | null = null;
 
   const timed = (line: string): void => {
     leaveGroup();
-    core.info(`[${formatDuration(now() - start).padStart(7)}] ${line}`);
+    core.info(`[${formatDuration(now() - start).padStart(7)}] ${before}${line}`);
   };
   const say = (text: string): void => timed(hostSentence(text, 1_200));
   const warn = (text: string): void => {
@@ -66,15 +92,30 @@ export function startLog(
       );
     entered = next;
   };
+  const showHeld = (): void => {
+    if (held.lines.length === 0) return;
+    enterGroup(`${hostSentence(held.from, 20)} on ${label}`);
+    for (const line of held.lines.splice(0)) core.info(line);
+    leaveGroup();
+  };
+  const showLine = (from: string, line: string): void => {
+    if (!isOneOfSeveral) {
+      core.info(line);
+      return;
+    }
+    if (from !== held.from || held.lines.length >= MOST_HELD) showHeld();
+    held.from = from;
+    held.lines.push(line);
+  };
   const showOutput = (from: string, text: string): void => {
     if (limits.isFull('lines of output')) {
       limits.takes('lines of output');
       return;
     }
-    enterGroup(`${hostSentence(from, 20)} on ${label}`);
+    if (!isOneOfSeveral) enterGroup(`${hostSentence(from, 20)} on ${label}`);
     for (const line of hostLines(text, { prefix })) {
       const takes = limits.takes('lines of output', line.length);
-      core.info(takes ? line : `${prefix}(too many lines of output for this log; the rest is left out)`);
+      showLine(from, takes ? line : `${prefix}(too many lines of output for this log; the rest is left out)`);
       if (!takes) return;
     }
   };
@@ -85,6 +126,7 @@ export function startLog(
     event(event) {
       switch (event.type) {
         case 'state':
+          showHeld();
           return bounded('states', () => {
             leaveState(event, GOING_BACK.has(event.state));
             timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
@@ -96,6 +138,7 @@ export function startLog(
             ? bounded('warnings', () => warn(event.text))
             : bounded('notices', () => say(event.text));
         case 'end': {
+          showHeld();
           const { failure, durationMs } = event.result;
           const failed = failure !== null && failure.state === entered?.state;
           if (entered !== null) leaveState({ state: entered.state, atMs: durationMs }, failed);
@@ -117,8 +160,18 @@ export function startLog(
       for (const line of standingLines(result))
         core.info(hostLines(line, { prefix, colours: false }).join('\n'));
       const sentence = outcomeSentence(result);
-      if (isGood(result)) say(sentence);
-      else core.error([sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
+      if (isGood(result) || title === null) say(sentence);
+      else core.error([before + sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
+    },
+  };
+}
+
+/** The log without what commands print: that is in the log of the step itself, or lost with it. */
+export function withoutOutput(log: LiveLog): LiveLog {
+  return {
+    ...log,
+    event: (event) => {
+      if (event.type === 'state' || event.type === 'end') log.event(event);
     },
   };
 }

@@ -14,6 +14,10 @@ export interface ReportFacts extends SummaryFacts {
   durationMs: number;
 }
 
+/** Above the report of the `post` step. */
+export const LATE =
+  '**Why it is told here:** the job was cancelled, or the action ended, before the server did. This is how the deploy ended.';
+
 /** Why there is no result from a host. */
 export interface Trouble {
   message: string;
@@ -77,11 +81,11 @@ async function tell({ message, remedy, output }: Trouble, goesOn: boolean): Prom
   return 1;
 }
 
-function setOutputs(outputs: Outputs): void {
+export function setOutputs(outputs: Outputs): void {
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
 }
 
-async function appendSummary(markdown: string): Promise<void> {
+export async function appendSummary(markdown: string): Promise<void> {
   // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
   if (!process.env.GITHUB_STEP_SUMMARY) return;
   // A failed attempt may have left text in the buffer.
@@ -89,7 +93,7 @@ async function appendSummary(markdown: string): Promise<void> {
   await core.summary.emptyBuffer().addRaw(markdown).addRaw(version).write();
 }
 
-async function attempt(trouble: string, work: () => void | Promise<void>): Promise<void> {
+export async function attempt(trouble: string, work: () => void | Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {

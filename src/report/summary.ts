@@ -73,7 +73,7 @@ function unasked({ asked, outcome }: HostResult): string | null {
   return 'Nobody asked for a page: healthy is what PM2 says. Set `health-url` to have a page asked for.';
 }
 
-function whatBroke(result: HostResult, { commits }: SummaryFacts): (string | null)[] {
+export function whatBroke(result: HostResult, { commits }: Pick<SummaryFacts, 'commits'>): (string | null)[] {
   const { failure } = result;
   if (failure === null) return [];
   const { lines, more } = errorLines(printedBy(failure));
@@ -95,7 +95,7 @@ function whatBroke(result: HostResult, { commits }: SummaryFacts): (string | nul
   ];
 }
 
-function advice(result: HostResult, facts: SummaryFacts): (string | null)[] {
+export function advice(result: HostResult, facts: SummaryFacts): (string | null)[] {
   const { failure } = result;
   if (failure === null) return [];
   const { text, commands, after } = whatToDo(result, facts);
@@ -117,7 +117,7 @@ function commitLine(result: HostResult, { commits }: SummaryFacts): string {
     .join(' · ');
 }
 
-function foldedParts(result: HostResult): (string | null)[] {
+export function foldedParts(result: HostResult): (string | null)[] {
   const { failure } = result;
   const drawn = timeline(result);
   const logs: [string, readonly string[]][] = [
@@ -179,7 +179,7 @@ function lastOf(lines: readonly string[]): string[] {
 }
 
 /** What does not fit is left out part by part, the headline never. */
-function bounded(parts: readonly (string | null | false)[]): string {
+export function bounded(parts: readonly (string | null | false)[]): string {
   const kept: string[] = [];
   let left = MOST_BYTES;
   let whole = true;

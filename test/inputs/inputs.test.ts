@@ -23,7 +23,7 @@ function read(
   given: Record<string, string>,
   github: Record<string, string> = {},
   masked: string[] = [],
-): Omit<Inputs, 'plan'> & Wishes {
+): Omit<Inputs, 'plan'> & Wishes & { destination: Inputs['destinations'][0] } {
   const inputs = Object.entries({ ...GOOD, ...given });
   const env = {
     ...GITHUB,
@@ -31,7 +31,7 @@ function read(
     ...Object.fromEntries(inputs.map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
   };
   const { plan, ...rest } = readInputs(env, readWorkflow(env), (secret) => masked.push(secret));
-  return { ...rest, ...plan };
+  return { ...rest, ...plan, destination: rest.destinations[0] };
 }
 
 function messageOf(given: Record<string, string>, github: Record<string, string> = {}): string {
@@ -56,7 +56,8 @@ function makeKey(passphrase: string): string {
 }
 
 test('a minimal set of inputs gives the documented defaults', () => {
-  const { destination, ...rest } = read({});
+  const { destination, destinations, ...rest } = read({});
+  expect(destinations).toHaveLength(1);
   const { key, ...place } = destination;
   expect(key?.type).toBe('ssh-ed25519');
   expect(place).toEqual({
@@ -77,6 +78,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     force: false,
     shellInit: null,
     github: { deployment: false, environment: 'production', environmentUrl: null, token: '' },
+    fleet: { maxParallel: { kind: 'hosts', count: 1 }, scope: 'fleet' },
     path: '/srv/shop',
     ref: SHA,
     refOrigin: 'workflow',
@@ -146,8 +148,10 @@ describe('host', () => {
 
   test.each([
     ['', 'a host is needed'],
-    ['a,b', 'it names 2 hosts'],
-    ['a\nb\nc', 'it names 3 hosts'],
+    ['a,b,a', 'host-1 and host-3 are the same user at the same host and port'],
+    ['web=a,web=b', '"web" is the label of two hosts'],
+    ['host-2=a,b', '"host-2" is the label of two hosts'],
+    ['a,b c', 'neither a name nor an address'],
     ['2001:db8::1', 'several colons'],
     ['[nonsense]', 'not an IPv6 address'],
     ['-oProxyCommand=id', 'cannot be used'],
@@ -165,6 +169,46 @@ describe('host', () => {
     ['@host', 'a user is needed'],
   ])('%j is refused: %s', (host, why) => {
     expect(messageOf({ host })).toContain(why);
+  });
+
+  test('several hosts, each with its own label, user and port, or what stands for them', () => {
+    const { destinations } = read({ host: 'web-1=a,\n root@b:2222 , [::1]' });
+    expect(destinations.map(({ label, username, host, port }) => [label, username, host, port])).toEqual([
+      ['web-1', 'deploy', 'a', 22],
+      ['host-2', 'root', 'b', 2222],
+      ['host-3', 'deploy', '::1', 22],
+    ]);
+    expect(destinations.map(({ shownHost }) => shownHost)).toEqual([null, null, null]);
+    expect(messageOf({ host: 'me@a,b', username: '' })).toContain('`username` is not given');
+    expect(messageOf({ host: 'a, root@a, me@A.:22', username: 'me' })).toContain(
+      'host-1 and host-3 are the same',
+    );
+  });
+
+  test('fingerprints of several hosts are each bound to one of them', () => {
+    expect(messageOf({ host: 'a,b', fingerprint: FINGERPRINT })).toContain('an entry is bound to no host');
+    const { destinations } = read({ host: 'web=a,b', fingerprint: `web=${FINGERPRINT}, b=${OTHER}` });
+    expect(destinations.map(({ hostKey }) => hostKey)).toEqual([
+      { kind: 'fingerprints', list: [FINGERPRINT] },
+      { kind: 'fingerprints', list: [OTHER] },
+    ]);
+  });
+
+  test.each([
+    ['3', { kind: 'hosts', count: 3 }],
+    ['25%', { kind: 'percent', percent: 25 }],
+    ['100 %', { kind: 'percent', percent: 100 }],
+  ])('max-parallel %j', (given, maxParallel) => {
+    expect(read({ 'max-parallel': given }).fleet).toEqual({ maxParallel, scope: 'fleet' });
+  });
+
+  test.each(['0', '0%', '101%', '-1', '1.5', 'all', '10%%'])('max-parallel %j is refused', (given) => {
+    expect(messageOf({ 'max-parallel': given })).toContain('a number of hosts from 1 on');
+  });
+
+  test('rollback-scope is one of two', () => {
+    expect(read({ 'rollback-scope': 'host' }).fleet.scope).toBe('host');
+    expect(messageOf({ 'rollback-scope': 'all' })).toContain('`fleet` or `host`');
   });
 
   test('a password in it is not shown', () => {
@@ -743,7 +787,7 @@ describe('the host key', () => {
 
 describe('all together', () => {
   test('every bad input is named in one error', () => {
-    const message = messageOf({ host: 'a,b', port: 'x', path: '/', ref: '-x', save: '?', known_hosts: 'y' });
+    const message = messageOf({ host: 'a,a', port: 'x', path: '/', ref: '-x', save: '?', known_hosts: 'y' });
     expect(message.split('\n')[0]).toBe('6 inputs cannot be used:');
     for (const name of ['host', 'port', 'path', 'ref', 'save'])
       expect(message).toContain(`- \`${name}\` is "`);
