@@ -8,6 +8,7 @@ import { type Flaw, locked } from './life.ts';
  * again, take what the build of their name made.
  */
 export const BUILD_ONCE = `
+git rev-parse --short HEAD > deployment-id.txt
 built=$HOME/built-$(cat version.txt)
 if ! test -e $built; then npm run build; cp -r .next $built.part; mv $built.part $built; fi
 test -e .next || cp -r $built .next`;
@@ -30,11 +31,12 @@ export function nextApp(
   const version = flaw === undefined ? name : '2';
   return {
     ...locked('next'),
-    '.gitignore': 'node_modules\n.next\n',
+    '.gitignore': 'node_modules\n.next\ndeployment-id.txt\n',
     'version.txt': version,
     'ecosystem.config.js': `module.exports = ${JSON.stringify({ apps: [app] })};`,
     'next.config.js': `if (${flaw === 'boot'} && process.argv.includes('start')) throw new Error('version ${name} cannot boot');
-module.exports = { deploymentId: 'version-${version}' };
+const { readFileSync } = require('node:fs');
+module.exports = { deploymentId: readFileSync('deployment-id.txt', 'utf8').trim() };
 `,
     'app/layout.js':
       "export default function Layout({ children }) {\n  return <html lang='en'><body>{children}</body></html>;\n}\n",
@@ -64,8 +66,8 @@ export interface Visits {
 export interface Visitors {
   /** Asks once more for the assets of a version's page, as one does that is open in a browser; gives the statuses. */
   assetsOf(version: string): Promise<number[]>;
-  /** What a version's page is told that goes to another page: with an id that is not its own it loads that one whole. */
-  deploymentSeenBy(version: string): Promise<string | null>;
+  /** The id of the deployment by which a page that navigates sees whether it has to load the next page whole. */
+  deployment(): Promise<string | null>;
   stop(): Promise<Visits>;
 }
 
@@ -114,10 +116,7 @@ export function visit(site: Site): Visitors {
   return {
     assetsOf: (version) =>
       Promise.all([...(known.get(version) ?? [])].map(async (asset) => (await ask(asset)).status)),
-    async deploymentSeenBy(version) {
-      const response = await ask('/', { RSC: '1', 'x-deployment-id': `version-${version}` });
-      return response.headers.get('x-nextjs-deployment-id');
-    },
+    deployment: async () => (await ask('/', { RSC: '1' })).headers.get('x-nextjs-deployment-id'),
     async stop() {
       stopping = true;
       await Promise.all(browsers);
