@@ -54,12 +54,12 @@ it('waits for both locks no longer than lock-timeout in all, and leaves the note
   const one = deploy('one', 10_000);
   const appOfOne = await takeAppLock(one);
   const held = await takePm2Lock(one);
-  const other = deploy('other', 700);
+  const other = deploy('other', 10_000);
   const app = await takeAppLock(other);
-  other.clock.spent.lock = 400;
+  other.clock.spent.lock = 9_700;
   const started = performance.now();
   await expect(takePm2Lock(other)).rejects.toThrow(/held|holds/);
-  expect(performance.now() - started).toBeLessThan(690);
+  expect(performance.now() - started).toBeLessThan(6_000);
   expect(lockHolders(other)).toEqual([
     expect.stringContaining('A deploy is running here: ann, https://example.com/other'),
   ]);

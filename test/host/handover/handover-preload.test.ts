@@ -228,7 +228,7 @@ describe.each([NEWEST, MIDDLE])('drain on Node of $name', ({ node }) => {
 
   test('an event stream and a WebSocket do not hold it', async () => {
     const upgrade = `server.on('upgrade', (request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\\r\\n\\r\\n'));`;
-    const app = boot(plain(upgrade), { node });
+    const app = boot(plain(upgrade), { node, env: { kill_timeout: '20000' } });
     await app.ready;
     const stream = http.get(`http://127.0.0.1:${port}/events`);
     stream.on('error', () => {});
@@ -240,7 +240,7 @@ describe.each([NEWEST, MIDDLE])('drain on Node of $name', ({ node }) => {
     const began = Date.now();
     app.child.kill('SIGINT');
     await app.ended;
-    expect(Date.now() - began).toBeLessThan(1_200);
+    expect(Date.now() - began).toBeLessThan(8_000);
   });
 
   test("a plain stop of an app with a handler of its own is the app's alone, at once", async () => {
@@ -255,7 +255,7 @@ describe.each([NEWEST, MIDDLE])('drain on Node of $name', ({ node }) => {
     const began = Date.now();
     app.child.kill('SIGINT');
     expect(await app.ended).toEqual([7, null]);
-    expect(Date.now() - began).toBeLessThan(500);
+    expect(Date.now() - began).toBeLessThan(3_000);
   });
 
   test("after a drain the app's own handler runs, and its close() is answered", async () => {
