@@ -38,12 +38,17 @@ export function eventsOf(site: Site, run: string): Event[] {
   });
 }
 
+/** The state directory of the app. */
+function stateOf(site: Site): string | null {
+  const root = stateRoot(site);
+  const name = existsSync(root) ? readdirSync(root).find((one) => one.startsWith('shop-')) : undefined;
+  return name === undefined ? null : path.join(root, name);
+}
+
 /** The file that says who holds the lock of the app. */
 export function holderNote(site: Site): string | null {
-  const state = existsSync(stateRoot(site))
-    ? readdirSync(stateRoot(site)).find((name) => name.startsWith('shop-'))
-    : undefined;
-  const file = state === undefined ? null : path.join(stateRoot(site), state, 'holder.json');
+  const state = stateOf(site);
+  const file = state === null ? null : path.join(state, 'holder.json');
   return file !== null && existsSync(file) ? file : null;
 }
 
@@ -182,17 +187,30 @@ function dumpComplaints(pm2Home: string, expected: string): string[] {
   ];
 }
 
+/** The deploys whose directories beside the app hold a version that can be gone back to. */
+function versionsToGoBackTo(site: Site): string[] {
+  const state = stateOf(site);
+  if (state === null) return [];
+  const { deployId } = JSON.parse(readFileSync(path.join(state, 'current.json'), 'utf8')) as {
+    deployId: string;
+  };
+  const replaced = readdirSync(state).map((name) => /^replaced-(.+)\.json$/.exec(name)?.[1] ?? '');
+  return [deployId, ...replaced];
+}
+
 /** Files of ours that no deploy needs any more. */
 function leftovers(site: Site): string[] {
   const beside = path.join(site.host.directory, '.shop.pm2-ssh-deploy');
-  const kept = existsSync(beside) ? readdirSync(beside) : [];
+  const there = existsSync(beside) ? readdirSync(beside) : [];
+  const needless = there.filter((name) => !versionsToGoBackTo(site).includes(name));
   const scratch = runsOf(site).flatMap((run) =>
     readdirSync(runFile(site, run, '.'))
       .filter((name) => /^(canary-|reserve$|room$|pm2-ssh-deploy)/.test(name))
       .map((name) => `runs/${run}/${name}`),
   );
   return [
-    ...(kept.length === 1 ? [] : [`beside path: ${kept.join(', ')}`]),
+    ...(there.length > 0 ? [] : ['nothing lies beside path to go back to']),
+    ...needless.map((name) => `beside path: ${name}`),
     ...scratch.map((name) => `left: ${name}`),
   ];
 }
