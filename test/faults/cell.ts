@@ -4,7 +4,7 @@ import type { ActionRun } from '../rig/action.ts';
 import type { FixtureOptions } from '../rig/fixture-app.ts';
 import { startLoad } from '../rig/load.ts';
 import { startRelay, throughRelay } from '../rig/relay.ts';
-import type { Cell, Moment, Version } from './cells.ts';
+import { type Cell, inForkMode, type Moment, type Version } from './cells.ts';
 import { type Fault, followOf, type Scene } from './faults.ts';
 import {
   buildSum,
@@ -72,8 +72,8 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     const action = site.start(given);
     const program = await reached(faultSite, action.done);
     const [run = ''] = runsOf(site).filter((name) => !before.includes(name));
-    // A canary's start is too short to be sure of PM2's command once its worker is seen.
-    if (fault.client !== true || !moment.hold.startsWith('canary'))
+    // PM2's command may end as soon as its worker is seen, where that is all that it starts.
+    if (fault.client !== true || !(moment.hold.startsWith('canary') || inForkMode(moment.version)))
       await furtherSeen(
         faultSite,
         moment,
