@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
+import { registryCertificates } from '../../rig/certificates.ts';
 import { type LoadResult, startLoad } from '../../rig/load.ts';
 import type { Site } from '../../rig/site.ts';
 
@@ -29,8 +30,8 @@ export const AS_USERS_DO = {
 
 /** The server trusts the certificates that this machine does: its registry may be behind a proxy. */
 export function trustCertificates(site: Site): void {
-  const certificates = process.env.NODE_EXTRA_CA_CERTS;
-  if (certificates !== undefined)
+  const certificates = registryCertificates();
+  if (certificates !== null)
     appendFileSync(path.join(site.host.directory, '.npmrc'), `cafile=${certificates}\n`);
 }
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { registryCertificates } from '../../rig/certificates.ts';
 import { createInstaller } from './installer.ts';
 
 const ABOUT = { name: 'app', version: '1.0.0', dependencies: { express: '5.1.0', esbuild: '0.25.10' } };
@@ -22,10 +23,10 @@ test.each([
   async ({ manager, tool, lockfile, rest, field }) => {
     const on = createInstaller();
     try {
-      // The machine's registry may be behind a proxy with a certificate of its own.
+      const certificates = registryCertificates();
+      if (certificates !== null) on.env.NODE_EXTRA_CA_CERTS = certificates;
       for (const [name, value] of Object.entries(process.env))
-        if (/^npm_config_(registry|cafile|userconfig)$|^NODE_EXTRA_CA_CERTS$|proxy$/i.test(name))
-          on.env[name] = value;
+        if (/^npm_config_(registry|cafile|userconfig)$|proxy$/i.test(name)) on.env[name] = value;
       if (tool !== null) {
         const tools = join(on.scratch, 'tools');
         mkdirSync(tools);
