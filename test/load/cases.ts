@@ -68,7 +68,7 @@ export const CASES: readonly LoadCase[] = [
     title: "never sends 'ready'",
     to: flawed('never sends ready'),
     outcome: 'deployed',
-    says: "sent no 'ready' in its canary",
+    says: "its canary sent no 'ready'",
   },
   {
     title: 'never listens',
