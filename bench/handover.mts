@@ -2,10 +2,11 @@
 // Usage: node bench/handover.mts [handovers] [clients that open a new connection for each request]
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { marksOf } from '../src/host/handover/app-sockets.ts';
 import { installPreload } from '../src/host/handover/preload-file.ts';
 import { preloadArgument } from '../src/host/pm2/preload-args.ts';
 import { freePort } from '../test/rig/free-port.ts';
@@ -33,7 +34,7 @@ for (let at = 1; at <= handovers; at++) {
   const next = await boot(String(at));
   await sleep(TOGETHER);
   live.kill('SIGURG');
-  while (isUndrained(live)) await sleep(20);
+  while (marksOf(live.pid ?? 0) > 0) await sleep(20);
   live.kill('SIGKILL');
   live = next;
 }
@@ -52,15 +53,4 @@ async function boot(deploy: string): Promise<ChildProcess> {
   const child = spawn(NEWEST.node, [preload, app], { env: variables, stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   return child;
-}
-
-/** It has the preload open until it is drained. */
-function isUndrained({ pid }: ChildProcess): boolean {
-  return readdirSync(`/proc/${pid}/fd`).some((fd) => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(home);
-    } catch {
-      return false;
-    }
-  });
 }

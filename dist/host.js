@@ -8538,6 +8538,7 @@ function listenersOf(root) {
 function app_sockets_portsOf(listeners) {
     return [...new Set(listeners.flatMap(({ ports }) => ports))].sort((a, b) => a - b);
 }
+/** How often a process has the preload open: 1 while it can be drained, 2 while its ports can be shared too, else 0. */
 function marksOf(pid) {
     try {
         return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/fd`).filter((fd) => PRELOAD_OPENED.test(linkOf(`/proc/${pid}/fd/${fd}`)))

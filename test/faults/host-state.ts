@@ -4,6 +4,8 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { loadCurrent } from '../../src/host/state/current.ts';
+import { loadReplaced } from '../../src/host/state/replaced.ts';
 import { childrenOf } from '../../src/host/system/processes.ts';
 import type { Event } from '../../src/protocol.ts';
 import { checksum } from '../rig/home.ts';
@@ -191,11 +193,8 @@ function dumpComplaints(pm2Home: string, expected: string): string[] {
 function versionsToGoBackTo(site: Site): string[] {
   const state = stateOf(site);
   if (state === null) return [];
-  const { deployId } = JSON.parse(readFileSync(path.join(state, 'current.json'), 'utf8')) as {
-    deployId: string;
-  };
-  const replaced = readdirSync(state).map((name) => /^replaced-(.+)\.json$/.exec(name)?.[1] ?? '');
-  return [deployId, ...replaced];
+  const current = loadCurrent(state);
+  return [...(current === null ? [] : [current]), ...loadReplaced(state)].map(({ deployId }) => deployId);
 }
 
 /** Files of ours that no deploy needs any more. */

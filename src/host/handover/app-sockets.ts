@@ -27,7 +27,8 @@ export function portsOf(listeners: readonly Listener[]): number[] {
   return [...new Set(listeners.flatMap(({ ports }) => ports))].sort((a, b) => a - b);
 }
 
-function marksOf(pid: number): number {
+/** How often a process has the preload open: 1 while it can be drained, 2 while its ports can be shared too, else 0. */
+export function marksOf(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/fd`).filter((fd) => PRELOAD_OPENED.test(linkOf(`/proc/${pid}/fd/${fd}`)))
       .length;

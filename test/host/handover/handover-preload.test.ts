@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { marksOf } from '../../../src/host/handover/app-sockets.ts';
 import { installPreload, PRELOAD_OPENED } from '../../../src/host/handover/preload-file.ts';
 import { preloadArgument } from '../../../src/host/pm2/preload-args.ts';
 import { freePort } from '../../rig/free-port.ts';
@@ -75,15 +76,8 @@ function boot(source: string, options: Boot = {}): App {
     child.once('close', () => resolve());
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const marks = (): number =>
-    readdirSync(`/proc/${child.pid}/fd`).filter((fd) => {
-      try {
-        return PRELOAD_OPENED.test(readlinkSync(`/proc/${child.pid}/fd/${fd}`));
-      } catch {
-        return false;
-      }
-    }).length;
-  return { child, pid: child.pid ?? 0, said: () => said, ended, ready, marks };
+  const pid = child.pid ?? 0;
+  return { child, pid, said: () => said, ended, ready, marks: () => marksOf(pid) };
 }
 
 /** A server that answers with its deploy. */
