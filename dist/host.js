@@ -2052,6 +2052,17 @@ function readVersioned(file, format) {
     const json = readIfThere(file);
     return json === null ? null : parseVersioned(json, file, format);
 }
+/** The same for a file that can be done without: null also if it cannot be understood. */
+function readIfUsable(file, format) {
+    try {
+        return readVersioned(file, format);
+    }
+    catch (error) {
+        if (error instanceof DeployFailure)
+            return null;
+        throw error;
+    }
+}
 /** `from` names the text in an error. The text itself may hold secrets, and no error quotes it. */
 function parseVersioned(json, from, { what, readers }) {
     let value;
@@ -3100,8 +3111,13 @@ function readable(file) {
 
 ;// CONCATENATED MODULE: ./host/system/disk-space.js
 
-/** What could be made anew is kept only as long as so much of the disk is free, in KiB. */
+/** In KiB: 2 GiB. */
 const SPACE_TO_KEEP = 2 * 1024 * 1024;
+/** Whether less than 2 GiB is free, or nobody knows: then nothing is kept that could be made anew. */
+async function isShortOfSpace(directory, env) {
+    const free = await freeSpace(directory, env);
+    return free === null || free < SPACE_TO_KEEP;
+}
 /** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
 async function freeSpace(directory, env) {
     const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
@@ -3111,7 +3127,6 @@ async function freeSpace(directory, env) {
 }
 
 ;// CONCATENATED MODULE: ./host/build/kept-install.js
-
 
 
 
@@ -3132,13 +3147,14 @@ const kept_install_FORMAT = { what: 'The record of a kept install', readers: [ch
 const INSTALL = 'install';
 const placeOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.beside, INSTALL);
 /**
- * Puts the kept install with this key into the checkout at `top`. False if there is none, or something is in its place. If it cannot be put there whole,
- * nothing of it is left, here and where it was kept, and the reason is thrown.
+ * Puts the kept install with this key into the checkout at `top`. False if there is none, or something is in its place. If it
+ * cannot be put there whole, nothing of it is left, here and where it was kept, and the reason is thrown.
  */
 async function takeInstall(context, key, top) {
     const place = placeOf(context);
     requirePrivate(context.places.beside, place);
-    const kept = readKept(place);
+    // One that cannot be read costs time only.
+    const kept = readIfUsable((0,external_node_path_namespaceObject.join)(place, 'install.json'), kept_install_FORMAT);
     if (kept === null || kept.key !== key)
         return false;
     const { roots, entries, bytes } = kept;
@@ -3174,7 +3190,7 @@ async function keepInstall(context, key, top, lent) {
         if ('changed' in made)
             return `the install changed ${made.changed}, which is a file of the commit`;
         const roots = made.paths.filter((path) => !lent.includes(path));
-        if (((await freeSpace(places.beside, env)) ?? 0) < SPACE_TO_KEEP)
+        if (await isShortOfSpace(places.beside, env))
             return 'less than 2 GiB of the disk is free';
         (0,external_node_fs_namespaceObject.rmSync)(next, { recursive: true, force: true });
         makePrivate(next);
@@ -3190,17 +3206,6 @@ async function keepInstall(context, key, top, lent) {
         if (runner.cancelled.aborted)
             throw runner.cancelled.reason;
         return `it could not be copied: ${error.message}`;
-    }
-}
-/** One that cannot be read costs time only. */
-function readKept(place) {
-    try {
-        return readVersioned((0,external_node_path_namespaceObject.join)(place, 'install.json'), kept_install_FORMAT);
-    }
-    catch (error) {
-        if (error instanceof DeployFailure)
-            return null;
-        throw error;
     }
 }
 /** What git does not know, each directory as a whole; or the first tracked file that is not as in the commit. */
@@ -4591,8 +4596,11 @@ function hasEnded(one) {
 }
 /** Whether PM2 restarts the app by a clock. */
 function restartsByCron({ settings }) {
-    const pattern = settings.cron_restart;
-    return typeof pattern === 'string' && pattern !== '' && pattern !== '0';
+    return isPattern(settings.cron_restart);
+}
+/** Whether a `cron_restart` is one: 0 turns it off. */
+function isPattern(value) {
+    return typeof value === 'string' && value !== '' && value !== '0';
 }
 /**
  * Whether PM2 restarted an instance between two looks on purpose, as its settings say: for that it notes a new
@@ -6002,6 +6010,10 @@ async function answers({ title, ports, byChance, report }, healthUrl) {
 
 
 
+/** How long an app took until PM2 would have gone on, in milliseconds; null if it never gave that sign. */
+function bootTime(app, { readyMs, listenMs }) {
+    return app.wait_ready === true ? readyMs : listenMs;
+}
 const LOG_LINES = 30;
 /**
  * Boots one instance of each chosen app of the version in staging, beside the live ones and out of reach of every visitor,
@@ -7691,7 +7703,6 @@ function expectationOf(transaction) {
 
 
 
-
 const replaced_FORMAT = {
     what: 'The record of a version that was replaced',
     readers: [
@@ -7714,16 +7725,7 @@ function saveReplaced(state, replaced) {
 }
 /** All that can be read, in no order. One that cannot be costs time only: its version is built anew. */
 function loadReplaced(state) {
-    return idsIn(state).flatMap((id) => {
-        try {
-            return readVersioned(fileOf(state, id), replaced_FORMAT) ?? [];
-        }
-        catch (error) {
-            if (error instanceof DeployFailure)
-                return [];
-            throw error;
-        }
-    });
+    return idsIn(state).flatMap((id) => readIfUsable(fileOf(state, id), replaced_FORMAT) ?? []);
 }
 /** Removes the records of all but these deploys. */
 function forgetReplaced(state, but) {
@@ -8210,7 +8212,8 @@ function moveBack(from, to) {
  * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
  * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
  * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
- * that lies there now, and `given` the files that the deploy's inputs brought to it. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ * that lies there now, and `given` the files that the deploy's inputs brought to it. Without a record (null) nothing can be
+ * told apart, and nothing is brought. May be run again.
  */
 function bringBack(from, live, version, ops) {
     const strays = { brought: [], left: [] };
@@ -9172,6 +9175,7 @@ async function refuseLeft({ pm2 }, config) {
 ;// CONCATENATED MODULE: ./host/deploy/reload-patience.js
 
 
+
 /** A busy host boots the next instance more slowly than the canary. */
 const SLOWER = 1.5;
 /**
@@ -9192,7 +9196,7 @@ function withPatience(config, boots) {
         }
         if (app.wait_ready !== true && boot.readyMs !== null)
             advice.push(`'${app.name}': it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true".`);
-        const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+        const took = bootTime(app, boot);
         if (took === null || took * SLOWER <= given)
             return app;
         const enough = Math.ceil((took * 2) / 1000) * 1000;
@@ -9876,13 +9880,12 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
  * The version of the commit, staged out of what an earlier swap has put aside; null if it has to be built. The log says
  * which, and why a version that could have been used is not.
  */
-async function stageKept(context, sha, live, refuse) {
+async function stageKept(context, sha, live, replaced, refuse) {
     const { plan, log, places } = context;
     const kept = loadReplaced(places.state).filter((one) => one.sha === sha);
     if (kept.length === 0 && plan.mode !== 'rollback')
         return null;
     const usable = await choose(context, kept, live);
-    const replaced = { sha: live.head.sha, generated: live.generated };
     const staged = typeof usable === 'string' ? usable : await restage(context, usable, replaced, refuse);
     if (typeof staged === 'string') {
         inform(log, `This version is built anew: ${staged}.`);
@@ -10187,6 +10190,7 @@ async function restartTimes(pm2Root, env, patterns, ahead) {
 
 
 
+
 /** Milliseconds. An app restarts once a minute at most often, as a rule. */
 const WAITS_AT_MOST = 120_000;
 /** Milliseconds. Most apps end long before their `kill_timeout`. */
@@ -10237,14 +10241,13 @@ function patternsOf(app, running) {
     const ofInstances = running
         .filter(({ name }) => name === app.name)
         .map(({ settings }) => settings.cron_restart);
-    const given = [app.cron_restart, app.cron, ...ofInstances];
-    return given.filter((pattern) => typeof pattern === 'string' && pattern !== '' && pattern !== '0');
+    return [app.cron_restart, app.cron, ...ofInstances].filter(isPattern);
 }
 /** How long PM2 may take to replace one instance, in milliseconds. */
 function replacing(app, boots) {
     const boot = boots.find(({ name }) => name === app.name);
-    const took = app.wait_ready === true ? boot?.readyMs : boot?.listenMs;
-    const starts = took == null ? listenTimeoutOf(app) : took * 2;
+    const took = boot === undefined ? null : bootTime(app, boot);
+    const starts = took === null ? listenTimeoutOf(app) : took * 2;
     return starts + Math.min(killTimeoutIn(app), quiet_moment_ENDS_WITHIN);
 }
 
@@ -11054,7 +11057,7 @@ async function deployLocked(context, progress) {
     progress.enter('staged');
     const refuse = (apps, top) => refuseImpossible(context, apps, top);
     const replaced = { sha: live.head.sha, generated: live.generated };
-    const staged = (await stageKept(context, sha, live, refuse)) ?? (await stage(context, sha, replaced, refuse));
+    const staged = (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
     await refuseMisfit(context, staged.config, live.current);
     await adviseOnSettings(context, staged);
     const listed = await layout.list(staged, live.head, live.generated);
@@ -12337,7 +12340,7 @@ const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
 async function prune(context, deployId) {
-    const { plan, places, gitAfterwards, runDir, journal } = context;
+    const { plan, places, env, gitAfterwards, runDir, journal } = context;
     requirePrivate(places.beside, places.state);
     const entries = journal.entries();
     if (unfinished(entries) !== null)
@@ -12347,7 +12350,7 @@ async function prune(context, deployId) {
     // A rollback finds its commit here, also where the repository has lost it since.
     const earlier = versionStack(entries).slice(-KEPT_COMMITS);
     await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-    const isShort = await isShortOfSpace(context);
+    const isShort = exists(places.beside) && (await isShortOfSpace(places.beside, env));
     const earlierFiles = current === null ? [] : replacedToKeep(context, current, isShort);
     const keptIds = new Set(earlierFiles.map((one) => one.deployId));
     forgetReplaced(places.state, keptIds);
@@ -12373,12 +12376,6 @@ function replacedToKeep({ places, plan }, current, isShort) {
     const isLast = ({ deployId }) => deployId === current.deployId;
     const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
     return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
-}
-async function isShortOfSpace({ places, env }) {
-    if (!exists(places.beside))
-        return false;
-    const free = await freeSpace(places.beside, env);
-    return free === null || free < SPACE_TO_KEEP;
 }
 /** What an app wrote while it was replaced, and nobody has looked at yet. */
 function holdsReappeared(directory) {

@@ -4,11 +4,10 @@ import type { Context } from '../context.ts';
 import { type Git, splitZ } from '../git/git.ts';
 import { type Check, fields, listOf, number, text } from '../system/checked.ts';
 import { run } from '../system/command.ts';
-import { freeSpace, SPACE_TO_KEEP } from '../system/disk-space.ts';
-import { DeployFailure } from '../system/failure.ts';
+import { isShortOfSpace } from '../system/disk-space.ts';
 import { exists } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
-import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
+import { type Format, readIfUsable, writeVersioned } from '../system/versioned.ts';
 
 /** What an install made, as it was before a build could write into it. */
 interface KeptInstall {
@@ -34,13 +33,14 @@ export const INSTALL = 'install';
 const placeOf = ({ places }: Pick<Context, 'places'>): string => join(places.beside, INSTALL);
 
 /**
- * Puts the kept install with this key into the checkout at `top`. False if there is none, or something is in its place. If it cannot be put there whole,
- * nothing of it is left, here and where it was kept, and the reason is thrown.
+ * Puts the kept install with this key into the checkout at `top`. False if there is none, or something is in its place. If it
+ * cannot be put there whole, nothing of it is left, here and where it was kept, and the reason is thrown.
  */
 export async function takeInstall(context: Context, key: string, top: string): Promise<boolean> {
   const place = placeOf(context);
   requirePrivate(context.places.beside, place);
-  const kept = readKept(place);
+  // One that cannot be read costs time only.
+  const kept = readIfUsable(join(place, 'install.json'), FORMAT);
   if (kept === null || kept.key !== key) return false;
   const { roots, entries, bytes } = kept;
   // The commit has files now where the install made some.
@@ -75,8 +75,7 @@ export async function keepInstall(
     const made = await untrackedIn(context.gitIn(top));
     if ('changed' in made) return `the install changed ${made.changed}, which is a file of the commit`;
     const roots = made.paths.filter((path) => !lent.includes(path));
-    if (((await freeSpace(places.beside, env)) ?? 0) < SPACE_TO_KEEP)
-      return 'less than 2 GiB of the disk is free';
+    if (await isShortOfSpace(places.beside, env)) return 'less than 2 GiB of the disk is free';
     rmSync(next, { recursive: true, force: true });
     makePrivate(next);
     await copyAll(context, roots, top, join(next, 'tree'));
@@ -88,16 +87,6 @@ export async function keepInstall(
     rmSync(next, { recursive: true, force: true });
     if (runner.cancelled.aborted) throw runner.cancelled.reason;
     return `it could not be copied: ${(error as Error).message}`;
-  }
-}
-
-/** One that cannot be read costs time only. */
-function readKept(place: string): KeptInstall | null {
-  try {
-    return readVersioned(join(place, 'install.json'), FORMAT);
-  } catch (error) {
-    if (error instanceof DeployFailure) return null;
-    throw error;
   }
 }
 

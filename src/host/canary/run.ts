@@ -36,6 +36,11 @@ export interface Boot {
   byChance: number[];
 }
 
+/** How long an app took until PM2 would have gone on, in milliseconds; null if it never gave that sign. */
+export function bootTime(app: DeployApp, { readyMs, listenMs }: Boot): number | null {
+  return app.wait_ready === true ? readyMs : listenMs;
+}
+
 const LOG_LINES = 30;
 
 /**

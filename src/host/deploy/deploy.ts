@@ -96,7 +96,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const refuse: Refuse = (apps, top) => refuseImpossible(context, apps, top);
   const replaced = { sha: live.head.sha, generated: live.generated };
   const staged =
-    (await stageKept(context, sha, live, refuse)) ?? (await stage(context, sha, replaced, refuse));
+    (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
   await refuseMisfit(context, staged.config, live.current);
   await adviseOnSettings(context, staged);
   const listed = await layout.list(staged, live.head, live.generated);

@@ -1,3 +1,4 @@
+import type { Replaced } from '../build/keep-assets.ts';
 import { restage } from '../build/restage.ts';
 import type { Refuse, Staged } from '../build/stage.ts';
 import { type Context, inform } from '../context.ts';
@@ -14,13 +15,13 @@ export async function stageKept(
   context: Context,
   sha: string,
   live: Live,
+  replaced: Replaced,
   refuse: Refuse,
 ): Promise<Staged | null> {
   const { plan, log, places } = context;
   const kept = loadReplaced(places.state).filter((one) => one.sha === sha);
   if (kept.length === 0 && plan.mode !== 'rollback') return null;
   const usable = await choose(context, kept, live);
-  const replaced = { sha: live.head.sha, generated: live.generated };
   const staged = typeof usable === 'string' ? usable : await restage(context, usable, replaced, refuse);
   if (typeof staged === 'string') {
     inform(log, `This version is built anew: ${staged}.`);

@@ -10,7 +10,7 @@ import { versionStack } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
 import { forgetReplaced, loadReplaced, type ReplacedVersion, reachable } from '../state/replaced.ts';
 import { RECORD_PREFIX } from '../swap/record.ts';
-import { freeSpace, SPACE_TO_KEEP } from '../system/disk-space.ts';
+import { isShortOfSpace } from '../system/disk-space.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 
@@ -24,7 +24,7 @@ const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
  * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
  */
 export async function prune(context: Context, deployId: string): Promise<void> {
-  const { plan, places, gitAfterwards, runDir, journal } = context;
+  const { plan, places, env, gitAfterwards, runDir, journal } = context;
   requirePrivate(places.beside, places.state);
   const entries = journal.entries();
   if (unfinished(entries) !== null) return;
@@ -33,7 +33,7 @@ export async function prune(context: Context, deployId: string): Promise<void> {
   // A rollback finds its commit here, also where the repository has lost it since.
   const earlier = versionStack(entries).slice(-KEPT_COMMITS);
   await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-  const isShort = await isShortOfSpace(context);
+  const isShort = exists(places.beside) && (await isShortOfSpace(places.beside, env));
   const earlierFiles = current === null ? [] : replacedToKeep(context, current, isShort);
   const keptIds = new Set(earlierFiles.map((one) => one.deployId));
   forgetReplaced(places.state, keptIds);
@@ -63,12 +63,6 @@ function replacedToKeep({ places, plan }: Context, current: Current, isShort: bo
   const isLast = ({ deployId }: ReplacedVersion): boolean => deployId === current.deployId;
   const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
   return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
-}
-
-async function isShortOfSpace({ places, env }: Context): Promise<boolean> {
-  if (!exists(places.beside)) return false;
-  const free = await freeSpace(places.beside, env);
-  return free === null || free < SPACE_TO_KEEP;
 }
 
 /** What an app wrote while it was replaced, and nobody has looked at yet. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Boot } from '../canary/run.ts';
+import { type Boot, bootTime } from '../canary/run.ts';
 import { type Context, inform, warn } from '../context.ts';
-import { endsByItself } from '../health/job.ts';
+import { endsByItself, isPattern } from '../health/job.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
-import type { Instance, Json } from '../pm2/list.ts';
+import type { Instance } from '../pm2/list.ts';
 import { restartTimes } from '../pm2/restart-times.ts';
 import { killTimeoutIn, listenTimeoutOf } from '../pm2/timeouts.ts';
 
@@ -66,16 +66,13 @@ function patternsOf(app: DeployApp, running: readonly Instance[]): string[] {
   const ofInstances = running
     .filter(({ name }) => name === app.name)
     .map(({ settings }) => settings.cron_restart);
-  const given: (Json | undefined)[] = [app.cron_restart, app.cron, ...ofInstances];
-  return given.filter(
-    (pattern): pattern is string => typeof pattern === 'string' && pattern !== '' && pattern !== '0',
-  );
+  return [app.cron_restart, app.cron, ...ofInstances].filter(isPattern);
 }
 
 /** How long PM2 may take to replace one instance, in milliseconds. */
 function replacing(app: DeployApp, boots: readonly Boot[]): number {
   const boot = boots.find(({ name }) => name === app.name);
-  const took = app.wait_ready === true ? boot?.readyMs : boot?.listenMs;
-  const starts = took == null ? listenTimeoutOf(app) : took * 2;
+  const took = boot === undefined ? null : bootTime(app, boot);
+  const starts = took === null ? listenTimeoutOf(app) : took * 2;
   return starts + Math.min(killTimeoutIn(app), ENDS_WITHIN);
 }

@@ -1,4 +1,4 @@
-import type { Boot } from '../canary/run.ts';
+import { type Boot, bootTime } from '../canary/run.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import { listenTimeoutOf } from '../pm2/timeouts.ts';
 
@@ -29,7 +29,7 @@ export function withPatience(
       advice.push(
         `'${app.name}': it tells PM2 when it is ready, but PM2 does not wait for that: set "wait_ready: true".`,
       );
-    const took = app.wait_ready === true ? boot.readyMs : boot.listenMs;
+    const took = bootTime(app, boot);
     if (took === null || took * SLOWER <= given) return app;
     const enough = Math.ceil((took * 2) / 1000) * 1000;
     advice.push(

@@ -33,8 +33,12 @@ export function hasEnded(one: Ending): boolean {
 
 /** Whether PM2 restarts the app by a clock. */
 export function restartsByCron({ settings }: Pick<Instance, 'settings'>): boolean {
-  const pattern = settings.cron_restart;
-  return typeof pattern === 'string' && pattern !== '' && pattern !== '0';
+  return isPattern(settings.cron_restart);
+}
+
+/** Whether a `cron_restart` is one: 0 turns it off. */
+export function isPattern(value: Json | undefined): value is string {
+  return typeof value === 'string' && value !== '' && value !== '0';
 }
 
 /**

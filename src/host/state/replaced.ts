@@ -2,9 +2,8 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type SwapOp, swapOp } from '../swap/swap-list.ts';
 import { fields, listOf, text } from '../system/checked.ts';
-import { DeployFailure } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
-import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
+import { type Format, readIfUsable, writeVersioned } from '../system/versioned.ts';
 import { noted } from './current.ts';
 
 /** A verified version that another one has replaced. Its files lie beside the app until they are pruned. */
@@ -47,14 +46,7 @@ export function saveReplaced(state: string, replaced: ReplacedVersion): void {
 
 /** All that can be read, in no order. One that cannot be costs time only: its version is built anew. */
 export function loadReplaced(state: string): ReplacedVersion[] {
-  return idsIn(state).flatMap((id) => {
-    try {
-      return readVersioned(fileOf(state, id), FORMAT) ?? [];
-    } catch (error) {
-      if (error instanceof DeployFailure) return [];
-      throw error;
-    }
-  });
+  return idsIn(state).flatMap((id) => readIfUsable(fileOf(state, id), FORMAT) ?? []);
 }
 
 /** Removes the records of all but these deploys. */

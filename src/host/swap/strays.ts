@@ -28,7 +28,8 @@ function moveBack(from: string, to: string): boolean {
  * Brings the app's own things back to live that went along in a directory which was moved as a whole: an app writes at
  * any moment, so something can come up in such a directory after the swap was listed, or while its version was live.
  * `from` is kept after a swap forward, staging after one backward; `tracked` and `generated` are those of the version
- * that lies there now, and `given` the files that the deploy's inputs brought to it. Without a record (null) nothing can be told apart, and nothing is brought. May be run again.
+ * that lies there now, and `given` the files that the deploy's inputs brought to it. Without a record (null) nothing can be
+ * told apart, and nothing is brought. May be run again.
  */
 export function bringBack(
   from: string,

@@ -1,7 +1,13 @@
 import { ALL_OF_IT, run } from './command.ts';
 
-/** What could be made anew is kept only as long as so much of the disk is free, in KiB. */
-export const SPACE_TO_KEEP = 2 * 1024 * 1024;
+/** In KiB: 2 GiB. */
+const SPACE_TO_KEEP = 2 * 1024 * 1024;
+
+/** Whether less than 2 GiB is free, or nobody knows: then nothing is kept that could be made anew. */
+export async function isShortOfSpace(directory: string, env: NodeJS.ProcessEnv): Promise<boolean> {
+  const free = await freeSpace(directory, env);
+  return free === null || free < SPACE_TO_KEEP;
+}
 
 /** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
 export async function freeSpace(directory: string, env: NodeJS.ProcessEnv): Promise<number | null> {

@@ -23,6 +23,16 @@ export function readVersioned<T>(file: string, format: Format<T>): T | null {
   return json === null ? null : parseVersioned(json, file, format);
 }
 
+/** The same for a file that can be done without: null also if it cannot be understood. */
+export function readIfUsable<T>(file: string, format: Format<T>): T | null {
+  try {
+    return readVersioned(file, format);
+  } catch (error) {
+    if (error instanceof DeployFailure) return null;
+    throw error;
+  }
+}
+
 /** `from` names the text in an error. The text itself may hold secrets, and no error quotes it. */
 export function parseVersioned<T>(json: string, from: string, { what, readers }: Format<T>): T {
   let value: Record<string, unknown>;
