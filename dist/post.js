@@ -63978,6 +63978,19 @@ function statusWithoutResult(message, isKnown) {
     };
 }
 
+;// CONCATENATED MODULE: ./mix.js
+/** The commits that hosts have, each with its hosts; more than one is a mix. */
+function commitsOf(hosts) {
+    return [...new Set(hosts.map(({ sha }) => sha))].map((sha) => ({
+        sha,
+        labels: hosts.filter((one) => one.sha === sha).map(({ label }) => label),
+    }));
+}
+/** "613ca57 on web-1, web-2; 9dcf0a8 on web-3", of commits that are short already. */
+function mixText(commits) {
+    return commits.map(({ sha, labels }) => `${sha} on ${labels.join(', ')}`).join('; ');
+}
+
 ;// CONCATENATED MODULE: ./report/live-app.js
 function liveApp({ outcome, apps, previousRun, failure, unhealthy }) {
     if (apps === null)
@@ -64946,6 +64959,7 @@ function printTail(title, lines, prefix) {
 
 
 
+
 function resultsOf(hosts) {
     return hosts.flatMap(({ label, end }) => (end.kind === 'result' ? [{ label, result: end.result }] : []));
 }
@@ -64967,21 +64981,14 @@ function versionsOf(hosts) {
         const sha = shortSha(result.sha);
         return sha === null ? [] : [{ label, sha }];
     });
-    return [...new Set(known.map(({ sha }) => sha))].map((sha) => ({
-        sha,
-        labels: known.filter((one) => one.sha === sha).map(({ label }) => label),
-    }));
+    return commitsOf(known);
 }
 /** Says which hosts have which commit, if they do not all have the same, and of which nothing is known; else null. */
 function mixSentence(hosts) {
     const versions = versionsOf(hosts);
     const unknown = hosts.filter(({ end }) => end.kind === 'trouble').map(({ label }) => label);
     const parts = [
-        ...(versions.length > 1
-            ? [
-                `The hosts have different commits: ${versions.map(({ sha, labels }) => `${sha} on ${labels.join(', ')}`).join('; ')}.`,
-            ]
-            : []),
+        ...(versions.length > 1 ? [`The hosts have different commits: ${mixText(versions)}.`] : []),
         ...(unknown.length > 0 ? [`Not known: ${unknown.join(', ')}.`] : []),
     ];
     return parts.length === 0 ? null : parts.join(' ');
@@ -68341,14 +68348,6 @@ function whyStopped({ hosts, mode, ref, cancelled }) {
         return null;
     return whyRefused(hosts, mode, ref);
 }
-/** The commits that the hosts have, with the hosts of each; more than one is a mix. */
-function commitsOf(hosts) {
-    const known = hosts.flatMap(({ label, readiness }) => readiness?.sha == null ? [] : [{ label, sha: readiness.sha }]);
-    return [...new Set(known.map(({ sha }) => sha))].map((sha) => ({
-        sha,
-        labels: known.filter((one) => one.sha === sha).map(({ label }) => label),
-    }));
-}
 /** Whether the new version is there, verified, whatever becomes of it. */
 function isOnNew({ stand }) {
     return stand.at === 'verified' || stand.at === 'staying' || (stand.at === 'ended' && stand.how === 'good');
@@ -68472,6 +68471,7 @@ function turns_startTurns(most) {
 
 
 
+
 /**
  * Hosts that are begun with at the same time: an sshd, such as a bastion before all of them, turns away more than 10
  * connections without a login (MaxStartups), and each host gets the whole host program.
@@ -68564,11 +68564,11 @@ async function inTurn(turns, task, work) {
     }
 }
 function tellMix({ hosts }, say) {
-    const commits = commitsOf(hosts);
+    const commits = commitsOf(hosts.flatMap(({ label, readiness }) => (readiness?.sha == null ? [] : [{ label, sha: readiness.sha }])));
     if (commits.length < 2)
         return;
-    const list = commits.map(({ sha, labels }) => `${sha.slice(0, 7)} on ${labels.join(', ')}`);
-    say(`The hosts do not have the same commit now: ${list.join('; ')}. This run is to end that.`);
+    const short = commits.map(({ sha, labels }) => ({ sha: sha.slice(0, 7), labels }));
+    say(`The hosts do not have the same commit now: ${mixText(short)}. This run is to end that.`);
 }
 /** What is said to hosts, for the log. */
 function aboutOrders(orders, hosts) {

@@ -1,3 +1,4 @@
+import { type CommitOfHosts, commitsOf, mixText } from '../mix.ts';
 import type { HostResult, Outcome } from '../protocol.ts';
 import { type DeploymentStatus, statusOfResult, statusWithoutResult } from './deployment-status.ts';
 import { appNames, type HeadlineFacts } from './headline.ts';
@@ -36,15 +37,12 @@ export function fleetOutcome(hosts: readonly HostReport[]): Outcome {
 }
 
 /** Which commits the hosts have at the end, as far as that is known; more than one is a mix. */
-export function versionsOf(hosts: readonly HostReport[]): { sha: string; labels: string[] }[] {
+export function versionsOf(hosts: readonly HostReport[]): CommitOfHosts[] {
   const known = resultsOf(hosts).flatMap(({ label, result }) => {
     const sha = shortSha(result.sha);
     return sha === null ? [] : [{ label, sha }];
   });
-  return [...new Set(known.map(({ sha }) => sha))].map((sha) => ({
-    sha,
-    labels: known.filter((one) => one.sha === sha).map(({ label }) => label),
-  }));
+  return commitsOf(known);
 }
 
 /** Says which hosts have which commit, if they do not all have the same, and of which nothing is known; else null. */
@@ -52,11 +50,7 @@ export function mixSentence(hosts: readonly HostReport[]): string | null {
   const versions = versionsOf(hosts);
   const unknown = hosts.filter(({ end }) => end.kind === 'trouble').map(({ label }) => label);
   const parts = [
-    ...(versions.length > 1
-      ? [
-          `The hosts have different commits: ${versions.map(({ sha, labels }) => `${sha} on ${labels.join(', ')}`).join('; ')}.`,
-        ]
-      : []),
+    ...(versions.length > 1 ? [`The hosts have different commits: ${mixText(versions)}.`] : []),
     ...(unknown.length > 0 ? [`Not known: ${unknown.join(', ')}.`] : []),
   ];
   return parts.length === 0 ? null : parts.join(' ');

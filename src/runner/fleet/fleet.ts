@@ -1,8 +1,9 @@
+import { commitsOf, mixText } from '../../mix.ts';
 import type { HostResult } from '../../protocol.ts';
 import { type HostSession, type HostTask, hostSession } from '../session/host-session.ts';
 import { type HostWords, startWords } from '../session/host-words.ts';
 import { ended, type HostView, heard, lost, newView, told } from './host-view.ts';
-import { commitsOf, nextOrders, type Order, type Rollout, whyStopped } from './rollout.ts';
+import { nextOrders, type Order, type Rollout, whyStopped } from './rollout.ts';
 import { startTurns, type Turns } from './turns.ts';
 
 /** What a deploy to several hosts is told, beside what each host is. */
@@ -156,10 +157,12 @@ async function inTurn(
 }
 
 function tellMix({ hosts }: Rollout, say: (text: string) => void): void {
-  const commits = commitsOf(hosts);
+  const commits = commitsOf(
+    hosts.flatMap(({ label, readiness }) => (readiness?.sha == null ? [] : [{ label, sha: readiness.sha }])),
+  );
   if (commits.length < 2) return;
-  const list = commits.map(({ sha, labels }) => `${sha.slice(0, 7)} on ${labels.join(', ')}`);
-  say(`The hosts do not have the same commit now: ${list.join('; ')}. This run is to end that.`);
+  const short = commits.map(({ sha, labels }) => ({ sha: sha.slice(0, 7), labels }));
+  say(`The hosts do not have the same commit now: ${mixText(short)}. This run is to end that.`);
 }
 
 /** What is said to hosts, for the log. */

@@ -50,17 +50,6 @@ export function whyStopped({ hosts, mode, ref, cancelled }: Rollout): string | n
   return whyRefused(hosts, mode, ref);
 }
 
-/** The commits that the hosts have, with the hosts of each; more than one is a mix. */
-export function commitsOf(hosts: readonly HostView[]): { sha: string; labels: string[] }[] {
-  const known = hosts.flatMap(({ label, readiness }) =>
-    readiness?.sha == null ? [] : [{ label, sha: readiness.sha }],
-  );
-  return [...new Set(known.map(({ sha }) => sha))].map((sha) => ({
-    sha,
-    labels: known.filter((one) => one.sha === sha).map(({ label }) => label),
-  }));
-}
-
 /** Whether the new version is there, verified, whatever becomes of it. */
 function isOnNew({ stand }: HostView): boolean {
   return stand.at === 'verified' || stand.at === 'staying' || (stand.at === 'ended' && stand.how === 'good');
