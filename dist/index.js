@@ -8717,7 +8717,7 @@ const {
   KexInit,
   kexinit,
   onKEXPayload,
-} = __nccwpck_require__(1425);
+} = __nccwpck_require__(3806);
 const {
   parseKey,
 } = __nccwpck_require__(9033);
@@ -16889,7 +16889,7 @@ else {}
 
 const MESSAGE_HANDLERS = new Array(256);
 [
-  (__nccwpck_require__(1425).HANDLERS),
+  (__nccwpck_require__(3806).HANDLERS),
   __nccwpck_require__(1528),
 ].forEach((handlers) => {
   // eslint-disable-next-line prefer-const
@@ -18198,7 +18198,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1425:
+/***/ 3806:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -22387,7 +22387,7 @@ const {
   SUPPORTED_SERVER_HOST_KEY,
 } = __nccwpck_require__(4024);
 const { init: cryptoInit } = __nccwpck_require__(3708);
-const { KexInit } = __nccwpck_require__(1425);
+const { KexInit } = __nccwpck_require__(3806);
 const { parseKey } = __nccwpck_require__(9033);
 const Protocol = __nccwpck_require__(4989);
 const { SFTP } = __nccwpck_require__(2232);
@@ -63978,7 +63978,7 @@ function defuse(line) {
 /** GitHub refuses more than 140 characters; what is cut off is shown by two. */
 const LONGEST_DESCRIPTION = 138;
 /** `headline` is that of the summary, without Markdown. */
-function statusOfResult({ outcome, sha }, headline) {
+function deployment_status_statusOfResult({ outcome, sha }, headline) {
     const description = hostSentence(headline, LONGEST_DESCRIPTION);
     // A version that is live stays one if a later step failed: the page of the environment says what runs.
     if (outcome === 'deployed' || outcome === 'unchanged')
@@ -64404,7 +64404,7 @@ function headline(result, facts) {
     return `${iconOf(result)} ${sentence(result, facts, MARKDOWN)}`;
 }
 /** The same without Markdown, for the title of an annotation. */
-function plainHeadline(result, facts) {
+function headline_plainHeadline(result, facts) {
     return sentence(result, facts, PLAIN);
 }
 /** The name of what is deployed, as people call it. */
@@ -65045,7 +65045,7 @@ function fleet_outcome_fleetStatus(facts) {
     const shas = new Set(resultsOf(hosts).map(({ result }) => result.sha));
     const [sha = null] = shas.size === 1 ? shas : [];
     return isKnown
-        ? statusOfResult({ outcome: fleetOutcome(hosts), sha }, fleetHeadline(facts))
+        ? deployment_status_statusOfResult({ outcome: fleetOutcome(hosts), sha }, fleetHeadline(facts))
         : deployment_status_statusWithoutResult(fleetHeadline(facts), false);
 }
 function labelsWith(hosts, is) {
@@ -65536,13 +65536,13 @@ const report_LATE = '**Why it is told here:** the job was cancelled, or the acti
 async function reportResult(result, log, facts) {
     // The outcome does not depend on whether the runner takes outputs and summary: the log says it in any case.
     await attempt('Could not set the outputs', () => setOutputs(outputsOf(facts.label, result, facts.durationMs)));
-    return reportLateResult(result, log, facts);
+    return report_reportLateResult(result, log, facts);
 }
 /** Like `reportResult`, but from the `post` step, which can no longer set outputs. */
-async function reportLateResult(result, log, facts) {
+async function report_reportLateResult(result, log, facts) {
     await attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
     // Last: GitHub opens a failed log at its end.
-    log.finish(result, plainHeadline(result, facts));
+    log.finish(result, headline_plainHeadline(result, facts));
     return isGood(result) ? 0 : 1;
 }
 /** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
@@ -68185,7 +68185,7 @@ function lookAtHost(options) {
 
 
 const UNPROVED = 'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
-function hostSession({ destination, ...task }) {
+function host_session_hostSession({ destination, ...task }) {
     const { label } = destination;
     const link = linkTo(destination);
     const warnUnproved = () => {
@@ -68493,7 +68493,7 @@ function fleet_followUpFleet(tasks, orders) {
 /** Looks at several hosts, each for itself. Never rejects. */
 async function lookAtFleet(tasks, { program, cancelled }) {
     const turns = startTurns(BEGUN_AT_ONCE);
-    const looks = tasks.map((task) => inTurn(turns, task, (inTurnTask) => hostSession(inTurnTask).carryOut({ program, mayGo: fleet_NEVER, cancelled })));
+    const looks = tasks.map((task) => inTurn(turns, task, (inTurnTask) => host_session_hostSession(inTurnTask).carryOut({ program, mayGo: fleet_NEVER, cancelled })));
     return { hosts: await Promise.all(looks), stopped: null };
 }
 /** Hosts that wait for a word cannot wait for one that is not reached until all of the time is over. */
@@ -68537,7 +68537,7 @@ async function conduct(tasks, orders, drive) {
             change(host, (view) => heard(view, happened));
             decide();
         };
-        const end = await inTurn(turns, { ...task, log: { ...task.log, event } }, (inTurnTask) => drive(hostSession(inTurnTask), words[host] ?? startWords()));
+        const end = await inTurn(turns, { ...task, log: { ...task.log, event } }, (inTurnTask) => drive(host_session_hostSession(inTurnTask), words[host] ?? startWords()));
         change(host, (view) => (end.kind === 'result' ? ended(view, end.result) : host_view_lost(view, end.kind)));
         decide();
         const stand = views[host]?.stand;
@@ -68949,6 +68949,63 @@ const NEVER_BEGAN = {
         goesOn: false,
     },
 };
+
+;// CONCATENATED MODULE: ./host-run.js
+
+
+
+
+
+
+
+
+/** Carries out the plan on the one host that there is. */
+async function deployToOne(task, orders) {
+    const { inputs, plan, started } = task;
+    const { destinations, shellInit } = inputs;
+    const [destination] = destinations;
+    const { label } = destination;
+    const log = log_startLog(label, plan.stableFor);
+    log.say(announcement(plan, label));
+    const result = await host_session_hostSession({ destination, shellInit, plan, log }).carryOut({
+        ...orders,
+        // One host waits for no other.
+        mayGo: async () => { },
+    });
+    const facts = host_run_factsOf(task, null);
+    return {
+        report: () => reportResult(result, log, { ...facts, durationMs: performance.now() - started }),
+        status: deployment_status_statusOfResult(result, headline_plainHeadline(result, facts)),
+        settled: true,
+    };
+}
+/** Sees to a deploy to one host whose end the action did not report. */
+async function followOne(task) {
+    const { inputs, plan, started } = task;
+    const { destinations, shellInit } = inputs;
+    const [destination] = destinations;
+    const { label } = destination;
+    const log = startLog(label, plan.stableFor);
+    log.say(`It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`);
+    const result = await hostSession({ destination, shellInit, plan, log: withoutOutput(log) }).followUp({
+        reason: 'the job was cancelled, or its runner is gone',
+        within: followedFor(plan),
+    });
+    if (result === null) {
+        const message = `The deploy never began on ${label}, and it will not start. Nothing was changed.`;
+        log.say(message);
+        return { code: 0, status: statusWithoutResult(message, true) };
+    }
+    const facts = host_run_factsOf(task, LATE);
+    const status = statusOfResult(result, plainHeadline(result, facts));
+    const code = await reportLateResult(result, log, { ...facts, durationMs: performance.now() - started });
+    return { code, status };
+}
+function host_run_factsOf({ inputs, plan, workflow }, late) {
+    const [{ label, username }] = inputs.destinations;
+    const { path, apps, ref } = plan;
+    return { label, username, path, apps, ref, commits: commitPages(workflow, plan.repository.url), late };
+}
 
 ;// CONCATENATED MODULE: ./inputs/split-list.js
 /** Splits a list at commas and line ends; blanks around an entry, and empty entries, do not count. */
@@ -70502,9 +70559,6 @@ function ownerAndName(repository) {
 
 
 
-
-
-
 const started = performance.now();
 const cancelled = new AbortController();
 let main_endDeployment = null;
@@ -70526,33 +70580,6 @@ async function main() {
         cancelled: cancelled.signal,
     };
     return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
-}
-async function deployToOne({ inputs, plan, workflow }, orders) {
-    const { destinations, shellInit } = inputs;
-    const [destination] = destinations;
-    const { label } = destination;
-    const log = log_startLog(label, plan.stableFor);
-    log.say(announcement(plan, label));
-    const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
-        ...orders,
-        // One host waits for no other.
-        mayGo: async () => { },
-    });
-    const commits = commitPages(workflow, plan.repository.url);
-    const facts = {
-        label,
-        username: destination.username,
-        path: plan.path,
-        apps: plan.apps,
-        ref: plan.ref,
-        commits,
-        late: null,
-    };
-    return {
-        report: () => reportResult(result, log, { ...facts, durationMs: performance.now() - started }),
-        status: statusOfResult(result, plainHeadline(result, facts)),
-        settled: true,
-    };
 }
 let main_ended = false;
 /**

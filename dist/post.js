@@ -63962,7 +63962,7 @@ function defuse(line) {
 /** GitHub refuses more than 140 characters; what is cut off is shown by two. */
 const LONGEST_DESCRIPTION = 138;
 /** `headline` is that of the summary, without Markdown. */
-function statusOfResult({ outcome, sha }, headline) {
+function deployment_status_statusOfResult({ outcome, sha }, headline) {
     const description = hostile_text_hostSentence(headline, LONGEST_DESCRIPTION);
     // A version that is live stays one if a later step failed: the page of the environment says what runs.
     if (outcome === 'deployed' || outcome === 'unchanged')
@@ -64401,7 +64401,7 @@ function headline(result, facts) {
     return `${iconOf(result)} ${sentence(result, facts, MARKDOWN)}`;
 }
 /** The same without Markdown, for the title of an annotation. */
-function plainHeadline(result, facts) {
+function headline_plainHeadline(result, facts) {
     return sentence(result, facts, PLAIN);
 }
 /** The name of what is deployed, as people call it. */
@@ -65042,7 +65042,7 @@ function fleet_outcome_fleetStatus(facts) {
     const shas = new Set(resultsOf(hosts).map(({ result }) => result.sha));
     const [sha = null] = shas.size === 1 ? shas : [];
     return isKnown
-        ? statusOfResult({ outcome: fleet_outcome_fleetOutcome(hosts), sha }, fleetHeadline(facts))
+        ? deployment_status_statusOfResult({ outcome: fleet_outcome_fleetOutcome(hosts), sha }, fleetHeadline(facts))
         : statusWithoutResult(fleetHeadline(facts), false);
 }
 function labelsWith(hosts, is) {
@@ -65530,7 +65530,7 @@ const LATE = '**Why it is told here:** the job was cancelled, or the action ende
  * Reports how the deploy ended, in outputs, summary and log, and returns the action's exit code. The exit code makes the
  * job red, not core's `setFailed`: the only error annotation is the log's last line.
  */
-async function reportResult(result, log, facts) {
+async function report_reportResult(result, log, facts) {
     // The outcome does not depend on whether the runner takes outputs and summary: the log says it in any case.
     await report_attempt('Could not set the outputs', () => report_setOutputs(outputsOf(facts.label, result, facts.durationMs)));
     return reportLateResult(result, log, facts);
@@ -65539,7 +65539,7 @@ async function reportResult(result, log, facts) {
 async function reportLateResult(result, log, facts) {
     await report_attempt('Could not write the summary', () => appendSummary(renderSummary(result, facts)));
     // Last: GitHub opens a failed log at its end.
-    log.finish(result, plainHeadline(result, facts));
+    log.finish(result, headline_plainHeadline(result, facts));
     return isGood(result) ? 0 : 1;
 }
 /** Reports that no host reported an end, and returns the action's exit code. Never rejects: nothing would catch it. */
@@ -68947,6 +68947,63 @@ const NEVER_BEGAN = {
     },
 };
 
+;// CONCATENATED MODULE: ./host-run.js
+
+
+
+
+
+
+
+
+/** Carries out the plan on the one host that there is. */
+async function deployToOne(task, orders) {
+    const { inputs, plan, started } = task;
+    const { destinations, shellInit } = inputs;
+    const [destination] = destinations;
+    const { label } = destination;
+    const log = startLog(label, plan.stableFor);
+    log.say(announcement(plan, label));
+    const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+        ...orders,
+        // One host waits for no other.
+        mayGo: async () => { },
+    });
+    const facts = host_run_factsOf(task, null);
+    return {
+        report: () => reportResult(result, log, { ...facts, durationMs: performance.now() - started }),
+        status: statusOfResult(result, plainHeadline(result, facts)),
+        settled: true,
+    };
+}
+/** Sees to a deploy to one host whose end the action did not report. */
+async function followOne(task) {
+    const { inputs, plan, started } = task;
+    const { destinations, shellInit } = inputs;
+    const [destination] = destinations;
+    const { label } = destination;
+    const log = log_startLog(label, plan.stableFor);
+    log.say(`It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`);
+    const result = await host_session_hostSession({ destination, shellInit, plan, log: withoutOutput(log) }).followUp({
+        reason: 'the job was cancelled, or its runner is gone',
+        within: followedFor(plan),
+    });
+    if (result === null) {
+        const message = `The deploy never began on ${label}, and it will not start. Nothing was changed.`;
+        log.say(message);
+        return { code: 0, status: statusWithoutResult(message, true) };
+    }
+    const facts = host_run_factsOf(task, LATE);
+    const status = deployment_status_statusOfResult(result, headline_plainHeadline(result, facts));
+    const code = await reportLateResult(result, log, { ...facts, durationMs: performance.now() - started });
+    return { code, status };
+}
+function host_run_factsOf({ inputs, plan, workflow }, late) {
+    const [{ label, username }] = inputs.destinations;
+    const { path, apps, ref } = plan;
+    return { label, username, path, apps, ref, commits: commitPages(workflow, plan.repository.url), late };
+}
+
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: ./inputs/split-list.js
@@ -70498,8 +70555,6 @@ function ownerAndName(repository) {
 
 
 
-
-
 const started = performance.now();
 /** Sees to a deploy whose end the action did not report: it was cancelled, killed, or lost the host. */
 async function post(left) {
@@ -70512,35 +70567,6 @@ async function post(left) {
     if (plan.ref === null && inputs.github.deployment && followed.status.sha !== null)
         await openDeployment(deploymentOf(plan, inputs, workflow))(followed.status);
     return followed;
-}
-async function followOne({ inputs, plan, workflow }) {
-    const { destinations, shellInit } = inputs;
-    const [destination] = destinations;
-    const { label } = destination;
-    const log = log_startLog(label, plan.stableFor);
-    log.say(`It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`);
-    const result = await host_session_hostSession({ destination, shellInit, plan, log: withoutOutput(log) }).followUp({
-        reason: 'the job was cancelled, or its runner is gone',
-        within: followedFor(plan),
-    });
-    if (result === null) {
-        const message = `The deploy never began on ${label}, and it will not start. Nothing was changed.`;
-        log.say(message);
-        return { code: 0, status: statusWithoutResult(message, true) };
-    }
-    const commits = commitPages(workflow, plan.repository.url);
-    const facts = {
-        label,
-        username: destination.username,
-        path: plan.path,
-        apps: plan.apps,
-        ref: plan.ref,
-        commits,
-        late: LATE,
-    };
-    const status = statusOfResult(result, plainHeadline(result, facts));
-    const code = await reportLateResult(result, log, { ...facts, durationMs: performance.now() - started });
-    return { code, status };
 }
 /** Whatever is still open has nothing more to say; what was printed goes out first. */
 async function end({ code, status }) {

@@ -1,8 +1,7 @@
 import { followedFor } from './follow-up.ts';
-import type { Inputs } from './inputs.ts';
 import { planOfHost } from './plan.ts';
-import { looksOnly, type Plan } from './protocol.ts';
-import { type DeploymentStatus, statusWithoutResult } from './report/deployment-status.ts';
+import { looksOnly } from './protocol.ts';
+import { statusWithoutResult } from './report/deployment-status.ts';
 import { fleetStatus, type HostReport } from './report/fleet-outcome.ts';
 import { type FleetReportFacts, reportFleet, reportLateFleet } from './report/fleet-report.ts';
 import { type LiveLog, startLog, startLogBesideOthers, withoutOutput } from './report/log.ts';
@@ -17,38 +16,13 @@ import {
   lookAtFleet,
 } from './runner/fleet/fleet.ts';
 import type { HostTask } from './runner/session/host-session.ts';
+import type { Ended, Followed, Task } from './task.ts';
 import { isOver, troubleOf } from './trouble.ts';
-import { commitPages, type Workflow } from './workflow.ts';
-
-/** What is to be done, for whom. */
-export interface FleetTask {
-  inputs: Inputs;
-  plan: Plan;
-  workflow: Workflow;
-  /** When the action began, on `performance.now()`. */
-  started: number;
-}
-
-/** How the action ended. */
-export interface Ended {
-  /** Tells it; the answer is the action's exit code. */
-  report: () => Promise<number>;
-  /** The same for GitHub's deployments. */
-  status: DeploymentStatus;
-  /** Whether nothing is left for the post step. */
-  settled: boolean;
-}
-
-/** How the post step ended. */
-export interface Followed {
-  /** The exit code. */
-  code: number;
-  status: DeploymentStatus;
-}
+import { commitPages } from './workflow.ts';
 
 /** Carries out the plan on several hosts, as one deploy. */
 export async function deployToSeveral(
-  task: FleetTask,
+  task: Task,
   orders: { program: string; cancelled: AbortSignal },
 ): Promise<Ended> {
   const { plan } = task;
@@ -68,7 +42,7 @@ export async function deployToSeveral(
 }
 
 /** Sees to a deploy to several hosts whose end the action did not report. */
-export async function followSeveral(task: FleetTask): Promise<Followed> {
+export async function followSeveral(task: Task): Promise<Followed> {
   const { plan } = task;
   const logs = logsOf(task);
   const tasks = hostTasks(task, logs.map(withoutOutput));
@@ -90,15 +64,15 @@ export async function followSeveral(task: FleetTask): Promise<Followed> {
   return { code: await reportLateFleet(facts), status: fleetStatus(facts) };
 }
 
-function wishesOf({ inputs, plan }: FleetTask): Pick<FleetOrders, 'mode' | 'ref' | 'maxParallel' | 'scope'> {
+function wishesOf({ inputs, plan }: Task): Pick<FleetOrders, 'mode' | 'ref' | 'maxParallel' | 'scope'> {
   return { mode: plan.mode, ref: plan.ref, ...inputs.fleet };
 }
 
-function logsOf({ inputs, plan }: FleetTask): LiveLog[] {
+function logsOf({ inputs, plan }: Task): LiveLog[] {
   return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan.stableFor));
 }
 
-function hostTasks({ inputs, plan }: FleetTask, logs: readonly LiveLog[]): HostTask[] {
+function hostTasks({ inputs, plan }: Task, logs: readonly LiveLog[]): HostTask[] {
   return inputs.destinations.flatMap((destination, host) => {
     const log = logs[host];
     return log === undefined
@@ -108,7 +82,7 @@ function hostTasks({ inputs, plan }: FleetTask, logs: readonly LiveLog[]): HostT
 }
 
 function factsOf(
-  { inputs, plan, workflow, started }: FleetTask,
+  { inputs, plan, workflow, started }: Task,
   { hosts, stopped }: FleetEnd,
   logs: readonly LiveLog[],
   late: string | null,

@@ -1,22 +1,20 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { info, setSecret } from '@actions/core';
-import { deployToSeveral, type Ended, type FleetTask } from './fleet-run.ts';
+import { deployToSeveral } from './fleet-run.ts';
 import { leftDeploy } from './follow-up.ts';
+import { deployToOne } from './host-run.ts';
 import { readInputs } from './inputs.ts';
 import { deploymentOf, makePlan } from './plan.ts';
 import { looksOnly } from './protocol.ts';
 import { openDeployment } from './report/deployment.ts';
-import { type DeploymentStatus, statusOfResult, statusWithoutResult } from './report/deployment-status.ts';
-import { plainHeadline } from './report/headline.ts';
+import { type DeploymentStatus, statusWithoutResult } from './report/deployment-status.ts';
 import { noteDeploy, noteSettled } from './report/left-for-post.ts';
-import { startLog } from './report/log.ts';
-import { reportResult, reportTrouble } from './report/report.ts';
+import { reportTrouble } from './report/report.ts';
 import { versionLine } from './report/version.ts';
-import { announcement } from './report/words.ts';
-import { hostSession } from './runner/session/host-session.ts';
+import type { Ended } from './task.ts';
 import { isOver, troubleOf } from './trouble.ts';
-import { commitPages, readWorkflow } from './workflow.ts';
+import { readWorkflow } from './workflow.ts';
 
 const started = performance.now();
 const cancelled = new AbortController();
@@ -39,37 +37,6 @@ async function main(): Promise<Ended> {
     cancelled: cancelled.signal,
   };
   return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
-}
-
-async function deployToOne(
-  { inputs, plan, workflow }: FleetTask,
-  orders: { program: string; cancelled: AbortSignal },
-): Promise<Ended> {
-  const { destinations, shellInit } = inputs;
-  const [destination] = destinations;
-  const { label } = destination;
-  const log = startLog(label, plan.stableFor);
-  log.say(announcement(plan, label));
-  const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
-    ...orders,
-    // One host waits for no other.
-    mayGo: async () => {},
-  });
-  const commits = commitPages(workflow, plan.repository.url);
-  const facts = {
-    label,
-    username: destination.username,
-    path: plan.path,
-    apps: plan.apps,
-    ref: plan.ref,
-    commits,
-    late: null,
-  };
-  return {
-    report: () => reportResult(result, log, { ...facts, durationMs: performance.now() - started }),
-    status: statusOfResult(result, plainHeadline(result, facts)),
-    settled: true,
-  };
 }
 
 let ended = false;

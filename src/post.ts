@@ -1,18 +1,17 @@
 import { setSecret } from '@actions/core';
-import { type FleetTask, type Followed, followSeveral } from './fleet-run.ts';
-import { followedFor, planOfLeft } from './follow-up.ts';
+import { followSeveral } from './fleet-run.ts';
+import { planOfLeft } from './follow-up.ts';
+import { followOne } from './host-run.ts';
 import { textOfInput } from './inputs/names.ts';
 import { readInputs } from './inputs.ts';
 import { deploymentOf } from './plan.ts';
 import { endDeployment, openDeployment } from './report/deployment.ts';
-import { statusOfResult, statusWithoutResult } from './report/deployment-status.ts';
-import { plainHeadline } from './report/headline.ts';
+import { statusWithoutResult } from './report/deployment-status.ts';
 import { type LeftDeploy, openedDeployment, unsettledDeploy } from './report/left-for-post.ts';
-import { startLog, withoutOutput } from './report/log.ts';
-import { LATE, reportLateResult, reportLateTrouble } from './report/report.ts';
-import { hostSession } from './runner/session/host-session.ts';
+import { reportLateTrouble } from './report/report.ts';
+import type { Followed } from './task.ts';
 import { troubleOf } from './trouble.ts';
-import { commitPages, readWorkflow } from './workflow.ts';
+import { readWorkflow } from './workflow.ts';
 
 const started = performance.now();
 
@@ -27,38 +26,6 @@ async function post(left: LeftDeploy): Promise<Followed> {
   if (plan.ref === null && inputs.github.deployment && followed.status.sha !== null)
     await openDeployment(deploymentOf(plan, inputs, workflow))(followed.status);
   return followed;
-}
-
-async function followOne({ inputs, plan, workflow }: FleetTask): Promise<Followed> {
-  const { destinations, shellInit } = inputs;
-  const [destination] = destinations;
-  const { label } = destination;
-  const log = startLog(label, plan.stableFor);
-  log.say(
-    `It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`,
-  );
-  const result = await hostSession({ destination, shellInit, plan, log: withoutOutput(log) }).followUp({
-    reason: 'the job was cancelled, or its runner is gone',
-    within: followedFor(plan),
-  });
-  if (result === null) {
-    const message = `The deploy never began on ${label}, and it will not start. Nothing was changed.`;
-    log.say(message);
-    return { code: 0, status: statusWithoutResult(message, true) };
-  }
-  const commits = commitPages(workflow, plan.repository.url);
-  const facts = {
-    label,
-    username: destination.username,
-    path: plan.path,
-    apps: plan.apps,
-    ref: plan.ref,
-    commits,
-    late: LATE,
-  };
-  const status = statusOfResult(result, plainHeadline(result, facts));
-  const code = await reportLateResult(result, log, { ...facts, durationMs: performance.now() - started });
-  return { code, status };
 }
 
 /** Whatever is still open has nothing more to say; what was printed goes out first. */
