@@ -939,6 +939,21 @@ function holderOf(files) {
     }
     return null;
 }
+/** The pids of the processes that hold any lock of these files, of those into which this user may look. */
+function keepersOfLock({ own, directory }) {
+    const pids = [...own, directory].flatMap((file) => {
+        const descriptor = openIfReadable(file);
+        if (descriptor === null)
+            return [];
+        try {
+            return keepersOf(descriptor).map(({ pid }) => pid);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+    });
+    return [...new Set(pids)];
+}
 /** Waits until the lock of one file is ours. False if it is the directory's, and held by somebody who does not count. */
 async function seize(descriptor, files, deadline, wait) {
     let told = '';
@@ -5760,6 +5775,8 @@ Client.prototype.executeRemote = function executeRemote(method, given, done) {
 
 
 
+/** PM2 tells what a config is by a `.json` anywhere in its path. */
+const CONFIG = 'pm2-ssh-deploy.json';
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
 /**
@@ -5768,8 +5785,7 @@ const MARGIN = 30_000;
  */
 function startOrReload(options) {
     const { pm2, node, apps, removed, pm2Env, only, running, pm2Home, env, dir, cwd, holds, onLine } = options;
-    // PM2 tells what a config is by a `.json` anywhere in its path.
-    const config = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy.json');
+    const config = (0,external_node_path_namespaceObject.join)(dir, CONFIG);
     const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
     const abort = new AbortController();
     const go = async () => {
@@ -5799,6 +5815,11 @@ function startOrReload(options) {
         }
     };
     return { done: go(), abort: () => abort.abort() };
+}
+/** Whether these are the arguments of a command that `startOrReload` has started. */
+function isStartOrReload(argv) {
+    const config = argv[argv.indexOf('startOrReload') + 1] ?? '';
+    return argv.includes('startOrReload') && (0,external_node_path_namespaceObject.basename)(config) === CONFIG;
 }
 /** PM2 numbers log files by its id when it starts an app; an instance that took over from another has the other's. */
 function logNumber({ pmId, outLogPath, errLogPath }) {
@@ -9220,6 +9241,17 @@ const QUIET_POLLS = 3;
  * later instances still run the old one. Resolves with that sign, or null where there was none.
  */
 async function watchReload(pm2, reload, deployId, before) {
+    const { trouble, result } = await watchUntil(pm2, reload, deployId, before);
+    if (trouble === null && result.code !== 0)
+        throw reloadFailure(result);
+    return trouble;
+}
+/** Tells of a reload that was stopped for this trouble. */
+function stoppedReload(trouble) {
+    return `During PM2's reload, ${trouble}. The reload was stopped.`;
+}
+/** As `watchReload`, whoever has started the reload. `before` is what ran as the watch began. */
+async function watchUntil(pm2, reload, deployId, before) {
     let running = true;
     const ended = reload.done.finally(() => {
         running = false;
@@ -9246,12 +9278,7 @@ async function watchReload(pm2, reload, deployId, before) {
     }
     if (trouble !== null)
         reload.abort();
-    const result = await ended;
-    if (trouble !== null)
-        return trouble;
-    if (result.code !== 0)
-        throw reloadFailure(result);
-    return null;
+    return { trouble, result: await ended };
 }
 /** What this deploy has started already, of another app, is not to be restarted once more. */
 function countedIn(one, deployId) {
@@ -9314,7 +9341,7 @@ async function reload_reload(context, transaction, boots) {
     await bringAbout(context, wanted, async (command, running) => {
         const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
         if (trouble !== null)
-            throw new DeployFailure(`During PM2's reload, ${trouble}. The reload was stopped.`);
+            throw new DeployFailure(stoppedReload(trouble));
         inform(context.log, "PM2's command has ended. Checking what really runs.");
     });
 }
@@ -9912,17 +9939,28 @@ async function choose(context, kept, { head, current }) {
     return beside;
 }
 
-;// CONCATENATED MODULE: ./host/deploy/live.js
+;// CONCATENATED MODULE: ./host/program/program.js
 
 
 
-async function readLive({ places, git }) {
-    const current = loadCurrent(places.state);
-    return {
-        head: await readHead(git),
-        current,
-        generated: loadRecord(places.state, current?.record ?? null),
-    };
+/** Describes the process that was just started. It may have ended already. */
+function programOf(pid) {
+    return { pid, ticks: startTicks(pid), boot: bootId() };
+}
+/** Whether the process still runs. A zombie does not. */
+function stillRuns({ pid, ticks, boot }) {
+    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
+}
+/** If this file exists, a program was started. */
+const FILE = 'program.json';
+/** Records the program for those who follow it later. */
+function saveProgram(runDir, program) {
+    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
+    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
+    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
+}
+function loadProgram(runDir) {
+    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/locks.js
@@ -9981,6 +10019,10 @@ function lockHolders(context) {
         ...(other === null ? [] : [`A deploy of another app in this PM2 is running: ${other}.`]),
     ];
 }
+/** The pids of this user's processes that hold the app's lock: the program that took it, and what it gave it to. */
+function lockKeepers(context) {
+    return keepersOfLock(appLock(context));
+}
 /** On a first deploy there is no .git yet: then the file in the state directory stands alone. */
 function appLock({ places }) {
     const git = (0,external_node_path_namespaceObject.join)(places.live, '.git');
@@ -10008,6 +10050,78 @@ function take(context, files, timeLimit) {
         onWait: (text) => inform(log, text),
     };
     return clock.book('lock', () => takeLock(locks, files, plan.run, wait));
+}
+
+;// CONCATENATED MODULE: ./host/deploy/left-reload.js
+
+
+
+
+
+
+
+
+const left_reload_LOOK_EVERY = 50;
+/**
+ * Watches the reload that a killed host program has left. PM2's command goes on by itself, and would replace one instance
+ * after the other even if the version is bad. So it is stopped at the first sign of that, as the program would have done.
+ * Gives the sign as a sentence, or null if there was none. To be called before the app's lock is taken: the command holds it.
+ */
+async function watchLeftReload(context) {
+    const { journal, pm2, log, runner } = context;
+    const entry = unfinished(journal.entries());
+    const command = entry?.state === 'activating' ? leftCommand(context) : null;
+    if (entry === null || command === null)
+        return null;
+    const left = programOf(command);
+    const done = (async () => {
+        while (stillRuns(left) && !runner.cancelled.aborted)
+            await (0,promises_namespaceObject.setTimeout)(left_reload_LOOK_EVERY);
+    })();
+    const abort = () => left_reload_killGroup(command);
+    try {
+        const { trouble } = await watchUntil(pm2, { done, abort }, entry.deploy, await pm2.list());
+        return trouble === null ? null : stoppedReload(trouble);
+    }
+    catch (error) {
+        warn(log, `PM2's command was stopped, because PM2 does not answer: ${error.message}`);
+        return null;
+    }
+}
+/** PM2's command, if nothing else holds the app's lock: then the program that started it is gone. */
+function leftCommand(context) {
+    const [pid, ...others] = lockKeepers(context);
+    return pid !== undefined && others.length === 0 && isStartOrReload(argumentsOf(pid)) ? pid : null;
+}
+function argumentsOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    }
+    catch {
+        return [];
+    }
+}
+/** It was started as the leader of a group of its own. */
+function left_reload_killGroup(pid) {
+    try {
+        process.kill(-pid, 'SIGKILL');
+    }
+    catch {
+        // It has just ended.
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/live.js
+
+
+
+async function readLive({ places, git }) {
+    const current = loadCurrent(places.state);
+    return {
+        head: await readHead(git),
+        current,
+        generated: loadRecord(places.state, current?.record ?? null),
+    };
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/new-transaction.js
@@ -10445,9 +10559,10 @@ function previousOf({ journal }, sha) {
 
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
- * files of the old version can be brought back. `onState` is told what that deploy enters.
+ * files of the old version can be brought back. `trouble` is what its reload was stopped for, from `watchLeftReload`.
+ * `onState` is told what that deploy enters.
  */
-async function reconcile(context, onState = () => { }) {
+async function reconcile(context, trouble, onState = () => { }) {
     const entry = unfinished(context.journal.entries());
     if (entry === null)
         return;
@@ -10466,21 +10581,23 @@ async function reconcile(context, onState = () => { }) {
         warn(context.log, `Removed lock files of a git that was killed: ${locks.join(', ')}.`);
     const lock = await takePm2Lock(context);
     try {
-        await end(context, entry, transaction, onState);
+        await end(context, entry, transaction, trouble, onState);
     }
     finally {
         lock.release();
     }
 }
-async function end(context, entry, transaction, onState) {
+async function end(context, entry, transaction, trouble, onState) {
     const { journal } = context;
     const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
     await endHalfWay(context, isGoingBack ? null : transaction.deployId);
     // What a rollback is for was noted as it began.
-    const killed = `The host program was killed, or crashed, in ${entry.state}.`;
+    const killed = [`The host program was killed, or crashed, in ${entry.state}.`, trouble ?? []]
+        .flat()
+        .join(' ');
     let why = entry.reason ?? (transaction.migrated ? `${killed} ${NOT_UNDONE}` : killed);
     if (entry.state !== 'rollback-failed') {
-        if (entry.state !== 'rolling-back') {
+        if (entry.state !== 'rolling-back' && trouble === null) {
             onState('verifying');
             if (await commitIfHealthy(context, transaction)) {
                 onState('committed');
@@ -10992,6 +11109,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -11000,6 +11118,7 @@ async function deploy(given, progress) {
     const context = given.plan.waits ? await waitForLock(given) : given;
     const { plan, runner, journal } = context;
     progress.enter('locked');
+    const trouble = await watchLeftReload(context);
     await takeAppLock(context);
     try {
         const migrated = migrationLeft(context);
@@ -11008,7 +11127,7 @@ async function deploy(given, progress) {
         let left = null;
         await runner.undisturbed(async () => {
             await removeCanaries(context);
-            await reconcile(context);
+            await reconcile(context, trouble);
             left = await endReloadCommands(context);
         });
         const end = await deployLocked(context, progress);
@@ -12269,30 +12388,6 @@ async function requireSpace(directory, env) {
 
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const external_node_fs_promises_namespaceObject = require("node:fs/promises");
-;// CONCATENATED MODULE: ./host/program/program.js
-
-
-
-/** Describes the process that was just started. It may have ended already. */
-function programOf(pid) {
-    return { pid, ticks: startTicks(pid), boot: bootId() };
-}
-/** Whether the process still runs. A zombie does not. */
-function stillRuns({ pid, ticks, boot }) {
-    return ticks !== null && boot === bootId() && startTicks(pid) === ticks && isAlive(pid);
-}
-/** If this file exists, a program was started. */
-const FILE = 'program.json';
-/** Records the program for those who follow it later. */
-function saveProgram(runDir, program) {
-    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
-    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
-    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
-}
-function loadProgram(runDir) {
-    return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
-}
-
 ;// CONCATENATED MODULE: ./host/program/sweep.js
 
 
@@ -12633,6 +12728,7 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
@@ -12645,11 +12741,12 @@ async function resume(context, progress) {
     const output = programLog(runDir);
     progress.state = reached;
     warn(context.log, `${killed} Now its work is ended.`);
+    const stopped = await watchLeftReload(context);
     // Git and PM2 children that it left hold the lock until they end.
     await takeAppLock(context);
     endLeftBuild(places.beside);
     await removeCanaries(context);
-    const trouble = await reconcile(context, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
+    const trouble = await reconcile(context, stopped, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
     const left = trouble === null
         ? await endReloadCommands(context).catch((error) => failureOf(error, reached))
         : null;

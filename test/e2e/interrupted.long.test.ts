@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import type { Host } from '../rig/host.ts';
 import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
+import { startLoad } from '../rig/load.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -60,6 +61,22 @@ test.each([
   // Three deploys, and the time that the killed one's reload is given to end.
   120_000,
 );
+
+test('a host program that is killed in the reload of a version that throws: PM2 is stopped before it replaces every instance', async () => {
+  const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 5, fresh: 2 });
+  await load.sees('1', 10_000);
+  const action = site.start({ ref: site.commit({ version: 'bad', flaw: 'throws at boot' }) });
+  await action.says(/Applying action reloadProcessId/);
+  process.kill(hostProgramOf(host.directory), 'SIGKILL');
+  const killed = await action.done;
+  const { failures } = await load.stop();
+  expect(killed, killed.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back', sha: first } });
+  expect(killed.stdout).toMatch(
+    /was killed, or crashed, in activating\. During PM2's reload, .* The reload was stopped\./,
+  );
+  expect(failures, killed.stdout).toEqual({});
+  expect(await site.served()).toBe('1');
+}, 120_000);
 
 test('a host program that is killed in verifying, with a good version: the same job commits it', async () => {
   const second = site.commit({ version: '2' });

@@ -18,6 +18,7 @@ import { refuseMisfit } from './fit.ts';
 import { goLive } from './go-live.ts';
 import { stageKept } from './kept-version.ts';
 import { type Listed, layoutOf } from './layout.ts';
+import { watchLeftReload } from './left-reload.ts';
 import { type Live, readLive } from './live.ts';
 import { type Pm2Turn, startPm2Turn, takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrate, migrationLeft, withMigration } from './migrate.ts';
@@ -40,6 +41,7 @@ export async function deploy(given: Context, progress: Progress): Promise<End> {
   const context = given.plan.waits ? await waitForLock(given) : given;
   const { plan, runner, journal } = context;
   progress.enter('locked');
+  const trouble = await watchLeftReload(context);
   await takeAppLock(context);
   try {
     const migrated = migrationLeft(context);
@@ -47,7 +49,7 @@ export async function deploy(given: Context, progress: Progress): Promise<End> {
     let left: Failure | null = null;
     await runner.undisturbed(async () => {
       await removeCanaries(context);
-      await reconcile(context);
+      await reconcile(context, trouble);
       left = await endReloadCommands(context);
     });
     const end = await deployLocked(context, progress);

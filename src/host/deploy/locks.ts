@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
-import { holderOf, type Lock, type LockFiles, takeLock } from '../system/lock.ts';
+import { holderOf, keepersOfLock, type Lock, type LockFiles, takeLock } from '../system/lock.ts';
 import { realOrSame } from '../system/paths.ts';
 import { makePrivate } from '../system/private-directory.ts';
 
@@ -65,6 +65,11 @@ export function lockHolders(context: Context): string[] {
     ...(app === null ? [] : [`A deploy is running here: ${app}.`]),
     ...(other === null ? [] : [`A deploy of another app in this PM2 is running: ${other}.`]),
   ];
+}
+
+/** The pids of this user's processes that hold the app's lock: the program that took it, and what it gave it to. */
+export function lockKeepers(context: Context): number[] {
+  return keepersOfLock(appLock(context));
 }
 
 /** On a first deploy there is no .git yet: then the file in the state directory stands alone. */

@@ -16,9 +16,14 @@ import { rollBack } from './rollback.ts';
 
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
- * files of the old version can be brought back. `onState` is told what that deploy enters.
+ * files of the old version can be brought back. `trouble` is what its reload was stopped for, from `watchLeftReload`.
+ * `onState` is told what that deploy enters.
  */
-export async function reconcile(context: Context, onState: (state: State) => void = () => {}): Promise<void> {
+export async function reconcile(
+  context: Context,
+  trouble: string | null,
+  onState: (state: State) => void = () => {},
+): Promise<void> {
   const entry = unfinished(context.journal.entries());
   if (entry === null) return;
   const transaction = loadTransaction(context.places.state);
@@ -42,7 +47,7 @@ export async function reconcile(context: Context, onState: (state: State) => voi
     warn(context.log, `Removed lock files of a git that was killed: ${locks.join(', ')}.`);
   const lock = await takePm2Lock(context);
   try {
-    await end(context, entry, transaction, onState);
+    await end(context, entry, transaction, trouble, onState);
   } finally {
     lock.release();
   }
@@ -52,16 +57,19 @@ async function end(
   context: Context,
   entry: Entry,
   transaction: Transaction,
+  trouble: string | null,
   onState: (state: State) => void,
 ): Promise<void> {
   const { journal } = context;
   const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
   await endHalfWay(context, isGoingBack ? null : transaction.deployId);
   // What a rollback is for was noted as it began.
-  const killed = `The host program was killed, or crashed, in ${entry.state}.`;
+  const killed = [`The host program was killed, or crashed, in ${entry.state}.`, trouble ?? []]
+    .flat()
+    .join(' ');
   let why = entry.reason ?? (transaction.migrated ? `${killed} ${NOT_UNDONE}` : killed);
   if (entry.state !== 'rollback-failed') {
-    if (entry.state !== 'rolling-back') {
+    if (entry.state !== 'rolling-back' && trouble === null) {
       onState('verifying');
       if (await commitIfHealthy(context, transaction)) {
         onState('committed');

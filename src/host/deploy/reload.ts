@@ -4,7 +4,7 @@ import type { Transaction } from '../state/transaction.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { bringAbout } from './bring-about.ts';
 import { withPatience } from './reload-patience.ts';
-import { watchReload } from './watch-reload.ts';
+import { stoppedReload, watchReload } from './watch-reload.ts';
 
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 export async function reload(
@@ -22,7 +22,7 @@ export async function reload(
     const trouble = await context.clock.book('pm2', () =>
       watchReload(context.pm2, command, deployId, running),
     );
-    if (trouble !== null) throw new DeployFailure(`During PM2's reload, ${trouble}. The reload was stopped.`);
+    if (trouble !== null) throw new DeployFailure(stoppedReload(trouble));
     inform(context.log, "PM2's command has ended. Checking what really runs.");
   });
 }

@@ -12,6 +12,7 @@ import { subjectOf } from '../state/journal.ts';
 import { loadTransaction } from '../state/transaction.ts';
 import { objectIn } from '../system/checked.ts';
 import { failureOf } from '../system/failure.ts';
+import { watchLeftReload } from './left-reload.ts';
 import { takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrationLeft } from './migrate.ts';
 import { reconcile } from './reconcile.ts';
@@ -31,11 +32,12 @@ export async function resume(context: Context, progress: Progress): Promise<End>
   const output = programLog(runDir);
   progress.state = reached;
   warn(context.log, `${killed} Now its work is ended.`);
+  const stopped = await watchLeftReload(context);
   // Git and PM2 children that it left hold the lock until they end.
   await takeAppLock(context);
   endLeftBuild(places.beside);
   await removeCanaries(context);
-  const trouble = await reconcile(context, (state) => progress.enter(state)).then(
+  const trouble = await reconcile(context, stopped, (state) => progress.enter(state)).then(
     () => null,
     (error: unknown) => ({ error }),
   );

@@ -21,6 +21,29 @@ export async function watchReload(
   deployId: string,
   before: readonly Instance[],
 ): Promise<string | null> {
+  const { trouble, result } = await watchUntil(pm2, reload, deployId, before);
+  if (trouble === null && result.code !== 0) throw reloadFailure(result);
+  return trouble;
+}
+
+/** Tells of a reload that was stopped for this trouble. */
+export function stoppedReload(trouble: string): string {
+  return `During PM2's reload, ${trouble}. The reload was stopped.`;
+}
+
+/** A reload that goes on, and how to stop it. */
+interface Going<T> {
+  done: Promise<T>;
+  abort(): void;
+}
+
+/** As `watchReload`, whoever has started the reload. `before` is what ran as the watch began. */
+export async function watchUntil<T>(
+  pm2: Pm2,
+  reload: Going<T>,
+  deployId: string,
+  before: readonly Instance[],
+): Promise<{ trouble: string | null; result: T }> {
   let running = true;
   const ended = reload.done.finally(() => {
     running = false;
@@ -43,10 +66,7 @@ export async function watchReload(
     throw error;
   }
   if (trouble !== null) reload.abort();
-  const result = await ended;
-  if (trouble !== null) return trouble;
-  if (result.code !== 0) throw reloadFailure(result);
-  return null;
+  return { trouble, result: await ended };
 }
 
 /** What this deploy has started already, of another app, is not to be restarted once more. */

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type CommandResult, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { type AppConfig, type DeployApp, expectedInstances } from './app-config.ts';
@@ -41,6 +41,9 @@ export interface Reload {
   abort(): void;
 }
 
+/** PM2 tells what a config is by a `.json` anywhere in its path. */
+const CONFIG = 'pm2-ssh-deploy.json';
+
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
 
@@ -50,8 +53,7 @@ const MARGIN = 30_000;
  */
 export function startOrReload(options: ReloadOptions): Reload {
   const { pm2, node, apps, removed, pm2Env, only, running, pm2Home, env, dir, cwd, holds, onLine } = options;
-  // PM2 tells what a config is by a `.json` anywhere in its path.
-  const config = join(dir, 'pm2-ssh-deploy.json');
+  const config = join(dir, CONFIG);
   const hook = join(dir, 'pm2-ssh-deploy-reload.js');
   const abort = new AbortController();
   const go = async (): Promise<CommandResult> => {
@@ -82,6 +84,12 @@ export function startOrReload(options: ReloadOptions): Reload {
     }
   };
   return { done: go(), abort: () => abort.abort() };
+}
+
+/** Whether these are the arguments of a command that `startOrReload` has started. */
+export function isStartOrReload(argv: readonly string[]): boolean {
+  const config = argv[argv.indexOf('startOrReload') + 1] ?? '';
+  return argv.includes('startOrReload') && basename(config) === CONFIG;
 }
 
 /** PM2 numbers log files by its id when it starts an app; an instance that took over from another has the other's. */

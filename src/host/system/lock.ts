@@ -106,6 +106,20 @@ export function holderOf(files: LockFiles): string | null {
   return null;
 }
 
+/** The pids of the processes that hold any lock of these files, of those into which this user may look. */
+export function keepersOfLock({ own, directory }: LockFiles): number[] {
+  const pids = [...own, directory].flatMap((file) => {
+    const descriptor = openIfReadable(file);
+    if (descriptor === null) return [];
+    try {
+      return keepersOf(descriptor).map(({ pid }) => pid);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+  return [...new Set(pids)];
+}
+
 /** Waits until the lock of one file is ours. False if it is the directory's, and held by somebody who does not count. */
 async function seize(descriptor: number, files: LockFiles, deadline: number, wait: Wait): Promise<boolean> {
   let told = '';

@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Context } from '../../../src/host/context.ts';
-import { lockHolders, takeAppLock, takePm2Lock } from '../../../src/host/deploy/locks.ts';
+import { lockHolders, lockKeepers, takeAppLock, takePm2Lock } from '../../../src/host/deploy/locks.ts';
 import { standsAlone } from '../../../src/host/program/control.ts';
 import { createClock } from '../../../src/host/system/clock.ts';
 import { somePlan } from '../../rig/plan.ts';
@@ -48,6 +50,19 @@ it('two apps of one PM2 are built side by side, and reloaded one after the other
   expect(other.clock.spent.lock).toBeGreaterThan(400);
   for (const lock of [second, ...locks]) lock.release();
   expect(readdirSync(join(scratch, 'state')).filter((name) => name.endsWith('.json'))).toEqual([]);
+});
+
+it("names the processes that hold an app's lock: its program, and what that gave it to", async () => {
+  const one = deploy('one', 10_000);
+  const lock = await takeAppLock(one);
+  expect(lockKeepers(one)).toEqual([process.pid]);
+  const child = spawn('sleep', ['100'], { stdio: ['ignore', 'ignore', 'ignore', ...lock.descriptors] });
+  await once(child, 'spawn');
+  expect(new Set(lockKeepers(one))).toEqual(new Set([process.pid, child.pid]));
+  lock.release();
+  expect(lockKeepers(one)).toEqual([child.pid]);
+  child.kill('SIGKILL');
+  await expect.poll(() => lockKeepers(one)).toEqual([]);
 });
 
 it('waits for both locks no longer than lock-timeout in all, and leaves the note of another alone', async () => {
