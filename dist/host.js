@@ -746,6 +746,11 @@ function momentNow() {
 function ticksOf(moment) {
     return moment.boot === bootId() ? moment.ticks : null;
 }
+/** Whether the process runs, and was started after this moment for sure. */
+function startedSince(pid, since) {
+    const [started, ticks] = [startTicks(pid), ticksOf(since)];
+    return started !== null && (ticks === null || started > ticks);
+}
 /** All pids that this user can see. */
 function allPids() {
     try {
@@ -7370,6 +7375,8 @@ function loadTransaction(state) {
 function transactionSavedAt(state) {
     return (0,external_node_fs_namespaceObject.statSync)(transaction_file(state)).mtimeMs;
 }
+/** Format 1 and the first files of format 2 do not have it. */
+const restoredAt = (value = null, at) => orNull(moment)(value, at);
 /** What formats 1 and 2 have alike. */
 const transaction_common = {
     deployId: checked_text,
@@ -7389,6 +7396,7 @@ const transaction_common = {
     pm2Env: orNull(checked_text),
     swapped: orNull(moment),
     restored: flag,
+    restoredAt,
 };
 const beforeCommon = {
     apps: listOf(deployApp),
@@ -8311,6 +8319,7 @@ async function swapOut(context, transaction) {
     }
     await restoreHead(git, head, keptIndex(swap));
     transaction.restored = true;
+    transaction.restoredAt = momentNow();
     try {
         saveTransaction(places.state, transaction);
     }
@@ -9029,7 +9038,10 @@ async function bringAbout(context, wanted, carryOut) {
     const { pm2, clock } = context;
     const { config, over } = wanted;
     const changes = configChanges(config, await pm2.list(), over?.last ?? []);
-    const given = changes.map((change) => giveTo(change, wanted));
+    const done = changes.filter((change) => isDone(change, wanted));
+    for (const { app } of done)
+        inform(context.log, `'${app.name}' runs this version already, and stays as it is.`);
+    const given = changes.filter((one) => !done.includes(one)).map((change) => giveTo(change, wanted));
     const ways = await waysOf(context, given, wanted);
     for (const one of changes.flatMap(watchedInVain))
         await pm2.unwatch(one);
@@ -9052,6 +9064,9 @@ async function bringAbout(context, wanted, carryOut) {
     await grow(context, config);
     await shrink(context, config);
     await refuseLeft(context, config);
+}
+function isDone({ change, running }, { stays }) {
+    return change.kind !== 'recreate' && running.length > 0 && running.every(stays);
 }
 function giveTo(change, { preloads, pm2Env, over }) {
     const { running, removed } = change;
@@ -9078,7 +9093,7 @@ function bring_about_commandFor(given) {
         removed: Object.fromEntries(given.map(({ app, gone }) => [app.name, gone])),
     };
 }
-async function waysOf({ pm2 }, given, { preloads, pm2Env, handover }) {
+async function waysOf({ pm2 }, given, { preloads, pm2Env, handover, stays }) {
     const ways = new Map();
     for (const { app, change } of given) {
         const { running } = change;
@@ -9086,7 +9101,8 @@ async function waysOf({ pm2 }, given, { preloads, pm2Env, handover }) {
         if (!isFork || change.change.kind === 'recreate')
             continue;
         const around = { pm2, handover, preloaded: preloads[app.name] !== undefined, pm2Env };
-        const each = running.map(async (old) => ({ old, way: await wayFor(app, old, around) }));
+        const replaced = running.filter((one) => !stays(one));
+        const each = replaced.map(async (old) => ({ old, way: await wayFor(app, old, around) }));
         ways.set(app.name, await Promise.all(each));
     }
     return ways;
@@ -9131,7 +9147,14 @@ async function handOverApp(context, given, ways, wanted, carryOut) {
         const all = await pm2.list();
         const running = all.filter(({ name }) => name === app.name);
         const command = { ...bring_about_commandFor([given]), pm2Env: wanted.pm2Env, only: id };
-        await carryOut(runPm2(context, command, running), all);
+        const once = () => carryOut(runPm2(context, command, running), all);
+        await once().catch((error) => {
+            if (wanted.over !== null)
+                throw error;
+            // The command may have been killed. Its app is not to be restarted for that.
+            warn(log, `'${app.name}': the second instance is started once more: ${error.message}`);
+            return once();
+        });
     };
     try {
         for (const { old, ports } of handovers(ways, app.name) ?? []) {
@@ -9337,7 +9360,17 @@ async function reload_reload(context, transaction, boots) {
         warn(context.log, text);
     const over = { last: current?.config ?? [], before: before.apps };
     const { handover } = context.plan;
-    const wanted = { deployId, config, pm2Env, preloads, handover, healthUrl, healthTimeout, over };
+    const wanted = {
+        deployId,
+        config,
+        pm2Env,
+        preloads,
+        handover,
+        healthUrl,
+        healthTimeout,
+        over,
+        stays: () => false,
+    };
     await bringAbout(context, wanted, async (command, running) => {
         const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
         if (trouble !== null)
@@ -9498,7 +9531,7 @@ async function rollBack(context, transaction, stopped) {
 async function restore(context, transaction, runsAs, stopped) {
     const { clock } = context;
     await layoutOf(context).swapOut(transaction);
-    const swapped = momentNow();
+    const swapped = transaction.restoredAt ?? momentNow();
     inform(context.log, 'The files of the old version are back.');
     await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
     await clock.book('pm2', () => endHalfWay(context, runsAs));
@@ -9539,7 +9572,8 @@ async function restoreApps(context, transaction, runsAs, swapped) {
     const { preloads } = before;
     const { healthTimeout } = transaction;
     const way = { handover: 'auto', healthUrl: null, healthTimeout, over: null };
-    const wanted = { deployId: runsAs, config, pm2Env: null, preloads, ...way };
+    const stays = ({ deployId, status, pid }) => deployId === runsAs && status === 'online' && startedSince(pid, swapped);
+    const wanted = { deployId: runsAs, config, pm2Env: null, preloads, stays, ...way };
     await bringAbout(context, wanted, async (command) => {
         const result = await clock.book('pm2', () => awaitReload(pm2, command));
         if (result.code !== 0)
@@ -10172,6 +10206,7 @@ async function drawUp(context, staged, { current, generated }, boots, migrated) 
         migrated,
         swapped: null,
         restored: false,
+        restoredAt: null,
     };
     return { transaction, instances };
 }
@@ -10590,7 +10625,8 @@ async function reconcile(context, trouble, onState = () => { }) {
 async function end(context, entry, transaction, trouble, onState) {
     const { journal } = context;
     const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
-    await endHalfWay(context, isGoingBack ? null : transaction.deployId);
+    const { deployId } = transaction;
+    await endHalfWay(context, isGoingBack ? rollbackId(deployId) : deployId);
     // What a rollback is for was noted as it began.
     const killed = [`The host program was killed, or crashed, in ${entry.state}.`, trouble ?? []]
         .flat()

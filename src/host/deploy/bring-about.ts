@@ -35,6 +35,8 @@ export interface Wanted {
   healthTimeout: number;
   /** For a deploy: the last config, and what ran before it with all its variables. Null for a way back. */
   over: { last: readonly DeployApp[]; before: readonly DeployApp[] } | null;
+  /** Whether an instance runs what is wanted already, since this was begun before. Then it stays as it is. */
+  stays(one: Instance): boolean;
 }
 
 /** Waits for PM2's command; `running` is what ran as it began, of these apps at least. */
@@ -59,7 +61,10 @@ export async function bringAbout(context: Context, wanted: Wanted, carryOut: Car
   const { pm2, clock } = context;
   const { config, over } = wanted;
   const changes = configChanges(config, await pm2.list(), over?.last ?? []);
-  const given = changes.map((change) => giveTo(change, wanted));
+  const done = changes.filter((change) => isDone(change, wanted));
+  for (const { app } of done)
+    inform(context.log, `'${app.name}' runs this version already, and stays as it is.`);
+  const given = changes.filter((one) => !done.includes(one)).map((change) => giveTo(change, wanted));
   const ways = await waysOf(context, given, wanted);
   for (const one of changes.flatMap(watchedInVain)) await pm2.unwatch(one);
   const gone = changes.flatMap(({ change, running }) => (change.kind === 'recreate' ? running : []));
@@ -81,6 +86,10 @@ export async function bringAbout(context: Context, wanted: Wanted, carryOut: Car
   await grow(context, config);
   await shrink(context, config);
   await refuseLeft(context, config);
+}
+
+function isDone({ change, running }: AppChange, { stays }: Wanted): boolean {
+  return change.kind !== 'recreate' && running.length > 0 && running.every(stays);
 }
 
 function giveTo(change: AppChange, { preloads, pm2Env, over }: Wanted): Given {
@@ -118,13 +127,13 @@ function commandFor(given: readonly Given[]): { apps: DeployApp[]; removed: Reco
   };
 }
 
-/** How each instance is replaced of the apps that run in fork mode and go on in it, by the app's name. */
+/** How each instance that does not stay is replaced, of the apps that run in fork mode and go on in it, by the app's name. */
 type Ways = ReadonlyMap<string, readonly { old: Instance; way: Way }[]>;
 
 async function waysOf(
   { pm2 }: Context,
   given: readonly Given[],
-  { preloads, pm2Env, handover }: Wanted,
+  { preloads, pm2Env, handover, stays }: Wanted,
 ): Promise<Ways> {
   const ways = new Map<string, { old: Instance; way: Way }[]>();
   for (const { app, change } of given) {
@@ -132,7 +141,8 @@ async function waysOf(
     const isFork = expectedInstances(app).mode === 'fork' && running.every((one) => one.execMode === 'fork');
     if (!isFork || change.change.kind === 'recreate') continue;
     const around = { pm2, handover, preloaded: preloads[app.name] !== undefined, pm2Env };
-    const each = running.map(async (old) => ({ old, way: await wayFor(app, old, around) }));
+    const replaced = running.filter((one) => !stays(one));
+    const each = replaced.map(async (old) => ({ old, way: await wayFor(app, old, around) }));
     ways.set(app.name, await Promise.all(each));
   }
   return ways;
@@ -189,7 +199,13 @@ async function handOverApp(
     const all = await pm2.list();
     const running = all.filter(({ name }) => name === app.name);
     const command = { ...commandFor([given]), pm2Env: wanted.pm2Env, only: id };
-    await carryOut(runPm2(context, command, running), all);
+    const once = (): Promise<void> => carryOut(runPm2(context, command, running), all);
+    await once().catch((error: Error) => {
+      if (wanted.over !== null) throw error;
+      // The command may have been killed. Its app is not to be restarted for that.
+      warn(log, `'${app.name}': the second instance is started once more: ${error.message}`);
+      return once();
+    });
   };
   try {
     for (const { old, ports } of handovers(ways, app.name) ?? []) {

@@ -59,6 +59,7 @@ export async function swapOut(context: Context, transaction: Transaction): Promi
   }
   await restoreHead(git, head, keptIndex(swap));
   transaction.restored = true;
+  transaction.restoredAt = momentNow();
   try {
     saveTransaction(places.state, transaction);
   } catch (error) {

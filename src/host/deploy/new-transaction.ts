@@ -58,6 +58,7 @@ export async function drawUp(
     migrated,
     swapped: null,
     restored: false,
+    restoredAt: null,
   };
   return { transaction, instances };
 }

@@ -12,7 +12,7 @@ import { commit } from './commit.ts';
 import { layoutOf } from './layout.ts';
 import { takePm2Lock } from './locks.ts';
 import { NOT_UNDONE } from './migrate.ts';
-import { rollBack } from './rollback.ts';
+import { rollBack, rollbackId } from './rollback.ts';
 
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
@@ -62,7 +62,8 @@ async function end(
 ): Promise<void> {
   const { journal } = context;
   const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
-  await endHalfWay(context, isGoingBack ? null : transaction.deployId);
+  const { deployId } = transaction;
+  await endHalfWay(context, isGoingBack ? rollbackId(deployId) : deployId);
   // What a rollback is for was noted as it began.
   const killed = [`The host program was killed, or crashed, in ${entry.state}.`, trouble ?? []]
     .flat()

@@ -17,7 +17,17 @@ export async function reload(
   for (const text of advice) warn(context.log, text);
   const over = { last: current?.config ?? [], before: before.apps };
   const { handover } = context.plan;
-  const wanted = { deployId, config, pm2Env, preloads, handover, healthUrl, healthTimeout, over };
+  const wanted = {
+    deployId,
+    config,
+    pm2Env,
+    preloads,
+    handover,
+    healthUrl,
+    healthTimeout,
+    over,
+    stays: () => false,
+  };
   await bringAbout(context, wanted, async (command, running) => {
     const trouble = await context.clock.book('pm2', () =>
       watchReload(context.pm2, command, deployId, running),

@@ -5,12 +5,12 @@ import { endHalfWay } from '../handover/half-way.ts';
 import { verify } from '../health/verify.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { reloadFailure, swapTimeLimit } from '../pm2/cli.ts';
-import { DEPLOY_ID } from '../pm2/list.ts';
+import { DEPLOY_ID, type Instance } from '../pm2/list.ts';
 import { makeRoom } from '../program/reserve.ts';
 import { removeCurrent, saveCurrent } from '../state/current.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { exists } from '../system/paths.ts';
-import { type Moment, momentNow, ticksOf } from '../system/processes.ts';
+import { type Moment, momentNow, startedSince, ticksOf } from '../system/processes.ts';
 import { bringAbout } from './bring-about.ts';
 import { restartCounters } from './commit.ts';
 import { layoutOf } from './layout.ts';
@@ -73,7 +73,7 @@ async function restore(
 ): Promise<Restored> {
   const { clock } = context;
   await layoutOf(context).swapOut(transaction);
-  const swapped = momentNow();
+  const swapped = transaction.restoredAt ?? momentNow();
   inform(context.log, 'The files of the old version are back.');
   await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
   await clock.book('pm2', () => endHalfWay(context, runsAs));
@@ -128,7 +128,9 @@ async function restoreApps(
   const { preloads } = before;
   const { healthTimeout } = transaction;
   const way = { handover: 'auto', healthUrl: null, healthTimeout, over: null } as const;
-  const wanted = { deployId: runsAs, config, pm2Env: null, preloads, ...way };
+  const stays = ({ deployId, status, pid }: Instance): boolean =>
+    deployId === runsAs && status === 'online' && startedSince(pid, swapped);
+  const wanted = { deployId: runsAs, config, pm2Env: null, preloads, stays, ...way };
   await bringAbout(context, wanted, async (command) => {
     const result = await clock.book('pm2', () => awaitReload(pm2, command));
     if (result.code !== 0) throw reloadFailure(result);

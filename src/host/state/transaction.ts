@@ -51,6 +51,8 @@ export interface Transaction {
   swapped: Moment | null;
   /** Whether the old version's files are back. Later changes to them are somebody else's. */
   restored: boolean;
+  /** When they were back. Null until then, and if an older version of ours brought them back. */
+  restoredAt: Moment | null;
 }
 
 /** How the files of the two versions are exchanged, by the layout of the app's directory. */
@@ -101,6 +103,9 @@ export function transactionSavedAt(state: string): number {
   return statSync(file(state)).mtimeMs;
 }
 
+/** Format 1 and the first files of format 2 do not have it. */
+const restoredAt: Check<Moment | null> = (value = null, at) => orNull(moment)(value, at);
+
 /** What formats 1 and 2 have alike. */
 const common = {
   deployId: text,
@@ -120,6 +125,7 @@ const common = {
   pm2Env: orNull(text),
   swapped: orNull(moment),
   restored: flag,
+  restoredAt,
 };
 
 const beforeCommon = {

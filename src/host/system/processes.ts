@@ -86,6 +86,12 @@ export function ticksOf(moment: Moment): number | null {
   return moment.boot === bootId() ? moment.ticks : null;
 }
 
+/** Whether the process runs, and was started after this moment for sure. */
+export function startedSince(pid: number, since: Moment): boolean {
+  const [started, ticks] = [startTicks(pid), ticksOf(since)];
+  return started !== null && (ticks === null || started > ticks);
+}
+
 /** All pids that this user can see. */
 export function allPids(): number[] {
   try {

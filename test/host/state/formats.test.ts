@@ -58,6 +58,7 @@ describe('a state directory of version 0.1.0', () => {
       before: { apps: old.before.apps, counts: old.before.counts, ports: old.before.ports, orphans: [] },
       swapped: old.swapped,
       restored: false,
+      restoredAt: null,
     });
   });
 
@@ -94,6 +95,18 @@ test('what is written now is read again, and carries the number of its format', 
     [transaction, current, record],
   );
   expect(Object.keys(READERS).map((name) => json(name).version)).toEqual([2, 1, 2]);
+});
+
+test('a transaction says when the old files came back; one that does not say it is read all the same', () => {
+  const transaction = loadTransaction(state);
+  if (transaction === null) throw new Error('not there');
+  const restored = { ...transaction, restored: true, restoredAt: { boot: 'this one', ticks: 4711 } };
+  saveTransaction(state, restored);
+  expect(loadTransaction(state)).toEqual(restored);
+  change('transaction.json', { restoredAt: undefined });
+  expect(loadTransaction(state)).toEqual({ ...restored, restoredAt: null });
+  change('transaction.json', { restoredAt: 4711 });
+  expect(refusal(() => loadTransaction(state)).message).toContain('restoredAt');
 });
 
 test('the record of a build says which assets of earlier versions it keeps', () => {

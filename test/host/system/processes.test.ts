@@ -8,6 +8,7 @@ import {
   childrenOf,
   descendantsOf,
   isAlive,
+  startedSince,
   startTicks,
   ticksNow,
 } from '../../../src/host/system/processes.ts';
@@ -72,6 +73,15 @@ test('a process that has ended and was not waited for is not alive', async () =>
 test('names no process by a pid that is none', () => {
   expect([0, -1, 1.5, Number.NaN].map(isAlive)).toEqual([false, false, false, false]);
   expect(startTicks(2 ** 30)).toBeNull();
+});
+
+test('a process that started before a moment, or has ended, was not started since', async () => {
+  const now = { boot: bootId(), ticks: ticksNow() };
+  expect(startedSince(process.pid, now)).toBe(false);
+  expect(startedSince(process.pid, { ...now, ticks: (startTicks(process.pid) ?? 0) - 1 })).toBe(true);
+  // After a reboot every process is a later one.
+  expect(startedSince(process.pid, { ...now, boot: 'another' })).toBe(true);
+  expect(startedSince(2 ** 30, { ...now, boot: 'another' })).toBe(false);
 });
 
 test('a boot has one id', () => {
