@@ -7789,7 +7789,102 @@ function idsIn(state) {
         .map((name) => name.slice(PREFIX.length, -'.json'.length));
 }
 
+;// CONCATENATED MODULE: ./host/deploy/upkeep.js
+
+
+
+
+
+/** Longer files are no settings. */
+const upkeep_LONGEST = 64 * 1024;
+/** What a server needs once, beside deploys: somebody to start PM2 after a reboot, and to keep its logs small. */
+async function upkeepOf({ plan, pm2, env }) {
+    const user = (0,external_node_os_namespaceObject.userInfo)().username;
+    const machine = {
+        etc: '/etc',
+        user,
+        home: (0,external_node_os_namespaceObject.homedir)(),
+        pm2Home: pm2.home,
+        crontab: await crontabOf(env),
+    };
+    // A check on a server without PM2 does not know yet where it will be.
+    const starts = !plan.save || startsAtBoot(machine) || pm2.install.bin === '';
+    const command = startupCommand(machine, pm2.install, process.execPath, process.geteuid?.() === 0);
+    return [
+        ...(starts ? [] : [`Nothing starts PM2 after a reboot yet. Run this once on the server: ${command}`]),
+        rotationOf(machine) ??
+            "Nothing rotates PM2's logs. Run this once on the server: pm2 install pm2-logrotate",
+    ];
+}
+/** Whether something that runs at boot names PM2 and this user: a service, an init script, or a line of cron. */
+function startsAtBoot({ etc, user, home, crontab }) {
+    const own = upkeep_textsIn((0,external_node_path_namespaceObject.join)(home, '.config/systemd/user'), /\.service$/);
+    const services = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'systemd/system'), /\.service$/);
+    const scripts = [...upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'init.d'), /^pm2/), ...upkeep_textsIn(etc, /^(crontab|rc\.local)$/)];
+    const named = new RegExp(`(^|[^\\w-])${upkeep_escaped(user)}([^\\w-]|$)`, 'm');
+    return ([crontab, ...own].some((text) => /\bpm2\b/.test(text)) ||
+        [...services, ...scripts].some((text) => /\bpm2\b/i.test(text) && (named.test(text) || (user === 'root' && !/^User=/m.test(text)))));
+}
+/** What rotates PM2's logs, as a sentence; null if nothing does. */
+function rotationOf({ etc, pm2Home }) {
+    if (exists((0,external_node_path_namespaceObject.join)(pm2Home, 'modules/pm2-logrotate')))
+        return "pm2-logrotate rotates PM2's logs.";
+    const rules = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'logrotate.d'), /./);
+    return rules.some((text) => text.includes('.pm2') || text.includes(pm2Home))
+        ? "logrotate rotates PM2's logs."
+        : null;
+}
+/** The line that `pm2 startup` tells a user to run. PM2 finds the init system by itself. */
+function startupCommand({ user, home, pm2Home }, { bin }, node, isRoot) {
+    const env = ['env', `PATH=$PATH:${(0,external_node_path_namespaceObject.dirname)(node)}`];
+    // With --hp, PM2 takes the .pm2 of that home.
+    const where = pm2Home === (0,external_node_path_namespaceObject.join)(home, '.pm2')
+        ? { variables: [], options: ['--hp', home] }
+        : { variables: [`PM2_HOME=${pm2Home}`], options: [] };
+    return [
+        ...(isRoot ? [] : ['sudo']),
+        ...env,
+        ...where.variables,
+        bin,
+        'startup',
+        '-u',
+        user,
+        ...where.options,
+    ].join(' ');
+}
+/** The texts of the files in a directory whose names match; none if it cannot be read. */
+function upkeep_textsIn(directory, name) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(directory)
+            .filter((entry) => name.test(entry))
+            .flatMap((entry) => upkeep_textOf((0,external_node_path_namespaceObject.join)(directory, entry)));
+    }
+    catch {
+        return [];
+    }
+}
+function upkeep_textOf(file) {
+    try {
+        const stat = (0,external_node_fs_namespaceObject.statSync)(file);
+        return stat.isFile() && stat.size <= upkeep_LONGEST ? [(0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8')] : [];
+    }
+    catch {
+        return [];
+    }
+}
+async function crontabOf(env) {
+    try {
+        return (await run('crontab', ['-l'], { cwd: '/', env, timeLimit: 5_000, keep: ALL_OF_IT })).stdout;
+    }
+    catch {
+        // Without the command there is no cron.
+        return '';
+    }
+}
+const upkeep_escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
 ;// CONCATENATED MODULE: ./host/deploy/commit.js
+
 
 
 
@@ -7824,6 +7919,11 @@ async function commit(context, transaction, expected) {
         // The version runs and is verified: an old dump is not worth taking it down.
         warn(context.log, `Could not save PM2's list, so a reboot may start the old settings: ${error.message}`);
     }
+    if (transaction.current !== null)
+        return;
+    // It is advice alone.
+    for (const text of await upkeepOf(context).catch(() => []))
+        inform(context.log, text);
 }
 /** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
 function keepReplaced({ places }, { deployId, record, current, previousSha, swap }) {
@@ -13504,6 +13604,7 @@ function remarksOn(context, head) {
 
 
 
+
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check_check(context) {
     const { places, git, gitIn, log } = context;
@@ -13533,6 +13634,8 @@ async function check_check(context) {
             problems.push(error);
         }
     }
+    for (const text of await upkeepOf(context))
+        inform(log, text);
     const unhealthy = await whyUnhealthy(context);
     const failure = problems.length === 0 && unhealthy !== null
         ? failureOf(new DeployFailure(unhealthy), 'preflight')

@@ -5,6 +5,7 @@ import { type Current, saveCurrent } from '../state/current.ts';
 import { subjectOf } from '../state/journal.ts';
 import { saveReplaced } from '../state/replaced.ts';
 import type { Transaction } from '../state/transaction.ts';
+import { upkeepOf } from './upkeep.ts';
 
 /** Records that the version was verified. From here on it is what a rollback goes back to. */
 export async function commit(context: Context, transaction: Transaction, expected: Expected): Promise<void> {
@@ -35,6 +36,9 @@ export async function commit(context: Context, transaction: Transaction, expecte
       `Could not save PM2's list, so a reboot may start the old settings: ${(error as Error).message}`,
     );
   }
+  if (transaction.current !== null) return;
+  // It is advice alone.
+  for (const text of await upkeepOf(context).catch(() => [])) inform(context.log, text);
 }
 
 /** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */

@@ -5,6 +5,7 @@ import { accessOf, type Context, inform, warn } from '../context.ts';
 import { requireFit } from '../deploy/fit.ts';
 import { layoutOf } from '../deploy/layout.ts';
 import { readLive } from '../deploy/live.ts';
+import { upkeepOf } from '../deploy/upkeep.ts';
 import { isCheckout, readHead } from '../git/checkout.ts';
 import { findCommit } from '../git/fetch.ts';
 import type { Git } from '../git/git.ts';
@@ -44,6 +45,7 @@ export async function check(context: Context): Promise<End> {
       problems.push(error);
     }
   }
+  for (const text of await upkeepOf(context)) inform(log, text);
   const unhealthy = await whyUnhealthy(context);
   const failure =
     problems.length === 0 && unhealthy !== null
