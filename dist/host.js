@@ -56,7 +56,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 9;
+const PROTOCOL_VERSION = 10;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -11766,6 +11766,9 @@ function realPathOf(path) {
 
 
 
+/** No PM2 is where one may be. */
+class Pm2Missing extends DeployFailure {
+}
 /** How long a login shell may take to say where PM2 is, in milliseconds. */
 const SHELL_WITHIN = 10_000;
 /** Where a version manager or a package manager keeps global packages; `*` is any name, newest first. `~` is the home. */
@@ -11812,7 +11815,7 @@ const MOVED = [
 ];
 /**
  * Finds PM2 and its version without running it. The daemon's own installation comes before what PATH has: a CLI of
- * another version than the daemon's is what PM2 warns of. Throws a `DeployFailure` that lists what was tried.
+ * another version than the daemon's is what PM2 warns of. Throws a `Pm2Missing` that lists what was tried.
  */
 function findPm2(surroundings) {
     const tried = [];
@@ -11822,8 +11825,8 @@ function findPm2(surroundings) {
             return install;
         tried.push(candidate);
     }
-    throw new DeployFailure('PM2 was not found on this host.', {
-        remedy: 'Install it for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
+    throw new Pm2Missing('PM2 was not found on this host.', {
+        remedy: 'Install it for the user that deploys (npm install -g pm2), or set `pm2-version` to have the deploy install it. If it is in an unusual place, set PM2_BIN in `shell-init`.',
         output: [
             `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
             ...[...new Set(tried)].slice(0, 8),
@@ -12202,12 +12205,13 @@ function pm2HomeOf(env, home) {
     return env.PM2_HOME && (0,external_node_path_namespaceObject.isAbsolute)(env.PM2_HOME) ? env.PM2_HOME : (0,external_node_path_namespaceObject.join)(home, '.pm2');
 }
 /** Finds PM2 and its daemon, and starts nothing. */
-async function openPm2({ env, home, workDir, configDir, locks }) {
+async function openPm2({ env, home, workDir, configDir, locks, provide }) {
     const pm2Home = pm2HomeOf(env, home);
     requireTrustworthy(pm2Home, 'PM2_HOME');
     let rpc = await openRpc(pm2Home, session_ANSWERS_WITHIN);
     const daemon = rpc === null ? null : await daemonStart(rpc, session_ANSWERS_WITHIN);
-    const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null });
+    const surroundings = { env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null };
+    const install = await provide(() => findPm2(surroundings));
     const daemonNode = daemon?.node ?? null;
     // A daemon that PM2's own command started is there from then on.
     const connection = async () => {
@@ -12377,7 +12381,166 @@ async function askLogind(env) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/pm2/install-pm2.js
+
+
+
+
+
+/**
+ * Installs PM2 as `npm install --global` does, where `findPm2` finds it from then on. Gives the prefix that it went to:
+ * npm's own one, or `~/.local` if this user may not write there. Nothing is ever done as root.
+ */
+async function installPm2(options) {
+    const own = await npm(['prefix', '--global'], { ...options, onLine: () => { } });
+    if (own.code !== 0)
+        throw npmFailure(own, options);
+    const prefix = mayInstallIn(own.stdout.trim()) ? own.stdout.trim() : (0,external_node_path_namespaceObject.join)(options.home, '.local');
+    const args = [
+        'install',
+        '--global',
+        '--prefix',
+        prefix,
+        '--no-audit',
+        '--no-fund',
+        `pm2@${options.wanted}`,
+    ];
+    const result = await npm(args, options);
+    if (result.code !== 0)
+        throw npmFailure(result, options);
+    return prefix;
+}
+/** Whether `version` is one of those that `wanted` names. */
+function isOfVersion(version, wanted) {
+    return version === wanted || version.startsWith(`${wanted}.`);
+}
+async function npm(args, { env, home, timeLimit, cancel, onLine }) {
+    let result;
+    try {
+        result = await run('npm', args, { cwd: home, env, timeLimit, cancel, onLine, keep: ALL_OF_IT });
+    }
+    catch (error) {
+        if (error.code !== 'ENOENT')
+            throw error;
+        throw new DeployFailure('PM2 is not on this host, and npm is not either, so PM2 cannot be installed.', {
+            remedy: "Install npm on the server, for example with 'apt-get install npm', and run the job again.",
+            cause: error,
+        });
+    }
+    if (result.stopped === 'cancelled')
+        throw cancel.reason;
+    return result;
+}
+/** Both places that npm writes to, or what they are to be made in. */
+function mayInstallIn(prefix) {
+    return [(0,external_node_path_namespaceObject.join)(prefix, 'lib', 'node_modules'), (0,external_node_path_namespaceObject.join)(prefix, 'bin')].every((directory) => {
+        let there = directory;
+        while (!exists(there))
+            there = (0,external_node_path_namespaceObject.dirname)(there);
+        return (0,external_node_fs_namespaceObject.statSync)(there).isDirectory() && isWritable(there);
+    });
+}
+const install_pm2_UNKNOWN = /\b(ETARGET|E404)\b/;
+const UNREACHABLE = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT)\b|CERT/;
+function npmFailure({ stopped, code, tail }, { wanted, timeLimit }) {
+    const text = tail.join('\n');
+    const byHand = `Or install PM2 by hand ('npm install --global pm2@${wanted}').`;
+    if (install_pm2_UNKNOWN.test(text)) {
+        return new DeployFailure(`npm's registry has no PM2 ${wanted} (pm2-version).`, {
+            remedy: "Set pm2-version to a version that 'npm view pm2 versions' lists, or to its first number alone.",
+            output: tail,
+        });
+    }
+    if (stopped === 'time limit' || UNREACHABLE.test(text)) {
+        const how = stopped === null ? '' : ` within ${Math.round(timeLimit / 1000)} s (command-timeout)`;
+        return new DeployFailure(`npm could not get PM2 from its registry${how}.`, {
+            remedy: `Let the server reach the registry: 'npm ping' there tells whether it does. ${byHand}`,
+            output: tail,
+        });
+    }
+    return new DeployFailure(`npm could not install PM2 ${wanted} (exit code ${code}).`, {
+        remedy: `npm's own lines say why. ${byHand}`,
+        output: tail,
+    });
+}
+
+;// CONCATENATED MODULE: ./host/deploy/provide-pm2.js
+
+
+
+
+
+
+/** What a check takes for PM2 if a deploy would install it. */
+const NOT_YET = 'not there yet: the first deploy installs it with npm';
+/**
+ * The PM2 that `find` finds. A deploy that names a version installs it if there is none, and refuses another one: PM2 is
+ * never replaced, because its update takes every app down.
+ */
+async function providePm2(options, find) {
+    const { mode, pm2Version: wanted } = options.plan;
+    if (wanted === null || (mode !== 'deploy' && mode !== 'check'))
+        return find();
+    const found = unlessMissing(find);
+    if (found !== null)
+        return requireVersion(found, wanted);
+    if (mode === 'check')
+        return { bin: '', root: NOT_YET, version: wanted };
+    return installOnce(options, wanted, find);
+}
+function unlessMissing(find) {
+    try {
+        return find();
+    }
+    catch (error) {
+        if (error instanceof Pm2Missing)
+            return null;
+        throw error;
+    }
+}
+function requireVersion(install, wanted) {
+    if (isOfVersion(install.version, wanted))
+        return install;
+    throw new DeployFailure(`This host has PM2 ${install.version} (${install.root}), and pm2-version asks for ${wanted}. A deploy does not replace PM2: its update takes every app down for a moment.`, {
+        remedy: `Set pm2-version to ${install.version.split('.')[0]}, or leave it out. To change PM2, run 'npm install --global pm2@${wanted}' and 'pm2 update' on the server when it suits.`,
+    });
+}
+/** Under a lock, since the first deploys of several apps may come at once. */
+async function installOnce(options, wanted, find) {
+    const { plan, log, runner, env, home, root, locks } = options;
+    makePrivate(root);
+    const files = {
+        own: [`${root}/pm2-install-lock`],
+        directory: root,
+        note: `${root}/pm2-install.holder.json`,
+    };
+    const say = (text) => inform(log, text);
+    const wait = { timeLimit: plan.lockTimeout, cancel: runner.cancelled, onWait: say };
+    const lock = await takeLock(locks, files, plan.run, wait);
+    try {
+        const found = unlessMissing(find);
+        if (found !== null)
+            return requireVersion(found, wanted);
+        say(`PM2 is not on this host. Installing PM2 ${wanted} with npm (pm2-version).`);
+        const prefix = await installPm2({
+            wanted,
+            env,
+            home,
+            timeLimit: plan.commandTimeout,
+            cancel: runner.cancelled,
+            onLine: (text) => log({ type: 'output', from: 'pm2', text }),
+        });
+        const install = find();
+        say(`Installed PM2 ${install.version} in ${prefix}. In a shell of yours, ${prefix}/bin has to be on PATH for 'pm2'.`);
+        return install;
+    }
+    finally {
+        lock.release();
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/preflight.js
+
 
 
 
@@ -12396,7 +12559,10 @@ async function askLogind(env) {
 
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
-/** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
+/**
+ * Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host, but that it installs
+ * PM2 if the plan asks for it.
+ */
 async function preflight(start) {
     const { plan, home, clock, runner } = start;
     refuseOldNode(process.version);
@@ -12419,12 +12585,14 @@ async function preflight(start) {
     }
     const git = await requireGit(gitAt, start, live);
     start.redactor.hide(await secretsOfSettings(exists(live) ? git : gitAt('/')));
+    const provided = { plan, log: start.log, runner, env, home, root: (0,external_node_path_namespaceObject.dirname)(places.state), locks };
     const pm2 = await clock.book('pm2', () => openPm2({
         env: pm2Environment(surroundings),
         home,
         workDir: places.workDir,
         configDir: start.runDir,
         locks,
+        provide: async (find) => (start.isNew || plan.mode === 'check' ? providePm2(provided, find) : find()),
     }));
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));

@@ -63308,7 +63308,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 9;
+const PROTOCOL_VERSION = 10;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -68642,6 +68642,7 @@ const DEFAULTS = {
     ecosystem: '',
     script: '',
     'pm2-env': '',
+    'pm2-version': '',
     'on-config-change': 'apply',
     'local-changes': 'fail',
     'keep-releases': '5',
@@ -69837,6 +69838,14 @@ function parsePm2Env(text) {
     }
     return text;
 }
+/** Reads a version of PM2, or the beginning of one: npm takes each for the newest that begins so. */
+function parsePm2Version(text) {
+    if (text === '')
+        return null;
+    if (!/^\d{1,4}(\.\d{1,4}){0,2}$/.test(text))
+        throw new BadValue('it is not such a version', 'one to three numbers: `7`, `7.0` or `7.0.4`');
+    return text;
+}
 /** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
 function parseStableFor(text, healthTimeout) {
     const stableFor = parseDuration(text, { least: '0s', most: '1h' });
@@ -70282,6 +70291,7 @@ function readInputs(env, workflow, mask) {
             ecosystem: input('ecosystem', parseEcosystem),
             script: input('script', (given) => parseScript(given, splitList(text('app')), text('ecosystem') !== '', text('pm2-env') !== '')),
             pm2Env: input('pm2-env', parsePm2Env),
+            pm2Version: input('pm2-version', parsePm2Version),
             onConfigChange: input('on-config-change', (given) => settings_oneOf(given, ['apply', 'fail'])),
             localChanges: input('local-changes', (given) => settings_oneOf(given, ['fail', 'save'])),
             freshInstall: input('fresh-install', parseSwitch),

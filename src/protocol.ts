@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 9;
+export const PROTOCOL_VERSION = 10;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -95,6 +95,8 @@ export interface Plan {
   script: string | null;
   /** PM2's `--env`. */
   pm2Env: string | null;
+  /** The PM2 that is installed if there is none, and required if there is one: `7`, `7.0` or `7.0.4`; null takes any. */
+  pm2Version: string | null;
   /** What happens where PM2's own reload would not apply what the config says. */
   onConfigChange: 'apply' | 'fail';
   /** What happens to local changes of tracked files in `path`: they end the deploy, or are saved as a patch and replaced. */

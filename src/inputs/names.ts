@@ -36,6 +36,7 @@ export const DEFAULTS = {
   ecosystem: '',
   script: '',
   'pm2-env': '',
+  'pm2-version': '',
   'on-config-change': 'apply',
   'local-changes': 'fail',
   'keep-releases': '5',

@@ -116,6 +116,14 @@ export function parsePm2Env(text: string): string | null {
   return text;
 }
 
+/** Reads a version of PM2, or the beginning of one: npm takes each for the newest that begins so. */
+export function parsePm2Version(text: string): string | null {
+  if (text === '') return null;
+  if (!/^\d{1,4}(\.\d{1,4}){0,2}$/.test(text))
+    throw new BadValue('it is not such a version', 'one to three numbers: `7`, `7.0` or `7.0.4`');
+  return text;
+}
+
 /** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
 export function parseStableFor(text: string, healthTimeout: string): number {
   const stableFor = parseDuration(text, { least: '0s', most: '1h' });

@@ -99,6 +99,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     ecosystem: null,
     script: null,
     pm2Env: null,
+    pm2Version: null,
     onConfigChange: 'apply',
     localChanges: 'fail',
     save: true,
@@ -595,6 +596,12 @@ describe('settings', () => {
     expect(read({ 'pm2-env': 'production' }).pm2Env).toBe('production');
     for (const bad of ['--x', 'a b', '$(id)'])
       expect(messageOf({ 'pm2-env': bad })).toContain('`pm2-env` is');
+  });
+
+  test('pm2-version', () => {
+    for (const good of ['7', '7.0', '7.0.4']) expect(read({ 'pm2-version': good }).pm2Version).toBe(good);
+    for (const bad of ['v7', 'latest', '^7', '7.0.4-beta', '7.', '--x'])
+      expect(messageOf({ 'pm2-version': bad })).toContain('It takes one to three numbers');
   });
 
   test('local-changes', () => {

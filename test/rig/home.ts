@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -47,19 +48,25 @@ export interface Home {
   remove(): Promise<void>;
 }
 
-/** Makes a home, in `parent`, whose `node` and `pm2` are the given files; npm is the machine's own. */
-export function createHome(node: string, pm2Bin: string, parent: string = os.tmpdir()): Home {
+/**
+ * Makes a home, in `parent`, whose `node` and `pm2` are the given files; npm is the machine's own. With no PM2 it has a Node
+ * of its own, as a version manager puts it there: npm installs beside that.
+ */
+export function createHome(node: string, pm2Bin: string | null, parent: string = os.tmpdir()): Home {
   const directory = realpathSync(mkdtempSync(path.join(parent, 'h-')));
   const pm2Home = path.join(directory, '.pm2');
   const bin = path.join(directory, 'bin');
   mkdirSync(bin);
-  mkdirSync(pm2Home);
-  symlinkSync(realpathSync(node), path.join(bin, 'node'));
-  symlinkSync(realpathSync(pm2Bin), path.join(bin, 'pm2'));
+  if (pm2Bin === null) copyFileSync(node, path.join(bin, 'node'));
+  else {
+    symlinkSync(realpathSync(node), path.join(bin, 'node'));
+    symlinkSync(realpathSync(pm2Bin), path.join(bin, 'pm2'));
+    mkdirSync(pm2Home);
+    // Without this mark PM2 greets a new user and asks its maker's server for a newer version: 10 s without a network.
+    writeFileSync(path.join(pm2Home, 'touch'), '');
+  }
   const npm = findNpm();
   if (npm !== null) symlinkSync(npm, path.join(bin, 'npm'));
-  // Without this mark PM2 greets a new user and asks its maker's server for a newer version: 10 s without a network.
-  writeFileSync(path.join(pm2Home, 'touch'), '');
   writeFileSync(path.join(directory, '.npmrc'), 'update-notifier=false\naudit=false\nfund=false\n');
   const env = {
     HOME: directory,

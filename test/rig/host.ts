@@ -15,6 +15,8 @@ export interface Host extends AsyncDisposable, Omit<Home, 'remove'> {
 
 export interface HostOptions {
   runtime?: Runtime;
+  /** Leaves out PM2: the host has the runtime's Node, npm and git, and an empty home. */
+  bare?: boolean;
   /** For sshd; `env` is added to the home's own. */
   sshd?: Omit<SshdOptions, 'home'>;
   /** The directory in which its home is made; default: the system's for temporary files. */
@@ -22,8 +24,13 @@ export interface HostOptions {
 }
 
 /** Starts a host. PM2's daemon does not run there yet. */
-export async function createHost({ runtime = NEWEST, sshd = {}, parent }: HostOptions = {}): Promise<Host> {
-  const home = createHome(runtime.node, `${runtime.pm2Root}/bin/pm2`, parent);
+export async function createHost({
+  runtime = NEWEST,
+  bare = false,
+  sshd = {},
+  parent,
+}: HostOptions = {}): Promise<Host> {
+  const home = createHome(runtime.node, bare ? null : `${runtime.pm2Root}/bin/pm2`, parent);
   const ssh = await startSshd({ ...sshd, home: home.directory, env: { ...home.env, ...sshd.env } });
   const stop = async (): Promise<void> => {
     await ssh.stop();

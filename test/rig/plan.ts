@@ -36,6 +36,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     ecosystem: null,
     script: null,
     pm2Env: null,
+    pm2Version: null,
     onConfigChange: 'apply',
     localChanges: 'fail',
     save: false,

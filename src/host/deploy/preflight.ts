@@ -19,6 +19,7 @@ import type { HeldLocks } from '../system/lock.ts';
 import { requireSurvival } from '../system/logind.ts';
 import { parseVersion } from '../system/node-version.ts';
 import { exists } from '../system/paths.ts';
+import { providePm2 } from './provide-pm2.ts';
 
 interface Start {
   plan: Plan;
@@ -36,7 +37,10 @@ interface Start {
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
 
-/** Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host. */
+/**
+ * Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host, but that it installs
+ * PM2 if the plan asks for it.
+ */
 export async function preflight(start: Start): Promise<Context> {
   const { plan, home, clock, runner } = start;
   refuseOldNode(process.version);
@@ -61,6 +65,7 @@ export async function preflight(start: Start): Promise<Context> {
   }
   const git = await requireGit(gitAt, start, live);
   start.redactor.hide(await secretsOfSettings(exists(live) ? git : gitAt('/')));
+  const provided = { plan, log: start.log, runner, env, home, root: dirname(places.state), locks };
   const pm2 = await clock.book('pm2', () =>
     openPm2({
       env: pm2Environment(surroundings),
@@ -68,6 +73,7 @@ export async function preflight(start: Start): Promise<Context> {
       workDir: places.workDir,
       configDir: start.runDir,
       locks,
+      provide: async (find) => (start.isNew || plan.mode === 'check' ? providePm2(provided, find) : find()),
     }),
   );
   for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));

@@ -22,6 +22,9 @@ export interface Surroundings {
   daemon: string | null;
 }
 
+/** No PM2 is where one may be. */
+export class Pm2Missing extends DeployFailure {}
+
 /** How long a login shell may take to say where PM2 is, in milliseconds. */
 const SHELL_WITHIN = 10_000;
 
@@ -71,7 +74,7 @@ const MOVED = [
 
 /**
  * Finds PM2 and its version without running it. The daemon's own installation comes before what PATH has: a CLI of
- * another version than the daemon's is what PM2 warns of. Throws a `DeployFailure` that lists what was tried.
+ * another version than the daemon's is what PM2 warns of. Throws a `Pm2Missing` that lists what was tried.
  */
 export function findPm2(surroundings: Surroundings): Pm2Install {
   const tried: string[] = [];
@@ -80,8 +83,9 @@ export function findPm2(surroundings: Surroundings): Pm2Install {
     if (install) return install;
     tried.push(candidate);
   }
-  throw new DeployFailure('PM2 was not found on this host.', {
-    remedy: 'Install it for the user that deploys (npm install -g pm2), or set PM2_BIN in `shell-init`.',
+  throw new Pm2Missing('PM2 was not found on this host.', {
+    remedy:
+      'Install it for the user that deploys (npm install -g pm2), or set `pm2-version` to have the deploy install it. If it is in an unusual place, set PM2_BIN in `shell-init`.',
     output: [
       `PATH is ${surroundings.env.PATH ?? 'empty'}. Looked at:`,
       ...[...new Set(tried)].slice(0, 8),

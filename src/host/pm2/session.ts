@@ -56,6 +56,8 @@ interface Options {
   configDir: string;
   /** PM2's CLI keeps these held as long as it lives. */
   locks: HeldLocks;
+  /** Gives what `find` finds, or provides a PM2 if there is none. */
+  provide(find: () => Pm2Install): Promise<Pm2Install>;
 }
 
 /** Milliseconds that the daemon has for an answer. */
@@ -67,12 +69,13 @@ export function pm2HomeOf(env: NodeJS.ProcessEnv, home: string): string {
 }
 
 /** Finds PM2 and its daemon, and starts nothing. */
-export async function openPm2({ env, home, workDir, configDir, locks }: Options): Promise<Pm2> {
+export async function openPm2({ env, home, workDir, configDir, locks, provide }: Options): Promise<Pm2> {
   const pm2Home = pm2HomeOf(env, home);
   requireTrustworthy(pm2Home, 'PM2_HOME');
   let rpc = await openRpc(pm2Home, ANSWERS_WITHIN);
   const daemon = rpc === null ? null : await daemonStart(rpc, ANSWERS_WITHIN);
-  const install = findPm2({ env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null });
+  const surroundings = { env, execPath: process.execPath, home, workDir, daemon: daemon?.script ?? null };
+  const install = await provide(() => findPm2(surroundings));
   const daemonNode = daemon?.node ?? null;
   // A daemon that PM2's own command started is there from then on.
   const connection = async (): Promise<Rpc | null> => {
