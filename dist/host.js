@@ -10692,12 +10692,13 @@ function previousOf({ journal }, sha) {
 
 
 
+/** A deploy of another job, which nobody follows any more. */
+const NOBODY = { onState() { }, standBy: () => Promise.resolve() };
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
  * files of the old version can be brought back. `trouble` is what its reload was stopped for, from `watchLeftReload`.
- * `onState` is told what that deploy enters.
  */
-async function reconcile(context, trouble, onState = () => { }) {
+async function reconcile(context, trouble, owner = NOBODY) {
     const entry = unfinished(context.journal.entries());
     if (entry === null)
         return;
@@ -10714,15 +10715,17 @@ async function reconcile(context, trouble, onState = () => { }) {
     const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
     if (locks.length > 0)
         warn(context.log, `Removed lock files of a git that was killed: ${locks.join(', ')}.`);
-    const lock = await takePm2Lock(context);
+    const turn = await startPm2Turn(context);
     try {
-        await end(context, entry, transaction, trouble, onState);
+        const isOwn = transaction.deployId === context.plan.deployId;
+        const teller = isOwn ? owner : { ...NOBODY, onState: owner.onState };
+        await end(context, entry, transaction, trouble, turn, teller);
     }
     finally {
-        lock.release();
+        turn.end();
     }
 }
-async function end(context, entry, transaction, trouble, onState) {
+async function end(context, entry, transaction, trouble, turn, { onState, standBy }) {
     const { journal } = context;
     const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
     const { deployId } = transaction;
@@ -10735,10 +10738,20 @@ async function end(context, entry, transaction, trouble, onState) {
     if (entry.state !== 'rollback-failed') {
         if (entry.state !== 'rolling-back' && trouble === null) {
             onState('verifying');
-            if (await commitIfHealthy(context, transaction)) {
+            const expected = await healthyAs(context, transaction);
+            const onBegin = () => {
+                onState('verified');
+                journal.enter(entry, 'verified');
+            };
+            const refusal = expected === null ? null : await refusalOf(() => standBy(turn, onBegin));
+            if (expected !== null && refusal === null) {
+                await commit(context, transaction, expected);
+                inform(context.log, `Its version is healthy and stays: ${transaction.sha}.`);
                 onState('committed');
                 return;
             }
+            if (refusal !== null)
+                why = transaction.migrated ? `${refusal} ${NOT_UNDONE}` : refusal;
         }
         try {
             journal.enter(entry, 'rolling-back', why);
@@ -10760,24 +10773,35 @@ async function end(context, entry, transaction, trouble, onState) {
     journal.end(entry, 'rolled-back', 'rollback-failed', why);
     warn(context.log, 'Its rollback had failed. The files of the old version are in place, and a deploy can go on from there.');
 }
-async function commitIfHealthy(context, transaction) {
+/** What the version is healthy as; null if it is not, or not swapped in. */
+async function healthyAs(context, transaction) {
     // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
     if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap))
-        return false;
+        return null;
     const expected = expectationOf(transaction);
     try {
         // A deploy of this very job has all of its time; what an earlier one left had that long ago.
         const isOwn = transaction.deployId === context.plan.deployId;
         const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
         await context.clock.book('verify', () => verify(context.pm2, expected, limits));
+        return expected;
     }
     catch (error) {
         inform(context.log, `Its version is not healthy: ${error.message}`);
-        return false;
+        return null;
     }
-    await commit(context, transaction, expected);
-    inform(context.log, `Its version is healthy and stays: ${transaction.sha}.`);
-    return true;
+}
+/** Why a verified version has to go back; null if it stays. */
+async function refusalOf(standBy) {
+    try {
+        await standBy();
+        return null;
+    }
+    catch (error) {
+        if (!(error instanceof DeployFailure))
+            throw error;
+        return error.message;
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/reload-commands.js
@@ -10852,6 +10876,10 @@ async function endReloadCommands(context) {
     const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
     warn(context.log, message);
     return { ...failure, message };
+}
+/** Whether the host serves, for a program that ends what a killed one left. */
+function leftService(context) {
+    return { leave: serviceOf(context).leave, join: () => endReloadCommands(context) };
 }
 /**
  * The failure of a run that could not end an interrupted deploy. Its `after-reload-command` is not run while nobody knows what
@@ -13033,6 +13061,7 @@ const program_log_file = (runDir) => (0,external_node_path_namespaceObject.join)
 
 
 
+
 const REMEDY = 'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
 /**
  * Ends what this very deploy has left open, whose program was killed or crashed, and tells how it ended: as the journal
@@ -13050,7 +13079,13 @@ async function resume(context, progress) {
     await takeAppLock(context);
     endLeftBuild(places.beside);
     await removeCanaries(context);
-    const trouble = await reconcile(context, stopped, (state) => progress.enter(state)).then(() => null, (error) => ({ error }));
+    const trouble = await reconcile(context, stopped, {
+        onState: (state) => progress.enter(state),
+        standBy: async (turn, onBegin) => {
+            if (plan.waits)
+                await standBy(context, { turn, service: leftService(context) }, onBegin);
+        },
+    }).then(() => null, (error) => ({ error }));
     const left = trouble === null
         ? await endReloadCommands(context).catch((error) => failureOf(error, reached))
         : null;
@@ -13238,6 +13273,14 @@ function standsAlone() {
         standAlone() { },
         close() { },
     };
+}
+/**
+ * For a program that ends what an earlier one left of a deploy to several hosts: nobody can cancel it, but whether the version
+ * stays is the runner's word still. What was said to the earlier program counts.
+ */
+function hearsVerdict(runDir) {
+    const { verdict, close } = listen(runDir);
+    return { ...standsAlone(), verdict, close };
 }
 /** A word, from when it is heard on, also for those who ask later. The first one counts. */
 function awaited() {
@@ -13984,7 +14027,7 @@ async function main(command, runDir) {
     const redactor = createRedactor();
     redactor.hide(secretsOfPlan(plan));
     const log = openEvents(runDir, redactor);
-    const runner = isNew ? listen(runDir) : standsAlone();
+    const runner = isNew ? listen(runDir) : plan.waits ? hearsVerdict(runDir) : standsAlone();
     const progress = {
         state: 'preflight',
         entered: [],

@@ -8,7 +8,7 @@ import { preflight } from './deploy/preflight.ts';
 import { prune } from './deploy/prune.ts';
 import { resultOf } from './deploy/result.ts';
 import { resume } from './deploy/resume.ts';
-import { listen, standsAlone } from './program/control.ts';
+import { hearsVerdict, listen, standsAlone } from './program/control.ts';
 import type { End, Progress } from './program/end.ts';
 import { openEvents } from './program/events.ts';
 import { createRedactor } from './program/redact.ts';
@@ -37,7 +37,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   const redactor = createRedactor();
   redactor.hide(secretsOfPlan(plan));
   const log = openEvents(runDir, redactor);
-  const runner = isNew ? listen(runDir) : standsAlone();
+  const runner = isNew ? listen(runDir) : plan.waits ? hearsVerdict(runDir) : standsAlone();
   const progress: Progress = {
     state: 'preflight',
     entered: [],

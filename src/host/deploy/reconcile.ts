@@ -3,6 +3,7 @@ import { type Context, inform, warn } from '../context.ts';
 import { removeGitLocks } from '../git/checkout.ts';
 import { endHalfWay } from '../handover/half-way.ts';
 import { expectationOf } from '../health/expectation.ts';
+import type { Expected } from '../health/health.ts';
 import { verify } from '../health/verify.ts';
 import { secretsOfApp } from '../program/redact.ts';
 import { type Entry, unfinished } from '../state/journal.ts';
@@ -10,19 +11,29 @@ import { loadTransaction, type Transaction, transactionSavedAt } from '../state/
 import { DeployFailure } from '../system/failure.ts';
 import { commit } from './commit.ts';
 import { layoutOf } from './layout.ts';
-import { takePm2Lock } from './locks.ts';
+import { type Pm2Turn, startPm2Turn } from './locks.ts';
 import { NOT_UNDONE } from './migrate.ts';
 import { rollBack, rollbackId } from './rollback.ts';
+
+/** Whoever takes part in ending a deploy of their own. */
+export interface Owner {
+  /** Told what the deploy enters. */
+  onState(state: State): void;
+  /** Returns once it is decided that a verified version stays. Throws a `DeployFailure` if it has to go back. */
+  standBy(turn: Pm2Turn, onBegin: () => void): Promise<void>;
+}
+
+/** A deploy of another job, which nobody follows any more. */
+const NOBODY: Owner = { onState() {}, standBy: () => Promise.resolve() };
 
 /**
  * Ends what a deploy, killed in the middle, left open: what really runs decides which way. Throws where not even the
  * files of the old version can be brought back. `trouble` is what its reload was stopped for, from `watchLeftReload`.
- * `onState` is told what that deploy enters.
  */
 export async function reconcile(
   context: Context,
   trouble: string | null,
-  onState: (state: State) => void = () => {},
+  owner: Owner = NOBODY,
 ): Promise<void> {
   const entry = unfinished(context.journal.entries());
   if (entry === null) return;
@@ -45,11 +56,13 @@ export async function reconcile(
   const locks = await removeGitLocks(context.git, transactionSavedAt(context.places.state));
   if (locks.length > 0)
     warn(context.log, `Removed lock files of a git that was killed: ${locks.join(', ')}.`);
-  const lock = await takePm2Lock(context);
+  const turn = await startPm2Turn(context);
   try {
-    await end(context, entry, transaction, trouble, onState);
+    const isOwn = transaction.deployId === context.plan.deployId;
+    const teller = isOwn ? owner : { ...NOBODY, onState: owner.onState };
+    await end(context, entry, transaction, trouble, turn, teller);
   } finally {
-    lock.release();
+    turn.end();
   }
 }
 
@@ -58,7 +71,8 @@ async function end(
   entry: Entry,
   transaction: Transaction,
   trouble: string | null,
-  onState: (state: State) => void,
+  turn: Pm2Turn,
+  { onState, standBy }: Owner,
 ): Promise<void> {
   const { journal } = context;
   const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
@@ -72,10 +86,19 @@ async function end(
   if (entry.state !== 'rollback-failed') {
     if (entry.state !== 'rolling-back' && trouble === null) {
       onState('verifying');
-      if (await commitIfHealthy(context, transaction)) {
+      const expected = await healthyAs(context, transaction);
+      const onBegin = (): void => {
+        onState('verified');
+        journal.enter(entry, 'verified');
+      };
+      const refusal = expected === null ? null : await refusalOf(() => standBy(turn, onBegin));
+      if (expected !== null && refusal === null) {
+        await commit(context, transaction, expected);
+        inform(context.log, `Its version is healthy and stays: ${transaction.sha}.`);
         onState('committed');
         return;
       }
+      if (refusal !== null) why = transaction.migrated ? `${refusal} ${NOT_UNDONE}` : refusal;
     }
     try {
       journal.enter(entry, 'rolling-back', why);
@@ -100,20 +123,30 @@ async function end(
   );
 }
 
-async function commitIfHealthy(context: Context, transaction: Transaction): Promise<boolean> {
+/** What the version is healthy as; null if it is not, or not swapped in. */
+async function healthyAs(context: Context, transaction: Transaction): Promise<Expected | null> {
   // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
-  if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap)) return false;
+  if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap)) return null;
   const expected = expectationOf(transaction);
   try {
     // A deploy of this very job has all of its time; what an earlier one left had that long ago.
     const isOwn = transaction.deployId === context.plan.deployId;
     const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
     await context.clock.book('verify', () => verify(context.pm2, expected, limits));
+    return expected;
   } catch (error) {
     inform(context.log, `Its version is not healthy: ${(error as Error).message}`);
-    return false;
+    return null;
   }
-  await commit(context, transaction, expected);
-  inform(context.log, `Its version is healthy and stays: ${transaction.sha}.`);
-  return true;
+}
+
+/** Why a verified version has to go back; null if it stays. */
+async function refusalOf(standBy: () => Promise<void>): Promise<string | null> {
+  try {
+    await standBy();
+    return null;
+  } catch (error) {
+    if (!(error instanceof DeployFailure)) throw error;
+    return error.message;
+  }
 }

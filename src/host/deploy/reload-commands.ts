@@ -83,6 +83,11 @@ export async function endReloadCommands(context: Context): Promise<Failure | nul
   return { ...failure, message };
 }
 
+/** Whether the host serves, for a program that ends what a killed one left. */
+export function leftService(context: Context): Service {
+  return { leave: serviceOf(context).leave, join: () => endReloadCommands(context) };
+}
+
 /**
  * The failure of a run that could not end an interrupted deploy. Its `after-reload-command` is not run while nobody knows what
  * serves. The failure says that, since the host may still be out of its load balancer.

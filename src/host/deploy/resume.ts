@@ -16,7 +16,8 @@ import { watchLeftReload } from './left-reload.ts';
 import { takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrationLeft } from './migrate.ts';
 import { reconcile } from './reconcile.ts';
-import { endReloadCommands, withCommandLeft, withFailure } from './reload-commands.ts';
+import { endReloadCommands, leftService, withCommandLeft, withFailure } from './reload-commands.ts';
+import { standBy } from './stand-by.ts';
 
 const REMEDY =
   'Run the job again. If it ends like this again, check whether the host runs out of memory (dmesg, journalctl -k).';
@@ -37,7 +38,12 @@ export async function resume(context: Context, progress: Progress): Promise<End>
   await takeAppLock(context);
   endLeftBuild(places.beside);
   await removeCanaries(context);
-  const trouble = await reconcile(context, stopped, (state) => progress.enter(state)).then(
+  const trouble = await reconcile(context, stopped, {
+    onState: (state) => progress.enter(state),
+    standBy: async (turn, onBegin) => {
+      if (plan.waits) await standBy(context, { turn, service: leftService(context) }, onBegin);
+    },
+  }).then(
     () => null,
     (error: unknown) => ({ error }),
   );

@@ -135,6 +135,15 @@ export function standsAlone(): RunnerLine {
   };
 }
 
+/**
+ * For a program that ends what an earlier one left of a deploy to several hosts: nobody can cancel it, but whether the version
+ * stays is the runner's word still. What was said to the earlier program counts.
+ */
+export function hearsVerdict(runDir: string): RunnerLine {
+  const { verdict, close } = listen(runDir);
+  return { ...standsAlone(), verdict, close };
+}
+
 /** A word, from when it is heard on, also for those who ask later. The first one counts. */
 function awaited<T>(): { heard: Promise<T>; take(word: T): void } {
   let take = (_: T): void => {};

@@ -2,8 +2,8 @@ import { appendFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { listen, type RunnerLine } from '../../../src/host/program/control.ts';
-import { startLease } from '../../../src/host/program/lease.ts';
+import { hearsVerdict, listen, type RunnerLine } from '../../../src/host/program/control.ts';
+import { type Lease, startLease } from '../../../src/host/program/lease.ts';
 import type { Control } from '../../../src/protocol.ts';
 
 let runDir: string;
@@ -95,15 +95,28 @@ it('hears what becomes of a verified version, also before that is asked for; the
 });
 
 it('leaves a verified version in place when the lease ends without a word, and no sooner', async () => {
-  const silent = listen(runDir, startLease(1));
+  let now = 0;
+  const lease = (): Lease => startLease(1, () => now);
+  const silent = listen(runDir, lease());
   silent.standAlone();
   // The lease has ended long before the version is verified: the runner may come back until then.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  now += 20;
   say({ type: 'roll-back', reason: 'host-2 failed' });
   expect(await silent.verdict()).toEqual({ type: 'roll-back', reason: 'host-2 failed' });
   silent.close();
-  const unheard = listen(mkdtempSync(join(tmpdir(), 'control-')), startLease(1));
+  const unheard = listen(mkdtempSync(join(tmpdir(), 'control-')), lease());
   unheard.standAlone();
+  now += 20;
   expect(await unheard.verdict()).toEqual({ type: 'silence' });
   unheard.close();
+});
+
+it('hears in a program that ends what another one left only whether the version stays, also what that one was told', async () => {
+  say({ type: 'cancel', reason: 'the job was cancelled' });
+  say({ type: 'roll-back', reason: 'host-2 failed' });
+  const resumed = hearsVerdict(runDir);
+  resumed.standAlone();
+  expect(resumed.cancelled.aborted).toBe(false);
+  expect(await resumed.verdict()).toEqual({ type: 'roll-back', reason: 'host-2 failed' });
+  resumed.close();
 });

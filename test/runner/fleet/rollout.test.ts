@@ -315,6 +315,9 @@ test('whatever happens in whichever order, no deploy hangs, and none ends mixed 
     for (let step = 0; ; step += 1) {
       expect(step, JSON.stringify(fleet.views())).toBeLessThan(500);
       fleet.says();
+      // A host program that was killed is started again, and verifies once more.
+      const waiting = fleet.views().flatMap(({ stand }, at) => (stand.at === 'verified' ? [at + 1] : []));
+      if (waiting.length > 0 && random(20) === 0) fleet.enters('verifying', pick(random, waiting));
       const open = fleet.views().flatMap(({ stand }, at) => {
         const waits = ['ready', 'prepared', 'verified', 'ended'].includes(stand.at);
         return waits ? [] : [at + 1];
