@@ -49,9 +49,9 @@ describe('three hosts as one deploy', () => {
 
   test('a build that fails on one host: nothing is activated anywhere, and all locks are gone', async () => {
     const pids = await pidsOf();
-    fleet.hosts[1]?.mark('no-build', true);
+    fleet.hosts[1]?.breakBuild(true);
     const run = await fleet.deploy({ ref: shas[1] ?? '' });
-    fleet.hosts[1]?.mark('no-build', false);
+    fleet.hosts[1]?.breakBuild(false);
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas[0] } });
     expect(run.stdout).not.toMatch(/: activating/);
     expect(await pidsOf()).toEqual(pids);
@@ -67,13 +67,13 @@ describe('three hosts as one deploy', () => {
   });
 
   test('a version that fails on the third host alone: all are back on the old one, each verified', async () => {
-    fleet.hosts[2]?.mark('broken', true);
+    fleet.hosts[2]?.breakVersion('2');
     const run = await fleet.deploy({
       ref: shas[1] ?? '',
       'before-reload-command': 'echo out >> ~/service',
       'after-reload-command': 'echo in >> ~/service',
     });
-    fleet.hosts[2]?.mark('broken', false);
+    fleet.hosts[2]?.breakVersion(null);
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back', sha: shas[0] } });
     expect(outcomes(run).map(([, outcome]) => outcome)).toEqual(Array(3).fill('rolled-back'));
     expect(await fleet.served()).toEqual(['1', '1', '1']);

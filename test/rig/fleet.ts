@@ -17,8 +17,10 @@ export interface FleetHost {
   live: string;
   /** What its app says its version is; null if nothing answers. */
   served(): Promise<string | null>;
-  /** Has a file in its home, or no longer; `broken` keeps the app from booting, `no-build` the build from ending well. */
-  mark(name: 'broken' | 'no-build', there: boolean): void;
+  /** Keeps this version of the app from booting there; null: none. */
+  breakVersion(version: string | null): void;
+  /** Keeps every build there from ending well, or no longer. */
+  breakBuild(isBroken: boolean): void;
 }
 
 /** Several servers with one app, deployed to as one. */
@@ -44,10 +46,17 @@ export async function createFleet(count: number, always: Inputs = {}): Promise<F
   const others = await Promise.all(
     Array.from({ length: count - 1 }, () => createHost({ sshd: { alsoTakes: first.ssh.publicKey } })),
   );
-  const hosts = await Promise.all([first, ...others].map(fleetHost));
+  return fleetOf(
+    await Promise.all([first, ...others].map(async (host) => fleetHost(host, await freePort()))),
+    always,
+  );
+}
+
+/** Several servers that run already, all with the first one's key, deployed to as one. */
+export function fleetOf(hosts: FleetHost[], always: Inputs): Fleet {
   const repository = createRepository();
   const inputs: Fleet['inputs'] = (given) => ({
-    ...first.access,
+    ...hosts[0]?.host.access,
     host: hosts.map(({ host }) => `${host.access.host}:${host.access.port}`).join(', '),
     'known-hosts': hosts.map(({ host }) => host.access['known-hosts']).join('\n'),
     path: 'shop',
@@ -82,19 +91,24 @@ export async function createFleet(count: number, always: Inputs = {}): Promise<F
   };
 }
 
-async function fleetHost(host: Host): Promise<FleetHost> {
-  const port = await freePort();
+/** A server whose app is to listen on this port. */
+export function fleetHost(host: Host, port: number): FleetHost {
   const file = (name: string): string => path.join(host.directory, name);
   writeFileSync(file('port'), String(port));
+  writeFileSync(file('broken'), '');
   return {
     host,
     port,
     live: file('shop'),
     served: async () => {
-      const answer = await fetch(`http://127.0.0.1:${port}/version`).catch(() => null);
+      const answer = await fetch(`http://${host.access.host}:${port}/version`, {
+        signal: AbortSignal.timeout(5_000),
+      }).catch(() => null);
       return answer === null ? null : answer.text();
     },
-    mark: (name, there) => (there ? writeFileSync(file(name), '') : rmSync(file(name), { force: true })),
+    breakVersion: (version) => writeFileSync(file('broken'), version ?? ''),
+    breakBuild: (isBroken) =>
+      isBroken ? writeFileSync(file('no-build'), '') : rmSync(file('no-build'), { force: true }),
   };
 }
 
@@ -108,6 +122,6 @@ function filesOf(version: string): Record<string, string> {
       '"PORT": "0"',
       `"PORT": require('fs').readFileSync(${home('port')}, 'utf8')`,
     ),
-    'src/server.js': `if (require('fs').existsSync(${home('broken')}) && '${version}' !== '1') throw new Error('${version} cannot boot here');\n${files['src/server.js']}`,
+    'src/server.js': `if (require('fs').readFileSync(${home('broken')}, 'utf8') === '${version}') throw new Error('${version} cannot boot here');\n${files['src/server.js']}`,
   };
 }

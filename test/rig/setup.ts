@@ -10,6 +10,8 @@ const NEEDED: Record<string, string> = {
   zsh: 'zsh',
   fish: 'fish',
   tcsh: 'tcsh',
+  ip: 'iproute2',
+  nginx: 'nginx',
 };
 
 /**
@@ -64,7 +66,7 @@ function ensurePrograms(): void {
 }
 
 function missingPrograms(): string[] {
-  // sshd lies where only root's PATH looks.
+  // sshd and nginx lie where only root's PATH looks.
   const search = [process.env.PATH, '/usr/sbin', '/usr/local/sbin', '/sbin'].join(':');
   return Object.keys(NEEDED).filter(
     (program) => spawnSync('sh', ['-c', 'command -v "$0"', program], { env: { PATH: search } }).status !== 0,

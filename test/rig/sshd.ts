@@ -25,6 +25,10 @@ export interface SshdOptions {
   config?: string[];
   /** The address to listen at; default 127.0.0.1. All of 127.0.0.0/8 and ::1 are this machine. */
   listen?: string;
+  /** The port to listen at; default: a free one. */
+  port?: number;
+  /** What starts sshd, such as a command that enters a namespace. It gets `env` as well. */
+  within?: readonly string[];
   /** A further line of authorized_keys, such as another host's `publicKey`. */
   alsoTakes?: string;
   /** Reads its start-up files and runs the client's command, as sshd would start it. Default: /bin/bash. */
@@ -38,7 +42,7 @@ export interface SshHost {
   port: number;
   username: string;
   home: string;
-  /** One line for `[host]:port`. */
+  /** One line of known_hosts. */
   knownHosts: string;
   /** `SHA256:…` of the host key. */
   fingerprint: string;
@@ -46,8 +50,11 @@ export interface SshHost {
   key: string;
   /** Its public half, as a line of authorized_keys. */
   publicKey: string;
-  /** All that sshd has logged so far, at VERBOSE; DEBUG1 says more, and prints into the session's stderr. */
+  /** All that sshd has logged since it was started, at VERBOSE; DEBUG1 says more, and prints into the session's stderr. */
   log(): string;
+  /** Ends sshd and every session that it still has. `restart` starts it again, with the same port and keys. */
+  halt(): Promise<void>;
+  restart(): Promise<void>;
   /** Ends sshd and every session that it still has. */
   stop(): Promise<void>;
 }
@@ -70,10 +77,21 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
   mkdirSync(file('empty'));
   writeFileSync(file('login'), loginScript(options), { mode: 0o755 });
 
+  const command = [
+    ...shadowed(options.shadow),
+    ...(options.within ?? []),
+    sshd,
+    '-D',
+    '-e',
+    '-f',
+    file('config'),
+  ];
+  const env = options.within === undefined ? {} : options.env;
+
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort(host);
+    const port = options.port ?? (await freePort(host));
     writeFileSync(file('config'), configText(options, directory, listenAddress(host, port)));
-    const server = new Server([...shadowed(options.shadow), sshd, '-D', '-e', '-f', file('config')]);
+    let server = new Server(command, env);
     if (!(await server.listens(`${host} port ${port}`))) {
       await server.stop();
       if (attempt < 5 && server.log.includes('Address already in use')) continue;
@@ -86,11 +104,17 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
       port,
       username: userInfo().username,
       home: options.home,
-      knownHosts: `[${host}]:${port} ${type} ${blob?.trim()}`,
+      knownHosts: `${port === 22 ? host : `[${host}]:${port}`} ${type} ${blob?.trim()}`,
       fingerprint: listed.split(' ')[1] ?? '',
       key: readFileSync(file('client_key'), 'utf8'),
       publicKey,
       log: () => server.log,
+      halt: () => server.stop(),
+      restart: async () => {
+        server = new Server(command, env);
+        if (!(await server.listens(`${host} port ${port}`)))
+          throw new Error(`sshd does not listen again on port ${port}:\n${server.log}`);
+      },
       stop: async () => {
         await server.stop();
         rmSync(directory, { recursive: true, force: true });
@@ -178,8 +202,11 @@ class Server {
     this.#process.kill('SIGKILL');
   };
 
-  constructor([program = '', ...args]: string[]) {
-    this.#process = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  constructor([program = '', ...args]: readonly string[], env: Record<string, string> | undefined) {
+    this.#process = spawn(program, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.#process.stderr?.on('data', (chunk: Buffer) => {
       this.log += chunk.toString('utf8');
     });
