@@ -50,6 +50,7 @@ const LINES_OF_A_BUILD = 300;
 function simulate(channel: ServerChannel): void {
   let nonce = '';
   let stage: 'nonce' | 'script' | 'init' | 'opening' | 'words' = 'nonce';
+  let waits = false;
   let offset = 0;
   const emit = (event: Event): void => {
     const json = JSON.stringify(event);
@@ -70,11 +71,13 @@ function simulate(channel: ServerChannel): void {
         if (line === nonce) stage = 'opening';
         return;
       case 'opening': {
-        const { plan } = JSON.parse(line) as { plan: { deployId: string } };
+        const { plan } = JSON.parse(line) as { plan: { deployId: string; waits: boolean } };
         const place = Buffer.from(plan.deployId).toString('hex').slice(-64).padStart(64, '0');
         channel.write(`\n${nonce} started 1\n`);
-        emit({ type: 'ready', place, sha: SHA, healthy: true, previous: null });
         stage = 'words';
+        waits = plan.waits;
+        if (waits) emit({ type: 'ready', place, sha: SHA, healthy: true, previous: null });
+        else obey({ type: 'lock', ref: null });
         return;
       }
       case 'words':
@@ -88,6 +91,7 @@ function simulate(channel: ServerChannel): void {
       for (let line = 0; state === 'staged' && line < LINES_OF_A_BUILD; line += 1)
         emit({ type: 'output', from: 'build', text: `line ${line} of a build ${'x'.repeat(80)}` });
     }
+    if (word.type === 'go' && !waits) obey({ type: 'done' });
     if (word.type === 'done') emit({ type: 'end', result: result() });
   };
   let rest = '';
