@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../rig/places.ts';
 import type { CellResult } from './cell.ts';
 import { MOMENTS, titleOf, type Version } from './cells.ts';
 import { FAULTS, type Fault } from './faults.ts';
+import type { FleetResult } from './fleet-cell.ts';
+import { FLEET_FAULTS, FLEET_MOMENTS, fleetTitleOf, nameOf } from './fleet-cells.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 /** A cell for the terminal: one line, and what does not hold. */
@@ -20,6 +22,12 @@ export function lineOf(title: string, result: CellResult): string {
     ...(lost.length === 0 ? [] : [lost.join(', ')]),
   ];
   return [head, ...details.map((text) => `     ${text.replaceAll('\n', '\n     ')}`)].join('\n');
+}
+
+/** A cell of several servers, likewise. */
+export function fleetLineOf(title: string, { text, problems, durationMs }: FleetResult): string {
+  const head = `${problems.length === 0 ? 'ok  ' : 'FAIL'} ${title}: ${text}; ${(durationMs / 1000).toFixed(1)} s`;
+  return [head, ...problems].join('\n').replaceAll('\n', '\n     ');
 }
 
 const PREFACE = `# What was broken, and what came of it
@@ -68,7 +76,42 @@ const VERSIONS: Record<Version, string> = {
   'turning bad, in fork mode': 'A version turns bad after it took over in fork mode, and hands over again',
 };
 
-/** Writes docs/faults.md from a whole run. */
+const DOCUMENT = path.join(ROOT, 'docs/faults.md');
+
+const FLEET_HEADING = '## Several servers as one deploy\n';
+const FLEET_PREFACE = `${FLEET_HEADING}
+Eight servers, each a machine of its own, get a version: the first one alone, then four at a time. The second server is struck as it
+enters the state. Where a version fails on another server, that is the third one, and in \`verified\` the first one is struck.
+
+A cell reads how the job ended, and on how many servers which version serves then. A server without power is not counted. After that
+the server gets its power back, and the next deploy goes well on all eight.
+
+`;
+
+/** The section is written by a run of its own: its servers need root. */
+const FLEET_SECTION = new RegExp(`${FLEET_HEADING}[\\s\\S]*?(?=\\n## |$)`);
+
+/** Writes the section of docs/faults.md on several servers, from a run of all its cells. */
+export function writeFleetSection(results: ReadonlyMap<string, FleetResult>): void {
+  const rows = FLEET_MOMENTS.map((moment) => {
+    const cells = FLEET_FAULTS.map((fault) => results.get(fleetTitleOf({ fault, moment })));
+    const texts = cells.map((cell) =>
+      cell === undefined ? '' : `${cell.problems.length === 0 ? '' : '**FAILS** '}${cell.text}`,
+    );
+    return `| ${nameOf(moment)} | ${texts.join(' | ')} |\n`;
+  });
+  const head = `| Struck in | ${FLEET_FAULTS.map(({ name }) => name).join(' | ')} |\n| --- |${' --- |'.repeat(FLEET_FAULTS.length)}\n`;
+  const section = `${FLEET_PREFACE}${head}${rows.join('')}`;
+  const document = readFileSync(DOCUMENT, 'utf8');
+  writeFileSync(
+    DOCUMENT,
+    FLEET_SECTION.test(document)
+      ? document.replace(FLEET_SECTION, section)
+      : document.replace('## What cannot hold\n', `${section}\n$&`),
+  );
+}
+
+/** Writes docs/faults.md from a whole run, but for the section on several servers. */
 export function writeDocument(results: Results): void {
   const tables = (Object.keys(VERSIONS) as Version[]).map((version) => tableOf(version, results));
   const costs = FAULTS.filter(({ costs }) => costs !== undefined).map((fault) => costOf(fault, results));
@@ -76,8 +119,10 @@ export function writeDocument(results: Results): void {
   tables.push(
     `## Other things that break around a deploy\n\n| What | The deploy |\n| --- | --- |\n${scenarios.join('')}`,
   );
+  const fleet = FLEET_SECTION.exec(readFileSync(DOCUMENT, 'utf8'))?.[0] ?? '';
+  if (fleet !== '') tables.push(fleet);
   const text = `${PREFACE}${tables.join('\n')}\n## What cannot hold\n\n${costs.join('\n')}`;
-  writeFileSync(path.join(ROOT, 'docs/faults.md'), text);
+  writeFileSync(DOCUMENT, text);
 }
 
 function tableOf(version: Version, results: Results): string {

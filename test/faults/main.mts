@@ -1,8 +1,10 @@
 // Breaks one thing at each moment of a real deploy, under load, and deploys again.
-// Usage: node test/faults/main.mts [--all] [--only <regular expression>] [--at-once <n>]
+// Usage: node test/faults/main.mts [--all] [--only <regular expression>] [--at-once <n>] [--seed <n>]
 //   --all      every fault at every moment, and docs/faults.md is written; else a choice of both
 //   --only     those whose title, `<fault> @ <version>: <moment>` or a scenario's name, it matches
 //   --at-once  so many cells at a time; default 4
+//   --seed     chooses, where there is a choice; a run prints its own
+// '--all --only "several servers"' writes the section of docs/faults.md on several servers alone.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -10,7 +12,9 @@ import { parseArgs } from 'node:util';
 import { setup } from '../rig/setup.ts';
 import { type CellResult, notRun } from './cell.ts';
 import { BOUNDED, CELLS, titleOf } from './cells.ts';
-import { lineOf, writeDocument } from './document.ts';
+import { fleetLineOf, lineOf, writeDocument, writeFleetSection } from './document.ts';
+import { type FleetResult, fleetNotRun } from './fleet-cell.ts';
+import { boundedFleetCells, FLEET_CELLS, fleetTitleOf } from './fleet-cells.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const { values } = parseArgs({
@@ -18,8 +22,10 @@ const { values } = parseArgs({
     all: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     'at-once': { type: 'string', default: '4' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
+const seed = Number(values.seed);
 setup();
 
 const isWhole = values.all && values.only === '';
@@ -28,37 +34,67 @@ const cells = values.all || values.only !== '' ? CELLS : BOUNDED;
 const titles = [...SCENARIOS.map(({ name }) => name), ...cells.map(titleOf)].filter((title) =>
   only.test(title),
 );
+const fleetCells = values.all || values.only !== '' ? FLEET_CELLS : boundedFleetCells(seed);
+const fleetTitles = fleetCells.map(fleetTitleOf).filter((title) => only.test(title));
+const isWholeFleet = values.all && fleetTitles.length === FLEET_CELLS.length;
 const results = new Map<string, CellResult>();
+const fleetResults = new Map<string, FleetResult>();
 const ahead = [...titles];
+const fleetAhead = [...fleetTitles];
 const started = performance.now();
 
-async function lane(): Promise<void> {
-  const child = fork(path.join(import.meta.dirname, 'lane.mts'));
-  const exit = once(child, 'exit');
-  for (let title = ahead.shift(); title !== undefined; title = ahead.shift()) {
-    const result = child.connected ? await resultOf(child, title) : notRun(new Error('its lane has ended'));
+/** Several servers have a lane of their own: no two of its cells run at once. */
+async function fleetLane(): Promise<void> {
+  await lane('fleet-lane.mts', fleetAhead, fleetNotRun, (title, result) => {
+    fleetResults.set(title, result);
+    console.log(fleetLineOf(title, result));
+  });
+  if (isWholeFleet) writeFleetSection(fleetResults);
+}
+
+const hostLane = (): Promise<void> =>
+  lane('lane.mts', ahead, notRun, (title, result) => {
     results.set(title, result);
     console.log(lineOf(title, result));
     if (isWhole) writeDocument(results);
-  }
+  });
+
+/** Runs cells in a process of its own until none is left. */
+async function lane<R>(
+  file: string,
+  titles: string[],
+  notRun: (error: unknown) => R,
+  done: (title: string, result: R) => void,
+): Promise<void> {
+  const child = fork(path.join(import.meta.dirname, file));
+  const exit = once(child, 'exit');
+  for (let title = titles.shift(); title !== undefined; title = titles.shift())
+    done(
+      title,
+      child.connected ? await resultOf(child, title, notRun) : notRun(new Error('its lane has ended')),
+    );
   if (child.connected) child.disconnect();
   await exit;
 }
 
-function resultOf(child: ChildProcess, title: string): Promise<CellResult> {
+function resultOf<R>(child: ChildProcess, title: string, notRun: (error: unknown) => R): Promise<R> {
   return new Promise((resolve) => {
     const onExit = (code: number | null): void => resolve(notRun(new Error(`its lane ended with ${code}`)));
     child.once('exit', onExit);
     child.once('message', (result) => {
       child.off('exit', onExit);
-      resolve(result as CellResult);
+      resolve(result as R);
     });
     child.send(title);
   });
 }
 
-await Promise.all(Array.from({ length: Number(values['at-once']) }, lane));
-const failed = [...results.values()].filter(({ problems }) => problems.length > 0).length;
+// With servers of their own beside them, one lane less.
+const lanes = Number(values['at-once']) - Math.min(1, fleetTitles.length);
+const fleetDone = fleetTitles.length > 0 ? fleetLane().then(hostLane) : null;
+await Promise.all([fleetDone, ...Array.from({ length: titles.length > 0 ? lanes : 0 }, hostLane)]);
+const all = [...results.values(), ...fleetResults.values()];
+const failed = all.filter(({ problems }) => problems.length > 0).length;
 const seconds = Math.round((performance.now() - started) / 1000);
-console.log(`\n${titles.length} cells, ${failed} failed, ${seconds} s`);
+console.log(`\n${all.length} cells, ${failed} failed, ${seconds} s, seed ${seed}`);
 process.exitCode = failed === 0 ? 0 : 1;

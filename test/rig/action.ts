@@ -40,8 +40,8 @@ export interface StartedAction {
   process: ChildProcess;
   /** All of stdout so far. */
   log(): string;
-  /** Resolves once stdout matches; rejects if the action ends or 30 s pass before that. */
-  says(what: RegExp): Promise<void>;
+  /** Resolves once stdout matches; rejects if the action ends, or so many milliseconds pass, before that. Default: 30 s. */
+  says(what: RegExp, within?: number): Promise<void>;
   done: Promise<ActionRun>;
 }
 
@@ -113,7 +113,7 @@ export function startAction(options: ActionOptions): StartedAction {
       }
     });
   });
-  const says: StartedAction['says'] = (what) =>
+  const says: StartedAction['says'] = (what, within = SAYS_WITHIN) =>
     new Promise((resolve, reject) => {
       const settle = (problem?: string): void => {
         clearTimeout(timer);
@@ -126,7 +126,7 @@ export function startAction(options: ActionOptions): StartedAction {
         if (what.test(stdout)) settle();
       };
       const ended = (): void => settle('The action ended');
-      const timer = setTimeout(() => settle(`${SAYS_WITHIN / 1000} s passed`), SAYS_WITHIN);
+      const timer = setTimeout(() => settle(`${within / 1000} s passed`), within);
       child.stdout.on('data', look);
       child.once('close', ended);
       look();
