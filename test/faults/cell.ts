@@ -33,6 +33,8 @@ export interface CellResult extends NextDeploy {
 
 const REACHED_WITHIN = 60_000;
 const ENDS_WITHIN = 90_000;
+/** An app that is restarted loses many times as much. */
+const FEW = 5;
 
 /** What is wrong with a version, and how it is deployed. */
 const VERSIONS: Record<Version, { flaw?: FixtureOptions['flaw']; inputs?: Record<string, string> }> = {
@@ -112,6 +114,9 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
     }
     const wanted = flaw === undefined ? struck : faultSite.commitNext();
     const next = await deployNext(faultSite, wanted, load);
+    const lost = next.requests.failed + next.nextRequests.failed;
+    if (fault.costs === undefined && lost > FEW)
+      problems.push(`${lost} requests were lost: ${JSON.stringify(next.failures)}`);
     return {
       outcome,
       said,

@@ -47,6 +47,7 @@ A cell reads \`outcome failed/sent\`:
 
 A cell passes if the next deploy is green and all of this holds afterwards:
 
+- at most 5 requests were lost, if the fault itself costs none (see the end of this page);
 - one version alone serves;
 - the files are those of a fresh build of its commit, to the byte; the app's own files and git's state are untouched;
 - the lock is free; no process and no file of a deploy is left;
