@@ -191,6 +191,26 @@ describe('fork mode, on a Node that has reusePort', () => {
     await expect.poll(app.said).toContain('second EADDRINUSE');
   });
 
+  test('an app with two ports is handed over, each without a lost request', async () => {
+    const second = await freePort();
+    const source = plain(
+      `http.createServer((request, response) => response.end(process.env.PM2_SSH_DEPLOY_ID)).listen(${second});`,
+    );
+    const old = boot(source, { deploy: '1' });
+    await old.ready;
+    const loads = [port, second].map((one) =>
+      startLoad({ url: `http://127.0.0.1:${one}/`, connections: 3, fresh: 2, pause: 5 }),
+    );
+    await Promise.all(loads.map((load) => load.sees('1', 5_000)));
+    const next = boot(source, { deploy: '2' });
+    await next.ready;
+    old.child.kill('SIGURG');
+    await drained(old);
+    old.child.kill('SIGINT');
+    await Promise.all(loads.map((load) => load.sees('2', 5_000)));
+    for (const load of loads) expect((await load.stop()).failures).toEqual({});
+  });
+
   test('an app that uses node:cluster itself is handed over', async () => {
     const source = `const cluster = require('cluster');
       if (cluster.isPrimary) { cluster.fork(); cluster.fork(); } else { ${plain()} }`;
