@@ -18,6 +18,8 @@ test.each([
     field: 'yarn@4.9.2',
     rest: { '.yarnrc.yml': 'nodeLinker: node-modules\nenableTelemetry: false\n' },
   },
+  // The program itself: the package `bun` fetches it by a script, which not every npm runs.
+  { manager: 'bun', tool: '@oven/bun-linux-x64@1.4.5', lockfile: 'bun.lock', rest: {} },
 ])(
   'what $manager ($tool) installed is the same when it is reused',
   async ({ manager, tool, lockfile, rest, field }) => {
@@ -31,7 +33,8 @@ test.each([
         const tools = join(on.scratch, 'tools');
         mkdirSync(tools);
         execFileSync('npm', ['install', '--global', '--prefix', tools, tool], { stdio: 'pipe' });
-        on.env.PATH = `${join(tools, 'bin')}:${on.env.PATH}`;
+        const bun = join(tools, 'lib/node_modules/@oven/bun-linux-x64/bin');
+        on.env.PATH = `${join(tools, 'bin')}:${bun}:${on.env.PATH}`;
       }
       const about = JSON.stringify({ ...ABOUT, packageManager: field });
       const files = { '.gitignore': 'node_modules\n.yarn\n', 'package.json': about, ...rest };
