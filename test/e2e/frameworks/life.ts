@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
+import type { ActionRun } from '../../rig/action.ts';
 import { registryCertificates } from '../../rig/certificates.ts';
 import { type LoadResult, startLoad } from '../../rig/load.ts';
 import type { Site } from '../../rig/site.ts';
@@ -13,6 +14,10 @@ export interface Kind {
   files(name: string, flaw?: Flaw): Record<string, string>;
   /** Inputs beside those that every deploy has. */
   inputs?: Record<string, string>;
+  /** Deploys in another way than by one step with these inputs. */
+  deploy?(inputs: Record<string, string>): Promise<ActionRun>;
+  /** What is wrong with the versions that are refused; both unless given. */
+  flaws?: readonly Flaw[];
   /** Puts the first version there by hand, instead of a deploy. */
   begin?(): Promise<void>;
   /** Further visitors, who come just before the second version is deployed and go once it is live. */
@@ -52,8 +57,9 @@ export function locked(kind: string): Record<string, string> {
  */
 export async function livesThrough(site: Site, kind: Kind): Promise<LoadResult> {
   const commit = (name: string, flaw?: Flaw): string => site.repository.commit(kind.files(name, flaw));
-  const deploy = (inputs: Record<string, string>) =>
-    site.deploy({ ...AS_USERS_DO, ...kind.inputs, ...inputs });
+  const deploy =
+    kind.deploy ??
+    ((inputs: Record<string, string>) => site.deploy({ ...AS_USERS_DO, ...kind.inputs, ...inputs }));
   trustCertificates(site);
   const first = commit('1');
   if (kind.begin) await kind.begin();
@@ -73,7 +79,7 @@ export async function livesThrough(site: Site, kind: Kind): Promise<LoadResult> 
   const result = await load.stop();
   expect(two, two.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: second } });
 
-  for (const flaw of ['boot', '500'] as const) {
+  for (const flaw of kind.flaws ?? (['boot', '500'] as const)) {
     const broken = await deploy({ ref: commit(`broken-${flaw}`, flaw), 'health-timeout': '20s' });
     expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: second } });
     expect(await site.served()).toBe('2');

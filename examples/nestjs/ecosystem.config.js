@@ -1,0 +1,14 @@
+module.exports = {
+  apps: [
+    {
+      name: 'api',
+      script: 'dist/main.js',
+      exec_mode: 'cluster',
+      instances: 2,
+      wait_ready: true,
+      listen_timeout: 15000,
+      kill_timeout: 5000,
+      env: { NODE_ENV: 'production', PORT: 3000 },
+    },
+  ],
+};
