@@ -1,0 +1,1 @@
+document.title = `version 1 of ${import.meta.env.VITE_API}`;
