@@ -81,6 +81,8 @@ const DOCUMENT = path.join(ROOT, 'docs/faults.md');
 
 const FLEET_HEADING = '## Several servers as one deploy\n';
 const FLEET_PREFACE = `${FLEET_HEADING}
+Written by \`npm run test:faults -- --all --only 'several servers'\`, which needs root.
+
 Eight servers, each a machine of its own, get a version: the first one alone, then four at a time. The second server is struck as it
 enters the state. Where a version fails on another server, that is the third one, and in \`verified\` the first one is struck.
 
