@@ -44,6 +44,8 @@ test('time and memory of the runner grow no faster than the number of hosts', as
       `${count} hosts: ${figures.most.toFixed(0)} MiB, ${figures.seconds.toFixed(1)} s of CPU, ${(run.durationMs / 1000).toFixed(1)} s`,
     );
   }
+  // An sshd turns away more than ten connections without a login (MaxStartups).
+  expect(hosts.mostAtOnce()).toBeLessThanOrEqual(5);
   const of = (count: number): { most: number; seconds: number } =>
     measured.get(count) ?? { most: Number.NaN, seconds: Number.NaN };
   const each = (from: number, to: number, what: 'most' | 'seconds'): number =>

@@ -8,16 +8,24 @@ import { generateKeyPair } from './embedded-ssh.ts';
 export interface SimulatedHosts extends AsyncDisposable {
   /** The inputs that say how to reach so many of them. */
   access(count: number): Record<string, string>;
+  /** How many of them were connected to, and had not begun yet, at the same time. */
+  mostAtOnce(): number;
 }
 
 export async function startSimulatedHosts(): Promise<SimulatedHosts> {
   const hostKey = generateKeyPair();
   const userKey = generateKeyPair();
+  const beginning = new Set<object>();
+  let most = 0;
   const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (client) => {
+    const begun = (): void => void beginning.delete(client);
+    beginning.add(client);
+    most = Math.max(most, beginning.size);
     client.on('error', () => {});
+    client.on('close', begun);
     client.on('authentication', (context) => context.accept());
     client.on('session', (accept) => {
-      accept().on('exec', (acceptExec) => simulate(acceptExec()));
+      accept().on('exec', (acceptExec) => simulate(acceptExec(), begun));
     });
   });
   const listener = net.createServer({ noDelay: true }, (socket) => server.injectSocket(socket));
@@ -32,6 +40,7 @@ export async function startSimulatedHosts(): Promise<SimulatedHosts> {
       key: userKey.private,
       'known-hosts': `[127.0.0.1]:${port} ${type} ${blob}`,
     }),
+    mostAtOnce: () => most,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         listener.close(() => resolve());
@@ -47,7 +56,7 @@ const AFTER: Record<Exclude<Word['type'], 'cancel' | 'roll-back'>, readonly Stat
 };
 const LINES_OF_A_BUILD = 300;
 
-function simulate(channel: ServerChannel): void {
+function simulate(channel: ServerChannel, begun: () => void): void {
   let nonce = '';
   let stage: 'nonce' | 'script' | 'init' | 'opening' | 'words' = 'nonce';
   let waits = false;
@@ -73,6 +82,7 @@ function simulate(channel: ServerChannel): void {
       case 'opening': {
         const { plan } = JSON.parse(line) as { plan: { deployId: string; waits: boolean } };
         const place = Buffer.from(plan.deployId).toString('hex').slice(-64).padStart(64, '0');
+        begun();
         channel.write(`\n${nonce} started 1\n`);
         stage = 'words';
         waits = plan.waits;
