@@ -63534,14 +63534,14 @@ const LOADER = String.raw `
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
-  function look(opening) {
+  function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(opening.program, "pm2-ssh-deploy.js");
-    host.exports.look({ nonce: nonce, plan: opening.plan });
+    host._compile(program, "pm2-ssh-deploy.js");
+    return host.exports;
   }
   function begin(opening, rest) {
     // What only looks leaves no file behind.
-    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory(opening.program).look({ nonce: nonce, plan: opening.plan });
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);
@@ -67793,11 +67793,18 @@ function splitWord(text) {
 }
 
 ;// CONCATENATED MODULE: ./runner/session/opening-line.js
+
+/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
+function openingScript(nonce, shellInit) {
+    const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
+    return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
+}
 /** The parts of the line that begins a session. */
 function openingLine(opening) {
     if ('follow' in opening)
         return [`${JSON.stringify(opening)}\n`];
-    return [`{"plan":${JSON.stringify(opening.plan)},"program":`, jsonOf(opening.program), '}\n'];
+    const { program, ...rest } = opening;
+    return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];
 }
 /** The program is half a megabyte and the same for every host of a deploy: with many hosts it must not be there many times. */
 let known = null;
@@ -67808,7 +67815,6 @@ function jsonOf(program) {
 }
 
 ;// CONCATENATED MODULE: ./runner/session/following.js
-
 
 
 
@@ -67837,7 +67843,7 @@ async function follow(shell, opening, course) {
         });
         course.begun = true;
         // All at once: nothing in it waits for an answer.
-        shell.send(script(shell.nonce, course.shellInit));
+        shell.send(openingScript(shell.nonce, course.shellInit));
         for (const part of openingLine(opening))
             shell.send(part);
         if ('follow' in opening)
@@ -67879,11 +67885,6 @@ function catchUp(course, say) {
     say({ type: 'heartbeat' });
     if (state === 'prepared')
         passOnGo(course, say);
-}
-/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
-function script(nonce, shellInit) {
-    const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
-    return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
 }
 function readLines(shell, course, rejoins, onEvent) {
     const { label } = course;

@@ -47,14 +47,14 @@ export const LOADER = String.raw`
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
-  function look(opening) {
+  function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(opening.program, "pm2-ssh-deploy.js");
-    host.exports.look({ nonce: nonce, plan: opening.plan });
+    host._compile(program, "pm2-ssh-deploy.js");
+    return host.exports;
   }
   function begin(opening, rest) {
     // What only looks leaves no file behind.
-    if (opening.plan.mode === "check" || opening.plan.mode === "status") return look(opening);
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory(opening.program).look({ nonce: nonce, plan: opening.plan });
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);

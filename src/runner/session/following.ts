@@ -12,9 +12,8 @@ import type { ChannelEnd } from '../connection/ssh.ts';
 import { requireAsked } from './asked-for.ts';
 import type { HostShell } from './bootstrap.ts';
 import { readEvent, splitWord } from './event-lines.ts';
-import { FIND_NODE } from './find-node.ts';
 import type { HostWords } from './host-words.ts';
-import { openingLine } from './opening-line.ts';
+import { openingLine, openingScript } from './opening-line.ts';
 import { neverStarted, notStarted, START_TIMEOUT } from './session-failures.ts';
 
 /** Who hears of what happens on one host. */
@@ -84,7 +83,7 @@ export async function follow(
     });
     course.begun = true;
     // All at once: nothing in it waits for an answer.
-    shell.send(script(shell.nonce, course.shellInit));
+    shell.send(openingScript(shell.nonce, course.shellInit));
     for (const part of openingLine(opening)) shell.send(part);
     if ('follow' in opening) catchUp(course, say);
     if (course.words !== undefined) leave.push(course.words.hear(say));
@@ -124,12 +123,6 @@ function catchUp(course: Course, say: Say): void {
   if (cancelled.aborted) say({ type: 'cancel', reason: String(cancelled.reason) });
   say({ type: 'heartbeat' });
   if (state === 'prepared') passOnGo(course, say);
-}
-
-/** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
-function script(nonce: string, shellInit: string | null): string {
-  const init = (shellInit ?? '').replace(/\r\n?/g, '\n').trimEnd();
-  return `${FIND_NODE}${nonce}\n${init === '' ? '' : `${init}\n`}${nonce}\n`;
 }
 
 function readLines(
