@@ -41,6 +41,7 @@ __nccwpck_require__.r(__webpack_exports__);
 __nccwpck_require__.d(__webpack_exports__, {
   follow: () => (/* reexport */ follow),
   look: () => (/* reexport */ look),
+  receive: () => (/* reexport */ receive),
   rejoin: () => (/* reexport */ rejoin)
 });
 
@@ -56,7 +57,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 10;
+const PROTOCOL_VERSION = 11;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -1084,6 +1085,8 @@ const ALWAYS = inArguments([
     ['maintenance.auto', 'false'],
     ['advice.detachedHead', 'false'],
     ['protocol.ext.allow', 'never'],
+    // A larger file is not read into memory as a whole.
+    ['core.bigFileThreshold', '32m'],
 ]);
 const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
 function gitIn(directory, options) {
@@ -4120,11 +4123,11 @@ async function createRepository(git, url, format) {
  * A commit that is there already is not fetched again.
  */
 async function fetchCommit(git, gitIn, { ref, rule, repository }, access) {
-    if (rule === 'any' && isFullId(ref) && (await has(git, ref)))
+    if (rule === 'any' && isFullId(ref) && (await isWhole(git, ref)))
         return ref;
     const remote = await openRemote(git, repository, access);
     const sha = await resolveRef({ remote, live: git, gitIn }, ref, rule);
-    if (await has(git, sha))
+    if (await isWhole(git, sha))
         return sha;
     const direct = await remote.attempt(FETCH, [`+${sha}:${fetch_OURS}/${sha}`]);
     if (direct.code === 0)
@@ -4156,7 +4159,7 @@ async function findCommit(git, gitIn, { ref, rule, repository }, access) {
  * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
  * without its files, and git checks such a one out as empty, with exit code 0.
  */
-async function has(git, sha) {
+async function isWhole(git, sha) {
     if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0)
         return false;
     return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
@@ -10553,7 +10556,92 @@ async function complaintAtHealthUrl({ plan, places, pm2 }) {
     return url === null ? null : complaintAbout(url);
 }
 
+;// CONCATENATED MODULE: ./host/upload/arrived.js
+
+
+/** An upload that no deploy has taken in by then was given up by its runner. Milliseconds. */
+const arrived_KEPT_FOR = 24 * 3_600_000;
+/** Where the uploads for all apps of this user wait for their deploys: one of git's pack files for each. */
+function uploadsIn(stateRoot) {
+    return (0,external_node_path_namespaceObject.join)(stateRoot, 'uploads');
+}
+function packFile(uploads, deployId) {
+    return (0,external_node_path_namespaceObject.join)(uploads, `${deployId}.pack`);
+}
+/** An upload while it arrives. The process is named, so that what a killed one left can be told. */
+function partFile(uploads, deployId, pid) {
+    return (0,external_node_path_namespaceObject.join)(uploads, `${deployId}.${pid}.part`);
+}
+/** Removes what a deploy has not used, and what was left by sessions and deploys that are gone. */
+function sweepUploads(uploads, deployId) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)(uploads))
+        return;
+    for (const name of (0,external_node_fs_namespaceObject.readdirSync)(uploads)) {
+        if (name.startsWith(`${deployId}.`) || isLeft(uploads, name))
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(uploads, name), { force: true });
+    }
+}
+function isLeft(uploads, name) {
+    const pid = /\.(\d+)\.part$/.exec(name)?.[1];
+    if (pid !== undefined)
+        return !(0,external_node_fs_namespaceObject.existsSync)(`/proc/${pid}`);
+    const stat = (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(uploads, name), { throwIfNoEntry: false });
+    return stat !== undefined && Date.now() - stat.mtimeMs > arrived_KEPT_FOR;
+}
+
+;// CONCATENATED MODULE: ./host/upload/take-in.js
+
+
+
+
+
+/**
+ * Puts the upload that has arrived for this deploy into the repository at `path`, as the commit `sha`. Git reads it with every
+ * check that it has: a name such as `..` or `.git`, an entry that is there twice, or an object that is missing is refused.
+ */
+async function takeInUpload({ plan, places, git }, sha) {
+    const pack = packFile(uploadsIn((0,external_node_path_namespaceObject.dirname)(places.state)), plan.deployId);
+    if ((0,external_node_fs_namespaceObject.existsSync)(pack)) {
+        const index = pack.replace(/pack$/, 'idx');
+        const what = 'Reading the upload';
+        const name = (await git.text(['index-pack', '--strict', '-o', index, pack], what)).trim();
+        const directory = (await git.text(['rev-parse', '--git-path', 'objects/pack'], what)).trim();
+        const target = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.resolve)(git.directory, directory), `pack-${name}`);
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
+        // Git takes a pack for there once its index is.
+        take_in_place(pack, `${target}.pack`);
+        take_in_place(index, `${target}.idx`);
+    }
+    if (await isWhole(git, sha))
+        return;
+    throw new DeployFailure(`The upload ${sha} is not on this host as a whole.`, {
+        remedy: 'Run the job again. It sends what is missing.',
+    });
+}
+/** On the disk as a whole, or not there: the repository must not hold half a pack after a power loss. */
+function take_in_place(from, to) {
+    (0,external_node_fs_namespaceObject.chmodSync)(from, 0o444);
+    sync(from);
+    try {
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (error.code !== 'EXDEV')
+            throw error;
+        (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
+        sync(`${to}.pm2-ssh-deploy`);
+        (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
+        (0,external_node_fs_namespaceObject.rmSync)(from);
+    }
+}
+function sync(file) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'r');
+    (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/target.js
+
 
 
 
@@ -10581,6 +10669,10 @@ async function targetCommit(context, current) {
     if (mode !== 'rollback') {
         if (ref === null)
             throw new DeployFailure('The plan names no commit.');
+        if (plan.source.kind === 'upload') {
+            await takeInUpload(context, ref);
+            return ref;
+        }
         return fetch(context, ref, ruleOf(plan));
     }
     const entries = journal.entries();
@@ -12720,6 +12812,23 @@ async function requireSpace(directory, env) {
 
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const external_node_fs_promises_namespaceObject = require("node:fs/promises");
+;// CONCATENATED MODULE: ./host/git/garbage.js
+/**
+ * For a small server: one core and little memory. Git's own rules say what is garbage: what no ref and no reflog has named for two
+ * weeks.
+ */
+const SPARING = [
+    ['gc.auto', '6700'],
+    ['gc.autoDetach', 'false'],
+    ['gc.autoPackLimit', '20'],
+    ['pack.threads', '1'],
+    ['pack.windowMemory', '32m'],
+].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+/** Each upload brings a pack. Once there are many, git makes one of them, and drops what no version needs any more. */
+async function collectUploads(git) {
+    await git.attempt([...SPARING, 'gc', '--auto', '--quiet']);
+}
+
 ;// CONCATENATED MODULE: ./host/program/sweep.js
 
 
@@ -12745,6 +12854,7 @@ function mayRun(run) {
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/prune.js
+
 
 
 
@@ -12795,6 +12905,8 @@ async function prune(context, deployId) {
         ...[...runs.filter(isOld), ...replaced].map(prune_remove),
         ...runs.filter((run) => !isOld(run)).map(sweepRun),
     ]);
+    if (plan.source.kind === 'upload')
+        await collectUploads(gitAfterwards);
 }
 /** The versions to which a rollback needs no build, what the current one replaced before all others. */
 function replacedToKeep({ places, plan }, current, isShort) {
@@ -13895,6 +14007,10 @@ function requireOwnPlaces(places) {
 async function lookAtCommit(context, git) {
     const { plan, gitIn, log } = context;
     const { ref, repository } = plan;
+    if (plan.source.kind === 'upload') {
+        inform(log, 'A check sends no files, so the ecosystem file of the upload is not looked at.');
+        return null;
+    }
     if (ref === null)
         throw new DeployFailure('The plan names no commit.');
     const { sha, text } = await findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
@@ -13992,7 +14108,217 @@ async function lookAround(plan, log, redactor) {
     return resultOf({ plan, end, context, progress, clock, started });
 }
 
+;// CONCATENATED MODULE: ./host/upload/object-list.js
+const LINE = /^([0-9a-f]{40}) (\d{1,15})$/;
+/** Reads the runner's list. Throws if it is none. */
+function object_list_parseList(text) {
+    const lines = text.split('\n');
+    if (lines.pop() !== '')
+        throw new Error('The list of an upload does not end with a line end.');
+    return lines.map((line) => {
+        const [, id, size] = LINE.exec(line) ?? [];
+        if (id === undefined)
+            throw new Error(`This is no line of an upload's list: ${line.slice(0, 80)}`);
+        return { id, size: Number(size) };
+    });
+}
+/** One bit for each object, set where it is not among those that are here. */
+function lackingBits(listed, here) {
+    const bits = Buffer.alloc(Math.ceil(listed.length / 8));
+    listed.forEach(({ id }, index) => {
+        if (!here.has(id))
+            bits[index >> 3] = (bits[index >> 3] ?? 0) | (1 << (index & 7));
+    });
+    return bits;
+}
+
+;// CONCATENATED MODULE: ./host/upload/stdin-bytes.js
+/** The sender is gone before all had come. */
+class CutShort extends Error {
+}
+function bytesOf(stream) {
+    const chunks = stream[Symbol.asyncIterator]();
+    let ahead = Buffer.alloc(0);
+    return {
+        async take(count) {
+            const pieces = [ahead];
+            for (let there = ahead.length; there < count;) {
+                const { value, done } = await chunks.next();
+                if (done === true)
+                    throw new CutShort();
+                pieces.push(value);
+                there += value.length;
+            }
+            const whole = Buffer.concat(pieces);
+            ahead = whole.subarray(count);
+            return whole.subarray(0, count);
+        },
+        async *rest() {
+            if (ahead.length > 0)
+                yield ahead;
+            ahead = Buffer.alloc(0);
+            for (;;) {
+                const { value, done } = await chunks.next();
+                if (done === true)
+                    return;
+                yield value;
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./host/upload/receive.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Milliseconds for one look into the repository. */
+const LOOK = 120_000;
+/** What stays free on the disk, in KiB. */
+const ROOM = 100 * 1024;
+/** A pack's own digest, at its end. Bytes. */
+const DIGEST = 20;
+/**
+ * Takes an upload within the session, in a file of its own that waits for the deploy. Until all of it is here and whole, it
+ * bears another name; if the runner is gone before that, or silent for `LEASE`, the file is removed. Nothing of the app is touched.
+ */
+function receive({ nonce, deliver, rest }) {
+    const print = printer(nonce);
+    const leave = () => process.exit(0);
+    process.stdin.unshift(rest);
+    void receive_take(deliver, print).then(() => print('received', leave), (error) => {
+        if (error instanceof CutShort)
+            return leave();
+        const { message, remedy } = failureOf(error, 'preflight');
+        print(`refused ${JSON.stringify([message, remedy ?? ''])}`, leave);
+    });
+}
+async function receive_take({ deployId, path, listBytes }, print) {
+    const bytes = bytesOf(heard(process.stdin));
+    const listed = object_list_parseList((await bytes.take(listBytes)).toString('latin1'));
+    const root = stateRoot(process.env, (0,external_node_os_namespaceObject.homedir)());
+    const uploads = uploadsIn(root);
+    makePrivate((0,external_node_path_namespaceObject.dirname)(uploads), uploads);
+    sweepUploads(uploads, deployId);
+    const here = await objectsHere(resolvePath(path, (0,external_node_os_namespaceObject.homedir)()), listed);
+    const lacking = listed.filter(({ id }) => !here.has(id));
+    await requireRoom(uploads, lacking);
+    print(`lacks ${lackingBits(listed, here).toString('base64')}`);
+    if (lacking.length === 0)
+        return;
+    const part = partFile(uploads, deployId, process.pid);
+    try {
+        await save(bytes, part);
+        (0,external_node_fs_namespaceObject.renameSync)(part, packFile(uploads, deployId));
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.rmSync)(part, { force: true });
+    }
+}
+/** The stream, as long as something comes within `LEASE`: a frozen runner sends no end. */
+async function* heard(stream) {
+    const chunks = stream[Symbol.asyncIterator]();
+    for (;;) {
+        let timer;
+        const silence = new Promise((_, reject) => {
+            timer = setTimeout(() => reject(new CutShort()), LEASE);
+        });
+        try {
+            const { value, done } = await Promise.race([chunks.next(), silence]);
+            if (done === true)
+                return;
+            yield value;
+        }
+        finally {
+            clearTimeout(timer);
+        }
+    }
+}
+/** What the repository at `live` has of an upload, whichever commit it came with. */
+async function objectsHere(live, listed) {
+    const git = gitIn(exists(live) ? live : '/', {
+        clock: createClock(),
+        // In a partial clone, git would fetch what is asked for.
+        env: { ...sessionless(withNode(process.env, process.execPath)), GIT_NO_LAZY_FETCH: '1' },
+        timeLimit: LOOK,
+        locks: new Set(),
+    });
+    if (!(await isThere(git)))
+        return new Set();
+    const format = await git.attempt(['rev-parse', '--show-object-format']);
+    if (format.stdout.trim() === 'sha256') {
+        throw new DeployFailure(`The repository at ${live} uses SHA-256. An upload takes one that uses SHA-1.`, {
+            remedy: 'Set path to an empty directory, or deploy with source: git.',
+        });
+    }
+    const input = listed.map(({ id }) => `${id}\n`).join('');
+    const { stdout } = await git.attempt(['cat-file', '--batch-check=%(objectname)'], { input });
+    return new Set(stdout.split('\n').filter((line) => !line.includes(' ')));
+}
+async function isThere(git) {
+    try {
+        await git.attempt(['--version']);
+    }
+    catch (error) {
+        if (error.code !== 'ENOENT')
+            throw error;
+        throw new DeployFailure("The command 'git' is not on this host.", {
+            remedy: "Install it, for example with 'apt-get install git'. An upload is kept as a commit.",
+        });
+    }
+    return git.directory !== '/' && (await inspectCheckout(git.directory, git)) === 'checkout';
+}
+async function requireRoom(directory, lacking) {
+    const needed = lacking.reduce((sum, { size }) => sum + size, 0) / 1024;
+    const free = await freeSpace(directory, sessionless(process.env));
+    if (free === null || free > needed + ROOM)
+        return;
+    const [has, wants] = [free, needed + ROOM].map((kib) => Math.ceil(kib / 1024));
+    throw new DeployFailure(`Only ${has} MiB are free on the disk of ${directory}, and the upload needs up to ${wants} MiB.`, {
+        remedy: 'Free some space, or leave out more with upload-exclude, and run the job again.',
+    });
+}
+/** Writes the pack down. Throws a `CutShort` unless it ends with the digest of all before. */
+async function save(bytes, file) {
+    const handle = await (0,external_node_fs_promises_namespaceObject.open)(file, 'wx', 0o600);
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha1');
+    let end = Buffer.alloc(0);
+    try {
+        for await (const chunk of bytes.rest()) {
+            await handle.writeFile(chunk);
+            // Its last bytes are the digest itself, and nobody knows yet which these are.
+            const seen = Buffer.concat([end, chunk]);
+            const before = Math.max(0, seen.length - DIGEST);
+            hash.update(seen.subarray(0, before));
+            end = seen.subarray(before);
+        }
+    }
+    finally {
+        await handle.close();
+    }
+    if (!hash.digest().equals(end))
+        throw new CutShort();
+}
+
 ;// CONCATENATED MODULE: ./host/main.js
+
+
+
 
 
 
@@ -14076,6 +14402,7 @@ async function main(command, runDir) {
         for (const lock of context.locks)
             lock.release();
     }
+    sweepUploads(uploadsIn(stateRoot(process.env, (0,external_node_os_namespaceObject.homedir)())), plan.deployId);
     log.close();
     process.exit(0);
 }

@@ -8717,7 +8717,7 @@ const {
   KexInit,
   kexinit,
   onKEXPayload,
-} = __nccwpck_require__(3806);
+} = __nccwpck_require__(1425);
 const {
   parseKey,
 } = __nccwpck_require__(9033);
@@ -16889,7 +16889,7 @@ else {}
 
 const MESSAGE_HANDLERS = new Array(256);
 [
-  (__nccwpck_require__(3806).HANDLERS),
+  (__nccwpck_require__(1425).HANDLERS),
   __nccwpck_require__(1528),
 ].forEach((handlers) => {
   // eslint-disable-next-line prefer-const
@@ -18198,7 +18198,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3806:
+/***/ 1425:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -22387,7 +22387,7 @@ const {
   SUPPORTED_SERVER_HOST_KEY,
 } = __nccwpck_require__(4024);
 const { init: cryptoInit } = __nccwpck_require__(3708);
-const { KexInit } = __nccwpck_require__(3806);
+const { KexInit } = __nccwpck_require__(1425);
 const { parseKey } = __nccwpck_require__(9033);
 const Protocol = __nccwpck_require__(4989);
 const { SFTP } = __nccwpck_require__(2232);
@@ -63313,7 +63313,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 10;
+const PROTOCOL_VERSION = 11;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -63364,6 +63364,10 @@ function readWorkflow(env) {
         eventPath: env.GITHUB_EVENT_PATH ?? '',
     };
 }
+/** The directory of the job's files. */
+function workspaceOf(env) {
+    return env.GITHUB_WORKSPACE || process.cwd();
+}
 /** The page of this run attempt, or empty text outside of a workflow. */
 function runUrl(workflow) {
     const { serverUrl, repository, runId, runAttempt } = workflow;
@@ -63378,11 +63382,12 @@ function readEvent(workflow) {
         return null;
     }
 }
-/** Where the commits of a repository of this GitHub server can be looked at, ending in `/commit`; else null. */
-function commitPages({ serverUrl }, repositoryUrl) {
+/** Where the commits of a repository of this GitHub server can be looked at, ending in `/commit`; else null. It has none of uploads. */
+function commitPages({ serverUrl }, { repository, source }) {
+    if (source.kind === 'upload')
+        return null;
     const server = URL.canParse(serverUrl) ? new URL(serverUrl).host : '';
-    const [, host, ownerAndName] = /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repositoryUrl) ??
-        [];
+    const [, host, ownerAndName] = /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repository.url) ?? [];
     return server !== '' && host === server ? `${serverUrl}/${ownerAndName}/commit` : null;
 }
 
@@ -63390,10 +63395,11 @@ function commitPages({ serverUrl }, repositoryUrl) {
 
 
 
-/** Makes the plan for the host from checked inputs and the workflow's context. */
-function plan_makePlan(inputs, workflow) {
+/** Makes the plan for the host from checked inputs and the workflow's context. `upload` is the commit of what is sent. */
+function plan_makePlan(inputs, workflow, upload) {
     return {
         ...inputs.plan,
+        ref: upload ?? inputs.plan.ref,
         protocol: PROTOCOL_VERSION,
         deployId: makeDeployId(workflow),
         waits: false,
@@ -63404,8 +63410,8 @@ function plan_makePlan(inputs, workflow) {
             url: runUrl(workflow),
             actor: workflow.actor,
         },
-        // A status asks no repository.
-        gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
+        // Neither asks a repository.
+        gitToken: inputs.plan.mode === 'status' || upload !== undefined ? null : inputs.plan.gitToken,
     };
 }
 /** What GitHub is shown of the deploy. */
@@ -63415,7 +63421,8 @@ function deploymentOf(plan, { github }, workflow) {
         environment: github.environment,
         environmentUrl: github.environmentUrl,
         repository: workflow.repository,
-        ref: plan.ref,
+        // GitHub knows no commit of an upload.
+        ref: plan.source.kind === 'upload' ? plan.source.builtFrom : plan.ref,
         task: plan.mode,
         logUrl: plan.run.url,
     };
@@ -63495,7 +63502,7 @@ const OLDEST_NODE = 16;
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
  * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * `absent`. A plan that only looks is carried out by the program in memory, and so is an upload taken. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 const LOADER = String.raw `
 (function () {
@@ -63543,6 +63550,7 @@ const LOADER = String.raw `
     return host.exports;
   }
   function begin(opening, rest) {
+    if (opening.deliver) return inMemory(opening.program).receive({ nonce: nonce, deliver: opening.deliver, rest: rest });
     // What only looks leaves no file behind.
     if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory(opening.program).look({ nonce: nonce, plan: opening.plan });
     var given = process.env.XDG_STATE_HOME;
@@ -63764,6 +63772,10 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
             const why = showable(parseTexts(rest)[0] ?? '');
             return new session_error_SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
         }
+        case 'refused': {
+            const [message = '', remedy = ''] = parseTexts(rest).map(showable);
+            return new session_error_SessionError(`${label} did not take the upload: ${message} Nothing was changed there.`, remedy === '' ? null : remedy, complaints);
+        }
         case 'gone': {
             return new session_error_SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, parseTexts(rest).map(showable));
         }
@@ -63793,6 +63805,13 @@ function howLost(label, end, state) {
 /** The deploy cannot be followed any more; `how` is a sentence. */
 function lost(how, deployId, complaints) {
     return new session_error_SessionError(`${how} ${FINISHES_ALONE}`, `Run the job again. It waits for what still runs, sees how that ended, and goes on from there. ${session_failures_lookAtEvents(deployId)}`, complaints, true);
+}
+/** The session ended before the host had all of an upload. */
+function notSent(label, end, complaints) {
+    const how = end.lost === null
+        ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`})`
+        : `The connection to ${label} was lost (${end.lost})`;
+    return new session_error_SessionError(`${how} while the files were sent. Nothing was changed there.`, 'Run the job again. It sends the files anew.', complaints);
 }
 /** The host has not begun the deploy, and never will. */
 function neverBegan(label) {
@@ -67712,6 +67731,7 @@ async function openShell(connection, timeout) {
         send: (text) => {
             channel.stdin.write(text);
         },
+        pour: (chunks) => pour(channel, chunks),
         listen: (listener) => {
             onLine = listener;
         },
@@ -67721,6 +67741,19 @@ async function openShell(connection, timeout) {
             channel.stdin.end();
         },
     };
+}
+async function pour({ stdin, ended }, chunks) {
+    const work = async () => {
+        for await (const chunk of chunks) {
+            if (stdin.write(chunk))
+                continue;
+            await new Promise((resolve) => {
+                stdin.once('drain', resolve);
+            });
+        }
+    };
+    // One race for all of them: `ended` would keep every chunk that it was raced with.
+    await Promise.race([work(), ended]);
 }
 async function firstOf(answered, channel, timeout) {
     let timer;
@@ -68178,6 +68211,585 @@ function lookAtHost(options) {
     }));
 }
 
+;// CONCATENATED MODULE: external "node:fs/promises"
+const external_node_fs_promises_namespaceObject = require("node:fs/promises");
+;// CONCATENATED MODULE: ./runner/upload/git-objects.js
+
+/** Git names an object by the SHA-1 of this line and the content. */
+function headerOf(kind, size) {
+    return `${kind} ${size}\0`;
+}
+function idOf(kind, content) {
+    return (0,external_node_crypto_.createHash)('sha1').update(headerOf(kind, content.length)).update(content).digest('hex');
+}
+/** A directory as git stores it: its names in the order of their bytes, directories as if they ended in `/`. */
+function treeContent(names) {
+    const keyed = names.map((one) => ({
+        one,
+        key: Buffer.from(one.mode === '40000' ? `${one.name}/` : one.name),
+    }));
+    keyed.sort((a, b) => Buffer.compare(a.key, b.key));
+    return Buffer.concat(keyed.flatMap(({ one: { mode, name, id } }) => [
+        Buffer.from(`${mode} ${name}\0`),
+        Buffer.from(id, 'hex'),
+    ]));
+}
+/**
+ * The commit of an upload: the files, and the commit that they were built from. It holds neither a time nor a name of
+ * anybody, so that the same files of the same commit are always the same upload.
+ */
+function commitContent(tree, builtFrom) {
+    const nobody = 'the workflow <upload@pm2-ssh-deploy.invalid> 0 +0000';
+    return Buffer.from(`tree ${tree}\nauthor ${nobody}\ncommitter ${nobody}\n\nUpload built from ${builtFrom.slice(0, 7)}\n\nBuilt from ${builtFrom}\n`);
+}
+
+;// CONCATENATED MODULE: ./runner/upload/upload-error.js
+/** Why the files of this job cannot be sent. Nothing was done on any host. */
+class UploadError extends Error {
+    constructor(message, remedy = null) {
+        super(message);
+        this.name = 'UploadError';
+        this.remedy = remedy;
+    }
+}
+/** The same for one file; `path` is as the tree has it. */
+function changedWhileRead(path) {
+    return new UploadError(`${path} changed while it was read. Nothing was changed on any server.`, 'Let every step that writes below upload-path end first, and run the job again. Leave out files that keep changing with upload-exclude.');
+}
+
+;// CONCATENATED MODULE: ./runner/upload/read-tree.js
+
+
+
+
+/**
+ * Git's own files: on the server they would change what git makes of the others. A directory `.git` holds the workflow's token.
+ */
+const NOT_SENT = new Set(['.git', '.gitattributes', '.gitmodules']);
+/** Finds all that is to be sent of the directory `top`. Throws an `UploadError`. */
+async function readTree(top, options) {
+    const tree = { entries: [], empty: [], modules: [] };
+    await visit({ top, realTop: (0,external_node_fs_namespaceObject.realpathSync)(top), options, tree }, '');
+    if (tree.entries.length > 0)
+        return tree;
+    throw new UploadError(`There is no file to send in ${top} (upload-path).`, 'Check that the build has run before this step, that upload-path is the directory it writes to, and that upload-exclude does not leave out everything.');
+}
+async function visit(walk, directory) {
+    const { top, options, tree } = walk;
+    const names = await namesIn(external_node_path_default().join(top, directory));
+    if (names.length === 0 && directory !== '')
+        tree.empty.push(directory);
+    for (const entry of names) {
+        const name = textOf(entry.name, directory);
+        const below = directory === '' ? name : `${directory}/${name}`;
+        if (NOT_SENT.has(name.toLowerCase()) || options.exclude.matches(below))
+            continue;
+        if (!options.sendsModules && isInstalled(below)) {
+            tree.modules.push(below);
+            continue;
+        }
+        const file = external_node_path_default().join(top, below);
+        if (entry.isDirectory())
+            await visit(walk, below);
+        else if (entry.isSymbolicLink())
+            tree.entries.push(await readLink(walk, below));
+        else if (entry.isFile())
+            tree.entries.push(await readFileEntry(file, below));
+        else
+            throw new UploadError(`${below} is ${kindOf(entry)}, which cannot be sent.`, 'Remove it before this step, or leave it out with upload-exclude.');
+    }
+}
+/**
+ * What the install on the server makes. Next.js, Nuxt and others put the few packages that a build needs below a directory whose
+ * name begins with a dot: those are part of the build.
+ */
+function isInstalled(below) {
+    const names = below.split('/');
+    return names.at(-1) === 'node_modules' && !names.some((name) => name.startsWith('.'));
+}
+async function namesIn(directory) {
+    try {
+        return await (0,external_node_fs_promises_namespaceObject.readdir)(directory, { withFileTypes: true, encoding: 'buffer' });
+    }
+    catch (error) {
+        throw unreadable(directory, error);
+    }
+}
+function textOf(bytes, directory) {
+    const name = bytes.toString('utf8');
+    if (Buffer.from(name).equals(bytes))
+        return name;
+    throw new UploadError(`The file name ${JSON.stringify(bytes.toString('latin1'))} in ${directory === '' ? 'upload-path' : directory} is not valid UTF-8.`, 'Rename the file, or leave its directory out with upload-exclude.');
+}
+async function readFileEntry(file, below) {
+    try {
+        const stat = await (0,external_node_fs_promises_namespaceObject.lstat)(file, { bigint: true });
+        return {
+            kind: 'file',
+            path: below,
+            file,
+            executable: await isExecutable(file, stat),
+            size: Number(stat.size),
+            changed: stat.mtimeNs,
+        };
+    }
+    catch (error) {
+        throw unreadable(file, error);
+    }
+}
+/** Windows has no such mode: a script says by its first line that it is one. */
+async function isExecutable(file, { mode }) {
+    if (process.platform !== 'win32')
+        return (mode & 64n) !== 0n;
+    const handle = await (0,external_node_fs_promises_namespaceObject.open)(file);
+    try {
+        const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+        return buffer.toString('latin1') === '#!';
+    }
+    finally {
+        await handle.close();
+    }
+}
+/** A link has to lead to the same place on the server: an absolute one within the tree becomes a relative one. */
+async function readLink({ top, realTop }, below) {
+    const file = external_node_path_default().join(top, below);
+    const given = await (0,external_node_fs_promises_namespaceObject.readlink)(file);
+    const named = external_node_path_default().resolve(external_node_path_default().dirname(file), given);
+    const within = [top, realTop].find((each) => isWithin(each, named));
+    if (within === undefined || !staysInside(file, realTop)) {
+        throw new UploadError(`The link ${below} leads out of upload-path, to ${given}. It would lead to nothing on the server.`, 'Replace it by what it leads to, set upload-path to a directory that holds both, or leave it out with upload-exclude.');
+    }
+    const target = external_node_path_default().isAbsolute(given)
+        ? external_node_path_default().relative(external_node_path_default().dirname(external_node_path_default().join(within, below)), named) || '.'
+        : given;
+    return { kind: 'link', path: below, target: target.split((external_node_path_default()).sep).join('/') };
+}
+/** By way of other links too. A link to what is not there leads nowhere else either. */
+function staysInside(file, realTop) {
+    if ((0,external_node_fs_namespaceObject.statSync)(file, { throwIfNoEntry: false }) === undefined)
+        return true;
+    // Node's own realpath takes `link/..` for the directory of the link.
+    return isWithin(realTop, external_node_fs_namespaceObject.realpathSync.native(file));
+}
+/** Whether `file` is `directory` or lies in it. Both are absolute. */
+function isWithin(directory, file) {
+    const way = external_node_path_default().relative(directory, file);
+    return way !== '..' && !way.startsWith(`..${(external_node_path_default()).sep}`) && !external_node_path_default().isAbsolute(way);
+}
+function kindOf(entry) {
+    if (entry.isSocket())
+        return 'a socket';
+    if (entry.isFIFO())
+        return 'a named pipe';
+    return 'a device';
+}
+function unreadable(file, error) {
+    return new UploadError(`${file} could not be read: ${error instanceof Error ? error.message : String(error)}.`, 'Check its owner and mode, or leave it out with upload-exclude.');
+}
+
+;// CONCATENATED MODULE: ./runner/upload/bundle.js
+
+
+
+
+
+
+/** A file above this is read in pieces. Bytes. */
+const WHOLE = 1024 * 1024;
+const AT_ONCE = 8;
+/** Reads every file once, and names all by their content. Throws an `UploadError`. */
+async function bundleOf(entries, builtFrom) {
+    const objects = new Map();
+    const top = directory();
+    let size = 0;
+    await inParallel(entries, async (entry) => {
+        const object = entry.kind === 'link' ? linkObject(entry.target) : await fileObject(entry);
+        if (!objects.has(object.id))
+            objects.set(object.id, object);
+        if (entry.kind === 'file')
+            size += entry.size;
+        const mode = entry.kind === 'link' ? '120000' : entry.executable ? '100755' : '100644';
+        put(top, entry.path.split('/'), mode, object.id);
+    });
+    const tree = addTrees(top, objects);
+    const content = commitContent(tree, builtFrom);
+    const commit = idOf('commit', content);
+    objects.set(commit, { kind: 'commit', id: commit, size: content.length, content });
+    return { commit, objects: [...objects.values()], size, files: entries.length };
+}
+function directory() {
+    return { files: [], directories: new Map() };
+}
+function put(top, names, mode, id) {
+    let there = top;
+    for (const name of names.slice(0, -1)) {
+        const next = there.directories.get(name) ?? directory();
+        there.directories.set(name, next);
+        there = next;
+    }
+    there.files.push({ name: names.at(-1) ?? '', mode, id });
+}
+/** The id of the tree. */
+function addTrees({ files, directories }, objects) {
+    const below = [...directories].map(([name, each]) => ({
+        name,
+        mode: '40000',
+        id: addTrees(each, objects),
+    }));
+    const content = treeContent([...files, ...below]);
+    const id = idOf('tree', content);
+    objects.set(id, { kind: 'tree', id, size: content.length, content });
+    return id;
+}
+function linkObject(target) {
+    const content = Buffer.from(target);
+    return { kind: 'blob', id: idOf('blob', content), size: content.length, content };
+}
+async function fileObject(from) {
+    const { size } = from;
+    let id;
+    try {
+        id = size <= WHOLE ? idOf('blob', await (0,external_node_fs_promises_namespaceObject.readFile)(from.file)) : await idOfLarge(from);
+        await requireSame(from);
+    }
+    catch (error) {
+        throw error instanceof UploadError ? error : unreadable(from.file, error);
+    }
+    return { kind: 'blob', id, size, from };
+}
+async function idOfLarge({ file, size }) {
+    const hash = (0,external_node_crypto_.createHash)('sha1').update(headerOf('blob', size));
+    for await (const chunk of (0,external_node_fs_namespaceObject.createReadStream)(file, { highWaterMark: WHOLE }))
+        hash.update(chunk);
+    return hash.digest('hex');
+}
+/** A file that grew, shrank or was written meanwhile is half of one version and half of another. */
+async function requireSame({ file, path, size, changed }) {
+    const now = await (0,external_node_fs_promises_namespaceObject.stat)(file, { bigint: true });
+    if (now.size !== BigInt(size) || now.mtimeNs !== changed)
+        throw changedWhileRead(path);
+}
+async function inParallel(all, work) {
+    const ahead = all[Symbol.iterator]();
+    const worker = async () => {
+        for (const one of ahead)
+            await work(one);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+;// CONCATENATED MODULE: ./runner/upload/exclude.js
+/**
+ * Patterns as in a .gitignore, without `!`: one without `/` means each file and directory of that name, one with `/` a path from the
+ * top. `*` and `?` stand for letters of one name, `**` for any directories.
+ */
+function excludeOf(patterns) {
+    const rules = patterns.map((pattern) => ({ pattern, regExp: regExpOf(pattern), used: false }));
+    return {
+        matches(path) {
+            let matched = false;
+            for (const rule of rules) {
+                if (!rule.regExp.test(path))
+                    continue;
+                rule.used = true;
+                matched = true;
+            }
+            return matched;
+        },
+        unused: () => rules.filter(({ used }) => !used).map(({ pattern }) => pattern),
+    };
+}
+function regExpOf(pattern) {
+    const names = pattern.includes('/') ? pattern.replace(/^\//, '').split('/') : ['**', pattern];
+    const source = names
+        .map((name, index) => {
+        const isLast = index === names.length - 1;
+        if (name === '**')
+            return isLast ? '.+' : '(?:[^/]+/)*';
+        return `${nameSource(name)}${isLast ? '' : '/'}`;
+    })
+        .join('');
+    return new RegExp(`^${source}$`, 's');
+}
+/** All but `*` and `?` stand for themselves: frameworks have brackets in the names of directories. */
+function nameSource(name) {
+    return name
+        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replace(/\*+/g, '[^/]*')
+        .replace(/\?/g, '[^/]');
+}
+
+;// CONCATENATED MODULE: ./runner/upload/gather.js
+
+
+
+
+
+
+/** Reads all that is to be sent, and says what is. Throws an `UploadError`. */
+async function gather(wishes, workspace, log) {
+    const top = topOf(wishes.path, workspace);
+    const exclude = excludeOf(wishes.exclude);
+    const { entries, empty, modules } = await readTree(top, { exclude, sendsModules: wishes.sendsModules });
+    const bundle = await bundleOf(entries, wishes.builtFrom);
+    log.say(`upload-path holds ${gather_counted(bundle.files, 'file')}, ${megabytes(bundle.size)}. With the commit ${wishes.builtFrom} they are the upload ${bundle.commit}.`);
+    if (modules.length > 0)
+        log.say(`Not sent: ${some(modules)}. The server installs the packages. Set install-command to none to send them.`);
+    if (empty.length > 0)
+        log.say(`Not sent, because they are empty: ${some(empty)}.`);
+    const unused = exclude.unused();
+    if (unused.length > 0)
+        log.warn(`upload-exclude: nothing in upload-path matches ${unused.join(', ')}. Look for a typing error.`);
+    return bundle;
+}
+/** The directory that is sent, as an absolute path. */
+function topOf(given, workspace) {
+    const top = external_node_path_default().resolve(workspace, given);
+    const stat = (0,external_node_fs_namespaceObject.statSync)(top, { throwIfNoEntry: false });
+    if (stat === undefined)
+        throw new UploadError(`upload-path '${given}' is not there. It was looked for in ${workspace}.`, /[*?[\]{}]/.test(given)
+            ? 'upload-path takes one directory, and no pattern. Set it to the directory that the build writes to.'
+            : 'Build before this step, in the same job, and set upload-path to the directory that the build writes to.');
+    if (!stat.isDirectory())
+        throw new UploadError(`upload-path '${given}' is a file. It takes a directory, whose content becomes the content of path.`, 'Set upload-path to the directory that the file is in.');
+    if (isWithin((0,external_node_fs_namespaceObject.realpathSync)(workspace), (0,external_node_fs_namespaceObject.realpathSync)(top)))
+        return top;
+    throw new UploadError(`upload-path '${given}' leads out of the workspace ${workspace}, to ${(0,external_node_fs_namespaceObject.realpathSync)(top)}.`, 'Set upload-path to a directory of the workspace.');
+}
+function some(paths) {
+    const more = paths.length > 3 ? ` and ${paths.length - 3} more` : '';
+    return `${paths.slice(0, 3).join(', ')}${more}`;
+}
+function gather_counted(count, what) {
+    return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
+}
+/** Bytes, for people. */
+function megabytes(bytes) {
+    return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./runner/upload/pack.js
+
+
+
+
+
+
+
+
+
+
+/** Their numbers in a pack. */
+const pack_KINDS = { commit: 1, tree: 2, blob: 3 };
+/** Objects that are read and compressed before their turn: together at most this many times `WHOLE` in memory. */
+const AHEAD = 8;
+/** Bytes of a file that tell whether it can be compressed, and to which part of its size. */
+const SAMPLE = 4 * 1024;
+const WORTH_IT = 0.9;
+/**
+ * These objects as one of git's pack files (gitformat-pack): a stream of bytes that ends with its own digest. Throws an
+ * `UploadError` if a file is not as it was when it was named.
+ */
+async function* packOf(objects) {
+    const hash = (0,external_node_crypto_.createHash)('sha1');
+    const start = Buffer.alloc(12);
+    start.write('PACK');
+    start.writeUInt32BE(2, 4);
+    start.writeUInt32BE(objects.length, 8);
+    hash.update(start);
+    yield start;
+    for await (const piece of inOrder(objects)) {
+        hash.update(piece);
+        yield piece;
+    }
+    yield hash.digest();
+}
+async function* inOrder(objects) {
+    const waiting = [];
+    const next = objects[Symbol.iterator]();
+    for (;;) {
+        while (waiting.length < AHEAD) {
+            const { value, done } = next.next();
+            if (done === true)
+                break;
+            const made = piecesOf(value);
+            // Whoever waits for it hears of it.
+            made.catch(() => { });
+            waiting.push(made);
+        }
+        const first = waiting.shift();
+        if (first === undefined)
+            return;
+        for (const piece of await first) {
+            if (Buffer.isBuffer(piece))
+                yield piece;
+            else
+                yield* piece;
+        }
+    }
+}
+async function piecesOf(object) {
+    const entry = entryHeader(object.kind, object.size);
+    if (!('from' in object))
+        return [entry, await compressed(object.content)];
+    const { file, path } = object.from;
+    if (object.size > WHOLE)
+        return [entry, external_node_stream_.Readable.from(compressedLarge(object.from, object.id))];
+    try {
+        const content = await (0,external_node_fs_promises_namespaceObject.readFile)(file);
+        if (idOf('blob', content) !== object.id)
+            throw changedWhileRead(path);
+        return [entry, await compressed(content)];
+    }
+    catch (error) {
+        throw error instanceof UploadError ? error : unreadable(file, error);
+    }
+}
+/** The kind, and the size in groups of 4 and then 7 bits, the lowest first. */
+function entryHeader(kind, size) {
+    const bytes = [];
+    let byte = (pack_KINDS[kind] << 4) | (size % 16);
+    // A division, since a shift would cut a size above 2 GiB.
+    for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
+        bytes.push(byte | 0x80);
+        byte = rest % 128;
+    }
+    bytes.push(byte);
+    return Buffer.from(bytes);
+}
+const deflated = (0,external_node_util_.promisify)(external_node_zlib_.deflate);
+function compressed(content) {
+    return deflated(content, { level: levelFor(content.subarray(0, SAMPLE)) });
+}
+/** Images and archives are compressed already: their bytes are sent as they are. */
+function levelFor(sample) {
+    return (0,external_node_zlib_.deflateSync)(sample, { level: 1 }).length < sample.length * WORTH_IT ? 1 : 0;
+}
+async function* compressedLarge({ file, path, size }, id) {
+    const hash = (0,external_node_crypto_.createHash)('sha1').update(headerOf('blob', size));
+    const handle = await (0,external_node_fs_promises_namespaceObject.open)(file);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SAMPLE), 0, SAMPLE, 0);
+    await handle.close();
+    const source = (0,external_node_fs_namespaceObject.createReadStream)(file, { highWaterMark: WHOLE / 4 });
+    const zlib = (0,external_node_zlib_.createDeflate)({ level: levelFor(buffer.subarray(0, bytesRead)) });
+    source.on('data', (chunk) => hash.update(chunk));
+    source.on('error', (error) => zlib.destroy(unreadable(file, error)));
+    yield* source.pipe(zlib);
+    if (hash.digest('hex') !== id)
+        throw changedWhileRead(path);
+}
+
+;// CONCATENATED MODULE: ./runner/session/sending.js
+
+
+
+
+
+
+
+
+/**
+ * Sends a host what it lacks of an upload, in a session of its own, before the deploy begins. The host keeps it for the deploy of
+ * that id; nothing of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
+ */
+function sendUpload(options) {
+    const { connection, cancelled } = options;
+    const { label } = connection;
+    const carryOut = async () => {
+        const started = performance.now();
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+        try {
+            const sent = await converse(shell, options);
+            const took = ((performance.now() - started) / 1000).toFixed(1);
+            options.log.say(`${sent} ${took} s.`);
+        }
+        finally {
+            shell.finish();
+        }
+    };
+    return unless(carryOut, (stop) => whenAborted(cancelled, () => {
+        stop(new session_error_SessionError(`The job was cancelled while the files were sent to ${label}. Nothing was changed there.`, null));
+        return undefined;
+    }));
+}
+/** Two answers, however much there is to send: what the host lacks, and that it has it. */
+async function converse(shell, { connection, bundle, ...options }) {
+    const { label } = connection;
+    const { objects } = bundle;
+    const { deployId, path } = options.plan;
+    const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
+    const deliver = { deployId, path, listBytes: list.length };
+    const answers = answersOf(shell, label);
+    shell.send(openingScript(shell.nonce, options.shellInit));
+    for (const part of openingLine({ program: options.program, deliver }))
+        shell.send(part);
+    shell.send(list);
+    const lacking = lackingOf(objects, await inTime(answers('lacks'), shell, label), label);
+    const size = lacking.reduce((sum, object) => sum + object.size, 0);
+    if (lacking.length > 0) {
+        options.log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
+        await shell.pour(packOf(lacking));
+    }
+    shell.finish();
+    await answers('received');
+    return `${label} has the upload: ${lacking.length} of ${gather_counted(objects.length, 'object')} sent,`;
+}
+function answersOf(shell, label) {
+    const said = [];
+    let wake = () => { };
+    const prefix = `${shell.nonce} `;
+    shell.listen((line) => {
+        if (!line.startsWith(prefix))
+            return;
+        said.push(line.slice(prefix.length));
+        wake();
+    });
+    const over = shell.ended.then((end) => {
+        throw notSent(label, end, shell.complaints());
+    });
+    // Whoever waits for an answer hears of it.
+    over.catch(() => { });
+    const heard = async () => {
+        if (said.length === 0)
+            await new Promise((resolve) => {
+                wake = resolve;
+            });
+        return said.shift() ?? '';
+    };
+    return async (word) => {
+        // What was said before the end comes first.
+        const [given, rest] = splitWord(await Promise.race([heard(), over]));
+        if (given === word)
+            return rest;
+        const complaints = shell.complaints();
+        throw notStarted({ label, word: given, rest, state: null, complaints, rejoins: false });
+    };
+}
+/** Throws a `SessionError` unless the work ends within `START_TIMEOUT`. */
+async function inTime(work, shell, label) {
+    let timer;
+    const late = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(neverStarted(label, shell.complaints())), START_TIMEOUT);
+    });
+    try {
+        return await Promise.race([work, late]);
+    }
+    finally {
+        clearTimeout(timer);
+    }
+}
+/** The host's answer has one bit for each object, set where it lacks it. */
+function lackingOf(objects, answer, label) {
+    const bits = Buffer.from(answer, 'base64');
+    if (bits.length !== Math.ceil(objects.length / 8))
+        throw unbelievable(label, 'its list of missing files has another length than ours');
+    return objects.filter((_, index) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0);
+}
+
 ;// CONCATENATED MODULE: ./runner/session/host-session.js
 
 
@@ -68185,8 +68797,9 @@ function lookAtHost(options) {
 
 
 
+
 const UNPROVED = 'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
-function host_session_hostSession({ destination, ...task }) {
+function host_session_hostSession({ destination, bundle = null, ...task }) {
     const { label } = destination;
     const link = linkTo(destination);
     const warnUnproved = () => {
@@ -68201,6 +68814,8 @@ function host_session_hostSession({ destination, ...task }) {
                 const orders = { ...task, connection, program, cancelled };
                 if (looksOnly(task.plan))
                     return await lookAtHost(orders);
+                if (bundle !== null)
+                    await sendUpload({ ...orders, bundle });
                 return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });
             }
             finally {
@@ -68392,7 +69007,7 @@ function lockNext({ hosts, mode, ref }) {
 }
 /** One host alone to begin with, then as many as may go at once. */
 function nextBatch({ hosts, maxParallel }) {
-    const waiting = inOrder(hosts).filter((host) => hosts[host]?.stand.at === 'prepared');
+    const waiting = rollout_inOrder(hosts).filter((host) => hosts[host]?.stand.at === 'prepared');
     const isFirst = !hosts.some(({ went }) => went);
     return waiting
         .slice(0, isFirst ? 1 : sizeOf(maxParallel, hosts.length))
@@ -68420,7 +69035,7 @@ function stop(rollout, reason) {
     if (scope === 'host' || isLate)
         return [...given, ...rollout_tell(rollout, ['verified'], () => end)];
     const underWay = hosts.filter(({ stand }) => stand.at === 'returning').length;
-    const back = inOrder(hosts)
+    const back = rollout_inOrder(hosts)
         .reverse()
         .filter((host) => hosts[host]?.stand.at === 'verified')
         .slice(0, Math.max(0, sizeOf(maxParallel, hosts.length) - underWay));
@@ -68431,7 +69046,7 @@ function rollout_tell({ hosts }, stands, word) {
     return hosts.flatMap(({ stand }, host) => (stands.includes(stand.at) ? [{ host, word: word() }] : []));
 }
 /** Hosts that are not well go first: they cannot become worse. */
-function inOrder(hosts) {
+function rollout_inOrder(hosts) {
     const isWell = (host) => Number(hosts[host]?.readiness?.healthy ?? true);
     return hosts.map((_, host) => host).sort((a, b) => isWell(a) - isWell(b) || a - b);
 }
@@ -68625,6 +69240,9 @@ const DEFAULTS = {
     'connect-timeout': '30s',
     'connect-retries': '3',
     path: '',
+    source: 'git',
+    'upload-path': '.',
+    'upload-exclude': '',
     ref: '',
     'allow-untracked-ref': 'false',
     repository: '',
@@ -68824,10 +69442,13 @@ function quote(given) {
 
 
 
+
 /** What there is to report of an error, whatever was thrown. */
 function troubleOf(error) {
     if (error instanceof InputsError)
         return { message: error.message, remedy: null, output: [], goesOn: false };
+    if (error instanceof UploadError)
+        return { message: error.message, remedy: error.remedy, output: [], goesOn: false };
     if (error instanceof ConnectError || error instanceof session_error_SessionError)
         return { message: error.message, remedy: error.remedy, output: error.output, goesOn: !isOver(error) };
     // Anything else is a fault of this action, and whoever mends it needs to know where.
@@ -68842,7 +69463,7 @@ function troubleOf(error) {
 function isOver(error) {
     if (error instanceof session_error_SessionError)
         return !error.goesOn;
-    return error instanceof InputsError || error instanceof ConnectError;
+    return error instanceof InputsError || error instanceof UploadError || error instanceof ConnectError;
 }
 
 ;// CONCATENATED MODULE: ./fleet-run.js
@@ -68903,12 +69524,12 @@ function wishesOf({ inputs, plan }) {
 function logsOf({ inputs, plan }) {
     return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan.stableFor));
 }
-function hostTasks({ inputs, plan }, logs) {
+function hostTasks({ inputs, plan, bundle }, logs) {
     return inputs.destinations.flatMap((destination, host) => {
         const log = logs[host];
         return log === undefined
             ? []
-            : [{ destination, shellInit: inputs.shellInit, plan: planOfHost(plan, host), log }];
+            : [{ destination, shellInit: inputs.shellInit, plan: planOfHost(plan, host), bundle, log }];
     });
 }
 function factsOf({ inputs, plan, workflow, started }, { hosts, stopped }, logs, late) {
@@ -68927,7 +69548,7 @@ function factsOf({ inputs, plan, workflow, started }, { hosts, stopped }, logs, 
         path: plan.path,
         apps: plan.apps,
         ref: plan.ref,
-        commits: commitPages(workflow, plan.repository.url),
+        commits: commitPages(workflow, plan),
         late,
         durationMs: performance.now() - started,
     };
@@ -68963,13 +69584,13 @@ const NEVER_BEGAN = {
 
 /** Carries out the plan on the one host that there is. */
 async function deployToOne(task, orders) {
-    const { inputs, plan, started } = task;
+    const { inputs, plan, bundle, started } = task;
     const { destinations, shellInit } = inputs;
     const [destination] = destinations;
     const { label } = destination;
     const log = log_startLog(label, plan.stableFor);
     log.say(announcement(plan, label));
-    const result = await host_session_hostSession({ destination, shellInit, plan, log }).carryOut({
+    const result = await host_session_hostSession({ destination, shellInit, plan, bundle, log }).carryOut({
         ...orders,
         // One host waits for no other.
         mayGo: async () => { },
@@ -69006,7 +69627,7 @@ async function followOne(task) {
 function host_run_factsOf({ inputs, plan, workflow }, late) {
     const [{ label, username }] = inputs.destinations;
     const { path, apps, ref } = plan;
-    return { label, username, path, apps, ref, commits: commitPages(workflow, plan.repository.url), late };
+    return { label, username, path, apps, ref, commits: commitPages(workflow, plan), late };
 }
 
 ;// CONCATENATED MODULE: ./inputs/split-list.js
@@ -70199,7 +70820,78 @@ function checkedUrl(text) {
     return text;
 }
 
+;// CONCATENATED MODULE: ./inputs/upload.js
+
+
+
+
+const SOURCES = ['git', 'upload'];
+/**
+ * Reads `source`. If files are sent, it also finds the commit that they were built from: the one that this `workflow` run is about.
+ */
+function parseSource(text, workflow) {
+    if (settings_oneOf(text, SOURCES) === 'git' || workflow === null)
+        return { kind: 'git' };
+    try {
+        return { kind: 'upload', builtFrom: defaultRef(workflow) };
+    }
+    catch (error) {
+        if (!(error instanceof BadValue))
+            throw error;
+        throw new BadValue(error.message, '`upload` only in a run whose commit was chosen by this repository', 'Upload in another workflow, such as one on push, or set `source` to git.');
+    }
+}
+/** Whether files of this job are read. A rollback and a status are about what the server has. */
+function sendsFiles(source, mode) {
+    return source === 'upload' && mode !== 'rollback' && mode !== 'status';
+}
+/** Refuses an input that says which commit git is to fetch, beside an upload. */
+function refuseBesideUpload(given, isUpload, takes) {
+    if (given === '' || !isUpload)
+        return;
+    throw new BadValue('`source` is upload, and nothing is fetched then', takes, 'Leave it out, or set `source` to git.');
+}
+/** Refuses an input that says what to send, where nothing is sent. */
+function refuseWithoutUpload(given, source, takes) {
+    if (given === '' || source === 'upload')
+        return;
+    throw new BadValue('`source` is git, and nothing is sent then', takes, 'Set `source` to upload, or leave it out.');
+}
+const PATH_TAKES = 'a directory of the workspace';
+/** Reads `upload-path`. Whether it is there is seen when it is read. */
+function parseUploadPath(text) {
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', PATH_TAKES);
+    if (text.startsWith('~'))
+        throw new BadValue('it begins with "~"', PATH_TAKES, 'Write it from the workspace on.');
+    return text;
+}
+/** Reads `upload-exclude`: each pattern in its shortest form. */
+function parseUploadExclude(text) {
+    return splitList(text).map(parsePattern);
+}
+function parsePattern(text) {
+    const takes = 'names such as `*.map`, and paths from `upload-path` on such as `docs/**/*.md`, separated by commas or line ends';
+    if (hasUnprintable(text))
+        throw new BadValue('it holds an invisible character', takes);
+    if (text.startsWith('!'))
+        throw new BadValue('a pattern begins with "!"', takes, 'What is excluded cannot be taken back.');
+    if (text.includes('\\'))
+        throw new BadValue('a pattern holds a backslash', takes, 'Write / between names.');
+    if (/[{}]/.test(text))
+        throw new BadValue('a pattern has braces', takes, 'Write each pattern on a line of its own.');
+    if (text.split('/').includes('..'))
+        throw new BadValue('a pattern holds ".."', takes);
+    const fromTop = text.startsWith('/') || text.startsWith('./');
+    const names = text.split('/').filter((name) => name !== '' && name !== '.');
+    if (names.length === 0 || names.every((name) => name === '*' || name === '**'))
+        throw new BadValue('a pattern leaves out everything', takes);
+    // One name of the top directory alone.
+    return fromTop && names.length === 1 ? `/${names[0]}` : names.join('/');
+}
+
 ;// CONCATENATED MODULE: ./inputs.js
+
 
 
 
@@ -70232,7 +70924,8 @@ function readInputs(env, workflow, mask) {
     });
     const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
-    const { connection, session, github, fleet, steps, envFile, plan } = readAll(env, {
+    const isUpload = sendsFiles(text('source'), text('mode'));
+    const { connection, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
         connection: {
             hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
             // Users before each host's "@" stand for it; one that is given is checked all the same.
@@ -70265,6 +70958,16 @@ function readInputs(env, workflow, mask) {
             maxParallel: input('max-parallel', parseMaxParallel),
             scope: input('rollback-scope', (given) => settings_oneOf(given, ['fleet', 'host'])),
         },
+        upload: {
+            path: input('upload-path', (given) => {
+                refuseWithoutUpload(given === '.' ? '' : given, text('source'), 'a directory, for an upload');
+                return parseUploadPath(given);
+            }),
+            exclude: input('upload-exclude', (given) => {
+                refuseWithoutUpload(given, text('source'), 'patterns, for an upload');
+                return parseUploadExclude(given);
+            }),
+        },
         steps: {
             install: input('install-command', parseStep),
             build: input('build-command', parseStep),
@@ -70281,9 +70984,21 @@ function readInputs(env, workflow, mask) {
         plan: {
             mode: input('mode', (given) => settings_oneOf(given, protocol_MODES)),
             path: input('path', parsePath),
-            ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
-            allowUntrackedRef: input('allow-untracked-ref', parseSwitch),
-            repository: input('repository', (given) => readRepository(given, workflow)),
+            source: input('source', (given) => parseSource(given, isUpload ? workflow : null)),
+            ref: input('ref', (given) => {
+                refuseBesideUpload(given, isUpload, 'a branch, a tag or a full commit id');
+                if (isUpload)
+                    return null;
+                return given === '' ? refWithout(text('mode'), workflow) : parseRef(given);
+            }),
+            allowUntrackedRef: input('allow-untracked-ref', (given) => {
+                refuseBesideUpload(given === 'true' ? given : '', isUpload, '`false` beside an upload');
+                return parseSwitch(given);
+            }),
+            repository: input('repository', (given) => {
+                refuseBesideUpload(given, isUpload, 'what the server clones');
+                return readRepository(given, workflow);
+            }),
             // What is empty was emptied: the default is the runner's to fill in.
             gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
             workingDirectory: input('working-directory', parseWorkingDirectory),
@@ -70314,9 +71029,12 @@ function readInputs(env, workflow, mask) {
         ...session,
         github,
         fleet,
+        upload: plan.source.kind === 'git'
+            ? null
+            : { ...upload, sendsModules: steps.install.kind === 'none', builtFrom: plan.source.builtFrom },
         plan: {
             ...plan,
-            steps,
+            steps: isUpload && steps.build.kind === 'default' ? { ...steps, build: { kind: 'none' } } : steps,
             envFile: envFile.content === '' ? null : envFile,
             refOrigin: originOf(plan.ref, workflow),
         },
@@ -70570,6 +71288,8 @@ function ownerAndName(repository) {
 
 
 
+
+
 const started = performance.now();
 const cancelled = new AbortController();
 let main_endDeployment = null;
@@ -70578,14 +71298,15 @@ process.exitCode = 1;
 async function main() {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
-    const plan = plan_makePlan(inputs, workflow);
     info(versionLine(process.env));
+    const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), log_startLog('')));
+    const plan = plan_makePlan(inputs, workflow, bundle?.commit);
     if (!looksOnly(plan)) {
         noteDeploy(leftDeploy(plan, inputs));
         if (inputs.github.deployment)
             main_endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
     }
-    const task = { inputs, plan, workflow, started };
+    const task = { inputs, plan, workflow, bundle, started };
     const orders = {
         program: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
         cancelled: cancelled.signal,

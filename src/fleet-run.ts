@@ -72,12 +72,12 @@ function logsOf({ inputs, plan }: Task): LiveLog[] {
   return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan.stableFor));
 }
 
-function hostTasks({ inputs, plan }: Task, logs: readonly LiveLog[]): HostTask[] {
+function hostTasks({ inputs, plan, bundle }: Task, logs: readonly LiveLog[]): HostTask[] {
   return inputs.destinations.flatMap((destination, host) => {
     const log = logs[host];
     return log === undefined
       ? []
-      : [{ destination, shellInit: inputs.shellInit, plan: planOfHost(plan, host), log }];
+      : [{ destination, shellInit: inputs.shellInit, plan: planOfHost(plan, host), bundle, log }];
   });
 }
 
@@ -104,7 +104,7 @@ function factsOf(
     path: plan.path,
     apps: plan.apps,
     ref: plan.ref,
-    commits: commitPages(workflow, plan.repository.url),
+    commits: commitPages(workflow, plan),
     late,
     durationMs: performance.now() - started,
   };

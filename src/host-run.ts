@@ -14,13 +14,13 @@ export async function deployToOne(
   task: Task,
   orders: { program: string; cancelled: AbortSignal },
 ): Promise<Ended> {
-  const { inputs, plan, started } = task;
+  const { inputs, plan, bundle, started } = task;
   const { destinations, shellInit } = inputs;
   const [destination] = destinations;
   const { label } = destination;
   const log = startLog(label, plan.stableFor);
   log.say(announcement(plan, label));
-  const result = await hostSession({ destination, shellInit, plan, log }).carryOut({
+  const result = await hostSession({ destination, shellInit, plan, bundle, log }).carryOut({
     ...orders,
     // One host waits for no other.
     mayGo: async () => {},
@@ -61,5 +61,5 @@ export async function followOne(task: Task): Promise<Followed> {
 function factsOf({ inputs, plan, workflow }: Task, late: string | null): SummaryFacts {
   const [{ label, username }] = inputs.destinations;
   const { path, apps, ref } = plan;
-  return { label, username, path, apps, ref, commits: commitPages(workflow, plan.repository.url), late };
+  return { label, username, path, apps, ref, commits: commitPages(workflow, plan), late };
 }

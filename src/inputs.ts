@@ -35,9 +35,18 @@ import {
 } from './inputs/settings.ts';
 import { splitList } from './inputs/split-list.ts';
 import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
+import {
+  parseSource,
+  parseUploadExclude,
+  parseUploadPath,
+  refuseBesideUpload,
+  refuseWithoutUpload,
+  sendsFiles,
+} from './inputs/upload.ts';
 import { MODES, type Plan } from './protocol.ts';
 import type { Destination } from './runner/connection/connect.ts';
 import type { MaxParallel } from './runner/fleet/rollout.ts';
+import type { UploadWishes } from './runner/upload/gather.ts';
 import type { Workflow } from './workflow.ts';
 
 /** What the inputs say of the plan: all of it but who deploys, and what other hosts have to do with it. */
@@ -58,6 +67,8 @@ export interface Inputs {
     environmentUrl: string | null;
     token: string;
   };
+  /** What of this job's files is sent; null if none are. `plan.ref` is null then: the files themselves say it. */
+  upload: UploadWishes | null;
   plan: Wishes;
 }
 
@@ -81,7 +92,9 @@ export function readInputs(
 
   const agent = env.SSH_AUTH_SOCK ?? '';
 
-  const { connection, session, github, fleet, steps, envFile, plan } = readAll(env, {
+  const isUpload = sendsFiles(text('source'), text('mode'));
+
+  const { connection, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
     connection: {
       hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
       // Users before each host's "@" stand for it; one that is given is checked all the same.
@@ -124,6 +137,16 @@ export function readInputs(
       maxParallel: input('max-parallel', parseMaxParallel),
       scope: input('rollback-scope', (given) => oneOf(given, ['fleet', 'host'])),
     },
+    upload: {
+      path: input('upload-path', (given) => {
+        refuseWithoutUpload(given === '.' ? '' : given, text('source'), 'a directory, for an upload');
+        return parseUploadPath(given);
+      }),
+      exclude: input('upload-exclude', (given) => {
+        refuseWithoutUpload(given, text('source'), 'patterns, for an upload');
+        return parseUploadExclude(given);
+      }),
+    },
     steps: {
       install: input('install-command', parseStep),
       build: input('build-command', parseStep),
@@ -140,9 +163,20 @@ export function readInputs(
     plan: {
       mode: input('mode', (given) => oneOf(given, MODES)),
       path: input('path', parsePath),
-      ref: input('ref', (given) => (given === '' ? refWithout(text('mode'), workflow) : parseRef(given))),
-      allowUntrackedRef: input('allow-untracked-ref', parseSwitch),
-      repository: input('repository', (given) => readRepository(given, workflow)),
+      source: input('source', (given) => parseSource(given, isUpload ? workflow : null)),
+      ref: input('ref', (given) => {
+        refuseBesideUpload(given, isUpload, 'a branch, a tag or a full commit id');
+        if (isUpload) return null;
+        return given === '' ? refWithout(text('mode'), workflow) : parseRef(given);
+      }),
+      allowUntrackedRef: input('allow-untracked-ref', (given) => {
+        refuseBesideUpload(given === 'true' ? given : '', isUpload, '`false` beside an upload');
+        return parseSwitch(given);
+      }),
+      repository: input('repository', (given) => {
+        refuseBesideUpload(given, isUpload, 'what the server clones');
+        return readRepository(given, workflow);
+      }),
       // What is empty was emptied: the default is the runner's to fill in.
       gitToken: input('git-token', () => parseGitToken(textOfInput(env, 'git-token'), workflow.serverUrl)),
       workingDirectory: input('working-directory', parseWorkingDirectory),
@@ -176,9 +210,13 @@ export function readInputs(
     ...session,
     github,
     fleet,
+    upload:
+      plan.source.kind === 'git'
+        ? null
+        : { ...upload, sendsModules: steps.install.kind === 'none', builtFrom: plan.source.builtFrom },
     plan: {
       ...plan,
-      steps,
+      steps: isUpload && steps.build.kind === 'default' ? { ...steps, build: { kind: 'none' } } : steps,
       envFile: envFile.content === '' ? null : envFile,
       refOrigin: originOf(plan.ref, workflow),
     },

@@ -10,11 +10,13 @@ import { looksOnly } from './protocol.ts';
 import { openDeployment } from './report/deployment.ts';
 import { type DeploymentStatus, statusWithoutResult } from './report/deployment-status.ts';
 import { noteDeploy, noteSettled } from './report/left-for-post.ts';
+import { startLog } from './report/log.ts';
 import { reportTrouble } from './report/report.ts';
 import { versionLine } from './report/version.ts';
+import { gather } from './runner/upload/gather.ts';
 import type { Ended } from './task.ts';
 import { isOver, troubleOf } from './trouble.ts';
-import { readWorkflow } from './workflow.ts';
+import { readWorkflow, workspaceOf } from './workflow.ts';
 
 const started = performance.now();
 const cancelled = new AbortController();
@@ -25,13 +27,14 @@ process.exitCode = 1;
 async function main(): Promise<Ended> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
-  const plan = makePlan(inputs, workflow);
   info(versionLine(process.env));
+  const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), startLog('')));
+  const plan = makePlan(inputs, workflow, bundle?.commit);
   if (!looksOnly(plan)) {
     noteDeploy(leftDeploy(plan, inputs));
     if (inputs.github.deployment) endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
   }
-  const task = { inputs, plan, workflow, started };
+  const task = { inputs, plan, workflow, bundle, started };
   const orders = {
     program: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
     cancelled: cancelled.signal,

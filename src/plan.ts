@@ -4,10 +4,11 @@ import { type Plan, PROTOCOL_VERSION } from './protocol.ts';
 import type { DeploymentFacts } from './report/deployment.ts';
 import { runUrl, type Workflow } from './workflow.ts';
 
-/** Makes the plan for the host from checked inputs and the workflow's context. */
-export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
+/** Makes the plan for the host from checked inputs and the workflow's context. `upload` is the commit of what is sent. */
+export function makePlan(inputs: Inputs, workflow: Workflow, upload?: string): Plan {
   return {
     ...inputs.plan,
+    ref: upload ?? inputs.plan.ref,
     protocol: PROTOCOL_VERSION,
     deployId: makeDeployId(workflow),
     waits: false,
@@ -18,8 +19,8 @@ export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
       url: runUrl(workflow),
       actor: workflow.actor,
     },
-    // A status asks no repository.
-    gitToken: inputs.plan.mode === 'status' ? null : inputs.plan.gitToken,
+    // Neither asks a repository.
+    gitToken: inputs.plan.mode === 'status' || upload !== undefined ? null : inputs.plan.gitToken,
   };
 }
 
@@ -30,7 +31,8 @@ export function deploymentOf(plan: Plan, { github }: Inputs, workflow: Workflow)
     environment: github.environment,
     environmentUrl: github.environmentUrl,
     repository: workflow.repository,
-    ref: plan.ref,
+    // GitHub knows no commit of an upload.
+    ref: plan.source.kind === 'upload' ? plan.source.builtFrom : plan.ref,
     task: plan.mode,
     logUrl: plan.run.url,
   };

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 10;
+export const PROTOCOL_VERSION = 11;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -72,6 +72,11 @@ export interface Plan {
    * current one; a `status` needs none.
    */
   ref: string | null;
+  /**
+   * Where the commit comes from: git fetches it from `repository`, or the runner has sent it before, as a commit of its own. It was
+   * built from the commit `builtFrom`.
+   */
+  source: { kind: 'git' } | { kind: 'upload'; builtFrom: string };
   /** Who chose `ref`: an input, or the event that the workflow runs for, which may be a fork's pull request. */
   refOrigin: 'input' | 'workflow' | 'fork';
   /** Whether `ref` may name a commit that no branch or tag of the repository contains. */
@@ -285,6 +290,17 @@ export type Control = { type: 'heartbeat' } | Word;
 export const HEARTBEAT_EVERY = 10_000;
 /** A host that has heard nothing from the runner for this long, in milliseconds, goes on as if it were gone. */
 export const LEASE = 120_000;
+
+/**
+ * What the runner sends in place of an `Opening`, so that the host has an upload before its deploy begins. `listBytes` bytes
+ * follow: a line `<id> <size>` for each git object of the upload. The host answers `lacks` with one bit for each. Then come those
+ * that it lacks, as one of git's pack files, up to the end of stdin, and the host answers `received`. A `refused` is final.
+ */
+export interface Delivery {
+  /** Source text of the host program. */
+  program: string;
+  deliver: Pick<Plan, 'deployId' | 'path'> & { listBytes: number };
+}
 
 /** What the runner sends in place of an `Opening`, to follow a deploy that it has begun in an earlier session. */
 export interface Rejoining {

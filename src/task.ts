@@ -1,6 +1,7 @@
 import type { Inputs } from './inputs.ts';
 import type { Plan } from './protocol.ts';
 import type { DeploymentStatus } from './report/deployment-status.ts';
+import type { Bundle } from './runner/upload/bundle.ts';
 import type { Workflow } from './workflow.ts';
 
 /** What is to be done, on one host or on several. */
@@ -8,6 +9,8 @@ export interface Task {
   inputs: Inputs;
   plan: Plan;
   workflow: Workflow;
+  /** The files that are sent; null if none are. */
+  bundle: Bundle | null;
   /** When the action began, on `performance.now()`. */
   started: number;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Plan } from './protocol.ts';
 
 /** What the runner says about the workflow run, from its GITHUB_* variables. Empty text where it says nothing. */
 export interface Workflow {
@@ -28,6 +29,11 @@ export function readWorkflow(env: NodeJS.ProcessEnv): Workflow {
   };
 }
 
+/** The directory of the job's files. */
+export function workspaceOf(env: NodeJS.ProcessEnv): string {
+  return env.GITHUB_WORKSPACE || process.cwd();
+}
+
 /** The page of this run attempt, or empty text outside of a workflow. */
 export function runUrl(workflow: Workflow): string {
   const { serverUrl, repository, runId, runAttempt } = workflow;
@@ -43,11 +49,16 @@ export function readEvent(workflow: Workflow): unknown {
   }
 }
 
-/** Where the commits of a repository of this GitHub server can be looked at, ending in `/commit`; else null. */
-export function commitPages({ serverUrl }: Workflow, repositoryUrl: string): string | null {
+/** Where the commits of a repository of this GitHub server can be looked at, ending in `/commit`; else null. It has none of uploads. */
+export function commitPages(
+  { serverUrl }: Workflow,
+  { repository, source }: Pick<Plan, 'repository' | 'source'>,
+): string | null {
+  if (source.kind === 'upload') return null;
   const server = URL.canParse(serverUrl) ? new URL(serverUrl).host : '';
   const [, host, ownerAndName] =
-    /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(repositoryUrl) ??
-    [];
+    /^(?:(?:https|ssh):\/\/)?(?:[^@/]*@)?([^@/:]+)[/:]([\w-]+\/[\w.-]+?)(?:\.git)?\/?$/.exec(
+      repository.url,
+    ) ?? [];
   return server !== '' && host === server ? `${serverUrl}/${ownerAndName}/commit` : null;
 }

@@ -21,6 +21,7 @@ import { loadTransaction } from '../src/host/state/transaction.ts';
 import { loadRecord } from '../src/host/swap/record.ts';
 import { DeployFailure } from '../src/host/system/failure.ts';
 import { LineSplitter } from '../src/host/system/line-splitter.ts';
+import { lackingBits, parseList as parseUploadList } from '../src/host/upload/object-list.ts';
 import { type Event, STATES } from '../src/protocol.ts';
 import { connect } from '../src/runner/connection/connect.ts';
 import { lineReader, showable } from '../src/runner/connection/lines.ts';
@@ -101,6 +102,7 @@ const RUNNER: Record<string, Parser> = {
       'old-node /n v12.0.0',
       'no-node /usr/bin, nvm',
       'init-ended 3',
+      'refused ["full","make room"]',
       'x',
     ],
     own: NeverError,
@@ -197,6 +199,15 @@ const fixture = (name: string): string => readFileSync(join(ROOT, 'test/fixtures
 const rpcThat = (answer: unknown): Rpc => ({ call: async () => answer }) as unknown as Rpc;
 
 const HOST: Record<string, Parser & { parse(text: string, rand: Random): unknown }> = {
+  "an upload's list": {
+    seeds: [`${SHA} 12\n${'b'.repeat(40)} 0\n`, ''],
+    own: Error,
+    parse(text) {
+      const listed = parseUploadList(text);
+      for (const { id, size } of listed) expect([/^[0-9a-f]{40}$/.test(id), size >= 0]).toEqual([true, true]);
+      expect(lackingBits(listed, new Set([SHA]))).toHaveLength(Math.ceil(listed.length / 8));
+    },
+  },
   "PM2's list": {
     seeds: [JSON.stringify([PROCESS, PROCESS]), '[]'],
     own: DeployFailure,

@@ -83,5 +83,9 @@ test.each([
   ['/srv/git/shop.git', null],
   ['file:///srv/git/shop.git', null],
 ])('commits of %s are at %s', (url, pages) => {
-  expect(commitPages(readWorkflow({}), url)).toBe(pages);
+  const repository = { url, given: false };
+  expect(commitPages(readWorkflow({}), { repository, source: { kind: 'git' } })).toBe(pages);
+  // GitHub has no commit of an upload.
+  const upload = { kind: 'upload', builtFrom: 'a'.repeat(40) } as const;
+  expect(commitPages(readWorkflow({}), { repository, source: upload })).toBeNull();
 });

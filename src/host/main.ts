@@ -13,11 +13,14 @@ import type { End, Progress } from './program/end.ts';
 import { openEvents } from './program/events.ts';
 import { createRedactor } from './program/redact.ts';
 import { freeReserve, takeReserve } from './program/reserve.ts';
+import { stateRoot } from './state/places.ts';
 import { createClock } from './system/clock.ts';
 import { failureOf } from './system/failure.ts';
+import { sweepUploads, uploadsIn } from './upload/arrived.ts';
 
 export { look } from './look/look.ts';
 export { follow, rejoin } from './program/follower.ts';
+export { receive } from './upload/receive.ts';
 
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
@@ -84,6 +87,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
     await prune(context, plan.deployId).catch((error: unknown) => console.error(error));
     for (const lock of context.locks) lock.release();
   }
+  sweepUploads(uploadsIn(stateRoot(process.env, homedir())), plan.deployId);
   log.close();
   process.exit(0);
 }

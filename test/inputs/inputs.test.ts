@@ -81,6 +81,8 @@ test('a minimal set of inputs gives the documented defaults', () => {
     fleet: { maxParallel: { kind: 'hosts', count: 1 }, scope: 'fleet' },
     path: '/srv/shop',
     ref: SHA,
+    source: { kind: 'git' },
+    upload: null,
     refOrigin: 'workflow',
     allowUntrackedRef: false,
     repository: { url: 'https://github.com/acme/shop.git', given: false },
@@ -863,6 +865,55 @@ describe('a deployment on GitHub', () => {
     const masked: string[] = [];
     read({ 'github-token': 'ghs_abcdefgh' }, {}, masked);
     expect(masked).toContain('ghs_abcdefgh');
+  });
+});
+
+describe('an upload', () => {
+  test('is of the commit that this run is about, and is not built again on the server', () => {
+    const { upload, ...plan } = read({ source: 'upload', 'upload-exclude': './a/**/*.map/, /docs\n*.log' });
+    expect(plan).toMatchObject({ source: { kind: 'upload', builtFrom: SHA }, ref: null });
+    expect(plan.steps).toMatchObject({ install: { kind: 'default' }, build: { kind: 'none' } });
+    expect(upload).toEqual({
+      path: '.',
+      exclude: ['a/**/*.map', '/docs', '*.log'],
+      sendsModules: false,
+      builtFrom: SHA,
+    });
+    const given = read({ source: 'upload', 'install-command': 'none', 'build-command': 'make' });
+    expect(given.steps.build).toEqual({ kind: 'command', command: 'make' });
+    expect(given.upload?.sendsModules).toBe(true);
+  });
+
+  test.each(['rollback', 'status'])('a %s sends nothing, and takes what it takes beside git', (mode) => {
+    const { upload, ...plan } = read({ source: 'upload', mode, 'upload-path': 'dist' });
+    expect({ upload, ref: plan.ref, source: plan.source }).toEqual({
+      upload: null,
+      ref: null,
+      source: { kind: 'git' },
+    });
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ source: 'zip' }, '`source` is "zip"'],
+    [{ source: 'upload', ref: 'main' }, '`source` is upload, and nothing is fetched then'],
+    [{ source: 'upload', repository: 'acme/shop' }, '`source` is upload, and nothing is fetched then'],
+    [{ source: 'upload', 'allow-untracked-ref': 'true' }, '`source` is upload, and nothing is fetched then'],
+    [{ 'upload-path': 'dist' }, '`source` is git, and nothing is sent then'],
+    [{ 'upload-exclude': 'x' }, '`source` is git, and nothing is sent then'],
+    [{ source: 'upload', 'upload-path': '~/x' }, 'begins with "~"'],
+    [{ source: 'upload', 'upload-exclude': '!x' }, 'begins with "!"'],
+    [{ source: 'upload', 'upload-exclude': 'a\\b' }, 'holds a backslash'],
+    [{ source: 'upload', 'upload-exclude': '*.{js,map}' }, 'has braces'],
+    [{ source: 'upload', 'upload-exclude': '../x' }, 'holds ".."'],
+    [{ source: 'upload', 'upload-exclude': '/' }, 'leaves out everything'],
+    [{ source: 'upload', 'upload-exclude': '**/*' }, 'leaves out everything'],
+  ])('%j is refused', (given, why) => {
+    expect(messageOf(given)).toContain(why);
+  });
+
+  test('is refused for a commit that a stranger may have chosen', () => {
+    const message = messageOf({ source: 'upload' }, { GITHUB_EVENT_NAME: 'pull_request_target' });
+    expect(message).toContain('`source` is "upload": on pull_request_target');
   });
 });
 

@@ -12,18 +12,23 @@ export async function hostProgram(run: string, resume = ''): Promise<string> {
   return `${await followText()}\n${PROLOGUE}\n${command('run', run)}${command('resume', resume)}`;
 }
 
+/** The part of the real host program that takes an upload. */
+export function receivingProgram(): Promise<string> {
+  return bundle('upload/receive.ts');
+}
+
 let followText = (): Promise<string> => {
-  const text = bundle();
+  const text = bundle('program/follower.ts');
   followText = () => text;
   return text;
 };
 
-async function bundle(): Promise<string> {
+async function bundle(file: string): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: 'silent',
     build: {
-      ssr: resolve(import.meta.dirname, '../../src/host/program/follower.ts'),
+      ssr: resolve(import.meta.dirname, '../../src/host', file),
       write: false,
       minify: false,
       target: 'node16',

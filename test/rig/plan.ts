@@ -19,6 +19,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     repository: { url: 'https://github.example/acme/app.git', given: false },
     gitToken: null,
     ref: 'main',
+    source: { kind: 'git' },
     refOrigin: 'input',
     allowUntrackedRef: false,
     force: false,

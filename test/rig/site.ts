@@ -29,7 +29,7 @@ export interface Site extends AsyncDisposable {
   /** Runs the action to its end. */
   deploy(given: Inputs, step?: Step): Promise<ActionRun>;
   /** Runs the step's `post`, as GitHub's runner does at the job's end, with the state that the step left. */
-  post(state: Record<string, string>, given: Inputs): Promise<ActionRun>;
+  post(state: Record<string, string>, given: Inputs, env?: Record<string, string>): Promise<ActionRun>;
   /** What the live app says its version is. */
   served(): Promise<string>;
   stop(): Promise<void>;
@@ -80,9 +80,9 @@ export async function createSite(
     inputs,
     start,
     deploy: (given, step) => start(given, step).done,
-    post: (state, given) => {
+    post: (state, given, more = {}) => {
       const env = Object.fromEntries(Object.entries(state).map(([key, value]) => [`STATE_${key}`, value]));
-      return start(given, { script: path.join(ROOT, 'dist/post.js'), env }).done;
+      return start(given, { script: path.join(ROOT, 'dist/post.js'), env: { ...more, ...env } }).done;
     },
     served: async () => (await fetch(`http://127.0.0.1:${port}/version`)).text(),
     stop,

@@ -27,13 +27,19 @@ const FLOORS: Record<string, readonly (readonly string[])[]> = {
     ['git', 'swap', 'pm2'],
     ['program', 'state'],
     ['context.ts'],
-    ['health', 'build'],
+    ['health', 'build', 'upload'],
     ['canary', 'handover'],
     ['deploy'],
     ['look'],
     ['main.ts'],
   ],
-  'src/runner': [['connect-error.ts', 'identity'], ['keys'], ['connection'], ['session'], ['fleet']],
+  'src/runner': [
+    ['connect-error.ts', 'identity', 'upload'],
+    ['keys'],
+    ['connection'],
+    ['session'],
+    ['fleet'],
+  ],
 };
 
 /** Entries: the only files that may share a name. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { INSTALL } from '../build/kept-install.ts';
 import type { Context } from '../context.ts';
 import { pruneRefs } from '../git/fetch.ts';
+import { collectUploads } from '../git/garbage.ts';
 import { sweepRun } from '../program/sweep.ts';
 import { type Current, loadCurrent } from '../state/current.ts';
 import { versionStack } from '../state/history.ts';
@@ -54,6 +55,7 @@ export async function prune(context: Context, deployId: string): Promise<void> {
     ...[...runs.filter(isOld), ...replaced].map(remove),
     ...runs.filter((run) => !isOld(run)).map(sweepRun),
   ]);
+  if (plan.source.kind === 'upload') await collectUploads(gitAfterwards);
 }
 
 /** The versions to which a rollback needs no build, what the current one replaced before all others. */

@@ -6,6 +6,7 @@ import { type RefRule, ruleOf } from '../git/resolve-ref.ts';
 import { endedDeploys, goodVersions, isBad, type Version, versionStack } from '../state/history.ts';
 import type { Entry } from '../state/journal.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { takeInUpload } from '../upload/take-in.ts';
 
 const LISTED = 20;
 
@@ -29,6 +30,10 @@ export async function targetCommit(context: Context, current: string | null): Pr
   const { mode, ref } = plan;
   if (mode !== 'rollback') {
     if (ref === null) throw new DeployFailure('The plan names no commit.');
+    if (plan.source.kind === 'upload') {
+      await takeInUpload(context, ref);
+      return ref;
+    }
     return fetch(context, ref, ruleOf(plan));
   }
   const entries = journal.entries();

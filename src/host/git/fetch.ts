@@ -32,10 +32,10 @@ export async function fetchCommit(
   { ref, rule, repository }: Wanted,
   access: Access,
 ): Promise<string> {
-  if (rule === 'any' && isFullId(ref) && (await has(git, ref))) return ref;
+  if (rule === 'any' && isFullId(ref) && (await isWhole(git, ref))) return ref;
   const remote = await openRemote(git, repository, access);
   const sha = await resolveRef({ remote, live: git, gitIn }, ref, rule);
-  if (await has(git, sha)) return sha;
+  if (await isWhole(git, sha)) return sha;
   const direct = await remote.attempt(FETCH, [`+${sha}:${OURS}/${sha}`]);
   if (direct.code === 0) return sha;
   // Some servers hand out a commit only as part of a branch or tag.
@@ -71,7 +71,7 @@ export async function findCommit(
  * Whether the commit is here with all that belongs to it. A fetch that a full disk or a reboot cut short leaves the commit
  * without its files, and git checks such a one out as empty, with exit code 0.
  */
-async function has(git: Git, sha: string): Promise<boolean> {
+export async function isWhole(git: Git, sha: string): Promise<boolean> {
   if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0) return false;
   return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
 }

@@ -35,6 +35,8 @@ const ALWAYS = inArguments([
   ['maintenance.auto', 'false'],
   ['advice.detachedHead', 'false'],
   ['protocol.ext.allow', 'never'],
+  // A larger file is not read into memory as a whole.
+  ['core.bigFileThreshold', '32m'],
 ]);
 
 const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);

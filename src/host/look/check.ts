@@ -97,6 +97,10 @@ function requireOwnPlaces(places: Places): null {
 async function lookAtCommit(context: Context, git: Git): Promise<null> {
   const { plan, gitIn, log } = context;
   const { ref, repository } = plan;
+  if (plan.source.kind === 'upload') {
+    inform(log, 'A check sends no files, so the ecosystem file of the upload is not looked at.');
+    return null;
+  }
   if (ref === null) throw new DeployFailure('The plan names no commit.');
   const { sha, text } = await findCommit(
     git,

@@ -29,6 +29,8 @@ export interface HostShell {
   nonce: string;
   /** Writes to the shell's stdin, as it is. */
   send(text: string | Buffer): void;
+  /** Writes all of it to the shell's stdin, no faster than the host reads. Stops where the shell has ended. */
+  pour(chunks: AsyncIterable<Buffer>): Promise<void>;
   /** Has `onLine` called with each further line of the shell's stdout. */
   listen(onLine: (line: string) => void): void;
   /** The last lines of the shell's stderr that may be shown. */
@@ -77,6 +79,7 @@ export async function openShell(connection: Connection, timeout: number): Promis
     send: (text) => {
       channel.stdin.write(text);
     },
+    pour: (chunks) => pour(channel, chunks),
     listen: (listener) => {
       onLine = listener;
     },
@@ -86,6 +89,19 @@ export async function openShell(connection: Connection, timeout: number): Promis
       channel.stdin.end();
     },
   };
+}
+
+async function pour({ stdin, ended }: Channel, chunks: AsyncIterable<Buffer>): Promise<void> {
+  const work = async (): Promise<void> => {
+    for await (const chunk of chunks) {
+      if (stdin.write(chunk)) continue;
+      await new Promise<void>((resolve) => {
+        stdin.once('drain', resolve);
+      });
+    }
+  };
+  // One race for all of them: `ended` would keep every chunk that it was raced with.
+  await Promise.race([work(), ended]);
 }
 
 async function firstOf(

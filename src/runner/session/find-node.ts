@@ -5,7 +5,7 @@ export const OLDEST_NODE = 16;
  * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
  * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
- * `absent`. A plan that only looks is carried out by the program in memory. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
+ * `absent`. A plan that only looks is carried out by the program in memory, and so is an upload taken. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
 export const LOADER = String.raw`
 (function () {
@@ -53,6 +53,7 @@ export const LOADER = String.raw`
     return host.exports;
   }
   function begin(opening, rest) {
+    if (opening.deliver) return inMemory(opening.program).receive({ nonce: nonce, deliver: opening.deliver, rest: rest });
     // What only looks leaves no file behind.
     if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory(opening.program).look({ nonce: nonce, plan: opening.plan });
     var given = process.env.XDG_STATE_HOME;

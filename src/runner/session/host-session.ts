@@ -1,15 +1,19 @@
 import { type HostResult, looksOnly } from '../../protocol.ts';
 import { connect, type Destination, linkTo } from '../connection/connect.ts';
 import type { Connection } from '../connection/ssh.ts';
+import type { Bundle } from '../upload/bundle.ts';
 import { deployOnHost, followUp } from './deploying.ts';
 import type { CourseOptions } from './following.ts';
 import { lookAtHost } from './looking.ts';
+import { sendUpload } from './sending.ts';
 import { cancelledBefore } from './session-failures.ts';
 import { unless, whenAborted } from './stoppable.ts';
 
 /** What is to be done on one host, and who hears of it. */
 export interface HostTask extends Pick<CourseOptions, 'plan' | 'shellInit' | 'log'> {
   destination: Destination;
+  /** What is sent before a deploy begins. */
+  bundle?: Bundle | null;
 }
 
 export interface Orders extends Pick<CourseOptions, 'mayGo' | 'words' | 'cancelled'> {
@@ -40,7 +44,7 @@ export interface HostSession {
 const UNPROVED =
   'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
 
-export function hostSession({ destination, ...task }: HostTask): HostSession {
+export function hostSession({ destination, bundle = null, ...task }: HostTask): HostSession {
   const { label } = destination;
   const link = linkTo(destination);
   const warnUnproved = (): void => {
@@ -53,6 +57,7 @@ export function hostSession({ destination, ...task }: HostTask): HostSession {
       try {
         const orders = { ...task, connection, program, cancelled };
         if (looksOnly(task.plan)) return await lookAtHost(orders);
+        if (bundle !== null) await sendUpload({ ...orders, bundle });
         return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });
       } finally {
         await connection.close();

@@ -1,4 +1,4 @@
-import type { Opening, Rejoining } from '../../protocol.ts';
+import type { Delivery, Opening, Rejoining } from '../../protocol.ts';
 import { FIND_NODE } from './find-node.ts';
 
 /** The script that finds Node, and what it reads itself: shell-init. Each ends with a line that is the nonce. */
@@ -8,7 +8,7 @@ export function openingScript(nonce: string, shellInit: string | null): string {
 }
 
 /** The parts of the line that begins a session. */
-export function openingLine(opening: Opening | Rejoining): (string | Buffer)[] {
+export function openingLine(opening: Opening | Rejoining | Delivery): (string | Buffer)[] {
   if ('follow' in opening) return [`${JSON.stringify(opening)}\n`];
   const { program, ...rest } = opening;
   return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];

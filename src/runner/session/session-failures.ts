@@ -59,6 +59,14 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
         rejoins,
       );
     }
+    case 'refused': {
+      const [message = '', remedy = ''] = parseTexts(rest).map(showable);
+      return new SessionError(
+        `${label} did not take the upload: ${message} Nothing was changed there.`,
+        remedy === '' ? null : remedy,
+        complaints,
+      );
+    }
     case 'gone': {
       return new SessionError(
         `The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`,
@@ -104,6 +112,19 @@ export function lost(how: string, deployId: string, complaints: string[]): Sessi
     `Run the job again. It waits for what still runs, sees how that ended, and goes on from there. ${lookAtEvents(deployId)}`,
     complaints,
     true,
+  );
+}
+
+/** The session ended before the host had all of an upload. */
+export function notSent(label: string, end: ChannelEnd, complaints: string[]): SessionError {
+  const how =
+    end.lost === null
+      ? `The session on ${label} ended (${end.code === null ? (end.signal ?? 'no exit code') : `exit code ${end.code}`})`
+      : `The connection to ${label} was lost (${end.lost})`;
+  return new SessionError(
+    `${how} while the files were sent. Nothing was changed there.`,
+    'Run the job again. It sends the files anew.',
+    complaints,
   );
 }
 

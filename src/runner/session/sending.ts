@@ -1,0 +1,128 @@
+import type { Delivery } from '../../protocol.ts';
+import type { Bundle, UploadObject } from '../upload/bundle.ts';
+import { counted, megabytes } from '../upload/gather.ts';
+import { packOf } from '../upload/pack.ts';
+import { BOOTSTRAP_TIMEOUT, type HostShell, openShell } from './bootstrap.ts';
+import type { DeployOptions } from './deploying.ts';
+import { splitWord } from './event-lines.ts';
+import { openingLine, openingScript } from './opening-line.ts';
+import { SessionError } from './session-error.ts';
+import { neverStarted, notSent, notStarted, START_TIMEOUT, unbelievable } from './session-failures.ts';
+import { unless, whenAborted } from './stoppable.ts';
+
+export interface SendOptions
+  extends Pick<
+    DeployOptions,
+    'connection' | 'program' | 'plan' | 'shellInit' | 'log' | 'cancelled' | 'bootstrapTimeout'
+  > {
+  bundle: Bundle;
+}
+
+/**
+ * Sends a host what it lacks of an upload, in a session of its own, before the deploy begins. The host keeps it for the deploy of
+ * that id; nothing of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
+ */
+export function sendUpload(options: SendOptions): Promise<void> {
+  const { connection, cancelled } = options;
+  const { label } = connection;
+  const carryOut = async (): Promise<void> => {
+    const started = performance.now();
+    const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+    try {
+      const sent = await converse(shell, options);
+      const took = ((performance.now() - started) / 1000).toFixed(1);
+      options.log.say(`${sent} ${took} s.`);
+    } finally {
+      shell.finish();
+    }
+  };
+  return unless(carryOut, (stop) =>
+    whenAborted(cancelled, () => {
+      stop(
+        new SessionError(
+          `The job was cancelled while the files were sent to ${label}. Nothing was changed there.`,
+          null,
+        ),
+      );
+      return undefined;
+    }),
+  );
+}
+
+/** Two answers, however much there is to send: what the host lacks, and that it has it. */
+async function converse(shell: HostShell, { connection, bundle, ...options }: SendOptions): Promise<string> {
+  const { label } = connection;
+  const { objects } = bundle;
+  const { deployId, path } = options.plan;
+  const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
+  const deliver: Delivery['deliver'] = { deployId, path, listBytes: list.length };
+  const answers = answersOf(shell, label);
+  shell.send(openingScript(shell.nonce, options.shellInit));
+  for (const part of openingLine({ program: options.program, deliver })) shell.send(part);
+  shell.send(list);
+  const lacking = lackingOf(objects, await inTime(answers('lacks'), shell, label), label);
+  const size = lacking.reduce((sum, object) => sum + object.size, 0);
+  if (lacking.length > 0) {
+    options.log.say(
+      `Sending ${counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`,
+    );
+    await shell.pour(packOf(lacking));
+  }
+  shell.finish();
+  await answers('received');
+  return `${label} has the upload: ${lacking.length} of ${counted(objects.length, 'object')} sent,`;
+}
+
+/** Waits for an answer of the host. Throws a `SessionError` if it gives another, or the session ends before. */
+type Answers = (word: 'lacks' | 'received') => Promise<string>;
+
+function answersOf(shell: HostShell, label: string): Answers {
+  const said: string[] = [];
+  let wake = (): void => {};
+  const prefix = `${shell.nonce} `;
+  shell.listen((line) => {
+    if (!line.startsWith(prefix)) return;
+    said.push(line.slice(prefix.length));
+    wake();
+  });
+  const over = shell.ended.then((end): never => {
+    throw notSent(label, end, shell.complaints());
+  });
+  // Whoever waits for an answer hears of it.
+  over.catch(() => {});
+  const heard = async (): Promise<string> => {
+    if (said.length === 0)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    return said.shift() ?? '';
+  };
+  return async (word) => {
+    // What was said before the end comes first.
+    const [given, rest] = splitWord(await Promise.race([heard(), over]));
+    if (given === word) return rest;
+    const complaints = shell.complaints();
+    throw notStarted({ label, word: given, rest, state: null, complaints, rejoins: false });
+  };
+}
+
+/** Throws a `SessionError` unless the work ends within `START_TIMEOUT`. */
+async function inTime<T>(work: Promise<T>, shell: HostShell, label: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(neverStarted(label, shell.complaints())), START_TIMEOUT);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The host's answer has one bit for each object, set where it lacks it. */
+function lackingOf(objects: readonly UploadObject[], answer: string, label: string): UploadObject[] {
+  const bits = Buffer.from(answer, 'base64');
+  if (bits.length !== Math.ceil(objects.length / 8))
+    throw unbelievable(label, 'its list of missing files has another length than ours');
+  return objects.filter((_, index) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0);
+}
