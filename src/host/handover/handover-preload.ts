@@ -33,7 +33,7 @@ module.exports = function install(may) {
   const KILL_TIMEOUT = Number(pm2.kill_timeout) > 0 ? Number(pm2.kill_timeout) : 1600;
   /** PM2 kills what is still there at the end of its time. */
   const RESERVE = 300;
-  /** Kept connections have so long to ask once more, and to be told to go. */
+  /** Kept connections, where there are any, have so long to ask once more, and to be told to go. */
   const LINGER = 1000;
   const SOFT_LIMIT = 30000;
   /** A busy listener is closed after so long, whatever waits in its queue. */
@@ -308,18 +308,24 @@ module.exports = function install(may) {
     // are told when it is closed, and what it took is shared out.
     const workers = cluster.isWorker ? [] : Object.values(cluster.workers || {});
     let closedAt = 0;
+    let primaryKnows = !cluster.isWorker;
     let workersTold = workers.length === 0;
     const timer = setInterval(() => {
       const age = Date.now() - since;
-      let busy = age < linger || [...servers.values()].some(({ closed }) => !closed);
-      if (closedAt === 0 && [...servers.values()].every(({ closed }) => closed)) closedAt = Date.now();
+      const expectsMore = !primaryKnows || [...servers.values()].some(({ sockets }) => sockets.size > 0);
+      const lingers = age < linger && expectsMore;
+      let busy = lingers || [...servers.values()].some(({ closed }) => !closed);
+      if (closedAt === 0 && [...servers.values()].every(({ closed }) => closed)) {
+        closedAt = Date.now();
+        if (cluster.isWorker) tellPrimary(() => { primaryKnows = true; });
+      }
       if (!workersTold && closedAt > 0 && Date.now() - closedAt >= SHARED_OUT) {
         workersTold = true;
         for (const worker of workers) quietly(() => worker.process.kill('SIGURG'));
       }
       if (!workersTold) busy = true;
       if (!busy) busy = workers.some((worker) => quietly(() => isUndrained(worker.process.pid)) === true);
-      if (age >= linger)
+      if (!lingers)
         for (const [server, known] of servers) if (quietly(() => hasWork(server, known)) === true) busy = true;
       if (busy && Date.now() < deadline) return;
       clearInterval(timer);
@@ -329,6 +335,20 @@ module.exports = function install(may) {
       hold = setInterval(nothing, 3600000);
       if (stop !== null) pass();
     }, 20);
+  }
+
+  /**
+   * A cluster's primary may be handing a connection to this worker, which has closed: if it ends now, nobody ever answers
+   * that one. Messages keep their order, so once the primary has answered one of ours nothing is on its way any more.
+   * Of those that Node's cluster knows this one is answered, and does no more than say that the worker ends by itself.
+   */
+  function tellPrimary(then) {
+    if (!process.connected) return then();
+    const seq = 'pm2-ssh-deploy';
+    quietly(() => {
+      process.on('internalMessage', (message) => message && message.ack === seq && then());
+      process.send({ cmd: 'NODE_CLUSTER', act: 'exitedAfterDisconnect', seq }, nothing);
+    });
   }
 
   /** First that an HTTP/2 client should open no more streams, later that none is taken: so none is refused. */

@@ -5,6 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { marksOf } from '../../../src/host/handover/app-sockets.ts';
 import { installPreload, PRELOAD_OPENED } from '../../../src/host/handover/preload-file.ts';
@@ -298,6 +299,48 @@ describe.each([NEWEST, MIDDLE])('drain on Node of $name', ({ node }) => {
   });
 });
 
+/** A primary as PM2's daemon is one, which does nothing else for 250 ms once it has told its first worker to stop. */
+const daemon = (argument: string): string => `
+const cluster = require('cluster');
+if (cluster.isWorker) {
+  require('http').createServer((_, response) => response.end('a')).listen(Number(process.env.PORT));
+} else {
+  cluster.setupMaster({ execArgv: [${JSON.stringify(argument)}] });
+  const pm2_env = JSON.stringify({ name: 'web', pm_id: 0, kill_timeout: 5000 });
+  const [first] = [1, 2].map(() => cluster.fork({ pm2_env }));
+  let listening = 0;
+  cluster.on('listening', () => ++listening === 2 && console.log('listens'));
+  process.on('message', () => {
+    const told = Date.now();
+    first.on('exit', (code, signal) => console.log('ended by', signal, 'after', Date.now() - told));
+    first.process.kill('SIGINT');
+    for (const end = Date.now() + 250; Date.now() < end; );
+  });
+}`;
+
+test.each([NEWEST, MIDDLE])(
+  'a worker ends at once without kept connections, but not before one that is on its way to it: $name',
+  async ({ node }) => {
+    const argument = preloadArgument(installPreload(home), { share: false, drain: true });
+    const primary = boot(daemon(argument), { node, file: '/no/such/preload.cjs' });
+    await primary.ready;
+    primary.child.send('stop');
+    const answers = Array.from({ length: 20 }, async (_, at) => {
+      await sleep(at * 20);
+      return new Promise((resolve, reject) => {
+        const request = http.get({ port, host: '127.0.0.1', agent: false }, (response) =>
+          resolve(response.resume().statusCode),
+        );
+        request.setTimeout(3_000, () => request.destroy(new Error('no answer'))).once('error', reject);
+      });
+    });
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 20 }, () => 200));
+    await expect.poll(primary.said).toContain('ended by SIGINT after');
+    // With a kept connection it is a second.
+    expect(Number(/after (\d+)/.exec(primary.said())?.[1])).toBeLessThan(950);
+  },
+);
+
 describe('nothing new can break the app', () => {
   test.each([NEWEST, MIDDLE])('a preload that is gone, or is not ours to read: $name', async ({ node }) => {
     const app = boot(plain(), { node, file: '/no/such/handover.cjs' });
@@ -334,7 +377,7 @@ describe('nothing new can break the app', () => {
 /** Requests under way come with a connection that both sides have. */
 function connectionsTo(to: number): number {
   const hex = to.toString(16).toUpperCase().padStart(4, '0');
-  return execFileSync('cat', ['/proc/net/tcp', '/proc/net/tcp6'])
+  return execFileSync('cat', ['/proc/net/tcp', '/proc/net/tcp6'], { maxBuffer: Infinity })
     .toString()
     .split('\n')
     .filter(
