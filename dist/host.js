@@ -7483,7 +7483,7 @@ function sharedPorts(config, pm2Env, all) {
         const port = expectedInstances(app).mode === 'cluster' ? declaredPort(app, pm2Env) : null;
         return port === null ? [] : [{ app, port }];
     });
-    const runsThere = (name, port) => all.some((one) => one.name === name && portIn(one.env) === port);
+    const runsThere = (name, port) => all.some((one) => one.name === name && one.status === 'online' && portIn(one.env) === port);
     own.forEach(({ app, port }, at) => {
         for (const other of own.slice(at + 1).filter((one) => one.port === port)) {
             const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode they share it: each answers some of the requests.`;

@@ -25,7 +25,7 @@ export function sharedPorts(
     return port === null ? [] : [{ app, port }];
   });
   const runsThere = (name: string, port: number): boolean =>
-    all.some((one) => one.name === name && portIn(one.env) === port);
+    all.some((one) => one.name === name && one.status === 'online' && portIn(one.env) === port);
   own.forEach(({ app, port }, at) => {
     for (const other of own.slice(at + 1).filter((one) => one.port === port)) {
       const sentence = `'${app.name}' and '${other.app.name}' both have PORT ${port}, and in cluster mode they share it: each answers some of the requests.`;

@@ -30,6 +30,9 @@ test('two apps of one script and one port are refused, unless they shared it bef
   });
   const before = sharedPorts(config, null, [runs('dev'), runs('stg')]);
   expect(before).toEqual({ refused: [], warned: [expect.stringContaining("'dev' and 'stg'")] });
+  // A stopped app answers nobody, until the deploy starts it.
+  const stopped = sharedPorts(config, null, [runs('dev'), runs('stg', { status: 'stopped' })]);
+  expect(stopped).toMatchObject({ refused: [expect.stringContaining("'dev' and 'stg'")], warned: [] });
 });
 
 test('a worker that shares the environment of the web app is only warned of', () => {
