@@ -4663,6 +4663,7 @@ function declaredPort(app, pm2Env) {
 /** Ports on which the new version must accept connections: its PORT, else those of the old version. */
 function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
     const ports = new Set(accepted);
+    const unnamed = unnamedPort(apps, accepted);
     for (const app of config) {
         const old = apps.find(({ name }) => name === app.name);
         const oldPort = old === undefined ? null : portIn(old.env);
@@ -4670,11 +4671,19 @@ function expectedPorts(config, pm2Env, { apps, ports: accepted }) {
         // An app that never listened on its PORT is a worker that shares its environment with other apps.
         if (port === null || (oldPort !== null && !accepted.includes(oldPort)))
             continue;
-        if (oldPort !== null)
-            ports.delete(oldPort);
+        const replaced = oldPort ?? (old === undefined ? null : unnamed);
+        if (replaced !== null)
+            ports.delete(replaced);
         ports.add(port);
     }
     return [...ports].sort((a, b) => a - b);
+}
+/** The port that an app took from its code or from an env file, if it can be only one port of only one app. */
+function unnamedPort(apps, accepted) {
+    const named = apps.map(({ env }) => portIn(env));
+    const others = accepted.filter((port) => !named.includes(port));
+    const [port = null] = others;
+    return others.length === 1 && named.filter((one) => one === null).length === 1 ? port : null;
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
@@ -5319,8 +5328,10 @@ function portsToAsk({ runs, ports, oldPort, newPort, healthPort }) {
     const asked = new Set(ports.certain);
     if (asked.size === 0 && healthPort !== null && ports.perhaps.includes(healthPort))
         asked.add(healthPort);
-    if (newPort !== null && oldPort !== null && asked.has(oldPort)) {
-        asked.delete(oldPort);
+    // A port that the code or an env file named is given up for the first PORT in the settings, if it is the only one.
+    const replaced = oldPort ?? (asked.size === 1 ? [...asked][0] : null) ?? null;
+    if (newPort !== null && replaced !== null && asked.has(replaced)) {
+        asked.delete(replaced);
         asked.add(newPort);
     }
     return [...asked].sort((a, b) => a - b);
@@ -5972,13 +5983,10 @@ function lookAt(pm2, canaries, healthUrl, heard) {
                 return alone;
             // A boot that ends in a rejection never listens, so there is no point in waiting.
             const thrown = heard.thrown().find((sentence) => sentence.startsWith(`'${canary.name}'`));
-            const mute = readReport(canary.report).listens.length === 0;
-            if (thrown === undefined || !mute)
+            const deaf = deafOn(canary);
+            if (thrown === undefined || deaf === null)
                 return answer;
-            return {
-                kind: 'broken',
-                why: `${thrown.replace(canary.name, canary.title)}, and it listens nowhere`,
-            };
+            return { kind: 'broken', why: `${thrown.replace(canary.name, canary.title)}, and it ${deaf}` };
         }));
         return (verdicts.find(({ kind }) => kind === 'broken') ??
             verdicts.find(({ kind }) => kind === 'pending') ?? { kind: 'healthy' });
@@ -6004,17 +6012,38 @@ function judgeAlone(canary, one, then) {
         healthUrl: null,
     }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
 }
-async function answers({ title, ports, byChance, report }, healthUrl) {
-    const { listens } = readReport(report);
+/** Where a canary listens in place of this port, as its report tells; undefined if it does not. */
+function listenerFor({ byChance }, port, { listens }) {
+    const wanted = byChance.includes(port) ? [port, 0] : [port];
+    return [...listens].reverse().find((listen) => wanted.includes(listen.port ?? -1));
+}
+function doesNotListen(title, port, { listens }) {
+    const why = `'${title}' does not listen on port ${port}`;
+    if (listens.length === 0)
+        return why;
     const elsewhere = listens.map(({ port }) => port || (port === 0 ? 'any free port' : 'a socket')).join(', ');
+    const [{ port: other } = { port: null }] = listens;
+    const move = other
+        ? `. If its port has changed, set "PORT: ${other}" in the env of the ecosystem file`
+        : '';
+    return `${why} but on ${elsewhere}${listens.length === 1 ? move : ''}`;
+}
+/** Where a canary does not listen and has to, after "it"; null if it listens wherever it has to. */
+function deafOn(canary) {
+    const report = readReport(canary.report);
+    if (report.listens.length === 0)
+        return 'listens nowhere';
+    const missing = canary.ports.find((port) => listenerFor(canary, port, report) === undefined);
+    return missing === undefined ? null : `does not listen on port ${missing}`;
+}
+async function answers(canary, healthUrl) {
+    const { title, ports, report } = canary;
+    const told = readReport(report);
     const asked = localPort(healthUrl);
     for (const port of ports) {
-        const wanted = byChance.includes(port) ? [port, 0] : [port];
-        const there = [...listens].reverse().find((listen) => wanted.includes(listen.port ?? -1));
-        if (there === undefined) {
-            const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
-            return { kind: 'pending', why, planned: false };
-        }
+        const there = listenerFor(canary, port, told);
+        if (there === undefined)
+            return { kind: 'pending', why: doesNotListen(title, port, told), planned: false };
         if (!(await accepts(there.at, '127.0.0.1', watch_ACCEPTS_WITHIN)))
             return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}`, planned: false };
         const complaint = healthUrl !== null && asked === port ? await complaintAbout(healthUrl, { at: there.at }) : null;
@@ -9088,8 +9117,10 @@ function requiredPorts({ listeners, oldPort, newPort, anyPorts: [first, last] })
     const all = [...new Set(listeners.flatMap(({ ports }) => ports))];
     const fixed = all.filter((port) => port === oldPort || port < first || port > last);
     const required = new Set(fixed.length > 0 ? fixed : all);
-    if (oldPort !== null && newPort !== null && required.has(oldPort)) {
-        required.delete(oldPort);
+    // A port that the code or an env file named is given up for the first PORT in the settings, if it is the only one.
+    const replaced = oldPort ?? (required.size === 1 ? [...required][0] : null) ?? null;
+    if (replaced !== null && newPort !== null && required.has(replaced)) {
+        required.delete(replaced);
         required.add(newPort);
     }
     return [...required].sort((a, b) => a - b);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { freePort } from '../rig/free-port.ts';
 import { createSite } from '../rig/site.ts';
 
 test.each([
@@ -28,3 +29,45 @@ test.each([
     });
   },
 );
+
+test('an app that takes its port from an env file moves to another port once its settings name that', async () => {
+  await using site = await createSite();
+  const other = await freePort();
+  const deploy = (version: string, port: number, { env = {}, boots = '', within = '20s' } = {}) => {
+    const app = { name: 'shop', script: 'server.js', exec_mode: 'cluster', instances: 2, env };
+    const ref = site.repository.commit({
+      '.gitignore': '.env\n',
+      'server.js': `process.loadEnvFile('.env');
+const server = require('http').createServer((_, response) => response.end('${version}'));
+${boots}
+server.listen(Number(process.env.PORT));`,
+      'ecosystem.config.js': `module.exports = ${JSON.stringify({ apps: [app] })};`,
+    });
+    const inputs = { 'build-command': 'none', 'health-timeout': within, 'env-file': `PORT=${port}` };
+    return site.deploy({ ref, ...inputs });
+  };
+  const failed = { code: 1, outputs: { outcome: 'failed' } };
+  const first = await deploy('1', site.port);
+  expect(first, first.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  const moved = await deploy('2', other, { within: '5s' });
+  expect(moved, moved.stdout).toMatchObject(failed);
+  expect(moved.stdout).toContain(
+    `does not listen on port ${site.port} but on ${other}. If its port has changed, set "PORT: ${other}" in the env`,
+  );
+  expect(await site.served()).toBe('1');
+  const taken = await deploy('3', other, { env: { PORT: other } });
+  expect(taken, taken.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  const page = async (): Promise<string> => (await fetch(`http://127.0.0.1:${other}/`)).text();
+  expect(await page()).toBe('3');
+
+  // PM2 keeps a process in which nothing caught an error. It listens, but not where visitors come.
+  const boots =
+    "server.listen = () => Promise.reject(new Error('no database')); require('net').createServer().listen(0);";
+  const dead = await deploy('4', other, { env: { PORT: other }, boots });
+  expect(dead, dead.stdout).toMatchObject(failed);
+  expect(dead.stdout).toContain(
+    'threw an error that nothing caught (no database), and it does not listen on port',
+  );
+  expect(dead.stdout).not.toContain('health-timeout');
+  expect(await page()).toBe('3');
+});

@@ -82,8 +82,10 @@ function portsToAsk({ runs, ports, oldPort, newPort, healthPort }: Known): numbe
   if (!runs) return newPort === null ? [] : [newPort];
   const asked = new Set(ports.certain);
   if (asked.size === 0 && healthPort !== null && ports.perhaps.includes(healthPort)) asked.add(healthPort);
-  if (newPort !== null && oldPort !== null && asked.has(oldPort)) {
-    asked.delete(oldPort);
+  // A port that the code or an env file named is given up for the first PORT in the settings, if it is the only one.
+  const replaced = oldPort ?? (asked.size === 1 ? [...asked][0] : null) ?? null;
+  if (newPort !== null && replaced !== null && asked.has(replaced)) {
+    asked.delete(replaced);
     asked.add(newPort);
   }
   return [...asked].sort((a, b) => a - b);

@@ -8,7 +8,7 @@ import type { Pm2 } from '../pm2/session.ts';
 import { startTicks } from '../system/processes.ts';
 import type { Chosen } from './choice.ts';
 import { localPort } from './local-url.ts';
-import { readReport } from './preload.ts';
+import { type CanaryReport, readReport } from './preload.ts';
 
 /** One instance of the new version, aside. */
 export interface Canary extends Chosen {
@@ -59,12 +59,9 @@ export function lookAt(
         if (answer.kind === 'healthy') return alone;
         // A boot that ends in a rejection never listens, so there is no point in waiting.
         const thrown = heard.thrown().find((sentence) => sentence.startsWith(`'${canary.name}'`));
-        const mute = readReport(canary.report).listens.length === 0;
-        if (thrown === undefined || !mute) return answer;
-        return {
-          kind: 'broken',
-          why: `${thrown.replace(canary.name, canary.title)}, and it listens nowhere`,
-        };
+        const deaf = deafOn(canary);
+        if (thrown === undefined || deaf === null) return answer;
+        return { kind: 'broken', why: `${thrown.replace(canary.name, canary.title)}, and it ${deaf}` };
       }),
     );
     return (
@@ -98,20 +95,43 @@ function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
   );
 }
 
-async function answers(
-  { title, ports, byChance, report }: Canary,
-  healthUrl: string | null,
-): Promise<Verdict> {
-  const { listens } = readReport(report);
+/** Where a canary listens in place of this port, as its report tells; undefined if it does not. */
+function listenerFor(
+  { byChance }: Canary,
+  port: number,
+  { listens }: CanaryReport,
+): CanaryReport['listens'][number] | undefined {
+  const wanted = byChance.includes(port) ? [port, 0] : [port];
+  return [...listens].reverse().find((listen) => wanted.includes(listen.port ?? -1));
+}
+
+function doesNotListen(title: string, port: number, { listens }: CanaryReport): string {
+  const why = `'${title}' does not listen on port ${port}`;
+  if (listens.length === 0) return why;
   const elsewhere = listens.map(({ port }) => port || (port === 0 ? 'any free port' : 'a socket')).join(', ');
+  const [{ port: other } = { port: null }] = listens;
+  const move = other
+    ? `. If its port has changed, set "PORT: ${other}" in the env of the ecosystem file`
+    : '';
+  return `${why} but on ${elsewhere}${listens.length === 1 ? move : ''}`;
+}
+
+/** Where a canary does not listen and has to, after "it"; null if it listens wherever it has to. */
+function deafOn(canary: Canary): string | null {
+  const report = readReport(canary.report);
+  if (report.listens.length === 0) return 'listens nowhere';
+  const missing = canary.ports.find((port) => listenerFor(canary, port, report) === undefined);
+  return missing === undefined ? null : `does not listen on port ${missing}`;
+}
+
+async function answers(canary: Canary, healthUrl: string | null): Promise<Verdict> {
+  const { title, ports, report } = canary;
+  const told = readReport(report);
   const asked = localPort(healthUrl);
   for (const port of ports) {
-    const wanted = byChance.includes(port) ? [port, 0] : [port];
-    const there = [...listens].reverse().find((listen) => wanted.includes(listen.port ?? -1));
-    if (there === undefined) {
-      const why = `'${title}' does not listen on port ${port}${elsewhere === '' ? '' : ` but on ${elsewhere}`}`;
-      return { kind: 'pending', why, planned: false };
-    }
+    const there = listenerFor(canary, port, told);
+    if (there === undefined)
+      return { kind: 'pending', why: doesNotListen(title, port, told), planned: false };
     if (!(await accepts(there.at, '127.0.0.1', ACCEPTS_WITHIN)))
       return { kind: 'pending', why: `'${title}' accepts no connections on port ${port}`, planned: false };
     const complaint =

@@ -79,8 +79,10 @@ export function requiredPorts({ listeners, oldPort, newPort, anyPorts: [first, l
   const all = [...new Set(listeners.flatMap(({ ports }) => ports))];
   const fixed = all.filter((port) => port === oldPort || port < first || port > last);
   const required = new Set(fixed.length > 0 ? fixed : all);
-  if (oldPort !== null && newPort !== null && required.has(oldPort)) {
-    required.delete(oldPort);
+  // A port that the code or an env file named is given up for the first PORT in the settings, if it is the only one.
+  const replaced = oldPort ?? (required.size === 1 ? [...required][0] : null) ?? null;
+  if (replaced !== null && newPort !== null && required.has(replaced)) {
+    required.delete(replaced);
     required.add(newPort);
   }
   return [...required].sort((a, b) => a - b);

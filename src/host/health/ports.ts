@@ -34,14 +34,24 @@ export function expectedPorts(
   { apps, ports: accepted }: Before,
 ): number[] {
   const ports = new Set(accepted);
+  const unnamed = unnamedPort(apps, accepted);
   for (const app of config) {
     const old = apps.find(({ name }) => name === app.name);
     const oldPort = old === undefined ? null : portIn(old.env);
     const port = declaredPort(app, pm2Env);
     // An app that never listened on its PORT is a worker that shares its environment with other apps.
     if (port === null || (oldPort !== null && !accepted.includes(oldPort))) continue;
-    if (oldPort !== null) ports.delete(oldPort);
+    const replaced = oldPort ?? (old === undefined ? null : unnamed);
+    if (replaced !== null) ports.delete(replaced);
     ports.add(port);
   }
   return [...ports].sort((a, b) => a - b);
+}
+
+/** The port that an app took from its code or from an env file, if it can be only one port of only one app. */
+function unnamedPort(apps: Before['apps'], accepted: readonly number[]): number | null {
+  const named = apps.map(({ env }) => portIn(env));
+  const others = accepted.filter((port) => !named.includes(port));
+  const [port = null] = others;
+  return others.length === 1 && named.filter((one) => one === null).length === 1 ? port : null;
 }

@@ -26,6 +26,12 @@ describe('auto', () => {
     const two = { certain: [3000, 9100], perhaps: [] };
     expect(choose('auto', { newPort: 4000, ports: two }).chosen).toMatchObject([{ ports: [4000, 9100] }]);
   });
+  test('the first PORT in the settings is what is asked for, in place of the only port that the code named', () => {
+    const first = { oldPort: null, newPort: 4000 };
+    expect(choose('auto', first).chosen).toMatchObject([{ ports: [4000] }]);
+    const two = { certain: [3000, 9100], perhaps: [] };
+    expect(choose('auto', { ...first, ports: two }).chosen).toMatchObject([{ ports: [3000, 9100] }]);
+  });
   test('a PORT that the old one never listened on asks for nothing', () => {
     const known = { ports: { certain: [8080], perhaps: [] }, oldPort: 3000, newPort: 3000 };
     expect(choose('auto', known).chosen).toMatchObject([{ ports: [8080] }]);

@@ -59,6 +59,7 @@ test.each<[string, number[], Partial<ForkApp>, number[]]>([
   ['not one that the kernel chose', [3000, 40_000], {}, [3000]],
   ['its PORT, wherever it is', [40_000, 40_001], { oldPort: 40_000, newPort: 40_000 }, [40_000]],
   ['the new PORT instead of the old one', [3000, 9090], { newPort: 4000 }, [4000, 9090]],
+  ['the first PORT in its settings', [3000], { oldPort: null, newPort: 4000 }, [4000]],
   ['all, where none is known to be fixed', [40_000], { oldPort: null, newPort: null }, [40_000]],
 ])('the successor must listen on %s', (_, ports, changes, expected) => {
   const listeners = [{ pid: 1, ports, drains: true, shares: true }];
