@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -57,7 +65,11 @@ test('another value there is something to deploy; the same one is not', async ()
     'build-command': 'node build.js && node apps/web/build.js',
   });
   expect(same, same.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
-  writeFileSync(env(), 'VITE_KEY=another-value');
+  // From here on it is a link to a file that all apps of the server share.
+  const shared = path.join(site.host.directory, 'shared.env');
+  writeFileSync(shared, 'VITE_KEY=another-value');
+  rmSync(env());
+  symlinkSync(shared, env());
   const run = await site.deploy({
     ref: 'main',
     canary: 'off',
@@ -79,6 +91,7 @@ test("a build that copies the server's files: they outlive the deploys without t
     const run = await deploy(version, { 'build-command': command });
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
     expect(readFileSync(env(), 'utf8')).toBe('VITE_KEY=another-value');
+    expect(lstatSync(env()).isSymbolicLink()).toBe(true);
     expect(readFileSync(settings, 'utf8')).toBe('{"of":"the server"}');
   }
 });
