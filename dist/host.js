@@ -9167,7 +9167,26 @@ function portsAtRandom() {
     }
 }
 
+;// CONCATENATED MODULE: ./host/pm2/own-restarts.js
+/** Milliseconds. PM2 notes both times of a start right after each other, and takes a process for stable after a second. */
+const SAME_START = 200;
+const STABLE_AFTER = 1_000;
+/** Whether PM2 starts or stops an instance, or has just started it after a crash, so that it may crash again at once. */
+function isRestarting({ status, pmUptime, createdAt }, now) {
+    const hasCrashed = pmUptime - createdAt > SAME_START && now - pmUptime < STABLE_AFTER;
+    return hasCrashed || status === 'launching' || status === 'stopping';
+}
+/**
+ * Whether this line of PM2's command says that it did not replace an instance, because PM2 was restarting that itself. The
+ * command leaves out the instances after it as well, and ends with 0.
+ */
+function saysBusy(line) {
+    return /process already (started|online)|Process with pid \d+ already exists|Reload already in progress for process id/.test(line);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/bring-about.js
+
+
 
 
 
@@ -9233,13 +9252,39 @@ function giveTo(change, { preloads, pm2Env, over }) {
         gone: [...(over === null ? notIn(change.app, running) : removed), ...dressed.gone],
     };
 }
-/** One command of PM2 for all of these apps. */
+/** So often PM2's command is given again. */
+const MORE_ROUNDS = 5;
+/** Milliseconds. */
+const bring_about_POLL_EVERY = 100;
+/** One command of PM2 for all of these apps, and further ones as long as PM2 leaves an instance out. */
 async function reload(context, given, { pm2Env }, carryOut, gone) {
     if (given.length === 0)
         return;
     const names = given.map(({ app }) => app.name);
-    const running = (await context.pm2.list()).filter((one) => names.includes(one.name) && !gone.some(({ pmId }) => pmId === one.pmId));
-    await carryOut(runPm2(context, { ...bring_about_commandFor(given), pm2Env }, running), running);
+    for (let left = MORE_ROUNDS;; left--) {
+        await untilCalm(context, given);
+        const running = (await context.pm2.list()).filter((one) => names.includes(one.name) && !gone.some(({ pmId }) => pmId === one.pmId));
+        let isBusy = false;
+        const command = runPm2(context, { ...bring_about_commandFor(given), pm2Env }, running, (line) => {
+            isBusy ||= saysBusy(line);
+        });
+        await carryOut(command, running);
+        // What PM2 has still left out then, the verification tells.
+        if (!isBusy || left === 0)
+            return;
+        inform(context.log, 'PM2 was restarting an instance itself, and left out the rest. Reloading once more.');
+    }
+}
+/**
+ * Resolves when PM2 starts and stops no instance of these apps by itself, or has had the time for that. A command that comes
+ * in between may leave PM2 with two processes for one instance, of which it lists one.
+ */
+async function untilCalm({ pm2 }, given) {
+    const limits = given.map(({ app }) => swapTimeLimit(app, [], pm2.install.version));
+    const end = performance.now() + Math.max(...limits);
+    const isBusy = (one) => given.some(({ app }) => app.name === one.name) && isRestarting(one, Date.now());
+    while ((await pm2.list()).some(isBusy) && performance.now() < end)
+        await (0,promises_namespaceObject.setTimeout)(bring_about_POLL_EVERY);
 }
 function bring_about_commandFor(given) {
     return {
@@ -9324,9 +9369,10 @@ async function handOverApp(context, given, ways, wanted, carryOut) {
         await reload(context, [given], wanted, carryOut, []);
     }
 }
-/** Starts PM2's command, and shows what it prints. */
-function runPm2({ pm2, log }, what, running) {
+/** Starts PM2's command, and shows what it prints; `heard` is given each line. */
+function runPm2({ pm2, log }, what, running, heard = () => { }) {
     return pm2.startOrReload(what, running, (text) => {
+        heard(text);
         // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
         if (!/^[│┌├└]|^host metrics/.test(text))
             log({ type: 'output', from: 'pm2', text });
@@ -10494,10 +10540,12 @@ async function restartTimes(pm2Root, env, patterns, ahead) {
 
 
 
+
 /** Milliseconds. An app restarts once a minute at most often, as a rule. */
 const WAITS_AT_MOST = 120_000;
 /** Milliseconds. Most apps end long before their `kill_timeout`. */
 const quiet_moment_ENDS_WITHIN = 2_000;
+const quiet_moment_POLL_EVERY = 200;
 /**
  * Waits until PM2 has time for a whole reload before it restarts an app by its `cron_restart`. A restart of an instance
  * that PM2 is replacing leaves it stopped, or on the old version.
@@ -10511,6 +10559,7 @@ async function waitForQuiet({ pm2, log, runner }, config, boots) {
     const patterns = clocked.flatMap((app) => patternsOf(app, running));
     const needed = reloaded.map((app) => expectedInstances(app).count * replacing(app, boots));
     const settling = Math.max(...clocked.map((app) => replacing(app, boots)));
+    await untilRestarted(pm2, clocked, settling);
     const reload = needed.reduce((sum, one) => sum + one, 0);
     const times = await restartTimes(pm2.install.root, pm2.env, [...new Set(patterns)], WAITS_AT_MOST + reload);
     const wait = quietIn(times, reload, settling);
@@ -10525,6 +10574,13 @@ async function waitForQuiet({ pm2, log, runner }, config, boots) {
         // What follows sees a cancel for itself.
         await (0,promises_namespaceObject.setTimeout)(wait, undefined, { signal: runner.cancelled }).catch(() => { });
     }
+}
+/** What runs is looked at next. An app that PM2 restarts at that moment would count as one that was down before. */
+async function untilRestarted(pm2, clocked, atMost) {
+    const end = Date.now() + atMost;
+    const isRestarting = (one) => clocked.some(({ name }) => name === one.name) && isInPlannedRestart(one, Date.now());
+    while (Date.now() < end && (await pm2.list()).some(isRestarting))
+        await (0,promises_namespaceObject.setTimeout)(quiet_moment_POLL_EVERY);
 }
 /**
  * How long to wait for a time in which none of `times` lies less than `reload` ahead or `settling` behind; null where none

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan } from '../../protocol.ts';
 import { localPort } from '../canary/local-url.ts';
 import { type Context, inform, warn } from '../context.ts';
@@ -19,6 +20,7 @@ import {
   watchedInVain,
 } from '../pm2/config-change.ts';
 import type { Instance } from '../pm2/list.ts';
+import { isRestarting, saysBusy } from '../pm2/own-restarts.ts';
 import type { Preload } from '../pm2/preload-args.ts';
 import { DeployFailure } from '../system/failure.ts';
 
@@ -104,7 +106,12 @@ function giveTo(change: AppChange, { preloads, pm2Env, over }: Wanted): Given {
   };
 }
 
-/** One command of PM2 for all of these apps. */
+/** So often PM2's command is given again. */
+const MORE_ROUNDS = 5;
+/** Milliseconds. */
+const POLL_EVERY = 100;
+
+/** One command of PM2 for all of these apps, and further ones as long as PM2 leaves an instance out. */
 async function reload(
   context: Context,
   given: readonly Given[],
@@ -114,10 +121,32 @@ async function reload(
 ): Promise<void> {
   if (given.length === 0) return;
   const names = given.map(({ app }) => app.name);
-  const running = (await context.pm2.list()).filter(
-    (one) => names.includes(one.name) && !gone.some(({ pmId }) => pmId === one.pmId),
-  );
-  await carryOut(runPm2(context, { ...commandFor(given), pm2Env }, running), running);
+  for (let left = MORE_ROUNDS; ; left--) {
+    await untilCalm(context, given);
+    const running = (await context.pm2.list()).filter(
+      (one) => names.includes(one.name) && !gone.some(({ pmId }) => pmId === one.pmId),
+    );
+    let isBusy = false;
+    const command = runPm2(context, { ...commandFor(given), pm2Env }, running, (line) => {
+      isBusy ||= saysBusy(line);
+    });
+    await carryOut(command, running);
+    // What PM2 has still left out then, the verification tells.
+    if (!isBusy || left === 0) return;
+    inform(context.log, 'PM2 was restarting an instance itself, and left out the rest. Reloading once more.');
+  }
+}
+
+/**
+ * Resolves when PM2 starts and stops no instance of these apps by itself, or has had the time for that. A command that comes
+ * in between may leave PM2 with two processes for one instance, of which it lists one.
+ */
+async function untilCalm({ pm2 }: Context, given: readonly Given[]): Promise<void> {
+  const limits = given.map(({ app }) => swapTimeLimit(app, [], pm2.install.version));
+  const end = performance.now() + Math.max(...limits);
+  const isBusy = (one: Instance): boolean =>
+    given.some(({ app }) => app.name === one.name) && isRestarting(one, Date.now());
+  while ((await pm2.list()).some(isBusy) && performance.now() < end) await sleep(POLL_EVERY);
 }
 
 function commandFor(given: readonly Given[]): { apps: DeployApp[]; removed: Record<string, string[]> } {
@@ -221,13 +250,15 @@ async function handOverApp(
   }
 }
 
-/** Starts PM2's command, and shows what it prints. */
+/** Starts PM2's command, and shows what it prints; `heard` is given each line. */
 function runPm2(
   { pm2, log }: Context,
   what: Parameters<Context['pm2']['startOrReload']>[0],
   running: readonly Instance[],
+  heard: (line: string) => void = () => {},
 ): Reload {
   return pm2.startOrReload(what, running, (text) => {
+    heard(text);
     // PM2 ends with a table of everything that it runs: no news, and not of this app alone.
     if (!/^[│┌├└]|^host metrics/.test(text)) log({ type: 'output', from: 'pm2', text });
   });

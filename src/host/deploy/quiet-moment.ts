@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Boot, bootTime } from '../canary/run.ts';
 import { type Context, inform, warn } from '../context.ts';
+import { isInPlannedRestart } from '../health/health.ts';
 import { endsByItself, isPattern } from '../health/job.ts';
 import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import type { Instance } from '../pm2/list.ts';
@@ -11,6 +12,7 @@ import { killTimeoutIn, listenTimeoutOf } from '../pm2/timeouts.ts';
 const WAITS_AT_MOST = 120_000;
 /** Milliseconds. Most apps end long before their `kill_timeout`. */
 const ENDS_WITHIN = 2_000;
+const POLL_EVERY = 200;
 
 /**
  * Waits until PM2 has time for a whole reload before it restarts an app by its `cron_restart`. A restart of an instance
@@ -30,6 +32,7 @@ export async function waitForQuiet(
   const patterns = clocked.flatMap((app) => patternsOf(app, running));
   const needed = reloaded.map((app) => expectedInstances(app).count * replacing(app, boots));
   const settling = Math.max(...clocked.map((app) => replacing(app, boots)));
+  await untilRestarted(pm2, clocked, settling);
   const reload = needed.reduce((sum, one) => sum + one, 0);
   const times = await restartTimes(pm2.install.root, pm2.env, [...new Set(patterns)], WAITS_AT_MOST + reload);
   const wait = quietIn(times, reload, settling);
@@ -46,6 +49,18 @@ export async function waitForQuiet(
     // What follows sees a cancel for itself.
     await sleep(wait, undefined, { signal: runner.cancelled }).catch(() => {});
   }
+}
+
+/** What runs is looked at next. An app that PM2 restarts at that moment would count as one that was down before. */
+async function untilRestarted(
+  pm2: Context['pm2'],
+  clocked: readonly DeployApp[],
+  atMost: number,
+): Promise<void> {
+  const end = Date.now() + atMost;
+  const isRestarting = (one: Instance): boolean =>
+    clocked.some(({ name }) => name === one.name) && isInPlannedRestart(one, Date.now());
+  while (Date.now() < end && (await pm2.list()).some(isRestarting)) await sleep(POLL_EVERY);
 }
 
 /**

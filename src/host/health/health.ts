@@ -102,7 +102,7 @@ function isBetween(one: Instance): boolean {
 }
 
 /** Whether PM2 restarts an instance by its clock now, or has just done so and it boots. */
-function isInPlannedRestart(one: Instance, at: number): boolean {
+export function isInPlannedRestart(one: Instance, at: number): boolean {
   if (!restartsByCron(one)) return false;
   return one.status !== 'online' || at - one.pmUptime < (one.listenTimeout ?? BOOTS_WITHIN);
 }
