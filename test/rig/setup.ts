@@ -10,6 +10,7 @@ const NEEDED: Record<string, string> = {
   zsh: 'zsh',
   fish: 'fish',
   tcsh: 'tcsh',
+  python3: 'python3',
   ip: 'iproute2',
   nginx: 'nginx',
 };
