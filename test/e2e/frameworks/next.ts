@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { exampleFiles } from '../../rig/example.ts';
 import type { Site } from '../../rig/site.ts';
-import { type Flaw, locked } from './life.ts';
+import type { Flaw } from './life.ts';
 
 /**
  * Builds each version once on a host, since a build of Next.js is what takes the time: versions that are broken, or come
@@ -13,43 +14,26 @@ built=$HOME/built-$(cat version.txt)
 if ! test -e $built; then npm run build; cp -r .next $built.part; mv $built.part $built; fi
 test -e .next || cp -r $built .next`;
 
-/** A site of one page with a button, and a route; `start` is how PM2 starts it. Built by `BUILD_ONCE`. */
+/** A version of the example; `settings` are texts of its ecosystem file by what stands there instead. Built by `BUILD_ONCE`. */
 export function nextApp(
   site: Site,
-  start: Record<string, string | number>,
+  settings: Record<string, string>,
   name: string,
   flaw?: Flaw,
 ): Record<string, string> {
-  const app = {
-    name: 'page',
-    listen_timeout: 10_000,
-    kill_timeout: 5_000,
-    env: { PORT: site.port, NEXT_TELEMETRY_DISABLED: '1', STATUS: flaw === '500' ? '500' : '200' },
-    ...start,
-  };
   // What is wrong with a broken version shows when it runs.
   const version = flaw === undefined ? name : '2';
+  const files = exampleFiles('nextjs', {
+    ...settings,
+    'PORT: 3000': `PORT: ${site.port}, STATUS: ${flaw === '500' ? 500 : 200}`,
+    "version = '1'": `version = '${version}'`,
+    'new Response(version)': 'new Response(version, { status: Number(process.env.STATUS) })',
+  });
+  const config = files['next.config.js'];
   return {
-    ...locked('next'),
-    '.gitignore': 'node_modules\n.next\ndeployment-id.txt\n',
+    ...files,
     'version.txt': version,
-    'ecosystem.config.js': `module.exports = ${JSON.stringify({ apps: [app] })};`,
-    'next.config.js': `if (${flaw === 'boot'} && process.argv.includes('start')) throw new Error('version ${name} cannot boot');
-const { readFileSync } = require('node:fs');
-module.exports = { deploymentId: readFileSync('deployment-id.txt', 'utf8').trim() };
-`,
-    'app/layout.js':
-      "export default function Layout({ children }) {\n  return <html lang='en'><body>{children}</body></html>;\n}\n",
-    'app/page.js': `'use client';
-import { useState } from 'react';
-export default function Page() {
-  const [count, setCount] = useState(0);
-  return <button onClick={() => setCount(count + 1)}>version ${version}: {count}</button>;
-}
-`,
-    'app/version/route.js': `export const dynamic = 'force-dynamic';
-export const GET = () => new Response('${version}', { status: Number(process.env.STATUS) });
-`,
+    'next.config.js': `if (${flaw === 'boot'} && process.argv.includes('start')) throw new Error('version ${name} cannot boot');\n${config}`,
   };
 }
 
