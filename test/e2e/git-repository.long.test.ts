@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runAction } from '../rig/action.ts';
+import { UNVISITED } from '../rig/fixture-app.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -54,6 +55,33 @@ test('a SHA-256 repository is deployed by branch, then by commit, and rolled bac
   const back = await deploy({ mode: 'rollback' });
   expect(back, back.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: first } });
   expect(await site.served()).toBe('one');
+});
+
+test('a checkout that is shallow and sparse is deployed, rolled back, and stays both', async () => {
+  await using thin = await createSite(site.host, { app: { name: 'thin', ...UNVISITED } });
+  const commit = (version: string): string =>
+    thin.commit({ files: { ...thin.files({ version }), 'docs/page.md': version } });
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { cwd: thin.live, env: thin.host.env, encoding: 'utf8' }).trim();
+  commit('none');
+  const first = commit('one');
+  const clone = ['clone', '--quiet', '--depth=1', '--sparse', thin.repository.url, thin.live];
+  execFileSync('git', clone, { env: thin.host.env });
+  git('sparse-checkout', 'set', 'src');
+  for (const [ref, version] of [
+    [first, 'one'],
+    [commit('two'), 'two'],
+  ] as const) {
+    const run = await thin.deploy({ ref, canary: 'off' });
+    expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: ref } });
+    expect(await thin.served()).toBe(version);
+  }
+  const back = await thin.deploy({ mode: 'rollback', canary: 'off' });
+  expect(back, back.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: first } });
+  expect(await thin.served()).toBe('one');
+  expect(git('rev-parse', '--is-shallow-repository')).toBe('true');
+  expect(existsSync(path.join(thin.live, 'docs'))).toBe(false);
+  expect(git('status', '--porcelain', '--untracked-files=no')).toBe('');
 });
 
 test("a fork's commit is deployed where the input allows it, and not by an event of the fork", async () => {
