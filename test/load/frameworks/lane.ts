@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { freePort } from '../../rig/free-port.ts';
+import type { Runtime } from '../../rig/pm2.ts';
+import { endOfLog } from '../../rig/runner-log.ts';
+import { createSite } from '../../rig/site.ts';
+import { FORMS, type Form, type Framework, framework } from './apps.ts';
+import { startVisits, type Visits } from './visitors.ts';
+
+/** What visitors of one app met while a new version of it was deployed. */
+export interface Row extends Visits, Form {
+  framework: string;
+  /** Major versions. */
+  node: number;
+  pm2: number;
+}
+
+/** A host on which one framework after the other is deployed, in all of its forms at once. */
+export interface Lane extends AsyncDisposable {
+  run(one: Framework): Promise<Row[]>;
+}
+
+/** `modules` is the node_modules that the apps get; null for none. */
+export async function startLane(runtime: Runtime, modules: string | null): Promise<Lane> {
+  const site = await createSite(runtime, {
+    inputs: {
+      'install-command': modules === null ? 'none' : `ln -s '${modules}' node_modules`,
+      'build-command': 'none',
+      canary: 'off',
+      'stable-for': '500ms',
+      'health-timeout': '60s',
+    },
+  });
+  const certificate = makeCertificate();
+  const node = Number(/\d+$/.exec(runtime.name)?.[0]);
+  const deploy = async (one: Framework, version: string, ports: readonly number[]): Promise<void> => {
+    const files = framework(one, version, ports, certificate);
+    const run = await site.deploy({ ref: site.commit({ files }) });
+    if (run.outputs.outcome !== 'deployed')
+      throw new Error(`${version} was not deployed. ${endOfLog(run.stdout)}`);
+  };
+  return {
+    async run(one) {
+      // PM2's daemon cannot listen on another address of a port while old workers have it.
+      const ports = await Promise.all(FORMS.map(freePort));
+      await deploy(one, 'first', ports);
+      const all = ports.map((port) => startVisits(one.speaks, port, { kept: 3, fresh: 2 }));
+      try {
+        await Promise.all(all.map((visits) => visits.sees('first')));
+        await deploy(one, 'second', ports);
+        await Promise.all(all.map((visits) => visits.sees('second')));
+      } finally {
+        await Promise.all(all.map((visits) => visits.stop()));
+      }
+      const met = await Promise.all(all.map((visits) => visits.stop()));
+      const pm2 = Number.parseInt(runtime.pm2Version, 10);
+      return FORMS.flatMap((form, at) => {
+        const visits = met[at];
+        return visits === undefined ? [] : [{ framework: one.name, node, pm2, ...form, ...visits }];
+      });
+    },
+    [Symbol.asyncDispose]: () => site.stop(),
+  };
+}
+
+function makeCertificate(): Record<string, string> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'certificate-'));
+  try {
+    const files = ['key.pem', 'cert.pem'] as const;
+    const [key, cert] = files.map((name) => path.join(directory, name)) as [string, string];
+    const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', key, '-out', cert];
+    execFileSync('openssl', ['req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=localhost', ...made], {
+      stdio: 'ignore',
+    });
+    return Object.fromEntries(files.map((name) => [name, readFileSync(path.join(directory, name), 'utf8')]));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
