@@ -38,7 +38,7 @@ beforeEach(() => {
     gitAfterwards: git,
     runDir: join(scratch, 'runs/run-now'),
     env: { PATH: process.env.PATH },
-    plan: { keepReleases: 2, freshInstall: false },
+    plan: { keepReleases: 2, freshInstall: false, source: { kind: 'git' } },
     journal: openJournal(places.state),
   } as unknown as Context;
 });
