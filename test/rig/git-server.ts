@@ -1,10 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { makeCertificate } from './certificates.ts';
 
 export interface GitServerOptions {
   /** Bare repositories by their name on the server, `owner/name`; all of them are private. */
@@ -30,13 +31,9 @@ export interface GitServer extends AsyncDisposable {
 export async function startGitServer(options: GitServerOptions): Promise<GitServer> {
   const directory = mkdtempSync(path.join(tmpdir(), 'git-server-'));
   const ca = path.join(directory, 'cert.pem');
-  const keyFile = path.join(directory, 'key.pem');
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const form = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  execFileSync('openssl', ['req', ...form, ...subject, '-keyout', keyFile, '-out', ca], { stdio: 'ignore' });
-
+  const certificate = makeCertificate(directory);
   const requests: GitServer['requests'] = [];
-  const server = createServer({ key: readFileSync(keyFile), cert: readFileSync(ca) }, (request, response) => {
+  const server = createServer(certificate, (request, response) => {
     const { pathname } = new URL(request.url ?? '', 'https://localhost');
     const password = passwordOf(request);
     requests.push({ path: pathname, password });

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { makeCertificate } from '../../rig/certificates.ts';
 import { freePort } from '../../rig/free-port.ts';
 import type { Runtime } from '../../rig/pm2.ts';
 import { endOfLog } from '../../rig/runner-log.ts';
@@ -33,7 +33,7 @@ export async function startLane(runtime: Runtime, modules: string | null): Promi
       'health-timeout': '60s',
     },
   });
-  const certificate = makeCertificate();
+  const certificate = certificateFiles();
   const node = Number(/\d+$/.exec(runtime.name)?.[0]);
   const deploy = async (one: Framework, version: string, ports: readonly number[]): Promise<void> => {
     const files = framework(one, version, ports, certificate);
@@ -65,16 +65,11 @@ export async function startLane(runtime: Runtime, modules: string | null): Promi
   };
 }
 
-function makeCertificate(): Record<string, string> {
+function certificateFiles(): Record<string, string> {
   const directory = mkdtempSync(path.join(tmpdir(), 'certificate-'));
   try {
-    const files = ['key.pem', 'cert.pem'] as const;
-    const [key, cert] = files.map((name) => path.join(directory, name)) as [string, string];
-    const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', key, '-out', cert];
-    execFileSync('openssl', ['req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=localhost', ...made], {
-      stdio: 'ignore',
-    });
-    return Object.fromEntries(files.map((name) => [name, readFileSync(path.join(directory, name), 'utf8')]));
+    const { key, cert } = makeCertificate(directory);
+    return { 'key.pem': key, 'cert.pem': cert };
   } finally {
     rmSync(directory, { recursive: true });
   }
