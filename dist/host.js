@@ -6338,6 +6338,8 @@ module.exports = function install(may) {
   const RESERVE = 300;
   /** Kept connections, where there are any, have so long to ask once more, and to be told to go. */
   const LINGER = 1000;
+  /** A new connection has so long to send its first byte, or to become one of TLS. */
+  const HANDSHAKE = 500;
   const SOFT_LIMIT = 30000;
   /** A busy listener is closed after so long, whatever waits in its queue. */
   const PATIENCE = 4000;
@@ -6726,12 +6728,18 @@ module.exports = function install(may) {
     if (typeof server.closeIdleConnections === 'function') server.closeIdleConnections();
     let busy = [...known.sessions].some((session) => !session.destroyed);
     for (const [socket, at] of known.sockets) {
-      // Ended, the raw side of TLS, not HTTP, or a WebSocket.
-      if (socket.destroyed || !('parser' in socket) || socket.parser === null) continue;
+      // Ended, or a WebSocket.
+      if (socket.destroyed || socket.parser === null) continue;
+      const isNew = Date.now() - at < HANDSHAKE;
+      // Not HTTP, or the raw side of TLS, which may not have shaken hands yet.
+      if (!('parser' in socket)) {
+        if (isNew) busy = true;
+        continue;
+      }
       const response = socket._httpMessage;
       if (response) {
         if (!/^content-type: *text\/event-stream/im.test(response._header || '')) busy = true;
-      } else if (socket.bytesRead > 0 || Date.now() - at < 500) busy = true;
+      } else if (socket.bytesRead > 0 || isNew) busy = true;
       else socket.destroy();
     }
     return busy;

@@ -5,11 +5,14 @@ import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { marksOf } from '../../../src/host/handover/app-sockets.ts';
 import { installPreload, PRELOAD_OPENED } from '../../../src/host/handover/preload-file.ts';
 import { preloadArgument } from '../../../src/host/pm2/preload-args.ts';
+import { makeCertificate } from '../../rig/certificates.ts';
 import { freePort } from '../../rig/free-port.ts';
 import { startLoad } from '../../rig/load.ts';
 import { MIDDLE, NEWEST } from '../../rig/pm2.ts';
@@ -241,6 +244,24 @@ describe.each([NEWEST, MIDDLE])('drain on Node of $name', ({ node }) => {
     expect(await app.ended).toEqual([null, 'SIGINT']);
   });
 
+  test('a connection that is still in its TLS handshake is answered', async () => {
+    const certificate = JSON.stringify(makeCertificate(home));
+    const source = plain()
+      .replace('createServer(', `createServer(${certificate}, `)
+      .replace("'http'", "'https'");
+    const app = boot(source, { node });
+    await app.ready;
+    const raw = net.connect(port, '127.0.0.1');
+    await expect.poll(() => connectionsTo(port)).toBeGreaterThan(0);
+    app.child.kill('SIGINT');
+    // Its listener is closed by then.
+    await expect.poll(() => reached(port)).toBe(false);
+    const secure = tls.connect({ socket: raw, rejectUnauthorized: false });
+    secure.end('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    expect(await text(secure)).toContain('200 OK');
+    expect(await app.ended).toEqual([null, 'SIGINT']);
+  });
+
   test('an event stream and a WebSocket do not hold it', async () => {
     const upgrade = `server.on('upgrade', (request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\\r\\n\\r\\n'));`;
     const app = boot(plain(upgrade), { node, env: { kill_timeout: '20000' } });
@@ -373,6 +394,14 @@ describe('nothing new can break the app', () => {
     expect(readdirSync(path.dirname(file))).toEqual([path.basename(file)]);
   });
 });
+
+function reached(to: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(to, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
 
 /** Requests under way come with a connection that both sides have. */
 function connectionsTo(to: number): number {
