@@ -89,6 +89,9 @@ enters the state. Where a version fails on another server, that is the third one
 A cell reads how the job ended, and on how many servers which version serves then. A server without power is not counted. After that
 the server gets its power back, and the next deploy goes well on all eight.
 
+If the runner is gone for good, nobody follows the deploy, not even the job's last step. After two minutes each server ends it by itself:
+one that has verified the new version keeps it. The next deploy names such a mix.
+
 `;
 
 /** The section is written by a run of its own: its servers need root. */
