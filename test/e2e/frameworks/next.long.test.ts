@@ -3,10 +3,10 @@ import { exampleWorkflow } from '../../rig/example.ts';
 import { createHost, type Host } from '../../rig/host.ts';
 import { createSite } from '../../rig/site.ts';
 import { stepOf } from './example.ts';
-import { livesThrough, tell } from './life.ts';
+import { type Flaw, livesThrough, tell } from './life.ts';
 import { BUILD_ONCE, nextApp, type Visits, visit } from './next.ts';
 
-/** One for both ways to start it, so that each version is built once. */
+/** One for all ways to start it, so that each version is built once. */
 let host: Host;
 beforeAll(async () => {
   host = await createHost();
@@ -14,6 +14,15 @@ beforeAll(async () => {
 afterAll(() => host?.stop());
 
 const NPM_START = "script: 'npm',\n      args: 'start',";
+const STANDALONE = {
+  [NPM_START]: "script: '.next/standalone/server.js', exec_mode: 'cluster', instances: 2,",
+  "name: 'site'": "name: 'alone'",
+};
+/** The standalone server does not read the configuration, which throws in the other ways. */
+const BROKEN_ALONE = {
+  ...STANDALONE,
+  [NPM_START]: `${STANDALONE[NPM_START]} node_args: '--require ./not-there.js',`,
+};
 /** What the advice for Next.js behind npm says. */
 const BY_ITS_BINARY = {
   [NPM_START]:
@@ -29,14 +38,20 @@ const WORKFLOW = {
 };
 
 test.each([
-  ['its binary in cluster mode', 'shop', BY_ITS_BINARY],
-  ['npm start in fork mode, the example', 'site', {}],
+  // It goes first, and so builds: its server has the id of the deployment from the build.
+  [
+    'its standalone server in cluster mode',
+    'alone',
+    (flaw?: Flaw) => (flaw === 'boot' ? BROKEN_ALONE : STANDALONE),
+  ],
+  ['its binary in cluster mode', 'shop', () => BY_ITS_BINARY],
+  ['npm start in fork mode, the example', 'site', () => ({})],
 ])(
   'Next.js by %s serves while a version goes live, and old pages find their assets after it',
   {
     timeout: 600_000,
   },
-  async (way, name, settings) => {
+  async (way, name, settingsOf) => {
     await using site = await createSite(host, { app: { name } });
     let visits: Visits | undefined;
     let oldPage: number[] = [];
@@ -44,7 +59,7 @@ test.each([
     let second = '';
     await using workflow = await exampleWorkflow('nextjs', host, site.repository, WORKFLOW);
     const load = await livesThrough(site, {
-      files: (version, flaw) => nextApp(site, settings, version, flaw),
+      files: (version, flaw) => nextApp(site, settingsOf(flaw), version, flaw),
       ...(name === 'site'
         ? { deploy: async ({ ref = '', mode }) => stepOf(await workflow.run(ref, mode)) }
         : { inputs: { 'build-command': BUILD_ONCE } }),

@@ -6,12 +6,13 @@ import type { Flaw } from './life.ts';
 
 /**
  * Builds each version once on a host, since a build of Next.js is what takes the time: versions that are broken, or come
- * again, take what the build of their name made.
+ * again, take what the build of their name made. It serves each way to start it; the standalone server gets the static files
+ * as Next.js says.
  */
 export const BUILD_ONCE = `
 git rev-parse --short HEAD > deployment-id.txt
 built=$HOME/built-$(cat version.txt)
-if ! test -e $built; then npm run build; cp -r .next $built.part; mv $built.part $built; fi
+if ! test -e $built; then NEXT_OUTPUT=standalone npm run build; cp -r .next/static .next/standalone/.next/; cp -r .next $built.part; mv $built.part $built; fi
 test -e .next || cp -r $built .next`;
 
 /** A version of the example; `settings` are texts of its ecosystem file by what stands there instead. Built by `BUILD_ONCE`. */
@@ -25,8 +26,9 @@ export function nextApp(
   const version = flaw === undefined ? name : '2';
   const files = exampleFiles('nextjs', {
     ...settings,
-    'PORT: 3000': `PORT: ${site.port}, STATUS: ${flaw === '500' ? 500 : 200}`,
+    'PORT: 3000': `PORT: ${site.port}, HOSTNAME: '0.0.0.0', STATUS: ${flaw === '500' ? 500 : 200}`,
     "version = '1'": `version = '${version}'`,
+    'deploymentId:': 'output: process.env.NEXT_OUTPUT, deploymentId:',
     'new Response(version)': 'new Response(version, { status: Number(process.env.STATUS) })',
   });
   const config = files['next.config.js'];
