@@ -11797,8 +11797,7 @@ function note(lives, names, topic, packet) {
     const life = [...lives].reverse().find((one) => one.pmId === pmId && one.name === name) ??
         begin(lives, name, pmId, at, false);
     if (topic === 'log:err' && typeof data === 'string') {
-        life.lines.push(...linesOf(data).map((text) => ({ at, text })));
-        life.lines.splice(0, life.lines.length - bus_MOST_LINES);
+        add(life, data, at);
     }
     else if (topic === 'process:exception') {
         life.thrown ??= bus_firstLine(data?.message);
@@ -11812,12 +11811,31 @@ function note(lives, names, topic, packet) {
     }
 }
 function begin(lives, name, pmId, at, isNew) {
-    const life = { name, pmId, deployId: null, isNew, began: at, ended: null, lines: [], thrown: null };
+    const life = {
+        name,
+        pmId,
+        deployId: null,
+        isNew,
+        began: at,
+        ended: null,
+        lines: [],
+        cut: '',
+        thrown: null,
+    };
     lives.push(life);
     const same = lives.filter((one) => one.pmId === pmId);
     if (same.length > MOST_LIVES)
         lives.splice(lives.indexOf(same[0]), 1);
     return life;
+}
+function add(life, data, at) {
+    const { lines, cut } = life;
+    if (cut.trim() !== '')
+        lines.pop();
+    lines.push(...linesOf(cut + data).map((text) => ({ at, text })));
+    lines.splice(0, lines.length - bus_MOST_LINES);
+    const [rest = ''] = /[^\r\n]*$/.exec(cut + data) ?? [];
+    life.cut = rest.length < LONGEST_LINE ? rest : '';
 }
 function linesOf(data) {
     const lines = [];

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { LineSplitter } from '../system/line-splitter.ts';
+import { LineSplitter, LONGEST_LINE } from '../system/line-splitter.ts';
 import { MessageReader } from './amp.ts';
 import { DEPLOY_ID } from './list.ts';
 
@@ -21,6 +21,8 @@ export interface Life {
   ended: number | null;
   /** What it printed to its error stream; the last lines. */
   lines: { at: number; text: string }[];
+  /** The last line, as long as it has not ended: PM2 hands on what was written at once, and Python writes a line in pieces. */
+  cut: string;
   /** The message of an error that nothing caught. In cluster mode the process lives on after a rejection. */
   thrown: string | null;
 }
@@ -60,8 +62,7 @@ function note(lives: Life[], names: readonly string[], topic: unknown, packet: A
     [...lives].reverse().find((one) => one.pmId === pmId && one.name === name) ??
     begin(lives, name, pmId, at, false);
   if (topic === 'log:err' && typeof data === 'string') {
-    life.lines.push(...linesOf(data).map((text) => ({ at, text })));
-    life.lines.splice(0, life.lines.length - MOST_LINES);
+    add(life, data, at);
   } else if (topic === 'process:exception') {
     life.thrown ??= firstLine((data as { message?: unknown } | undefined)?.message);
   } else if (topic === 'process:event') {
@@ -72,11 +73,30 @@ function note(lives: Life[], names: readonly string[], topic: unknown, packet: A
 }
 
 function begin(lives: Life[], name: string, pmId: string, at: number, isNew: boolean): Life {
-  const life = { name, pmId, deployId: null, isNew, began: at, ended: null, lines: [], thrown: null };
+  const life = {
+    name,
+    pmId,
+    deployId: null,
+    isNew,
+    began: at,
+    ended: null,
+    lines: [],
+    cut: '',
+    thrown: null,
+  };
   lives.push(life);
   const same = lives.filter((one) => one.pmId === pmId);
   if (same.length > MOST_LIVES) lives.splice(lives.indexOf(same[0] as Life), 1);
   return life;
+}
+
+function add(life: Life, data: string, at: number): void {
+  const { lines, cut } = life;
+  if (cut.trim() !== '') lines.pop();
+  lines.push(...linesOf(cut + data).map((text) => ({ at, text })));
+  lines.splice(0, lines.length - MOST_LINES);
+  const [rest = ''] = /[^\r\n]*$/.exec(cut + data) ?? [];
+  life.cut = rest.length < LONGEST_LINE ? rest : '';
 }
 
 function linesOf(data: string): string[] {

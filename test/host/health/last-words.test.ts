@@ -13,6 +13,7 @@ function life(change: Partial<Life> & { said?: [at: number, text: string][] }): 
     began: 0,
     ended: null,
     lines,
+    cut: '',
     thrown: null,
     ...given,
   };

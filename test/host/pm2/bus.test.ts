@@ -13,7 +13,10 @@ test.each(ALL_RUNTIMES)(
         join(pm2.home, `${name}.js`),
         `console.error('${name} says\\r\\nlines'); ${text}; setInterval(() => {}, 1000);`,
       );
-    app('mine', "throw new Error('mine cannot boot')");
+    app(
+      'mine',
+      "process.stderr.write('in '); process.stderr.write('pieces\\n'); throw new Error('mine cannot boot')",
+    );
     app('other', "throw new Error('other cannot boot')");
     app('rejects', "Promise.reject(new Error('mine is rejected'))");
     // The daemon is not there yet.
@@ -34,7 +37,7 @@ test.each(ALL_RUNTIMES)(
       });
     await expect.poll(() => of('rejects')?.thrown, { timeout: 20_000 }).toBe('mine is rejected');
     stream.close();
-    expect(said('mine')).toEqual(expect.arrayContaining(['mine says', 'lines']));
+    expect(said('mine')).toEqual(expect.arrayContaining(['mine says', 'lines', 'in pieces']));
     expect(of('rejects')).toMatchObject({ ended: null, deployId: 'd1' });
     expect(
       stream
