@@ -36,9 +36,9 @@ const STRIKES: Record<string, () => number> = {
 
 describe.each([
   ['the host program', 0],
+  ['the host program', 300],
   ['the host program', 600],
-  ['the host program', 1_200],
-  ['the host program', 2_000],
+  ['the host program', 1_000],
   ["PM2's command", 300],
 ])('%s is killed %i ms after a second instance was listed', (what, after) => {
   test('the same job ends it: one entry, one process, one version, and no request was lost', async () => {
