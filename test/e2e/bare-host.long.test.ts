@@ -1,19 +1,19 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { trustCertificates } from '../rig/certificates.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
 import { createHost } from '../rig/host.ts';
 import { killAllOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite } from '../rig/site.ts';
-import { trustCertificates } from './frameworks/life.ts';
 
 test('a host with Node and nothing else: the first deploy installs PM2, and a reboot brings back what was committed', {
   timeout: 240_000,
 }, async () => {
   await using host = await createHost({ bare: true });
   await using site = await createSite(host, { app: UNVISITED });
-  trustCertificates(site);
+  trustCertificates(site.host.directory);
   const first = site.commit({ version: '1' });
   const packages = path.join(host.directory, 'lib/node_modules');
 

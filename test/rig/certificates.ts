@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** The file of certificates that this machine trusts for the npm registry, which may be behind a proxy; null if none is set. */
@@ -17,4 +17,10 @@ export function makeCertificate(directory: string): { key: string; cert: string 
   const form = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   execFileSync('openssl', ['req', ...form, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' });
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
+
+/** Has npm on a host trust the certificates that this machine does. `home` is that of its user. */
+export function trustCertificates(home: string): void {
+  const certificates = registryCertificates();
+  if (certificates !== null) appendFileSync(path.join(home, '.npmrc'), `cafile=${certificates}\n`);
 }

@@ -1,11 +1,12 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { trustCertificates } from '../../rig/certificates.ts';
 import { exampleWorkflow } from '../../rig/example.ts';
 import { freePort } from '../../rig/free-port.ts';
 import { startLoad } from '../../rig/load.ts';
 import { createSite } from '../../rig/site.ts';
 import { EXPRESS_HEALTH, exampleVersion } from './example.ts';
-import { AS_USERS_DO, type Flaw, tell, trustCertificates } from './life.ts';
+import { AS_USERS_DO, type Flaw, tell } from './life.ts';
 
 const ENVIRONMENTS = ['dev', 'stg', 'prod'] as const;
 type Environment = (typeof ENVIRONMENTS)[number];
@@ -15,7 +16,7 @@ test('dev, stg and prod of one ecosystem file live beside each other, each at it
 }, async () => {
   await using site = await createSite();
   await using workflow = await exampleWorkflow('environments', site.host, site.repository);
-  trustCertificates(site);
+  trustCertificates(site.host.directory);
   const ports = { dev: site.port, stg: await freePort(), prod: await freePort() };
   const changes = Object.fromEntries(
     ENVIRONMENTS.map((app, at) => [`('${app}', 300${at + 1})`, `('${app}', ${ports[app]})`]),

@@ -1,8 +1,8 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
 import type { ActionRun } from '../../rig/action.ts';
-import { registryCertificates } from '../../rig/certificates.ts';
+import { trustCertificates } from '../../rig/certificates.ts';
 import { type LoadResult, startLoad } from '../../rig/load.ts';
 import type { Site } from '../../rig/site.ts';
 
@@ -33,13 +33,6 @@ export const AS_USERS_DO = {
   'stable-for': '3s',
 };
 
-/** The server trusts the certificates that this machine does: its registry may be behind a proxy. */
-export function trustCertificates(site: Site): void {
-  const certificates = registryCertificates();
-  if (certificates !== null)
-    appendFileSync(path.join(site.host.directory, '.npmrc'), `cafile=${certificates}\n`);
-}
-
 /** A framework's package.json and its lockfile. */
 export function locked(kind: string): Record<string, string> {
   const read = (name: string): string =>
@@ -60,7 +53,7 @@ export async function livesThrough(site: Site, kind: Kind): Promise<LoadResult> 
   const deploy =
     kind.deploy ??
     ((inputs: Record<string, string>) => site.deploy({ ...AS_USERS_DO, ...kind.inputs, ...inputs }));
-  trustCertificates(site);
+  trustCertificates(site.host.directory);
   const first = commit('1');
   if (kind.begin) await kind.begin();
   else {
