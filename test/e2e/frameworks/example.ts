@@ -1,4 +1,5 @@
-import { type ExampleWorkflow, exampleFiles } from '../../rig/example.ts';
+import type { ExampleWorkflow } from '../../rig/example.ts';
+import { exampleFiles } from '../../rig/example-files.ts';
 import type { JobRun } from '../../rig/job.ts';
 import type { Site } from '../../rig/site.ts';
 import type { Flaw, Kind } from './life.ts';

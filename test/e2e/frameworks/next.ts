@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { exampleFiles } from '../../rig/example.ts';
+import { exampleFiles } from '../../rig/example-files.ts';
 import type { Site } from '../../rig/site.ts';
 import type { Flaw } from './life.ts';
 
