@@ -129,7 +129,7 @@ function writeDurably(file, content) {
         (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
         throw error;
     }
-    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+    sync((0,external_node_path_namespaceObject.dirname)(file));
 }
 /** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
 function appendDurably(file, text) {
@@ -154,8 +154,9 @@ function writeWhole(descriptor, bytes) {
     for (let at = 0; at < bytes.length;)
         at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
 }
-function syncDirectory(directory) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(directory, 'r');
+/** Returns once the file's content, or the directory's list of names, is on disk. */
+function sync(path) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
     try {
         (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
     }
@@ -8070,7 +8071,7 @@ async function writePatch(file, changed, options) {
         (0,external_node_fs_namespaceObject.closeSync)(descriptor);
         (0,external_node_fs_namespaceObject.rmSync)(part, { force: true });
     }
-    syncDirectory((0,external_node_path_namespaceObject.dirname)(file));
+    sync((0,external_node_path_namespaceObject.dirname)(file));
 }
 async function hasTwoStates(changed) {
     for (const { git } of changed) {
@@ -8261,7 +8262,7 @@ function carryOut({ live, staging, kept }, ops, onStep, direction) {
         removeEmptied(kept, parents);
     for (const parent of parents) {
         for (const root of [live, staging, kept])
-            attempt(() => syncDirectory(`${root}/${parent}`));
+            attempt(() => sync(`${root}/${parent}`));
     }
     return { reappeared: [...work.reappeared] };
 }
@@ -10710,6 +10711,7 @@ function isLeft(uploads, name) {
 
 
 
+
 /**
  * Puts the upload that has arrived for this deploy into the repository at `path`, as the commit `sha`. Git reads it with every
  * check that it has: a name such as `..` or `.git`, an entry that is there twice, or an object that is missing is refused.
@@ -10748,11 +10750,6 @@ function take_in_place(from, to) {
         (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
         (0,external_node_fs_namespaceObject.rmSync)(from);
     }
-}
-function sync(file) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'r');
-    (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    (0,external_node_fs_namespaceObject.closeSync)(descriptor);
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/target.js

@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, fsyncSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { syncDirectory } from '../system/durable.ts';
+import { sync } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
 import type { Git } from './git.ts';
 
@@ -74,7 +74,7 @@ async function writePatch(file: string, changed: readonly Changed[], options: st
     closeSync(descriptor);
     rmSync(part, { force: true });
   }
-  syncDirectory(dirname(file));
+  sync(dirname(file));
 }
 
 async function hasTwoStates(changed: readonly Changed[]): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { syncDirectory } from '../system/durable.ts';
+import { sync } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { mountPoints } from '../system/mounts.ts';
 import { isWithin, isWritable, realOrSame } from '../system/paths.ts';
@@ -130,7 +130,7 @@ function carryOut(
   const parents = [...parentsOf(ops.map(({ path }) => path))];
   if (direction === backward) removeEmptied(kept, parents);
   for (const parent of parents) {
-    for (const root of [live, staging, kept]) attempt(() => syncDirectory(`${root}/${parent}`));
+    for (const root of [live, staging, kept]) attempt(() => sync(`${root}/${parent}`));
   }
   return { reappeared: [...work.reappeared] };
 }

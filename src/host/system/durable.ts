@@ -28,7 +28,7 @@ export function writeDurably(file: string, content: string | Buffer): void {
     rmSync(aside, { force: true });
     throw error;
   }
-  syncDirectory(dirname(file));
+  sync(dirname(file));
 }
 
 /** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
@@ -53,8 +53,9 @@ function writeWhole(descriptor: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
 }
 
-export function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r');
+/** Returns once the file's content, or the directory's list of names, is on disk. */
+export function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);
   } finally {

@@ -1,17 +1,8 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { isWhole } from '../git/fetch.ts';
+import { sync } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { packFile, uploadsIn } from './arrived.ts';
 
@@ -51,10 +42,4 @@ function place(from: string, to: string): void {
     renameSync(`${to}.pm2-ssh-deploy`, to);
     rmSync(from);
   }
-}
-
-function sync(file: string): void {
-  const descriptor = openSync(file, 'r');
-  fsyncSync(descriptor);
-  closeSync(descriptor);
 }
