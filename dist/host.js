@@ -645,7 +645,7 @@ function run(file, args, options) {
         // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
         child.once('exit', () => {
             if (options.reap)
-                signalGroup(child, 'SIGKILL');
+                signalGroup(child.pid, 'SIGKILL');
             setTimeout(() => {
                 child.stdout?.destroy();
                 child.stderr?.destroy();
@@ -658,14 +658,15 @@ function merged(file, args) {
     return ['sh', ['-c', 'exec "$0" "$@" 2>&1', file, ...args]];
 }
 function killGroup(child) {
-    signalGroup(child, 'SIGTERM');
-    setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
+    signalGroup(child.pid, 'SIGTERM');
+    setTimeout(() => signalGroup(child.pid, 'SIGKILL'), GRACE).unref();
 }
-function signalGroup(child, signal) {
-    if (child.pid === undefined)
+/** Sends a signal to a process that leads a group, and to all of its group. */
+function signalGroup(pid, signal) {
+    if (pid === undefined)
         return;
     try {
-        process.kill(-child.pid, signal);
+        process.kill(-pid, signal);
     }
     catch {
         // The group is gone, which is what was wanted.
@@ -1191,6 +1192,14 @@ function gitFailure(result, what, options) {
 function splitZ(text) {
     return text.split('\0').filter((part) => part !== '');
 }
+/** What to say of an error that means that this host has no git; null for any other one. `why` follows the remedy. */
+function gitMissing(error, why = '') {
+    if (error.code !== 'ENOENT')
+        return null;
+    return new DeployFailure("The command 'git' is not on this host.", {
+        remedy: `Install it, for example with 'apt-get install git'.${why}`,
+    });
+}
 
 ;// CONCATENATED MODULE: ./host/git/object-format.js
 const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -1414,6 +1423,12 @@ function copyWhole(from, to) {
 async function indexFile(git) {
     const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
     return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
+}
+
+;// CONCATENATED MODULE: ./host/system/escaped.js
+/** The source of a regular expression that matches this text and nothing else. */
+function escaped(text) {
+    return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 ;// CONCATENATED MODULE: ./host/pm2/fields.js
@@ -1674,6 +1689,7 @@ function instancesIn(live, all) {
 
 
 
+
 /** What was written as JSON is JSON again: only what we rely on is looked at. */
 const deployApp = (value, at) => {
     const known = fields({ name: checked_text, cwd: checked_text, env: object })(value, at);
@@ -1827,9 +1843,6 @@ function app_config_isRecord(value) {
 }
 function list(names) {
     return names.map((name) => JSON.stringify(name)).join(', ');
-}
-function escaped(text) {
-    return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 ;// CONCATENATED MODULE: ./host/program/redact.js
@@ -7856,6 +7869,7 @@ function idsIn(state) {
 
 
 
+
 /** Longer files are no settings. */
 const upkeep_LONGEST = 64 * 1024;
 /** What a server needs once, beside deploys: somebody to start PM2 after a reboot, and to keep its logs small. */
@@ -7882,7 +7896,7 @@ function startsAtBoot({ etc, user, home, crontab }) {
     const own = upkeep_textsIn((0,external_node_path_namespaceObject.join)(home, '.config/systemd/user'), /\.service$/);
     const services = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'systemd/system'), /\.service$/);
     const scripts = [...upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'init.d'), /^pm2/), ...upkeep_textsIn(etc, /^(crontab|rc\.local)$/)];
-    const named = new RegExp(`(^|[^\\w-])${upkeep_escaped(user)}([^\\w-]|$)`, 'm');
+    const named = new RegExp(`(^|[^\\w-])${escaped(user)}([^\\w-]|$)`, 'm');
     return ([crontab, ...own].some((text) => /\bpm2\b/.test(text)) ||
         [...services, ...scripts].some((text) => /\bpm2\b/i.test(text) && (named.test(text) || (user === 'root' && !/^User=/m.test(text)))));
 }
@@ -7942,7 +7956,6 @@ async function crontabOf(env) {
         return '';
     }
 }
-const upkeep_escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 ;// CONCATENATED MODULE: ./host/deploy/commit.js
 
@@ -10304,6 +10317,7 @@ function take(context, files, timeLimit) {
 
 
 
+
 const left_reload_LOOK_EVERY = 50;
 /**
  * Watches the reload that a killed host program has left. PM2's command goes on by itself, and would replace one instance
@@ -10321,7 +10335,8 @@ async function watchLeftReload(context) {
         while (stillRuns(left) && !runner.cancelled.aborted)
             await (0,promises_namespaceObject.setTimeout)(left_reload_LOOK_EVERY);
     })();
-    const abort = () => left_reload_killGroup(command);
+    // It was started as the leader of a group of its own.
+    const abort = () => signalGroup(command, 'SIGKILL');
     try {
         const { trouble } = await watchUntil(pm2, { done, abort }, entry.deploy, await pm2.list());
         return trouble === null ? null : stoppedReload(trouble);
@@ -10342,15 +10357,6 @@ function argumentsOf(pid) {
     }
     catch {
         return [];
-    }
-}
-/** It was started as the leader of a group of its own. */
-function left_reload_killGroup(pid) {
-    try {
-        process.kill(-pid, 'SIGKILL');
-    }
-    catch {
-        // It has just ended.
     }
 }
 
@@ -12908,11 +12914,7 @@ async function requireGit(gitAt, start, live) {
             refuseNothing(start, live);
     }
     catch (error) {
-        if (error.code !== 'ENOENT')
-            throw error;
-        throw new DeployFailure("The command 'git' is not on this host.", {
-            remedy: "Install it, for example with 'apt-get install git'.",
-        });
+        throw gitMissing(error) ?? error;
     }
     return gitAt(live);
 }
@@ -14405,11 +14407,7 @@ async function isThere(git) {
         await git.attempt(['--version']);
     }
     catch (error) {
-        if (error.code !== 'ENOENT')
-            throw error;
-        throw new DeployFailure("The command 'git' is not on this host.", {
-            remedy: "Install it, for example with 'apt-get install git'. An upload is kept as a commit.",
-        });
+        throw gitMissing(error, ' An upload is kept as a commit.') ?? error;
     }
     return git.directory !== '/' && (await inspectCheckout(git.directory, git)) === 'checkout';
 }

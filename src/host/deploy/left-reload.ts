@@ -4,6 +4,7 @@ import { type Context, warn } from '../context.ts';
 import { isStartOrReload } from '../pm2/cli.ts';
 import { programOf, stillRuns } from '../program/program.ts';
 import { unfinished } from '../state/journal.ts';
+import { signalGroup } from '../system/command.ts';
 import { lockKeepers } from './locks.ts';
 import { stoppedReload, watchUntil } from './watch-reload.ts';
 
@@ -23,7 +24,8 @@ export async function watchLeftReload(context: Context): Promise<string | null> 
   const done = (async () => {
     while (stillRuns(left) && !runner.cancelled.aborted) await sleep(LOOK_EVERY);
   })();
-  const abort = (): void => killGroup(command);
+  // It was started as the leader of a group of its own.
+  const abort = (): void => signalGroup(command, 'SIGKILL');
   try {
     const { trouble } = await watchUntil(pm2, { done, abort }, entry.deploy, await pm2.list());
     return trouble === null ? null : stoppedReload(trouble);
@@ -44,14 +46,5 @@ function argumentsOf(pid: number): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
     return [];
-  }
-}
-
-/** It was started as the leader of a group of its own. */
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has just ended.
   }
 }

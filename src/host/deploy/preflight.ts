@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { inspectCheckout } from '../git/checkout.ts';
-import { type Git, gitIn } from '../git/git.ts';
+import { type Git, gitIn, gitMissing } from '../git/git.ts';
 import { secretsOfSettings } from '../git/settings-secrets.ts';
 import { openPm2 } from '../pm2/session.ts';
 import type { RunnerLine } from '../program/control.ts';
@@ -145,10 +145,7 @@ async function requireGit(gitAt: (directory: string) => Git, start: Start, live:
     const found = isThere ? await inspectCheckout(live, gitAt(live)) : 'absent';
     if (found === 'absent') refuseNothing(start, live);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new DeployFailure("The command 'git' is not on this host.", {
-      remedy: "Install it, for example with 'apt-get install git'.",
-    });
+    throw gitMissing(error) ?? error;
   }
   return gitAt(live);
 }

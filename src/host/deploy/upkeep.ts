@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Pm2Install } from '../pm2/find.ts';
 import { ALL_OF_IT, run } from '../system/command.ts';
+import { escaped } from '../system/escaped.ts';
 import { exists } from '../system/paths.ts';
 
 /** What a server's settings say of PM2. */
@@ -116,5 +117,3 @@ async function crontabOf(env: NodeJS.ProcessEnv): Promise<string> {
     return '';
   }
 }
-
-const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

@@ -148,3 +148,11 @@ function gitFailure(result: CommandResult, what: string, options: GitOptions): E
 export function splitZ(text: string): string[] {
   return text.split('\0').filter((part) => part !== '');
 }
+
+/** What to say of an error that means that this host has no git; null for any other one. `why` follows the remedy. */
+export function gitMissing(error: unknown, why = ''): DeployFailure | null {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return null;
+  return new DeployFailure("The command 'git' is not on this host.", {
+    remedy: `Install it, for example with 'apt-get install git'.${why}`,
+  });
+}

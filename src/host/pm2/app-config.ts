@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
 import { type Check, fields, object, text } from '../system/checked.ts';
+import { escaped } from '../system/escaped.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { DEPLOY_ID, type Json } from './list.ts';
 
@@ -186,8 +187,4 @@ function isRecord(value: Json | undefined): value is { [key: string]: Json } {
 
 function list(names: readonly string[]): string {
   return names.map((name) => JSON.stringify(name)).join(', ');
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }

@@ -118,7 +118,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
     child.once('close', settle);
     // A background child may keep the pipes open for ever: what it prints after the program's end is not waited for.
     child.once('exit', () => {
-      if (options.reap) signalGroup(child, 'SIGKILL');
+      if (options.reap) signalGroup(child.pid, 'SIGKILL');
       setTimeout(() => {
         child.stdout?.destroy();
         child.stderr?.destroy();
@@ -133,14 +133,15 @@ function merged(file: string, args: readonly string[]): [string, string[]] {
 }
 
 function killGroup(child: ChildProcess): void {
-  signalGroup(child, 'SIGTERM');
-  setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE).unref();
+  signalGroup(child.pid, 'SIGTERM');
+  setTimeout(() => signalGroup(child.pid, 'SIGKILL'), GRACE).unref();
 }
 
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
+/** Sends a signal to a process that leads a group, and to all of its group. */
+export function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
   try {
-    process.kill(-child.pid, signal);
+    process.kill(-pid, signal);
   } catch {
     // The group is gone, which is what was wanted.
   }

@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { type Delivery, LEASE } from '../../protocol.ts';
 import { inspectCheckout } from '../git/checkout.ts';
-import { type Git, gitIn } from '../git/git.ts';
+import { type Git, gitIn, gitMissing } from '../git/git.ts';
 import { printer } from '../program/follower.ts';
 import { resolvePath, stateRoot } from '../state/places.ts';
 import { createClock } from '../system/clock.ts';
@@ -117,10 +117,7 @@ async function isThere(git: Git): Promise<boolean> {
   try {
     await git.attempt(['--version']);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new DeployFailure("The command 'git' is not on this host.", {
-      remedy: "Install it, for example with 'apt-get install git'. An upload is kept as a commit.",
-    });
+    throw gitMissing(error, ' An upload is kept as a commit.') ?? error;
   }
   return git.directory !== '/' && (await inspectCheckout(git.directory, git)) === 'checkout';
 }
