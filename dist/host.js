@@ -9206,6 +9206,17 @@ function saysBusy(line) {
     return /process already (started|online)|Process with pid \d+ already exists|Reload already in progress for process id/.test(line);
 }
 
+;// CONCATENATED MODULE: ./host/deploy/wait-while.js
+
+/** Milliseconds. */
+const wait_while_POLL_EVERY = 100;
+/** Resolves once `holds` is true of no instance that PM2 lists, or after `atMost` milliseconds. */
+async function waitWhile(pm2, holds, atMost) {
+    const end = performance.now() + atMost;
+    while ((await pm2.list()).some(holds) && performance.now() < end)
+        await (0,promises_namespaceObject.setTimeout)(wait_while_POLL_EVERY);
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/bring-about.js
 
 
@@ -9276,8 +9287,6 @@ function giveTo(change, { preloads, pm2Env, over }) {
 }
 /** So often PM2's command is given again. */
 const MORE_ROUNDS = 5;
-/** Milliseconds. */
-const bring_about_POLL_EVERY = 100;
 /** One command of PM2 for all of these apps, and further ones as long as PM2 leaves an instance out. */
 async function reload(context, given, { pm2Env }, carryOut, gone) {
     if (given.length === 0)
@@ -9303,10 +9312,8 @@ async function reload(context, given, { pm2Env }, carryOut, gone) {
  */
 async function untilCalm({ pm2 }, given) {
     const limits = given.map(({ app }) => swapTimeLimit(app, [], pm2.install.version));
-    const end = performance.now() + Math.max(...limits);
     const isBusy = (one) => given.some(({ app }) => app.name === one.name) && isRestarting(one, Date.now());
-    while ((await pm2.list()).some(isBusy) && performance.now() < end)
-        await (0,promises_namespaceObject.setTimeout)(bring_about_POLL_EVERY);
+    await waitWhile(pm2, isBusy, Math.max(...limits));
 }
 function bring_about_commandFor(given) {
     return {
@@ -10556,11 +10563,11 @@ async function restartTimes(pm2Root, env, patterns, ahead) {
 
 
 
+
 /** Milliseconds. An app restarts once a minute at most often, as a rule. */
 const WAITS_AT_MOST = 120_000;
 /** Milliseconds. Most apps end long before their `kill_timeout`. */
 const quiet_moment_ENDS_WITHIN = 2_000;
-const quiet_moment_POLL_EVERY = 200;
 /**
  * Waits until PM2 has time for a whole reload before it restarts an app by its `cron_restart`. A restart of an instance
  * that PM2 is replacing leaves it stopped, or on the old version.
@@ -10574,7 +10581,9 @@ async function waitForQuiet({ pm2, log, runner }, config, boots) {
     const patterns = clocked.flatMap((app) => patternsOf(app, running));
     const needed = reloaded.map((app) => expectedInstances(app).count * replacing(app, boots));
     const settling = Math.max(...clocked.map((app) => replacing(app, boots)));
-    await untilRestarted(pm2, clocked, settling);
+    // What runs is looked at next. An app that PM2 restarts at that moment would count as one that was down before.
+    const isRestarted = (one) => clocked.some(({ name }) => name === one.name) && isInPlannedRestart(one, Date.now());
+    await waitWhile(pm2, isRestarted, settling);
     const reload = needed.reduce((sum, one) => sum + one, 0);
     const times = await restartTimes(pm2.install.root, pm2.env, [...new Set(patterns)], WAITS_AT_MOST + reload);
     const wait = quietIn(times, reload, settling);
@@ -10589,13 +10598,6 @@ async function waitForQuiet({ pm2, log, runner }, config, boots) {
         // What follows sees a cancel for itself.
         await (0,promises_namespaceObject.setTimeout)(wait, undefined, { signal: runner.cancelled }).catch(() => { });
     }
-}
-/** What runs is looked at next. An app that PM2 restarts at that moment would count as one that was down before. */
-async function untilRestarted(pm2, clocked, atMost) {
-    const end = Date.now() + atMost;
-    const isRestarting = (one) => clocked.some(({ name }) => name === one.name) && isInPlannedRestart(one, Date.now());
-    while (Date.now() < end && (await pm2.list()).some(isRestarting))
-        await (0,promises_namespaceObject.setTimeout)(quiet_moment_POLL_EVERY);
 }
 /**
  * How long to wait for a time in which none of `times` lies less than `reload` ahead or `settling` behind; null where none

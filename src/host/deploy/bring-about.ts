@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan } from '../../protocol.ts';
 import { localPort } from '../canary/local-url.ts';
 import { type Context, inform, warn } from '../context.ts';
@@ -23,6 +22,7 @@ import type { Instance } from '../pm2/list.ts';
 import { isRestarting, saysBusy } from '../pm2/own-restarts.ts';
 import type { Preload } from '../pm2/preload-args.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { waitWhile } from './wait-while.ts';
 
 /** What PM2 is to run. Each app carries its deploy's id in `env`. */
 export interface Wanted {
@@ -108,8 +108,6 @@ function giveTo(change: AppChange, { preloads, pm2Env, over }: Wanted): Given {
 
 /** So often PM2's command is given again. */
 const MORE_ROUNDS = 5;
-/** Milliseconds. */
-const POLL_EVERY = 100;
 
 /** One command of PM2 for all of these apps, and further ones as long as PM2 leaves an instance out. */
 async function reload(
@@ -143,10 +141,9 @@ async function reload(
  */
 async function untilCalm({ pm2 }: Context, given: readonly Given[]): Promise<void> {
   const limits = given.map(({ app }) => swapTimeLimit(app, [], pm2.install.version));
-  const end = performance.now() + Math.max(...limits);
   const isBusy = (one: Instance): boolean =>
     given.some(({ app }) => app.name === one.name) && isRestarting(one, Date.now());
-  while ((await pm2.list()).some(isBusy) && performance.now() < end) await sleep(POLL_EVERY);
+  await waitWhile(pm2, isBusy, Math.max(...limits));
 }
 
 function commandFor(given: readonly Given[]): { apps: DeployApp[]; removed: Record<string, string[]> } {

@@ -7,12 +7,12 @@ import { type DeployApp, expectedInstances } from '../pm2/app-config.ts';
 import type { Instance } from '../pm2/list.ts';
 import { restartTimes } from '../pm2/restart-times.ts';
 import { killTimeoutIn, listenTimeoutOf } from '../pm2/timeouts.ts';
+import { waitWhile } from './wait-while.ts';
 
 /** Milliseconds. An app restarts once a minute at most often, as a rule. */
 const WAITS_AT_MOST = 120_000;
 /** Milliseconds. Most apps end long before their `kill_timeout`. */
 const ENDS_WITHIN = 2_000;
-const POLL_EVERY = 200;
 
 /**
  * Waits until PM2 has time for a whole reload before it restarts an app by its `cron_restart`. A restart of an instance
@@ -32,7 +32,10 @@ export async function waitForQuiet(
   const patterns = clocked.flatMap((app) => patternsOf(app, running));
   const needed = reloaded.map((app) => expectedInstances(app).count * replacing(app, boots));
   const settling = Math.max(...clocked.map((app) => replacing(app, boots)));
-  await untilRestarted(pm2, clocked, settling);
+  // What runs is looked at next. An app that PM2 restarts at that moment would count as one that was down before.
+  const isRestarted = (one: Instance): boolean =>
+    clocked.some(({ name }) => name === one.name) && isInPlannedRestart(one, Date.now());
+  await waitWhile(pm2, isRestarted, settling);
   const reload = needed.reduce((sum, one) => sum + one, 0);
   const times = await restartTimes(pm2.install.root, pm2.env, [...new Set(patterns)], WAITS_AT_MOST + reload);
   const wait = quietIn(times, reload, settling);
@@ -49,18 +52,6 @@ export async function waitForQuiet(
     // What follows sees a cancel for itself.
     await sleep(wait, undefined, { signal: runner.cancelled }).catch(() => {});
   }
-}
-
-/** What runs is looked at next. An app that PM2 restarts at that moment would count as one that was down before. */
-async function untilRestarted(
-  pm2: Context['pm2'],
-  clocked: readonly DeployApp[],
-  atMost: number,
-): Promise<void> {
-  const end = Date.now() + atMost;
-  const isRestarting = (one: Instance): boolean =>
-    clocked.some(({ name }) => name === one.name) && isInPlannedRestart(one, Date.now());
-  while (Date.now() < end && (await pm2.list()).some(isRestarting)) await sleep(POLL_EVERY);
 }
 
 /**
