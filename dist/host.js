@@ -6633,8 +6633,9 @@ module.exports = function install(may) {
       const age = Date.now() - since;
       const expectsMore = !primaryKnows || [...servers.values()].some(({ sockets }) => sockets.size > 0);
       const lingers = age < linger && expectsMore;
-      let busy = lingers || [...servers.values()].some(({ closed }) => !closed);
-      if (closedAt === 0 && [...servers.values()].every(({ closed }) => closed)) {
+      const isClosed = [...servers.values()].every(({ closed }) => closed);
+      let busy = lingers || !isClosed;
+      if (closedAt === 0 && isClosed) {
         closedAt = Date.now();
         if (cluster.isWorker) tellPrimary(() => { primaryKnows = true; });
       }
@@ -11834,12 +11835,13 @@ function begin(lives, name, pmId, at, isNew) {
     return life;
 }
 function add(life, data, at) {
-    const { lines, cut } = life;
-    if (cut.trim() !== '')
+    const { lines } = life;
+    if (life.cut.trim() !== '')
         lines.pop();
-    lines.push(...linesOf(cut + data).map((text) => ({ at, text })));
+    const whole = life.cut + data;
+    lines.push(...linesOf(whole).map((text) => ({ at, text })));
     lines.splice(0, lines.length - bus_MOST_LINES);
-    const [rest = ''] = /[^\r\n]*$/.exec(cut + data) ?? [];
+    const [rest = ''] = /[^\r\n]*$/.exec(whole) ?? [];
     life.cut = rest.length < LONGEST_LINE ? rest : '';
 }
 function linesOf(data) {

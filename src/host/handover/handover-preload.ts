@@ -316,8 +316,9 @@ module.exports = function install(may) {
       const age = Date.now() - since;
       const expectsMore = !primaryKnows || [...servers.values()].some(({ sockets }) => sockets.size > 0);
       const lingers = age < linger && expectsMore;
-      let busy = lingers || [...servers.values()].some(({ closed }) => !closed);
-      if (closedAt === 0 && [...servers.values()].every(({ closed }) => closed)) {
+      const isClosed = [...servers.values()].every(({ closed }) => closed);
+      let busy = lingers || !isClosed;
+      if (closedAt === 0 && isClosed) {
         closedAt = Date.now();
         if (cluster.isWorker) tellPrimary(() => { primaryKnows = true; });
       }

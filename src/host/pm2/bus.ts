@@ -91,11 +91,12 @@ function begin(lives: Life[], name: string, pmId: string, at: number, isNew: boo
 }
 
 function add(life: Life, data: string, at: number): void {
-  const { lines, cut } = life;
-  if (cut.trim() !== '') lines.pop();
-  lines.push(...linesOf(cut + data).map((text) => ({ at, text })));
+  const { lines } = life;
+  if (life.cut.trim() !== '') lines.pop();
+  const whole = life.cut + data;
+  lines.push(...linesOf(whole).map((text) => ({ at, text })));
   lines.splice(0, lines.length - MOST_LINES);
-  const [rest = ''] = /[^\r\n]*$/.exec(cut + data) ?? [];
+  const [rest = ''] = /[^\r\n]*$/.exec(whole) ?? [];
   life.cut = rest.length < LONGEST_LINE ? rest : '';
 }
 
