@@ -32,9 +32,9 @@ import {
   trackedFiles,
 } from '../../../src/host/git/checkout.ts';
 import { fetchCommit, createRepository as initRepository, pruneRefs } from '../../../src/host/git/fetch.ts';
-import { type Git, gitIn } from '../../../src/host/git/git.ts';
-import { createClock } from '../../../src/host/system/clock.ts';
+import type { Git } from '../../../src/host/git/git.ts';
 import { createRepository, type Repository } from '../../rig/repository.ts';
+import { openGit } from './open-git.ts';
 
 let remote: Repository;
 let scratch: string;
@@ -42,13 +42,7 @@ let live: string;
 let git: Git;
 let first: string;
 
-const open = (directory: string): Git =>
-  gitIn(directory, {
-    env: { PATH: process.env.PATH, HOME: scratch },
-    clock: createClock(),
-    timeLimit: 30_000,
-    locks: new Set(),
-  });
+const open = (directory: string): Git => openGit(directory, scratch);
 const NO_TOKEN = { gitToken: null, say: () => {} };
 const NO_TRACES = { rewritten: {}, deleted: [] };
 const ask = (ref: string, repository = { url: remote.url, given: false }): Promise<string> =>

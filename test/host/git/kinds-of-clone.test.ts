@@ -6,9 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkOut } from '../../../src/host/build/staging-clone.ts';
 import { localChanges, moveHead, readHead } from '../../../src/host/git/checkout.ts';
 import { fetchCommit } from '../../../src/host/git/fetch.ts';
-import { type Git, gitIn } from '../../../src/host/git/git.ts';
-import { createClock } from '../../../src/host/system/clock.ts';
+import type { Git } from '../../../src/host/git/git.ts';
 import { createRepository, type Repository } from '../../rig/repository.ts';
+import { openGit } from './open-git.ts';
 
 const NO_TOKEN = { gitToken: null, say: () => {} };
 const NO_TRACES = { rewritten: {}, deleted: [] };
@@ -18,13 +18,7 @@ let scratch: string;
 let live: string;
 let first: string;
 
-const open = (directory: string): Git =>
-  gitIn(directory, {
-    env: { PATH: process.env.PATH, HOME: scratch },
-    clock: createClock(),
-    timeLimit: 30_000,
-    locks: new Set(),
-  });
+const open = (directory: string): Git => openGit(directory, scratch);
 const plain = (...args: string[]): string =>
   execFileSync('git', args, { cwd: live, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
 const ask = (ref: string): Promise<string> =>

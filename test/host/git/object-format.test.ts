@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkOut } from '../../../src/host/build/staging-clone.ts';
 import { fetchCommit, createRepository as initRepository } from '../../../src/host/git/fetch.ts';
-import { type Git, gitIn } from '../../../src/host/git/git.ts';
+import type { Git } from '../../../src/host/git/git.ts';
 import { formatOfRemote, isFullId } from '../../../src/host/git/object-format.ts';
 import { openRemote } from '../../../src/host/git/remote.ts';
-import { createClock } from '../../../src/host/system/clock.ts';
 import { createRepository, type Repository } from '../../rig/repository.ts';
+import { openGit } from './open-git.ts';
 
 const ACCESS = { gitToken: null, say: () => {} };
 let scratch: string;
@@ -24,13 +24,7 @@ afterEach(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const open = (directory: string): Git =>
-  gitIn(directory, {
-    env: { PATH: process.env.PATH, HOME: scratch },
-    clock: createClock(),
-    timeLimit: 30_000,
-    locks: new Set(),
-  });
+const open = (directory: string): Git => openGit(directory, scratch);
 const repository = (): { url: string; given: boolean } => ({ url: remote.url, given: true });
 const main = () => ({ ref: 'main', rule: 'tracked' as const, repository: repository() });
 const formatNow = async () => formatOfRemote(await openRemote(open('/'), repository(), ACCESS));

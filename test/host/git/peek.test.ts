@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { createRepository as initRepository } from '../../../src/host/git/fetch.ts';
-import { type Git, gitIn } from '../../../src/host/git/git.ts';
+import type { Git } from '../../../src/host/git/git.ts';
 import { peek } from '../../../src/host/git/peek.ts';
-import { createClock } from '../../../src/host/system/clock.ts';
 import { checksum } from '../../rig/home.ts';
 import { createRepository } from '../../rig/repository.ts';
+import { openGit } from './open-git.ts';
 
 const shop = createRepository();
 const sha = shop.commit({
@@ -31,13 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-const open = (directory: string): Git =>
-  gitIn(directory, {
-    env: { PATH: process.env.PATH, HOME: home },
-    clock: createClock(),
-    timeLimit: 30_000,
-    locks: new Set(),
-  });
+const open = (directory: string): Git => openGit(directory, home);
 const look = <T>(id: string, directories: string[], work: (top: string) => Promise<T>): Promise<T | null> =>
   peek(
     open(live),

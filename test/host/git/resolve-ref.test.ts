@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fetchCommit, findCommit, createRepository as initRepository } from '../../../src/host/git/fetch.ts';
-import { type Git, gitIn } from '../../../src/host/git/git.ts';
+import type { Git } from '../../../src/host/git/git.ts';
 import { type RefRule, ruleOf } from '../../../src/host/git/resolve-ref.ts';
-import { createClock } from '../../../src/host/system/clock.ts';
 import { type GitServer, startGitServer } from '../../rig/git-server.ts';
 import { checksum } from '../../rig/home.ts';
 import { createRepository, type Repository } from '../../rig/repository.ts';
+import { openGit } from './open-git.ts';
 
 const TOKEN = 'ghs_readsTheShop';
 
@@ -58,13 +58,7 @@ afterEach(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const open = (directory: string): Git =>
-  gitIn(directory, {
-    env: { PATH: process.env.PATH, HOME: scratch },
-    clock: createClock(),
-    timeLimit: 30_000,
-    locks: new Set(),
-  });
+const open = (directory: string): Git => openGit(directory, scratch);
 const wanted = (ref: string, rule: RefRule) => ({
   ref,
   rule,
