@@ -11,6 +11,7 @@ import { createHost } from '../test/rig/host.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { setup } from '../test/rig/setup.ts';
 import { createSite } from '../test/rig/site.ts';
+import { median } from './median.ts';
 import { openClient } from './pasted-script.ts';
 import { measureSwaps } from './swap-sizes.ts';
 
@@ -112,13 +113,6 @@ function report(what: string, ours: readonly number[], theirs: readonly number[]
 
 function seconds(ms: number): string {
   return (ms / 1000).toFixed(ms < 1_000 ? 3 : 1);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low = 0, high = 0] = [sorted[sorted.length % 2 === 0 ? middle - 1 : middle], sorted[middle]];
-  return (low + high) / 2;
 }
 
 function page(measured: readonly string[]): string {

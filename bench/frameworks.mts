@@ -2,7 +2,6 @@
 // and PM2. What their visitors lose is counted.
 // Usage: node bench/frameworks.mts [--write] [--pm2 <major>] [--node <major>] [--only <part of a framework's name>]
 // Ends with exit code 1 if anything is lost that need not be. `--write` puts the figures into docs/frameworks.md.
-import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { FRAMEWORKS } from '../test/load/frameworks/apps.ts';
@@ -11,11 +10,11 @@ import { notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { type Runtime, runtime } from '../test/rig/pm2.ts';
 import { setup } from '../test/rig/setup.ts';
+import { writeTable } from './page.ts';
 
 /** Hosts at once. */
 const AT_ONCE = 2;
 const PAGE = path.join(ROOT, 'docs/frameworks.md');
-const MARKS = ['<!-- table -->', '<!-- /table -->'] as const;
 const TOOLS = 'test/load/frameworks/tools/node_modules';
 const NODES: Record<string, string> = {
   16: 'test/host-tools/node_modules/node-16',
@@ -88,7 +87,5 @@ function lineOf({ name }: Runtime, row: Row): string {
 
 /** After each framework: a run of the whole takes long. */
 function writePage(): void {
-  const [before = '', rest = ''] = readFileSync(PAGE, 'utf8').split(MARKS[0]);
-  const after = rest.split(MARKS[1])[1] ?? '';
-  writeFileSync(PAGE, `${before}${MARKS[0]}\n${tableOf(FRAMEWORKS, rows)}\n${MARKS[1]}${after}`);
+  writeTable(PAGE, tableOf(FRAMEWORKS, rows));
 }

@@ -10,6 +10,7 @@ import { freePort } from '../test/rig/free-port.ts';
 import { createHome } from '../test/rig/home.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { createRepository } from '../test/rig/repository.ts';
+import { median } from './median.ts';
 
 /** At most so many milliseconds: all that is not the deploy's own work, and of it the bundle's start-up. */
 const GOALS = { overhead: 300, startUp: 120 };
@@ -173,11 +174,4 @@ function print(name: string, values: number[], goal?: number): void {
   const verdict =
     goal === undefined ? '' : `  goal: at most ${goal}${median(values) > goal ? ', NOT reached' : ''}`;
   console.log(`${name.padEnd(40)}${round(median(values))} ms  ${range}${verdict}`);
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low = 0, high = 0] = [sorted[sorted.length % 2 === 0 ? middle - 1 : middle], sorted[middle]];
-  return (low + high) / 2;
 }

@@ -10,9 +10,8 @@ export interface Client {
   remove(): void;
 }
 
-/** `port` is another way to the same server. */
-export function openClient(host: Host, port = host.ssh.port): Client {
-  const key = path.join(host.directory, `client-${port}`);
+export function openClient(host: Host): Client {
+  const key = path.join(host.directory, 'client-key');
   writeFileSync(key, host.ssh.key, { mode: 0o600 });
   const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=no', 'LogLevel=ERROR'];
   const known = ['UserKnownHostsFile=/dev/null', 'GlobalKnownHostsFile=/dev/null'];
@@ -24,7 +23,7 @@ export function openClient(host: Host, port = host.ssh.port): Client {
         const started = performance.now();
         const child = spawn(
           'ssh',
-          ['-F', '/dev/null', '-i', key, '-p', String(port), ...args, login, `set -e; ${script}`],
+          ['-F', '/dev/null', '-i', key, '-p', String(host.ssh.port), ...args, login, `set -e; ${script}`],
           {
             stdio: ['ignore', 'pipe', 'pipe'],
           },

@@ -3,7 +3,6 @@
 // Ends with exit code 1 where anything is not as the case has it. `--sample` runs each case on one PM2, another one with the
 // next commit; `--write` puts the figures into docs/reload.md.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,11 +13,11 @@ import { ROOT } from '../test/rig/places.ts';
 import { ALL_RUNTIMES } from '../test/rig/pm2.ts';
 import { endOfLog } from '../test/rig/runner-log.ts';
 import { setup } from '../test/rig/setup.ts';
+import { writeTable } from './page.ts';
 
 /** Lanes at once: a deploy waits more than it works, and two cores carry so many without a request being late. */
 const AT_ONCE = 3;
 const PAGE = path.join(ROOT, 'docs/reload.md');
-const MARKS = ['<!-- table -->', '<!-- /table -->'] as const;
 
 const { values: given } = parseArgs({
   options: {
@@ -86,8 +85,6 @@ async function runLane({ runtime, instances, cases: own }: (typeof lanes)[number
 }
 
 function writePage(): void {
-  const [before = '', rest = ''] = readFileSync(PAGE, 'utf8').split(MARKS[0]);
-  const after = rest.split(MARKS[1])[1] ?? '';
   const machine = `${cpus().length} cores; ${ALL_RUNTIMES.map(({ name }) => name).join(', ')}.`;
-  writeFileSync(PAGE, `${before}${MARKS[0]}\n${machine}\n\n${tableOf(cases, rows)}\n${MARKS[1]}${after}`);
+  writeTable(PAGE, `${machine}\n\n${tableOf(cases, rows)}`);
 }
