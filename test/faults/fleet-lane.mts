@@ -1,5 +1,6 @@
 // The cells of several servers, one after the other, in a process of its own. It is sent their titles, and answers each with its
 // result.
+import { answerTitles } from './answer-titles.ts';
 import {
   createFaultFleet,
   type FaultFleet,
@@ -31,10 +32,4 @@ async function leave(): Promise<void> {
   fleet = null;
 }
 
-process.on('message', async (title: string) => {
-  process.send?.(await run(title));
-});
-process.on('disconnect', async () => {
-  await leave();
-  process.exit();
-});
+answerTitles(run, leave);

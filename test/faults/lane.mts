@@ -1,6 +1,7 @@
 // One lane of the suite, in a process of its own, so that the load and the watching of one cell hold up no other.
 // It is sent the titles of cells and scenarios, and answers each with its result.
 import { isDeepStrictEqual } from 'node:util';
+import { answerTitles } from './answer-titles.ts';
 import { type CellResult, notRun, runCell } from './cell.ts';
 import { CELLS, inForkMode, titleOf } from './cells.ts';
 import { runScenario } from './scenario.ts';
@@ -35,10 +36,4 @@ async function leave(): Promise<void> {
   site = null;
 }
 
-process.on('message', async (title: string) => {
-  process.send?.(await run(title));
-});
-process.on('disconnect', async () => {
-  await leave();
-  process.exit();
-});
+answerTitles(run, leave);
