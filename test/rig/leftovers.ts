@@ -8,9 +8,14 @@ const GONE_WITHIN = 10_000;
  */
 export async function killAllOf(home: string): Promise<void> {
   const deadline = Date.now() + GONE_WITHIN;
-  for (let found = processesOf(home); found.length > 0; found = processesOf(home)) {
-    if (Date.now() > deadline) throw new Error(`processes of ${home} cannot be ended: ${found.join(' ')}`);
+  const killed = new Set<number>();
+  for (;;) {
+    const found = processesOf(home);
+    const left = [...found, ...[...killed].filter((pid) => !hasEnded(pid))];
+    if (left.length === 0) return;
+    if (Date.now() > deadline) throw new Error(`processes of ${home} cannot be ended: ${left.join(' ')}`);
     for (const pid of found) {
+      killed.add(pid);
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
@@ -18,6 +23,27 @@ export async function killAllOf(home: string): Promise<void> {
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/**
+ * Whether none of its threads runs any more. A process that is killed gives its memory back first, and with it the
+ * environment that tells its home. Its files stay open until the last thread has ended: their disk cannot be unmounted.
+ */
+function hasEnded(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => isDead(`/proc/${pid}/task/${thread}`));
+  } catch {
+    return true;
+  }
+}
+
+function isDead(thread: string): boolean {
+  try {
+    const stat = readFileSync(`${thread}/stat`, 'utf8');
+    return 'ZX'.includes(stat.charAt(stat.lastIndexOf(')') + 2));
+  } catch {
+    return true;
   }
 }
 
