@@ -50,7 +50,7 @@ test('CONTRIBUTING leads from every room of the sources, and from every state, t
   expect([...rooms.map(({ name }) => `${name}/`), ...STATES].filter((name) => !named.has(name))).toEqual([]);
 });
 
-const STEP = `      - uses: OWNER/pm2-ssh-deploy@main
+const STEP = `      - uses: OWNER/pm2-ssh-deploy@v1
         with: { host: a, path: b }`;
 const workflow = (top: string, job = '', step = STEP): string =>
   `\`\`\`yaml\n${top}\njobs:\n  deploy:\n    ${job}\n    steps:\n${step}\n\`\`\`\n`;
@@ -69,7 +69,7 @@ test.each<[string, string, string]>([
     workflow('', 'permissions: { contents: read }', STEP.replace('path', 'patth')),
     "'patth'",
   ],
-  ['a required input that is missing', '```yaml\n- uses: OWNER/pm2-ssh-deploy@main\n```\n', "lacks 'host'"],
+  ['a required input that is missing', '```yaml\n- uses: OWNER/pm2-ssh-deploy@v1\n```\n', "lacks 'host'"],
   ['no permissions at all', workflow(''), 'contents: read'],
   ['empty permissions', workflow('permissions: {}'), 'contents: read'],
   [
