@@ -57,7 +57,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 11;
+const PROTOCOL_VERSION = 12;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -103,8 +103,8 @@ function accessOf({ plan, log }) {
 function inform(log, text) {
     log({ type: 'notice', level: 'info', text });
 }
-function warn(log, text) {
-    log({ type: 'notice', level: 'warning', text });
+function warn(log, text, where = null) {
+    log({ type: 'notice', level: 'warning', text, where });
 }
 
 ;// CONCATENATED MODULE: ./host/system/durable.js
@@ -5038,6 +5038,8 @@ function aboutError(code) {
 const POLL_EVERY = 200;
 /** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
 const LOOK_EVERY = 100;
+/** Who waits hears how far it is, in milliseconds. */
+const TELL_EVERY = 5_000;
 /** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
 /** How long an app that was healthy may be unhealthy, in milliseconds. */
@@ -5083,7 +5085,7 @@ function orphansOf(pm2, all) {
  * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
  * `listener` has heard the apps since before they were started.
  */
-async function verify(pm2, expected, limits, listener = null) {
+async function verify(pm2, expected, limits, { listener = null, tell = () => { } } = {}) {
     const first = await observe(pm2, expected);
     let since = afterPlannedRestarts(first, first);
     await untilStable(async () => {
@@ -5091,15 +5093,16 @@ async function verify(pm2, expected, limits, listener = null) {
         const verdict = judge(expected, now, since);
         since = afterPlannedRestarts(since, now);
         return verdict;
-    }, limits);
+    }, limits, { tell });
 }
 /**
  * Resolves once `look` said `healthy` for `stableFor` milliseconds without a break. Rejects with a `DeployFailure` at the
  * first thing that cannot heal, where health was there and stays away, when `healthTimeout` milliseconds pass before such
  * a time begins, and with its reason when `cancelled`.
  */
-async function untilStable(look, { healthTimeout, stableFor }, cancelled = null) {
+async function untilStable(look, { healthTimeout, stableFor }, { cancelled = null, tell = () => { }, every = TELL_EVERY } = {}) {
     const deadline = performance.now() + healthTimeout;
+    let told = performance.now();
     let healthySince = null;
     let turnedBad = null;
     for (;;) {
@@ -5128,9 +5131,19 @@ async function untilStable(look, { healthTimeout, stableFor }, cancelled = null)
                 throw new DeployFailure(`Not healthy within ${Math.round(healthTimeout / 1000)} s (health-timeout): ${verdict.why}.`);
             }
         }
+        if (at - told >= every) {
+            told = at;
+            tell(progressOf(verdict, at - (healthySince ?? at), stableFor));
+        }
         const wait = healthySince === null ? LOOK_EVERY : Math.min(POLL_EVERY, stableFor - (at - healthySince));
         await (0,promises_namespaceObject.setTimeout)(wait, undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => { });
     }
+}
+/** How far a wait for health is, in a few words. */
+function progressOf(verdict, healthyFor, stableFor) {
+    if (verdict.kind !== 'healthy')
+        return `not healthy yet: ${verdict.why}`;
+    return `${Math.round(healthyFor / 1000)} of ${Math.round(stableFor / 1000)} s healthy`;
 }
 function verify_sentence(text) {
     return text.charAt(0).toUpperCase() + text.slice(1);
@@ -6112,7 +6125,7 @@ async function tryCanaries(context, trial) {
         await untilStable(lookAt(pm2, canaries, trial.healthUrl, {
             startEnded: () => ended,
             thrown: () => listener.thrown(plan.deployId),
-        }), plan, runner.cancelled);
+        }), plan, { cancelled: runner.cancelled, tell: (text) => inform(context.log, text) });
         const result = await done;
         if (result.code !== 0)
             throw reloadFailure(result);
@@ -9491,10 +9504,11 @@ const POLL_RELOAD_EVERY = 100;
 const QUIET_POLLS = 3;
 /**
  * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
- * later instances still run the old one. Resolves with that sign, or null where there was none.
+ * later instances still run the old one. Resolves with that sign, or null where there was none. `onLook` is shown what
+ * PM2 runs meanwhile.
  */
-async function watchReload(pm2, reload, deployId, before) {
-    const { trouble, result } = await watchUntil(pm2, reload, deployId, before);
+async function watchReload(pm2, reload, deployId, before, onLook = () => { }) {
+    const { trouble, result } = await watchUntil(pm2, reload, deployId, before, onLook);
     if (trouble === null && result.code !== 0)
         throw reloadFailure(result);
     return trouble;
@@ -9504,7 +9518,7 @@ function stoppedReload(trouble) {
     return `During PM2's reload, ${trouble}. The reload was stopped.`;
 }
 /** As `watchReload`, whoever has started the reload. `before` is what ran as the watch began. */
-async function watchUntil(pm2, reload, deployId, before) {
+async function watchUntil(pm2, reload, deployId, before, onLook = () => { }) {
     let running = true;
     const ended = reload.done.finally(() => {
         running = false;
@@ -9517,6 +9531,7 @@ async function watchUntil(pm2, reload, deployId, before) {
     try {
         while (running && trouble === null) {
             const now = await pm2.list();
+            onLook(now);
             for (const one of now)
                 bases.set(one.pmId, baseInReload(bases.get(one.pmId), one, deployId));
             trouble = troubleInReload(deployId, now, [...bases.values()]);
@@ -9582,6 +9597,7 @@ async function quiet(pm2, knownOrphans, atLeast, atMost) {
 
 
 
+
 /** Has PM2 run the new version's apps; at the first sign that they fail, PM2's command is stopped. */
 async function reload_reload(context, transaction, boots) {
     const { pm2Env, deployId, current, before, preloads, healthUrl, healthTimeout } = transaction;
@@ -9601,15 +9617,60 @@ async function reload_reload(context, transaction, boots) {
         over,
         stays: () => false,
     };
+    const onLook = tellOfReady(config, deployId, (text) => inform(context.log, text));
     await bringAbout(context, wanted, async (command, running) => {
-        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running));
+        const trouble = await context.clock.book('pm2', () => watchReload(context.pm2, command, deployId, running, onLook));
         if (trouble !== null)
             throw new DeployFailure(stoppedReload(trouble));
         inform(context.log, "PM2's command has ended. Checking what really runs.");
     });
 }
+/** Tells how many instances of the new version are ready, each time that one more is and others are still to come. */
+function tellOfReady(config, deployId, tell) {
+    const total = config.reduce((sum, app) => sum + expectedInstances(app).count, 0);
+    let told = 0;
+    return (now) => {
+        const ready = now.filter((one) => one.deployId === deployId && one.status === 'online' && config.some(({ name }) => name === one.name)).length;
+        if (ready > told && ready < total)
+            tell(`${ready} of ${total} instances ready`);
+        told = Math.max(told, ready);
+    };
+}
+
+;// CONCATENATED MODULE: ./host/build/ecosystem-line.js
+
+
+
+
+/**
+ * Where the ecosystem file of the version that lies at `top` names this app, for an annotation on GitHub. Null if
+ * there is no such file, or if its commit is not one of the workflow's own repository.
+ */
+function lineOfApp(plan, top, app) {
+    if (plan.script !== null || plan.source.kind !== 'git' || plan.repository.given)
+        return null;
+    try {
+        const file = findEcosystem((0,external_node_path_namespaceObject.join)(top, plan.workingDirectory), plan.ecosystem);
+        if (!isWithin(top, file))
+            return null;
+        return { file: (0,external_node_path_namespaceObject.relative)(top, file), line: lineNaming((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'), app) };
+    }
+    catch {
+        // It is for the annotation alone.
+        return null;
+    }
+}
+/** The line with the app's name as a value; the first one if the file makes up its names. */
+function lineNaming(text, app) {
+    const lines = text.split('\n');
+    const quoted = [`'${app}'`, `"${app}"`, `\`${app}\``];
+    const names = (line) => /\bname\b/.test(line) &&
+        (quoted.some((value) => line.includes(value)) || line.replace(/^.*\bname:/, '').trim() === app);
+    return Math.max(0, lines.findIndex(names)) + 1;
+}
 
 ;// CONCATENATED MODULE: ./host/deploy/reload-advice.js
+
 
 
 
@@ -9619,7 +9680,7 @@ async function reload_reload(context, transaction, boots) {
  * Warns of what a reload that went well showed. `old` are the instances that it replaced; of the apps in `boots` the
  * canary has told how long they boot.
  */
-function adviseOnPace({ pm2, log }, { config, pm2Env, before }, old, pace, boots) {
+function adviseOnPace({ pm2, log, plan, places }, { config, pm2Env, before }, old, pace, boots) {
     const pids = pace.killed();
     for (const app of config) {
         const killed = old.find(({ name, pid }) => name === app.name && pids.includes(pid));
@@ -9630,7 +9691,7 @@ function adviseOnPace({ pm2, log }, { config, pm2Env, before }, old, pace, boots
             killedAfter: killed === undefined ? null : killTimeoutOf(killed),
         };
         for (const text of adviseAfterReload(app, seen))
-            warn(log, text);
+            warn(log, text, lineOfApp(plan, places.live, app.name));
     }
 }
 /** What a reload that went well showed, and what may cost requests in the next one. */
@@ -9793,7 +9854,7 @@ async function removeAdded({ pm2 }, { before, config, deployId }) {
     await pm2.remove(instances.filter((one) => added.includes(one.name) && one.deployId === deployId));
 }
 async function restoreApps(context, transaction, runsAs, swapped) {
-    const { pm2, clock } = context;
+    const { pm2, clock, log } = context;
     const { before } = transaction;
     if (before.apps.length === 0)
         return null;
@@ -9823,7 +9884,7 @@ async function restoreApps(context, transaction, runsAs, swapped) {
     };
     const daemon = pm2.daemonPid();
     try {
-        await clock.book('verify', () => verify(pm2, expected, transaction));
+        await clock.book('verify', () => verify(pm2, expected, transaction, { tell: (text) => inform(log, text) }));
         return null;
     }
     catch (error) {
@@ -9898,7 +9959,10 @@ async function goLive(context, progress, transaction, instances, boots, held) {
         await reload_reload(context, transaction, boots);
         enter('verifying');
         const expected = expectationOf(transaction);
-        await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
+        await context.clock.book('verify', () => verify(context.pm2, expected, transaction, {
+            listener,
+            tell: (text) => inform(context.log, text),
+        }));
         if (context.plan.waits)
             await standBy(context, held, () => enter('verified'));
         progress.enter('committed');
@@ -10996,7 +11060,7 @@ async function healthyAs(context, transaction) {
         // A deploy of this very job has all of its time; what an earlier one left had that long ago.
         const isOwn = transaction.deployId === context.plan.deployId;
         const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
-        await context.clock.book('verify', () => verify(context.pm2, expected, limits));
+        await context.clock.book('verify', () => verify(context.pm2, expected, limits, { tell: (text) => inform(context.log, text) }));
         return expected;
     }
     catch (error) {
@@ -11398,6 +11462,7 @@ async function knownOfApps({ pm2, plan, places }, apps, top) {
 
 
 
+
 /** Refuses settings that cannot work; `top` is where the version of these apps lies, built or not. */
 async function refuseImpossible(context, apps, top) {
     const knownOf = await knownOfApps(context, apps, top);
@@ -11412,11 +11477,13 @@ async function adviseOnSettings(context, { config, staging }) {
     const each = config.map(async (app) => {
         const version = await versionFor(app, expectedInstances(app).mode, pm2, running);
         const sharesPort = plan.handover === 'auto' && version !== null && sharesPorts(version);
-        return [...unknownSettings(app), ...adviseOn(app, { ...knownOf(app), sharesPort })];
+        const texts = [...unknownSettings(app), ...adviseOn(app, { ...knownOf(app), sharesPort })];
+        const where = lineOfApp(plan, staging, app.name);
+        return texts.map((text) => ({ text, where }));
     });
     const advice = (await Promise.all(each)).flat();
-    for (const text of advice)
-        warn(log, text);
+    for (const { text, where } of advice)
+        warn(log, text, where);
     if (plan.script !== null && advice.length > 0)
         inform(log, "Settings need an ecosystem file: run 'pm2 init simple' to make one, and leave out `script`.");
 }
@@ -11549,7 +11616,8 @@ async function deployLocked(context, progress) {
         return leaveUnchanged(context, sha, newer === null);
     if (newer !== null && !plan.force)
         refuseOlderRun(newer, plan.run);
-    inform(context.log, `Deploying ${sha}: ${difference}.`);
+    const what = sha === plan.ref ? 'There is something to deploy' : `Deploying ${sha}`;
+    inform(context.log, `${what}: ${difference}.`);
     progress.enter('staged');
     const refuse = (apps, top) => refuseImpossible(context, apps, top);
     const replaced = { sha: live.head.sha, generated: live.generated };

@@ -63313,7 +63313,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 11;
+const PROTOCOL_VERSION = 12;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 const STATES = [
     'preflight',
@@ -64160,6 +64160,10 @@ const moment = matching('a time in ISO 8601', (given) => /^\d{4,6}-\d\d-\d\dT\d\
 const state = oneOf(STATES);
 const mode = oneOf(protocol_MODES);
 const outcome = oneOf(OUTCOMES);
+const sourceLine = object({
+    file: matching('a path in the repository', (given) => /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[\w@+./ -]+$/.test(given)),
+    line: count,
+});
 const pastDeploy = object({
     mode,
     outcome,
@@ -64212,7 +64216,7 @@ const result = object({
 });
 const EVENTS = {
     state: object({ type: oneOf(['state']), state, atMs: milliseconds }),
-    notice: object({ type: oneOf(['notice']), level: oneOf(NOTICE_LEVELS), text: event_parser_text }),
+    notice: object({ type: oneOf(['notice']), level: oneOf(NOTICE_LEVELS), text: event_parser_text, where: nullable(sourceLine) }),
     output: object({ type: oneOf(['output']), from: oneOf(OUTPUT_SOURCES), text: event_parser_text }),
     end: object({ type: oneOf(['end']), result }),
     ready: object({
@@ -64830,9 +64834,12 @@ function logOf({ label, stableFor, now, isOneOfSeveral }) {
         info(`[${formatDuration(now() - start).padStart(7)}] ${before}${line}`);
     };
     const say = (text) => timed(hostSentence(text, 1_200));
-    const warn = (text) => {
+    const warn = (text, where) => {
         leaveGroup();
-        warning(hostSentence(`${label}: ${text}`), { title: `Deploy to ${label}` });
+        warning(hostSentence(`${label}: ${text}`), {
+            title: `Deploy to ${label}`,
+            ...(where && { file: where.file, startLine: where.line }),
+        });
     };
     /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
     const bounded = (kind, show) => {
@@ -64882,7 +64889,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }) {
     };
     return {
         say,
-        warn,
+        warn: (text) => warn(text),
         event(event) {
             switch (event.type) {
                 case 'state':
@@ -64895,7 +64902,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }) {
                     return showOutput(event.from, event.text);
                 case 'notice':
                     return event.level === 'warning'
-                        ? bounded('warnings', () => warn(event.text))
+                        ? bounded('warnings', () => warn(event.text, event.where))
                         : bounded('notices', () => say(event.text));
                 case 'end': {
                     showHeld();
@@ -68692,6 +68699,8 @@ async function* compressedLarge({ file, path, size }, id) {
 
 
 
+/** Milliseconds. */
+const TELL_EVERY = 5_000;
 /**
  * Sends a host what it lacks of an upload, in a session of its own, before the deploy begins. The host keeps it for the deploy of
  * that id; nothing of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
@@ -68732,11 +68741,24 @@ async function converse(shell, { connection, bundle, ...options }) {
     const size = lacking.reduce((sum, object) => sum + object.size, 0);
     if (lacking.length > 0) {
         options.log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
-        await shell.pour(packOf(lacking));
+        await shell.pour(withProgress(packOf(lacking), (bytes) => options.log.say(`${megabytes(bytes)} sent.`)));
     }
     shell.finish();
     await answers('received');
     return `${label} has the upload: ${lacking.length} of ${gather_counted(objects.length, 'object')} sent,`;
+}
+/** Passes on what goes by, and tells every few seconds how much it was. */
+async function* withProgress(chunks, tell) {
+    let bytes = 0;
+    let told = performance.now();
+    for await (const chunk of chunks) {
+        yield chunk;
+        bytes += chunk.length;
+        if (performance.now() - told < TELL_EVERY)
+            continue;
+        told = performance.now();
+        tell(bytes);
+    }
 }
 function answersOf(shell, label) {
     const said = [];

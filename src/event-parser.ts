@@ -9,6 +9,7 @@ import {
   OUTCOMES,
   OUTPUT_SOURCES,
   type PastDeploy,
+  type SourceLine,
   STATES,
   type Standing,
 } from './protocol.ts';
@@ -86,6 +87,13 @@ const state = oneOf(STATES);
 const mode = oneOf(MODES);
 const outcome = oneOf(OUTCOMES);
 
+const sourceLine = object<SourceLine>({
+  file: matching('a path in the repository', (given) =>
+    /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[\w@+./ -]+$/.test(given),
+  ),
+  line: count,
+});
+
 const pastDeploy = object<PastDeploy>({
   mode,
   outcome,
@@ -149,7 +157,7 @@ const result = object<HostResult>({
 
 const EVENTS: { [Type in Event['type']]: Parser<Extract<Event, { type: Type }>> } = {
   state: object({ type: oneOf(['state']), state, atMs: milliseconds }),
-  notice: object({ type: oneOf(['notice']), level: oneOf(NOTICE_LEVELS), text }),
+  notice: object({ type: oneOf(['notice']), level: oneOf(NOTICE_LEVELS), text, where: nullable(sourceLine) }),
   output: object({ type: oneOf(['output']), from: oneOf(OUTPUT_SOURCES), text }),
   end: object({ type: oneOf(['end']), result }),
   ready: object({

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 11;
+export const PROTOCOL_VERSION = 12;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
 export const STATES = [
@@ -233,6 +233,12 @@ export const NOTICE_LEVELS = ['info', 'warning'] as const;
 /** What prints lines that are shown. */
 export const OUTPUT_SOURCES = [...STEPS, 'pm2'] as const;
 
+/** A line of a file of the workflow's repository, for an annotation; `file` is relative to its root. */
+export interface SourceLine {
+  file: string;
+  line: number;
+}
+
 /** One app, as PM2 lists it. */
 export interface AppStanding extends AppCount {
   /** Online instances that still run an older version, on newer files. */
@@ -243,7 +249,8 @@ export interface AppStanding extends AppCount {
 
 export type Event =
   | { type: 'state'; state: State; atMs: number }
-  | { type: 'notice'; level: (typeof NOTICE_LEVELS)[number]; text: string }
+  /** `where`: the line that it is about. */
+  | { type: 'notice'; level: (typeof NOTICE_LEVELS)[number]; text: string; where?: SourceLine | null }
   /** One line that a command printed. */
   | { type: 'output'; from: (typeof OUTPUT_SOURCES)[number]; text: string }
   /** With `waits`: preflight is done, and the host waits for `lock`. */

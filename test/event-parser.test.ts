@@ -28,7 +28,8 @@ const WHOLE: HostResult = {
 };
 const EVENTS: Event[] = [
   { type: 'state', state: 'staged', atMs: 12 },
-  { type: 'notice', level: 'warning', text: 'disk is nearly full' },
+  { type: 'notice', level: 'warning', text: 'disk is nearly full', where: null },
+  { type: 'notice', level: 'warning', text: 'set this', where: { file: 'apps/a b/pm2.config.js', line: 3 } },
   { type: 'output', from: 'build', text: 'built' },
   { type: 'ready', place: 'e'.repeat(64), sha: null, healthy: false, previous: 'f'.repeat(40) },
   { type: 'target', sha: 'a'.repeat(40) },
@@ -52,6 +53,10 @@ test.each<[unknown, string]>([
   [{ type: 'state', state: 'x', atMs: 1 }, 'state.state is not one of preflight'],
   [{ type: 'state', state: 'staged', atMs: '1' }, 'state.atMs is not a time'],
   [{ type: 'notice', level: 'error', text: 'x' }, 'notice.level is not one of info, warning'],
+  ...['/etc/passwd', '../x', 'a/../x', 'a\nb', '', 7].map((file): [unknown, string] => [
+    { type: 'notice', level: 'info', text: 'x', where: { file, line: 1 } },
+    'notice.where.file is not a path in the repository',
+  ]),
   [{ type: 'output', from: '__proto__', text: 'x' }, 'output.from is not one of'],
   [{ type: 'output', from: 'build', text: ['x'] }, 'output.text is not text'],
   [{ type: 'ready', place: 'x', sha: null, healthy: true, previous: null }, 'ready.place is not a digest'],
@@ -176,7 +181,7 @@ const WORDS: Record<string, readonly string[]> = {
   from: ['install', 'build', 'migrate', 'before-reload', 'after-reload', 'pm2'],
 };
 const NUMBERS =
-  /^(ended|outdated|atMs|durationMs|downtimeMs|lock|git|install|build|migrate|before-reload|after-reload|canary|pm2|verify|sent|failed|instances|online|restarts)$/;
+  /^(ended|outdated|atMs|durationMs|downtimeMs|lock|git|install|build|migrate|before-reload|after-reload|canary|pm2|verify|sent|failed|instances|online|restarts|line)$/;
 
 /** Paths of what no parser may let through. */
 function strangeIn(value: unknown, path: readonly string[] = []): string[] {
@@ -195,7 +200,7 @@ function strangeIn(value: unknown, path: readonly string[] = []): string[] {
     return NUMBERS.test(name) && value >= 0 && Number.isFinite(value) ? [] : [where];
   if (typeof value === 'boolean') return name === 'asked' || name === 'healthy' ? [] : [where];
   if (value === null)
-    return /^(sha|previousSha|previous|requests|failure|standing|deployed|reason|unhealthy|remedy|target|commit|apps|rollback|instances|restarts|live)$/.test(
+    return /^(sha|previousSha|previous|requests|failure|standing|deployed|reason|unhealthy|remedy|target|commit|apps|rollback|instances|restarts|live|where)$/.test(
       name,
     )
       ? []

@@ -1,4 +1,4 @@
-import type { Plan } from '../protocol.ts';
+import type { Plan, SourceLine } from '../protocol.ts';
 import type { Git } from './git/git.ts';
 import type { Access } from './git/remote.ts';
 import type { Pm2 } from './pm2/session.ts';
@@ -41,6 +41,6 @@ export function inform(log: EventLog, text: string): void {
   log({ type: 'notice', level: 'info', text });
 }
 
-export function warn(log: EventLog, text: string): void {
-  log({ type: 'notice', level: 'warning', text });
+export function warn(log: EventLog, text: string, where: SourceLine | null = null): void {
+  log({ type: 'notice', level: 'warning', text, where });
 }

@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import type { Event, HostResult, State } from '../protocol.ts';
+import type { Event, HostResult, SourceLine, State } from '../protocol.ts';
 import { findErrors, printedBy } from './error-lines.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
 import { enterGroup, leaveGroup } from './log-group.ts';
@@ -74,9 +74,12 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
     core.info(`[${formatDuration(now() - start).padStart(7)}] ${before}${line}`);
   };
   const say = (text: string): void => timed(hostSentence(text, 1_200));
-  const warn = (text: string): void => {
+  const warn = (text: string, where?: SourceLine | null): void => {
     leaveGroup();
-    core.warning(hostSentence(`${label}: ${text}`), { title: `Deploy to ${label}` });
+    core.warning(hostSentence(`${label}: ${text}`), {
+      title: `Deploy to ${label}`,
+      ...(where && { file: where.file, startLine: where.line }),
+    });
   };
   /** Shows one more of a kind, unless the log has taken enough of it; says so once. */
   const bounded = (kind: LogKind, show: () => void): void => {
@@ -122,7 +125,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
 
   return {
     say,
-    warn,
+    warn: (text) => warn(text),
     event(event) {
       switch (event.type) {
         case 'state':
@@ -135,7 +138,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
           return showOutput(event.from, event.text);
         case 'notice':
           return event.level === 'warning'
-            ? bounded('warnings', () => warn(event.text))
+            ? bounded('warnings', () => warn(event.text, event.where))
             : bounded('notices', () => say(event.text));
         case 'end': {
           showHeld();

@@ -118,7 +118,7 @@ describe('what health-url means for the rest of a deploy', () => {
     const run = await site.deploy({ ref: good, 'health-timeout': '2s' });
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back', sha: good } });
     expect(run.stdout).toContain('After a rollback it need not be better than that.');
-    expect(run.stdout).toMatch(/Deploying [0-9a-f]{40}: http:\S+ answers 500: version 3 cannot reach/);
+    expect(run.stdout).toMatch(/There is something to deploy: http:\S+ answers 500: version 3 cannot reach/);
     expect(await site.served()).toBe('3');
   });
 

@@ -67,6 +67,12 @@ test('a good deploy reads as its states, with what commands printed folded betwe
   ]);
 });
 
+test('advice stands at the line of the file that it is about', () => {
+  const where = { file: 'ecosystem.config.js', line: 4 };
+  startLog('web-1').event({ type: 'notice', level: 'warning', text: 'set this', where });
+  expect(printed).toBe('::warning title=Deploy to web-1,file=ecosystem.config.js,line=4::web-1: set this\n');
+});
+
 test('a state that failed is said to have, whether the deploy then goes back or ends', () => {
   const states = (events: Event[]): string[] => {
     printed = '';

@@ -78,7 +78,7 @@ export async function tryCanaries(context: Context, trial: Trial): Promise<Boot[
         thrown: () => listener.thrown(plan.deployId),
       }),
       plan,
-      runner.cancelled,
+      { cancelled: runner.cancelled, tell: (text) => inform(context.log, text) },
     );
     const result = await done;
     if (result.code !== 0) throw reloadFailure(result);

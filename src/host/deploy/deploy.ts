@@ -92,7 +92,8 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const newer = newerRun(context.journal.entries(), plan.run);
   if (difference === null) return leaveUnchanged(context, sha, newer === null);
   if (newer !== null && !plan.force) refuseOlderRun(newer, plan.run);
-  inform(context.log, `Deploying ${sha}: ${difference}.`);
+  const what = sha === plan.ref ? 'There is something to deploy' : `Deploying ${sha}`;
+  inform(context.log, `${what}: ${difference}.`);
 
   progress.enter('staged');
   const refuse: Refuse = (apps, top) => refuseImpossible(context, apps, top);

@@ -42,7 +42,12 @@ export async function goLive(
     await reload(context, transaction, boots);
     enter('verifying');
     const expected = expectationOf(transaction);
-    await context.clock.book('verify', () => verify(context.pm2, expected, transaction, listener));
+    await context.clock.book('verify', () =>
+      verify(context.pm2, expected, transaction, {
+        listener,
+        tell: (text) => inform(context.log, text),
+      }),
+    );
     if (context.plan.waits) await standBy(context, held, () => enter('verified'));
     progress.enter('committed');
     await commit(context, transaction, expected).catch((error: unknown) => {

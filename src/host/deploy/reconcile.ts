@@ -132,7 +132,9 @@ async function healthyAs(context: Context, transaction: Transaction): Promise<Ex
     // A deploy of this very job has all of its time; what an earlier one left had that long ago.
     const isOwn = transaction.deployId === context.plan.deployId;
     const limits = { ...transaction, ...(!isOwn && { healthTimeout: 0 }) };
-    await context.clock.book('verify', () => verify(context.pm2, expected, limits));
+    await context.clock.book('verify', () =>
+      verify(context.pm2, expected, limits, { tell: (text) => inform(context.log, text) }),
+    );
     return expected;
   } catch (error) {
     inform(context.log, `Its version is not healthy: ${(error as Error).message}`);

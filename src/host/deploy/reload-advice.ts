@@ -1,3 +1,4 @@
+import { lineOfApp } from '../build/ecosystem-line.ts';
 import type { Boot } from '../canary/run.ts';
 import { type Context, warn } from '../context.ts';
 import { portsOfApp } from '../health/app-ports.ts';
@@ -14,7 +15,7 @@ import type { Transaction } from '../state/transaction.ts';
  * canary has told how long they boot.
  */
 export function adviseOnPace(
-  { pm2, log }: Pick<Context, 'pm2' | 'log'>,
+  { pm2, log, plan, places }: Pick<Context, 'pm2' | 'log' | 'plan' | 'places'>,
   { config, pm2Env, before }: Pick<Transaction, 'config' | 'pm2Env' | 'before'>,
   old: readonly Instance[],
   pace: Pace,
@@ -30,7 +31,7 @@ export function adviseOnPace(
       limit: readyTimeLimit(app, pm2.install.version),
       killedAfter: killed === undefined ? null : killTimeoutOf(killed),
     };
-    for (const text of adviseAfterReload(app, seen)) warn(log, text);
+    for (const text of adviseAfterReload(app, seen)) warn(log, text, lineOfApp(plan, places.live, app.name));
   }
 }
 

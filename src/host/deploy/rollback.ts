@@ -120,7 +120,7 @@ async function restoreApps(
   runsAs: string,
   swapped: Moment,
 ): Promise<Error | null> {
-  const { pm2, clock } = context;
+  const { pm2, clock, log } = context;
   const { before } = transaction;
   if (before.apps.length === 0) return null;
   const config = before.apps.map((app): DeployApp => ({ ...app, env: { ...app.env, [DEPLOY_ID]: runsAs } }));
@@ -148,7 +148,9 @@ async function restoreApps(
   };
   const daemon = pm2.daemonPid();
   try {
-    await clock.book('verify', () => verify(pm2, expected, transaction));
+    await clock.book('verify', () =>
+      verify(pm2, expected, transaction, { tell: (text) => inform(log, text) }),
+    );
     return null;
   } catch (error) {
     // Without the daemon that ran it, it is no verdict on the old version.

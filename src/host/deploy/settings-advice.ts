@@ -1,4 +1,5 @@
 import { adviseOn } from '../build/advice.ts';
+import { lineOfApp } from '../build/ecosystem-line.ts';
 import type { Staged } from '../build/stage.ts';
 import { unknownSettings } from '../build/unknown-settings.ts';
 import { type Context, inform, warn } from '../context.ts';
@@ -26,10 +27,12 @@ export async function adviseOnSettings(context: Context, { config, staging }: St
   const each = config.map(async (app) => {
     const version = await versionFor(app, expectedInstances(app).mode, pm2, running);
     const sharesPort = plan.handover === 'auto' && version !== null && sharesPorts(version);
-    return [...unknownSettings(app), ...adviseOn(app, { ...knownOf(app), sharesPort })];
+    const texts = [...unknownSettings(app), ...adviseOn(app, { ...knownOf(app), sharesPort })];
+    const where = lineOfApp(plan, staging, app.name);
+    return texts.map((text) => ({ text, where }));
   });
   const advice = (await Promise.all(each)).flat();
-  for (const text of advice) warn(log, text);
+  for (const { text, where } of advice) warn(log, text, where);
   if (plan.script !== null && advice.length > 0)
     inform(
       log,

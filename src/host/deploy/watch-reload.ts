@@ -13,15 +13,17 @@ const QUIET_POLLS = 3;
 
 /**
  * Watches a reload until PM2's command ends, and stops it at the first sign that the new version fails, while
- * later instances still run the old one. Resolves with that sign, or null where there was none.
+ * later instances still run the old one. Resolves with that sign, or null where there was none. `onLook` is shown what
+ * PM2 runs meanwhile.
  */
 export async function watchReload(
   pm2: Pm2,
   reload: Reload,
   deployId: string,
   before: readonly Instance[],
+  onLook: (now: readonly Instance[]) => void = () => {},
 ): Promise<string | null> {
-  const { trouble, result } = await watchUntil(pm2, reload, deployId, before);
+  const { trouble, result } = await watchUntil(pm2, reload, deployId, before, onLook);
   if (trouble === null && result.code !== 0) throw reloadFailure(result);
   return trouble;
 }
@@ -43,6 +45,7 @@ export async function watchUntil<T>(
   reload: Going<T>,
   deployId: string,
   before: readonly Instance[],
+  onLook: (now: readonly Instance[]) => void = () => {},
 ): Promise<{ trouble: string | null; result: T }> {
   let running = true;
   const ended = reload.done.finally(() => {
@@ -56,6 +59,7 @@ export async function watchUntil<T>(
   try {
     while (running && trouble === null) {
       const now = await pm2.list();
+      onLook(now);
       for (const one of now) bases.set(one.pmId, baseInReload(bases.get(one.pmId), one, deployId));
       trouble = troubleInReload(deployId, now, [...bases.values()]);
       if (trouble === null) await Promise.race([ended, sleep(POLL_RELOAD_EVERY)]);

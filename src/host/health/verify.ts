@@ -11,6 +11,8 @@ import { accepts, listeningAddresses } from './listening.ts';
 const POLL_EVERY = 200;
 /** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
 const LOOK_EVERY = 100;
+/** Who waits hears how far it is, in milliseconds. */
+const TELL_EVERY = 5_000;
 /** On the host itself a slower answer is not healthy. In milliseconds. */
 const ACCEPTS_WITHIN = 2_000;
 /** How long an app that was healthy may be unhealthy, in milliseconds. */
@@ -70,16 +72,33 @@ export async function verify(
   pm2: Pm2,
   expected: Expected,
   limits: HealthLimits,
-  listener: Pick<Listener, 'thrown'> | null = null,
+  { listener = null, tell = () => {} }: Watch = {},
 ): Promise<void> {
   const first = await observe(pm2, expected);
   let since = afterPlannedRestarts(first, first);
-  await untilStable(async () => {
-    const now = await observe(pm2, expected, listener?.thrown(expected.deployId));
-    const verdict = judge(expected, now, since);
-    since = afterPlannedRestarts(since, now);
-    return verdict;
-  }, limits);
+  await untilStable(
+    async () => {
+      const now = await observe(pm2, expected, listener?.thrown(expected.deployId));
+      const verdict = judge(expected, now, since);
+      since = afterPlannedRestarts(since, now);
+      return verdict;
+    },
+    limits,
+    { tell },
+  );
+}
+
+/** What a verification hears of beside what it looks at, and who is told how far it is. */
+export interface Watch {
+  listener?: Pick<Listener, 'thrown'> | null;
+  tell?: (progress: string) => void;
+}
+
+/** Who may end a wait, and who is told how far it is, every so many milliseconds. */
+interface Waiting {
+  cancelled?: AbortSignal | null;
+  tell?: (progress: string) => void;
+  every?: number;
 }
 
 /** Milliseconds, both. */
@@ -96,9 +115,10 @@ export interface HealthLimits {
 export async function untilStable(
   look: () => Promise<Verdict>,
   { healthTimeout, stableFor }: HealthLimits,
-  cancelled: AbortSignal | null = null,
+  { cancelled = null, tell = () => {}, every = TELL_EVERY }: Waiting = {},
 ): Promise<void> {
   const deadline = performance.now() + healthTimeout;
+  let told = performance.now();
   let healthySince: number | null = null;
   let turnedBad: number | null = null;
   for (;;) {
@@ -123,9 +143,19 @@ export async function untilStable(
         );
       }
     }
+    if (at - told >= every) {
+      told = at;
+      tell(progressOf(verdict, at - (healthySince ?? at), stableFor));
+    }
     const wait = healthySince === null ? LOOK_EVERY : Math.min(POLL_EVERY, stableFor - (at - healthySince));
     await sleep(wait, undefined, cancelled === null ? {} : { signal: cancelled }).catch(() => {});
   }
+}
+
+/** How far a wait for health is, in a few words. */
+export function progressOf(verdict: Verdict, healthyFor: number, stableFor: number): string {
+  if (verdict.kind !== 'healthy') return `not healthy yet: ${verdict.why}`;
+  return `${Math.round(healthyFor / 1000)} of ${Math.round(stableFor / 1000)} s healthy`;
 }
 
 function sentence(text: string): string {

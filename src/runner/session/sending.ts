@@ -18,6 +18,9 @@ export interface SendOptions
   bundle: Bundle;
 }
 
+/** Milliseconds. */
+const TELL_EVERY = 5_000;
+
 /**
  * Sends a host what it lacks of an upload, in a session of its own, before the deploy begins. The host keeps it for the deploy of
  * that id; nothing of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
@@ -66,11 +69,27 @@ async function converse(shell: HostShell, { connection, bundle, ...options }: Se
     options.log.say(
       `Sending ${counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`,
     );
-    await shell.pour(packOf(lacking));
+    await shell.pour(withProgress(packOf(lacking), (bytes) => options.log.say(`${megabytes(bytes)} sent.`)));
   }
   shell.finish();
   await answers('received');
   return `${label} has the upload: ${lacking.length} of ${counted(objects.length, 'object')} sent,`;
+}
+
+/** Passes on what goes by, and tells every few seconds how much it was. */
+async function* withProgress(
+  chunks: AsyncIterable<Buffer>,
+  tell: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  let told = performance.now();
+  for await (const chunk of chunks) {
+    yield chunk;
+    bytes += chunk.length;
+    if (performance.now() - told < TELL_EVERY) continue;
+    told = performance.now();
+    tell(bytes);
+  }
 }
 
 /** Waits for an answer of the host. Throws a `SessionError` if it gives another, or the session ends before. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Verdict } from '../../../src/host/health/health.ts';
-import { untilStable } from '../../../src/host/health/verify.ts';
+import { progressOf, untilStable } from '../../../src/host/health/verify.ts';
 
 test('a version that is not healthy yet is looked at again soon', async () => {
   const looks: number[] = [];
@@ -13,4 +13,19 @@ test('a version that is not healthy yet is looked at again soon', async () => {
   );
   const gaps = looks.slice(1).map((at, n) => at - (looks[n] ?? 0));
   expect(gaps.sort((a, b) => a - b)[gaps.length / 2]).toBeLessThan(400);
+});
+
+test('who waits hears now and then how far it is', async () => {
+  const told: string[] = [];
+  let looks = 0;
+  const look = async (): Promise<Verdict> =>
+    looks++ < 3 ? { kind: 'pending', why: 'it boots', planned: false } : { kind: 'healthy' };
+  await untilStable(
+    look,
+    { healthTimeout: 60_000, stableFor: 600 },
+    { tell: (text) => told.push(text), every: 90 },
+  );
+  expect(told[0]).toBe('not healthy yet: it boots');
+  expect(told.at(-1)).toMatch(/ s healthy$/);
+  expect(progressOf({ kind: 'healthy' }, 6_012, 10_000)).toBe('6 of 10 s healthy');
 });
