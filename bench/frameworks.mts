@@ -1,10 +1,12 @@
 // Apps of every framework, in fork and in cluster mode, with shutdown code and without, deployed under load on every Node
 // and PM2. What their visitors lose is counted.
 // Usage: node bench/frameworks.mts [--write] [--pm2 <major>] [--node <major>] [--only <part of a framework's name>]
-// Ends with exit code 1 if anything is lost that need not be. `--write` puts the figures into docs/frameworks.md.
+// Ends with exit code 1 if anything is lost that need not be. `--write` keeps the figures in docs/frameworks.jsonl, and puts
+// all that are kept into docs/frameworks.md: the whole takes an hour, and may be measured in parts.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { FRAMEWORKS } from '../test/load/frameworks/apps.ts';
+import { addFigures } from '../test/load/frameworks/figures.ts';
 import { type Row, startLane } from '../test/load/frameworks/lane.ts';
 import { notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
 import { ROOT } from '../test/rig/places.ts';
@@ -15,6 +17,7 @@ import { writeTable } from './page.ts';
 /** Hosts at once. */
 const AT_ONCE = 2;
 const PAGE = path.join(ROOT, 'docs/frameworks.md');
+const FIGURES = path.join(ROOT, 'docs/frameworks.jsonl');
 const TOOLS = 'test/load/frameworks/tools/node_modules';
 const NODES: Record<string, string> = {
   16: 'test/host-tools/node_modules/node-16',
@@ -70,11 +73,11 @@ async function runLane(on: Runtime): Promise<void> {
       const found = await lane.run(one);
       rows.push(...found);
       for (const row of found) console.log(lineOf(on, row));
+      if (given.write) writeTable(PAGE, tableOf(FRAMEWORKS, addFigures(FIGURES, found)));
     } catch (error) {
       notRun++;
       console.log(`NOT RUN: ${on.name}, ${one.name}: ${(error as Error).message}`);
     }
-    if (given.write) writePage();
   }
 }
 
@@ -83,9 +86,4 @@ function lineOf({ name }: Runtime, row: Row): string {
   const ok = notAsPromised([row]).length === 0 ? 'ok' : 'NOT AS PROMISED';
   const how = row.failed === 0 ? '' : ` ${JSON.stringify(row.failures)}`;
   return `${ok}: ${name}, ${row.framework}, ${form}: ${row.failed} of ${row.sent} lost${how}`;
-}
-
-/** After each framework: a run of the whole takes long. */
-function writePage(): void {
-  writeTable(PAGE, tableOf(FRAMEWORKS, rows));
 }
