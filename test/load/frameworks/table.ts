@@ -1,4 +1,4 @@
-import { FORMS, type Form, FRAMEWORKS, type Framework } from './apps.ts';
+import { type Form, FRAMEWORKS, type Framework } from './apps.ts';
 import type { Row } from './lane.ts';
 
 const CANNOT_SHARE =
@@ -28,8 +28,8 @@ export function notAsPromised(rows: readonly Row[]): Row[] {
 export function tableOf(frameworks: readonly Framework[], rows: readonly Row[]): string {
   const nodes = [...new Set(rows.map(({ node }) => node))].sort((a, b) => a - b);
   const head = ['Server', 'Mode', 'Own shutdown code', ...nodes.map((node) => `Node ${node}`)];
-  const lines = frameworks.flatMap(({ name }) =>
-    FORMS.map((form) => {
+  const lines = frameworks.flatMap(({ name, forms }) =>
+    forms.map((form) => {
       const cells = nodes.map((node) => {
         const cell = rows.filter((row) => row.framework === name && row.node === node && isOf(row, form));
         const why = whyLost({ framework: name, ...form, node });
