@@ -158,6 +158,8 @@ export function framework(
     name: `${form.mode}${form.shutdown ? '-ends' : ''}`,
     ...start(form),
     exec_mode: form.mode,
+    // On a busy machine an app may take longer to boot than the 3 s that PM2 waits; without a canary nobody gives it more.
+    ...(form.mode === 'cluster' && { listen_timeout: 10_000 }),
     instances: form.mode === 'fork' ? 1 : 2,
     env: { PORT: ports[at] },
   }));
