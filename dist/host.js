@@ -4477,12 +4477,15 @@ const external_node_net_namespaceObject = require("node:net");
 
 
 const LISTEN = '0A';
+/** The kernel's tables begin with what listens. Before Linux 4.4, half-open connections stand among it. */
+const AT_THE_TOP = [LISTEN, '03'];
+const CHUNK = 16 * 1024;
 /**
  * The TCP ports that any of these processes has open for listening, by port, from /proc; each once.
  * In PM2's cluster mode the daemon holds the sockets of all its cluster apps, and their processes hold none.
  */
 function listeningPorts(pids) {
-    const byInode = new Map([...socketsOf('tcp'), ...socketsOf('tcp6')]);
+    const byInode = new Map([...listeners('tcp'), ...listeners('tcp6')]);
     const found = new Map();
     for (const inode of byInode.size === 0 ? [] : pids.flatMap(socketInodes)) {
         const socket = byInode.get(inode);
@@ -4493,7 +4496,7 @@ function listeningPorts(pids) {
 }
 /** The addresses on which anything of this host listens on a port. */
 function listeningAddresses(port) {
-    const sockets = [...socketsOf('tcp'), ...socketsOf('tcp6')].map(([, socket]) => socket);
+    const sockets = [...listeners('tcp'), ...listeners('tcp6')].map(([, socket]) => socket);
     return [...new Set(sockets.filter((socket) => socket.port === port).map(({ address }) => address))];
 }
 /** Whether something takes a TCP connection there within `timeLimit` milliseconds. All addresses are asked at loopback. */
@@ -4519,16 +4522,61 @@ function connects(port, host, timeLimit) {
         socket.once('error', () => settle(false));
     });
 }
-function socketsOf(table) {
+function listeners(table) {
+    return listenersIn(`/proc/net/${table}`);
+}
+/** What listens by a table of the kernel's, by inode. */
+function listenersIn(file) {
     const sockets = [];
-    for (const line of textOf(`/proc/net/${table}`).split('\n').slice(1)) {
-        const fields = line.trim().split(/\s+/);
+    for (const row of rowsOf(file)) {
+        const fields = row.trim().split(/\s+/);
         const [address, port] = fields[1]?.split(':') ?? [];
+        if (!AT_THE_TOP.includes(fields[3] ?? ''))
+            break;
         if (fields[3] !== LISTEN || !address || !port || !fields[9])
             continue;
         sockets.push([fields[9], { address: addressOf(address), port: Number.parseInt(port, 16) }]);
     }
     return sockets;
+}
+/** The rows below the heading, read only as far as they are asked for: a busy server has very many connections. */
+function* rowsOf(file) {
+    const descriptor = openTable(file);
+    if (descriptor === null)
+        return;
+    try {
+        const chunk = Buffer.alloc(CHUNK);
+        let text = '';
+        let isHeading = true;
+        for (let size = readChunk(descriptor, chunk); size > 0; size = readChunk(descriptor, chunk)) {
+            const lines = (text + chunk.toString('latin1', 0, size)).split('\n');
+            text = lines.pop() ?? '';
+            for (const line of lines) {
+                if (!isHeading)
+                    yield line;
+                isHeading = false;
+            }
+        }
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+function openTable(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.openSync)(file, 'r');
+    }
+    catch {
+        return null;
+    }
+}
+function readChunk(descriptor, chunk) {
+    try {
+        return (0,external_node_fs_namespaceObject.readSync)(descriptor, chunk);
+    }
+    catch {
+        return 0;
+    }
 }
 /** The kernel prints words of four bytes, each as a number of this machine's byte order; all of Node's are little-endian. */
 function addressOf(hex) {
@@ -4564,14 +4612,6 @@ function socketInodes(pid) {
     }
     catch {
         return [];
-    }
-}
-function textOf(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'latin1');
-    }
-    catch {
-        return '';
     }
 }
 
@@ -5398,7 +5438,7 @@ const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
 const COMPANION = /-(wal|shm|journal)$/;
 /** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
 const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
-const CHUNK = 1024 * 1024;
+const live_tree_CHUNK = 1024 * 1024;
 /** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
 const LARGE_DIRECTORY = 1024 * 1024;
 /** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
@@ -5491,11 +5531,11 @@ function sameContent(one, other) {
     }
 }
 function sameBytes(one, other) {
-    const a = Buffer.alloc(CHUNK);
-    const b = Buffer.alloc(CHUNK);
+    const a = Buffer.alloc(live_tree_CHUNK);
+    const b = Buffer.alloc(live_tree_CHUNK);
     for (;;) {
-        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, CHUNK, null);
-        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, CHUNK, null);
+        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, live_tree_CHUNK, null);
+        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, live_tree_CHUNK, null);
         if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
             return false;
         if (inOne === 0)
@@ -7946,13 +7986,13 @@ function upkeep_textsIn(directory, name) {
     try {
         return (0,external_node_fs_namespaceObject.readdirSync)(directory)
             .filter((entry) => name.test(entry))
-            .flatMap((entry) => upkeep_textOf((0,external_node_path_namespaceObject.join)(directory, entry)));
+            .flatMap((entry) => textOf((0,external_node_path_namespaceObject.join)(directory, entry)));
     }
     catch {
         return [];
     }
 }
-function upkeep_textOf(file) {
+function textOf(file) {
     try {
         const stat = (0,external_node_fs_namespaceObject.statSync)(file);
         return stat.isFile() && stat.size <= upkeep_LONGEST ? [(0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8')] : [];

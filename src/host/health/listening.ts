@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { connect } from 'node:net';
 
 /** A TCP port that is listened on. `address` is IPv4 or IPv6 text; `0.0.0.0` and `::` are all addresses. */
@@ -8,13 +8,16 @@ export interface ListeningPort {
 }
 
 const LISTEN = '0A';
+/** The kernel's tables begin with what listens. Before Linux 4.4, half-open connections stand among it. */
+const AT_THE_TOP = [LISTEN, '03'];
+const CHUNK = 16 * 1024;
 
 /**
  * The TCP ports that any of these processes has open for listening, by port, from /proc; each once.
  * In PM2's cluster mode the daemon holds the sockets of all its cluster apps, and their processes hold none.
  */
 export function listeningPorts(pids: readonly number[]): ListeningPort[] {
-  const byInode = new Map([...socketsOf('tcp'), ...socketsOf('tcp6')]);
+  const byInode = new Map([...listeners('tcp'), ...listeners('tcp6')]);
   const found = new Map<string, ListeningPort>();
   for (const inode of byInode.size === 0 ? [] : pids.flatMap(socketInodes)) {
     const socket = byInode.get(inode);
@@ -25,7 +28,7 @@ export function listeningPorts(pids: readonly number[]): ListeningPort[] {
 
 /** The addresses on which anything of this host listens on a port. */
 export function listeningAddresses(port: number): string[] {
-  const sockets = [...socketsOf('tcp'), ...socketsOf('tcp6')].map(([, socket]) => socket);
+  const sockets = [...listeners('tcp'), ...listeners('tcp6')].map(([, socket]) => socket);
   return [...new Set(sockets.filter((socket) => socket.port === port).map(({ address }) => address))];
 }
 
@@ -53,15 +56,58 @@ function connects(port: number, host: string, timeLimit: number): Promise<boolea
   });
 }
 
-function socketsOf(table: 'tcp' | 'tcp6'): [inode: string, socket: ListeningPort][] {
+function listeners(table: 'tcp' | 'tcp6'): [inode: string, socket: ListeningPort][] {
+  return listenersIn(`/proc/net/${table}`);
+}
+
+/** What listens by a table of the kernel's, by inode. */
+export function listenersIn(file: string): [inode: string, socket: ListeningPort][] {
   const sockets: [string, ListeningPort][] = [];
-  for (const line of textOf(`/proc/net/${table}`).split('\n').slice(1)) {
-    const fields = line.trim().split(/\s+/);
+  for (const row of rowsOf(file)) {
+    const fields = row.trim().split(/\s+/);
     const [address, port] = fields[1]?.split(':') ?? [];
+    if (!AT_THE_TOP.includes(fields[3] ?? '')) break;
     if (fields[3] !== LISTEN || !address || !port || !fields[9]) continue;
     sockets.push([fields[9], { address: addressOf(address), port: Number.parseInt(port, 16) }]);
   }
   return sockets;
+}
+
+/** The rows below the heading, read only as far as they are asked for: a busy server has very many connections. */
+function* rowsOf(file: string): Generator<string> {
+  const descriptor = openTable(file);
+  if (descriptor === null) return;
+  try {
+    const chunk = Buffer.alloc(CHUNK);
+    let text = '';
+    let isHeading = true;
+    for (let size = readChunk(descriptor, chunk); size > 0; size = readChunk(descriptor, chunk)) {
+      const lines = (text + chunk.toString('latin1', 0, size)).split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) {
+        if (!isHeading) yield line;
+        isHeading = false;
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openTable(file: string): number | null {
+  try {
+    return openSync(file, 'r');
+  } catch {
+    return null;
+  }
+}
+
+function readChunk(descriptor: number, chunk: Buffer): number {
+  try {
+    return readSync(descriptor, chunk);
+  } catch {
+    return 0;
+  }
 }
 
 /** The kernel prints words of four bytes, each as a number of this machine's byte order; all of Node's are little-endian. */
@@ -93,13 +139,5 @@ function socketInodes(pid: number): string[] {
     });
   } catch {
     return [];
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
   }
 }

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { accepts, listeningPorts } from '../../../src/host/health/listening.ts';
+import { accepts, listenersIn, listeningPorts } from '../../../src/host/health/listening.ts';
 
 async function listen(host: string): Promise<{ server: Server; port: number }> {
   const server = createServer((socket) => socket.destroy()).listen(0, host);
@@ -47,4 +50,25 @@ test('what does not answer is not waited for beyond the limit', async () => {
   const started = Date.now();
   expect(await accepts(9, '192.0.2.1', 200)).toBe(false);
   expect(Date.now() - started).toBeLessThan(2_000);
+});
+
+test('of a busy server only the top of the table is read, where the kernel has what listens', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tables-'));
+  const file = join(directory, 'tcp');
+  const row = (at: number, port: string, state: string): string =>
+    `${String(at).padStart(4)}: 0100007F:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${7_000 + at} 1 0 100 0 0 10 0`;
+  const listening = Array.from({ length: 300 }, (_, at) => row(at, (3_000 + at).toString(16), '0A'));
+  const halfOpen = row(300, '0BB8', '03');
+  const connected = row(302, '0BB8', '01');
+  // No kernel has one below a connection: it shows how far the table was read.
+  const below = row(303, '1F90', '0A');
+  const rows = ['  sl  local_address rem_address   st', ...listening, halfOpen, row(301, '0050', '0A')];
+  writeFileSync(file, [...rows, connected, below, ''].join('\n'));
+  try {
+    const ports = listenersIn(file).map(([, { port }]) => port);
+    expect(ports).toEqual([...listening.map((_, at) => 3_000 + at), 80]);
+    expect(listenersIn(join(directory, 'none'))).toEqual([]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
