@@ -2858,24 +2858,27 @@ function packageManagerOf(top, workDir) {
 /** Corepack stands in for a package manager that is not installed by itself. */
 function managed(name, args, cwd, env) {
     const shown = [name, ...args].join(' ');
-    if (onPath(name, env))
+    if (onPath(name, env) !== null)
         return { file: name, args, cwd, shown };
-    if (name !== 'bun' && onPath('corepack', env))
+    if (name !== 'bun' && onPath('corepack', env) !== null)
         return { file: 'corepack', args: [name, ...args], cwd, shown };
     throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
         remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
     });
 }
+/** The program that a name stands for; null if there is none. */
 function onPath(name, env) {
-    return (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).some((directory) => {
-        try {
-            (0,external_node_fs_namespaceObject.accessSync)((0,external_node_path_namespaceObject.join)(directory, name), external_node_fs_namespaceObject.constants.X_OK);
-            return directory !== '';
-        }
-        catch {
-            return false;
-        }
-    });
+    const directories = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
+    return directories.map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)).find(isExecutable) ?? null;
+}
+function isExecutable(file) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(file, external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
 }
 function filesOf(directory) {
     return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
@@ -3060,6 +3063,37 @@ function textsIn(value) {
     return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
+;// CONCATENATED MODULE: ./host/build/manager-version.js
+
+
+
+
+const TOLD_WITHIN = 20_000;
+/** The version of the package manager that a command in `cwd` runs; null if it does not tell. */
+async function managerVersion(name, standard, cwd, env) {
+    const [file, args] = standard?.file === 'corepack' ? ['corepack', [name]] : [name, []];
+    const written = file === 'npm' ? npmVersion(onPath(file, env)) : null;
+    if (written !== null)
+        return written;
+    const options = { cwd, env, timeLimit: TOLD_WITHIN, keep: 1000 };
+    const result = await run(file, [...args, '--version'], options).catch(() => null);
+    return result?.code === 0 ? result.stdout.trim() : null;
+}
+/**
+ * As npm's own package says: to ask npm takes as long as to copy a small install. Null for a file that only stands for npm,
+ * such as a version manager's, and may choose another one in each directory.
+ */
+function npmVersion(file) {
+    try {
+        const directory = (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)((0,external_node_fs_namespaceObject.realpathSync)(file ?? '')));
+        const { name, version } = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(directory, 'package.json'), 'utf8'));
+        return name === 'npm' && typeof version === 'string' ? version : null;
+    }
+    catch {
+        return null;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/build/install-key.js
 
 
@@ -3076,7 +3110,6 @@ const ENVIRONMENT = /^(npm_config_|node_|yarn_|pnpm_|bun_|corepack_|prisma_|pupp
 const install_key_SETTINGS = [
     ...['.npmrc', '.yarnrc', '.yarnrc.yml', '.bunfig.toml', '.config/pnpm/rc', '.config/pnpm/config.yaml'],
 ];
-const VERSION_WITHIN = 20_000;
 /**
  * By everything that decides what the install of this checkout makes; null if there is nothing to install. `tracked` are the
  * commit's files. Throws a `DeployFailure` if there is no command to install them by.
@@ -3103,7 +3136,7 @@ async function installKey(context, checkout, tracked) {
     if (unrepeatable !== null)
         return { why: unrepeatable };
     const cwd = standard?.cwd ?? workDir;
-    const versions = await Promise.all(managers.map((name) => install_key_versionOf(name, standard, cwd, env)));
+    const versions = await Promise.all(managers.map((name) => managerVersion(name, standard, cwd, env)));
     if (versions.includes(null))
         return { why: `the version of ${managers.join(', ')} cannot be told` };
     const directories = [...new Set(['', plan.workingDirectory, ...paths.map((path) => (0,external_node_path_namespaceObject.dirname)(path))])];
@@ -3120,12 +3153,6 @@ async function installKey(context, checkout, tracked) {
         settingsOfUser(env, top).map((file) => [file, readable(file)]),
     ];
     return { key: (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex') };
-}
-async function install_key_versionOf(name, standard, cwd, env) {
-    const [file, args] = standard?.file === 'corepack' ? ['corepack', [name]] : [name, []];
-    const options = { cwd, env, timeLimit: VERSION_WITHIN, keep: 1000 };
-    const result = await run(file, [...args, '--version'], options).catch(() => null);
-    return result?.code === 0 ? result.stdout.trim() : null;
 }
 function settingsOfUser(env, top) {
     const home = env.HOME ?? '/';
@@ -3353,7 +3380,7 @@ function script(context, name, command, { workDir }) {
     (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
     (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command}\n`, { mode: 0o600 });
     return {
-        file: onPath('bash', context.env) ? 'bash' : 'sh',
+        file: onPath('bash', context.env) !== null ? 'bash' : 'sh',
         args: ['-e', file],
         cwd: workDir,
         shown: firstLine(command),

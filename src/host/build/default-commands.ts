@@ -54,8 +54,8 @@ function packageManagerOf(
 /** Corepack stands in for a package manager that is not installed by itself. */
 function managed(name: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Command {
   const shown = [name, ...args].join(' ');
-  if (onPath(name, env)) return { file: name, args, cwd, shown };
-  if (name !== 'bun' && onPath('corepack', env))
+  if (onPath(name, env) !== null) return { file: name, args, cwd, shown };
+  if (name !== 'bun' && onPath('corepack', env) !== null)
     return { file: 'corepack', args: [name, ...args], cwd, shown };
   throw new DeployFailure(
     `The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`,
@@ -65,15 +65,19 @@ function managed(name: string, args: readonly string[], cwd: string, env: NodeJS
   );
 }
 
-export function onPath(name: string, env: NodeJS.ProcessEnv): boolean {
-  return (env.PATH ?? '').split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, name), constants.X_OK);
-      return directory !== '';
-    } catch {
-      return false;
-    }
-  });
+/** The program that a name stands for; null if there is none. */
+export function onPath(name: string, env: NodeJS.ProcessEnv): string | null {
+  const directories = (env.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
+  return directories.map((directory) => join(directory, name)).find(isExecutable) ?? null;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function filesOf(directory: string): ReadonlySet<string> {

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { Context } from '../context.ts';
-import { run } from '../system/command.ts';
 import { readIfThere } from '../system/durable.ts';
 import { nodeAbi } from '../system/node-version.ts';
-import { type Checkout, type Command, defaultInstall } from './default-commands.ts';
+import { type Checkout, defaultInstall } from './default-commands.ts';
 import { envFiles } from './env-files.ts';
 import { decidesInstall, isLockfile, managersIn, whyUnrepeatable } from './install-inputs.ts';
+import { managerVersion } from './manager-version.ts';
 
 /** A key: installs with the same one make the same. Or why two installs need not make the same, as a sentence's end. */
 export type InstallKey = { key: string } | { why: string };
@@ -19,7 +19,6 @@ const ENVIRONMENT =
 const SETTINGS = [
   ...['.npmrc', '.yarnrc', '.yarnrc.yml', '.bunfig.toml', '.config/pnpm/rc', '.config/pnpm/config.yaml'],
 ];
-const VERSION_WITHIN = 20_000;
 
 /**
  * By everything that decides what the install of this checkout makes; null if there is nothing to install. `tracked` are the
@@ -47,7 +46,7 @@ export async function installKey(
   const unrepeatable = whyUnrepeatable(texts, tracked.keys());
   if (unrepeatable !== null) return { why: unrepeatable };
   const cwd = standard?.cwd ?? workDir;
-  const versions = await Promise.all(managers.map((name) => versionOf(name, standard, cwd, env)));
+  const versions = await Promise.all(managers.map((name) => managerVersion(name, standard, cwd, env)));
   if (versions.includes(null)) return { why: `the version of ${managers.join(', ')} cannot be told` };
   const directories = [...new Set(['', plan.workingDirectory, ...paths.map((path) => dirname(path))])];
   const all = [
@@ -63,18 +62,6 @@ export async function installKey(
     settingsOfUser(env, top).map((file) => [file, readable(file)]),
   ];
   return { key: createHash('sha256').update(JSON.stringify(all)).digest('hex') };
-}
-
-async function versionOf(
-  name: string,
-  standard: Command | null,
-  cwd: string,
-  env: NodeJS.ProcessEnv,
-): Promise<string | null> {
-  const [file, args] = standard?.file === 'corepack' ? ['corepack', [name]] : [name, []];
-  const options = { cwd, env, timeLimit: VERSION_WITHIN, keep: 1000 };
-  const result = await run(file, [...args, '--version'], options).catch(() => null);
-  return result?.code === 0 ? result.stdout.trim() : null;
 }
 
 function settingsOfUser(env: NodeJS.ProcessEnv, top: string): string[] {

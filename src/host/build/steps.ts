@@ -71,7 +71,7 @@ function script(context: Context, name: StepName, command: string, { workDir }: 
   rmSync(file, { force: true });
   writeFileSync(file, `${command}\n`, { mode: 0o600 });
   return {
-    file: onPath('bash', context.env) ? 'bash' : 'sh',
+    file: onPath('bash', context.env) !== null ? 'bash' : 'sh',
     args: ['-e', file],
     cwd: workDir,
     shown: firstLine(command),
