@@ -17,6 +17,7 @@ import { createClock } from '../src/host/system/clock.ts';
 import { takeInUpload } from '../src/host/upload/take-in.ts';
 import { connect } from '../src/runner/connection/connect.ts';
 import { readPrivateKey } from '../src/runner/keys/keys.ts';
+import { packProgram } from '../src/runner/session/packed-program.ts';
 import { sendUpload } from '../src/runner/session/sending.ts';
 import { gather } from '../src/runner/upload/gather.ts';
 import { ROOT } from '../test/rig/places.ts';
@@ -111,7 +112,7 @@ async function upload(
     hostKey: { kind: 'fingerprints', list: [ssh.fingerprint] },
     timeout: 20_000,
   });
-  const program = readFileSync(path.join(ROOT, 'dist/host.js'), 'utf8');
+  const program = await packProgram(readFileSync(path.join(ROOT, 'dist/host.js')));
   const cancelled = new AbortController().signal;
   await sendUpload({ connection, program, plan, shellInit: null, log, cancelled, bundle });
   await connection.close();

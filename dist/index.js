@@ -63305,6 +63305,8 @@ function getIDToken(aud) {
 //# sourceMappingURL=core.js.map
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./protocol.js
 /**
  * All that crosses the wire between the runner (the action) and the host program.
@@ -63544,9 +63546,12 @@ const LOADER = String.raw `
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  function unpack(program) {
+    return require("zlib").inflateSync(Buffer.from(program, "base64"));
+  }
   function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(program, "pm2-ssh-deploy.js");
+    host._compile(unpack(program).toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
@@ -63566,7 +63571,7 @@ const LOADER = String.raw `
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
+    fs.writeFileSync(programFile, unpack(opening.program), { mode: 384, flag: "wx" });
     require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }
@@ -63869,6 +63874,8 @@ function unbelievable(label, what) {
 
 
 
+
+const derive = (0,external_node_util_.promisify)(external_node_crypto_.scrypt);
 /** Milliseconds, all of these. */
 const CONNECTING = 30_000;
 /** PM2's own limits for each instance are not known here: this is for a dozen slow ones. */
@@ -63876,19 +63883,19 @@ const RELOAD = 60_000;
 /** GitHub ends a cancelled job for good after 5 minutes; `main` may have used 10 s of them, and the report needs some. */
 const MOST = 280_000;
 /** What `main` leaves for `post` of a deploy that is about to begin. */
-function leftDeploy(plan, { destinations }) {
+async function leftDeploy(plan, { destinations }) {
     const { deployId, mode, ref } = plan;
-    return { deployId, destination: digestOf(destinations, plan), mode, ref: ref ?? '' };
+    return { deployId, destination: await digestOf(destinations, plan), mode, ref: ref ?? '' };
 }
 /**
  * The plan of a deploy that `main` has left. Inputs are evaluated anew for `post`, and a later step may have changed what
  * they say: throws a `SessionError` where they name another destination.
  */
-function planOfLeft(left, inputs, workflow) {
+async function planOfLeft(left, inputs, workflow) {
     const { deployId, ref } = left;
     const mode = MODES.find((known) => known === left.mode);
     const plan = { ...makePlan(inputs, workflow), deployId };
-    const given = Buffer.from(digestOf(inputs.destinations, plan));
+    const given = Buffer.from(await digestOf(inputs.destinations, plan));
     const known = Buffer.from(left.destination);
     if (mode === undefined || given.length !== known.length || !timingSafeEqual(given, known))
         throw elsewhere(inputs.destinations.map(({ label }) => label).join(', '), deployId);
@@ -63905,9 +63912,10 @@ function follow_up_followedFor({ healthTimeout, stableFor }) {
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-function digestOf(destinations, { path, deployId }) {
+async function digestOf(destinations, { path, deployId }) {
     const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
-    return (0,external_node_crypto_.scryptSync)(JSON.stringify([logins, path]), deployId, 32).toString('hex');
+    const digest = await derive(JSON.stringify([logins, path]), deployId, 32);
+    return digest.toString('hex');
 }
 function elsewhere(label, deployId) {
     return new SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
@@ -64545,8 +64553,6 @@ function isUntouched(result) {
     return index >= 0 && failure?.state !== 'locked' && index < STATES.indexOf('activating');
 }
 
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./report/error-lines.js
 
 /** Errors, and lines of each, that fit above the fold. */
@@ -67849,7 +67855,7 @@ function openingLine(opening) {
     const { program, ...rest } = opening;
     return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];
 }
-/** The program is half a megabyte and the same for every host of a deploy: with many hosts it must not be there many times. */
+/** The program is large and the same for every host of a deploy: with many hosts it must not be there many times. */
 let known = null;
 function jsonOf(program) {
     if (known?.program !== program)
@@ -68833,7 +68839,7 @@ function host_session_hostSession({ destination, bundle = null, ...task }) {
             warnUnproved();
             const connection = await connectUnless(cancelled, destination, task.log.say);
             try {
-                const orders = { ...task, connection, program, cancelled };
+                const orders = { ...task, connection, program: await program, cancelled };
                 if (looksOnly(task.plan))
                     return await lookAtHost(orders);
                 if (bundle !== null)
@@ -71293,7 +71299,16 @@ function ownerAndName(repository) {
     return { owner, repo };
 }
 
+;// CONCATENATED MODULE: ./runner/session/packed-program.js
+
+
+/** The host program as it is sent: a third of its size, which a far host has some round trips earlier. */
+async function packProgram(source) {
+    return (await (0,external_node_util_.promisify)(external_node_zlib_.deflate)(source)).toString('base64');
+}
+
 ;// CONCATENATED MODULE: ./main.js
+
 
 
 
@@ -71323,17 +71338,22 @@ async function main() {
     info(versionLine(process.env));
     const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), log_startLog('')));
     const plan = plan_makePlan(inputs, workflow, bundle?.commit);
-    if (!looksOnly(plan)) {
-        noteDeploy(leftDeploy(plan, inputs));
-        if (inputs.github.deployment)
-            main_endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
-    }
+    const looks = looksOnly(plan);
+    const noted = looks ? null : leftDeploy(plan, inputs).then(noteDeploy);
+    if (!looks && inputs.github.deployment)
+        main_endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
     const task = { inputs, plan, workflow, bundle, started };
     const orders = {
-        program: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
+        program: programOnce(noted),
         cancelled: cancelled.signal,
     };
     return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
+}
+/** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */
+async function programOnce(noted) {
+    const program = packProgram((0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js')));
+    await noted;
+    return program;
 }
 let main_ended = false;
 /**

@@ -63300,6 +63300,8 @@ function getIDToken(aud) {
 //# sourceMappingURL=core.js.map
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./protocol.js
 /**
  * All that crosses the wire between the runner (the action) and the host program.
@@ -63541,9 +63543,12 @@ const LOADER = String.raw `
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  function unpack(program) {
+    return require("zlib").inflateSync(Buffer.from(program, "base64"));
+  }
   function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(program, "pm2-ssh-deploy.js");
+    host._compile(unpack(program).toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
@@ -63563,7 +63568,7 @@ const LOADER = String.raw `
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
+    fs.writeFileSync(programFile, unpack(opening.program), { mode: 384, flag: "wx" });
     require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }
@@ -63866,6 +63871,8 @@ function unbelievable(label, what) {
 
 
 
+
+const derive = (0,external_node_util_.promisify)(external_node_crypto_.scrypt);
 /** Milliseconds, all of these. */
 const CONNECTING = 30_000;
 /** PM2's own limits for each instance are not known here: this is for a dozen slow ones. */
@@ -63873,19 +63880,19 @@ const RELOAD = 60_000;
 /** GitHub ends a cancelled job for good after 5 minutes; `main` may have used 10 s of them, and the report needs some. */
 const MOST = 280_000;
 /** What `main` leaves for `post` of a deploy that is about to begin. */
-function leftDeploy(plan, { destinations }) {
+async function leftDeploy(plan, { destinations }) {
     const { deployId, mode, ref } = plan;
-    return { deployId, destination: digestOf(destinations, plan), mode, ref: ref ?? '' };
+    return { deployId, destination: await digestOf(destinations, plan), mode, ref: ref ?? '' };
 }
 /**
  * The plan of a deploy that `main` has left. Inputs are evaluated anew for `post`, and a later step may have changed what
  * they say: throws a `SessionError` where they name another destination.
  */
-function planOfLeft(left, inputs, workflow) {
+async function planOfLeft(left, inputs, workflow) {
     const { deployId, ref } = left;
     const mode = MODES.find((known) => known === left.mode);
     const plan = { ...makePlan(inputs, workflow), deployId };
-    const given = Buffer.from(digestOf(inputs.destinations, plan));
+    const given = Buffer.from(await digestOf(inputs.destinations, plan));
     const known = Buffer.from(left.destination);
     if (mode === undefined || given.length !== known.length || !(0,external_node_crypto_.timingSafeEqual)(given, known))
         throw elsewhere(inputs.destinations.map(({ label }) => label).join(', '), deployId);
@@ -63902,9 +63909,10 @@ function followedFor({ healthTimeout, stableFor }) {
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-function digestOf(destinations, { path, deployId }) {
+async function digestOf(destinations, { path, deployId }) {
     const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
-    return (0,external_node_crypto_.scryptSync)(JSON.stringify([logins, path]), deployId, 32).toString('hex');
+    const digest = await derive(JSON.stringify([logins, path]), deployId, 32);
+    return digest.toString('hex');
 }
 function elsewhere(label, deployId) {
     return new SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
@@ -64542,8 +64550,6 @@ function isUntouched(result) {
     return index >= 0 && failure?.state !== 'locked' && index < STATES.indexOf('activating');
 }
 
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./report/error-lines.js
 
 /** Errors, and lines of each, that fit above the fold. */
@@ -67846,7 +67852,7 @@ function openingLine(opening) {
     const { program, ...rest } = opening;
     return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];
 }
-/** The program is half a megabyte and the same for every host of a deploy: with many hosts it must not be there many times. */
+/** The program is large and the same for every host of a deploy: with many hosts it must not be there many times. */
 let known = null;
 function jsonOf(program) {
     if (known?.program !== program)
@@ -68791,7 +68797,7 @@ function host_session_hostSession({ destination, bundle = null, ...task }) {
             warnUnproved();
             const connection = await connectUnless(cancelled, destination, task.log.say);
             try {
-                const orders = { ...task, connection, program, cancelled };
+                const orders = { ...task, connection, program: await program, cancelled };
                 if (protocol_looksOnly(task.plan))
                     return await lookAtHost(orders);
                 if (bundle !== null)
@@ -71270,7 +71276,7 @@ const started = performance.now();
 async function post(left) {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
-    const plan = planOfLeft(left, inputs, workflow);
+    const plan = await planOfLeft(left, inputs, workflow);
     const task = { inputs, plan, workflow, bundle: null, started };
     const followed = inputs.destinations.length === 1 ? await followOne(task) : await followSeveral(task);
     // The commit of such a rollback is only known now, so `main` could open no deployment.

@@ -15,7 +15,7 @@ import {
   type HostEnd,
   lookAtFleet,
 } from './runner/fleet/fleet.ts';
-import type { HostTask } from './runner/session/host-session.ts';
+import type { HostTask, Orders } from './runner/session/host-session.ts';
 import type { Ended, Followed, Task } from './task.ts';
 import { isOver, troubleOf } from './trouble.ts';
 import { commitPages } from './workflow.ts';
@@ -23,7 +23,7 @@ import { commitPages } from './workflow.ts';
 /** Carries out the plan on several hosts, as one deploy. */
 export async function deployToSeveral(
   task: Task,
-  orders: { program: string; cancelled: AbortSignal },
+  orders: Pick<Orders, 'program' | 'cancelled'>,
 ): Promise<Ended> {
   const { plan } = task;
   const logs = logsOf(task);

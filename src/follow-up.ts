@@ -1,4 +1,5 @@
-import { scryptSync, timingSafeEqual } from 'node:crypto';
+import { scrypt, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { Inputs } from './inputs.ts';
 import { makePlan } from './plan.ts';
 import { MODES, type Plan } from './protocol.ts';
@@ -6,6 +7,8 @@ import type { LeftDeploy } from './report/left-for-post.ts';
 import { SessionError } from './runner/session/session-error.ts';
 import { lookAtEvents } from './runner/session/session-failures.ts';
 import type { Workflow } from './workflow.ts';
+
+const derive = promisify<string, string, number, Buffer>(scrypt);
 
 /** Milliseconds, all of these. */
 const CONNECTING = 30_000;
@@ -15,20 +18,20 @@ const RELOAD = 60_000;
 const MOST = 280_000;
 
 /** What `main` leaves for `post` of a deploy that is about to begin. */
-export function leftDeploy(plan: Plan, { destinations }: Inputs): LeftDeploy {
+export async function leftDeploy(plan: Plan, { destinations }: Inputs): Promise<LeftDeploy> {
   const { deployId, mode, ref } = plan;
-  return { deployId, destination: digestOf(destinations, plan), mode, ref: ref ?? '' };
+  return { deployId, destination: await digestOf(destinations, plan), mode, ref: ref ?? '' };
 }
 
 /**
  * The plan of a deploy that `main` has left. Inputs are evaluated anew for `post`, and a later step may have changed what
  * they say: throws a `SessionError` where they name another destination.
  */
-export function planOfLeft(left: LeftDeploy, inputs: Inputs, workflow: Workflow): Plan {
+export async function planOfLeft(left: LeftDeploy, inputs: Inputs, workflow: Workflow): Promise<Plan> {
   const { deployId, ref } = left;
   const mode = MODES.find((known) => known === left.mode);
   const plan: Plan = { ...makePlan(inputs, workflow), deployId };
-  const given = Buffer.from(digestOf(inputs.destinations, plan));
+  const given = Buffer.from(await digestOf(inputs.destinations, plan));
   const known = Buffer.from(left.destination);
   if (mode === undefined || given.length !== known.length || !timingSafeEqual(given, known))
     throw elsewhere(inputs.destinations.map(({ label }) => label).join(', '), deployId);
@@ -47,9 +50,10 @@ export function followedFor({ healthTimeout, stableFor }: Pick<Plan, 'healthTime
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-function digestOf(destinations: Inputs['destinations'], { path, deployId }: Plan): string {
+async function digestOf(destinations: Inputs['destinations'], { path, deployId }: Plan): Promise<string> {
   const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
-  return scryptSync(JSON.stringify([logins, path]), deployId, 32).toString('hex');
+  const digest = await derive(JSON.stringify([logins, path]), deployId, 32);
+  return digest.toString('hex');
 }
 
 function elsewhere(label: string, deployId: string): SessionError {

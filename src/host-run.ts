@@ -5,15 +5,12 @@ import { startLog, withoutOutput } from './report/log.ts';
 import { LATE, reportLateResult, reportResult } from './report/report.ts';
 import type { SummaryFacts } from './report/summary.ts';
 import { announcement } from './report/words.ts';
-import { hostSession } from './runner/session/host-session.ts';
+import { hostSession, type Orders } from './runner/session/host-session.ts';
 import type { Ended, Followed, Task } from './task.ts';
 import { commitPages } from './workflow.ts';
 
 /** Carries out the plan on the one host that there is. */
-export async function deployToOne(
-  task: Task,
-  orders: { program: string; cancelled: AbortSignal },
-): Promise<Ended> {
+export async function deployToOne(task: Task, orders: Pick<Orders, 'program' | 'cancelled'>): Promise<Ended> {
   const { inputs, plan, bundle, started } = task;
   const { destinations, shellInit } = inputs;
   const [destination] = destinations;

@@ -13,6 +13,7 @@ import { noteDeploy, noteSettled } from './report/left-for-post.ts';
 import { startLog } from './report/log.ts';
 import { reportTrouble } from './report/report.ts';
 import { versionLine } from './report/version.ts';
+import { packProgram } from './runner/session/packed-program.ts';
 import { gather } from './runner/upload/gather.ts';
 import type { Ended } from './task.ts';
 import { isOver, troubleOf } from './trouble.ts';
@@ -30,16 +31,23 @@ async function main(): Promise<Ended> {
   info(versionLine(process.env));
   const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), startLog('')));
   const plan = makePlan(inputs, workflow, bundle?.commit);
-  if (!looksOnly(plan)) {
-    noteDeploy(leftDeploy(plan, inputs));
-    if (inputs.github.deployment) endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
-  }
+  const looks = looksOnly(plan);
+  const noted = looks ? null : leftDeploy(plan, inputs).then(noteDeploy);
+  if (!looks && inputs.github.deployment)
+    endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
   const task = { inputs, plan, workflow, bundle, started };
   const orders = {
-    program: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
+    program: programOnce(noted),
     cancelled: cancelled.signal,
   };
   return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
+}
+
+/** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */
+async function programOnce(noted: Promise<void> | null): Promise<string> {
+  const program = packProgram(readFileSync(path.join(__dirname, 'host.js')));
+  await noted;
+  return program;
 }
 
 let ended = false;

@@ -274,7 +274,7 @@ export interface Readiness {
 
 /** The first line that the runner sends once the bootstrap has proved itself. */
 export interface Opening {
-  /** Source text of the host program. */
+  /** Source text of the host program, deflated (zlib's format), in base64. */
   program: string;
   plan: Plan;
 }
@@ -304,7 +304,7 @@ export const LEASE = 120_000;
  * that it lacks, as one of git's pack files, up to the end of stdin, and the host answers `received`. A `refused` is final.
  */
 export interface Delivery {
-  /** Source text of the host program. */
+  /** Source text of the host program, deflated (zlib's format), in base64. */
   program: string;
   deliver: Pick<Plan, 'deployId' | 'path'> & { listBytes: number };
 }

@@ -21,7 +21,7 @@ function read(changes: Record<string, string> = {}) {
 }
 
 const main = read();
-const left = leftDeploy(main.plan, main.inputs);
+const left = await leftDeploy(main.plan, main.inputs);
 const planFrom = (changes: Record<string, string>) => {
   const { inputs, workflow } = read(changes);
   return planOfLeft(left, inputs, workflow);
@@ -30,36 +30,35 @@ const planFrom = (changes: Record<string, string>) => {
 test.each([{ HOST: 'other.example.com' }, { PORT: '2222' }, { USERNAME: 'root' }, { PATH: '~/other' }])(
   'another destination is refused, with what to do: %o',
   (changes) => {
-    expect(() => planFrom(changes)).toThrow('got another host, port, user or path than the deploy');
+    return expect(planFrom(changes)).rejects.toThrow('got another host, port, user or path than the deploy');
   },
 );
 
 test.each([{ HOST: 'deploy@APP.example.com:22', USERNAME: '' }, { 'CONNECT-TIMEOUT': '5s' }])(
   'the same one is taken, however it is written: %o',
-  (changes) => {
-    expect(planFrom(changes)).toMatchObject({ deployId: main.plan.deployId, path: '~/app' });
+  async (changes) => {
+    expect(await planFrom(changes)).toMatchObject({ deployId: main.plan.deployId, path: '~/app' });
   },
 );
 
-test('what was asked for is what main was asked for', () => {
-  expect(planFrom({ REF: 'other', MODE: 'status' })).toMatchObject({ ref: 'main', mode: 'deploy' });
+test('what was asked for is what main was asked for', async () => {
+  expect(await planFrom({ REF: 'other', MODE: 'status' })).toMatchObject({ ref: 'main', mode: 'deploy' });
   const rollback = read({ REF: '', MODE: 'rollback' });
-  const of = leftDeploy(rollback.plan, rollback.inputs);
-  expect(planOfLeft(of, main.inputs, main.workflow)).toMatchObject({ ref: null, mode: 'rollback' });
+  const of = await leftDeploy(rollback.plan, rollback.inputs);
+  expect(await planOfLeft(of, main.inputs, main.workflow)).toMatchObject({ ref: null, mode: 'rollback' });
 });
 
-test('a state that main did not finish is another destination', () => {
+test('a state that main did not finish is another destination', async () => {
   const { inputs, workflow } = main;
-  expect(() => planOfLeft({ ...left, destination: '' }, inputs, workflow)).toThrow('another host');
-  expect(() => planOfLeft({ ...left, mode: '' }, inputs, workflow)).toThrow('another host');
+  await expect(planOfLeft({ ...left, destination: '' }, inputs, workflow)).rejects.toThrow('another host');
+  await expect(planOfLeft({ ...left, mode: '' }, inputs, workflow)).rejects.toThrow('another host');
 });
 
-test('what is left holds no part of the destination, and differs from deploy to deploy', () => {
+test('what is left holds no part of the destination, and differs from deploy to deploy', async () => {
   expect(Object.values(left).join(' ')).not.toMatch(/example|app|hunter|22\b.*deploy@/);
   expect(left.destination).toMatch(/^[0-9a-f]{64}$/);
-  expect(leftDeploy({ ...main.plan, deployId: 'another-1' }, main.inputs).destination).not.toBe(
-    left.destination,
-  );
+  const another = await leftDeploy({ ...main.plan, deployId: 'another-1' }, main.inputs);
+  expect(another.destination).not.toBe(left.destination);
 });
 
 test.each([

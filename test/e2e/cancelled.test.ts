@@ -192,7 +192,7 @@ test('a killed runner, with a broken version in activating: post follows the rol
 
 test('post with nothing begun on the host: says so, and refuses the deploy that comes late', async () => {
   const given = { ref: first };
-  const post = await site.post(stateOfLeft(site.inputs(given), 'late-deploy-1'), given);
+  const post = await site.post(await stateOfLeft(site.inputs(given), 'late-deploy-1'), given);
   expect(post, post.stdout).toMatchObject({ code: 0 });
   expect(post.stdout).toContain('The deploy never began on host-1, and it will not start.');
   const run = path.join(host.directory, '.local/state/pm2-ssh-deploy/runs/late-deploy-1');

@@ -1,6 +1,6 @@
 import { commitsOf, mixText } from '../../mix.ts';
 import type { HostResult } from '../../protocol.ts';
-import { type HostSession, type HostTask, hostSession } from '../session/host-session.ts';
+import { type HostSession, type HostTask, hostSession, type Orders } from '../session/host-session.ts';
 import { type HostWords, startWords } from '../session/host-words.ts';
 import { ended, type HostView, heard, lost, newView, told } from './host-view.ts';
 import { nextOrders, type Order, type Rollout, whyStopped } from './rollout.ts';
@@ -42,7 +42,7 @@ const BEGUN_AT_ONCE = 5;
 /** Carries out one deploy on several hosts, which ends on one version where that is possible. Never rejects. */
 export function deployToFleet(
   tasks: readonly HostTask[],
-  orders: FleetOrders & { program: string },
+  orders: FleetOrders & Pick<Orders, 'program'>,
 ): Promise<FleetEnd> {
   const { program, cancelled } = orders;
   return conduct(tasks, { ...orders, isLate: false }, (session, words) =>
@@ -64,7 +64,7 @@ export function followUpFleet(
 /** Looks at several hosts, each for itself. Never rejects. */
 export async function lookAtFleet(
   tasks: readonly HostTask[],
-  { program, cancelled }: { program: string; cancelled: AbortSignal },
+  { program, cancelled }: Pick<Orders, 'program' | 'cancelled'>,
 ): Promise<FleetEnd> {
   const turns = startTurns(BEGUN_AT_ONCE);
   const looks = tasks.map((task) =>

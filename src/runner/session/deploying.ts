@@ -16,7 +16,7 @@ import { unless, whenAborted } from './stoppable.ts';
 
 export interface DeployOptions extends Omit<CourseOptions, 'label'> {
   connection: Connection;
-  /** Source text of the host program. */
+  /** The host program, packed. */
   program: string;
   /** How to connect again; without it a lost connection cannot be helped. */
   link?: Link;

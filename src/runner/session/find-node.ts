@@ -47,9 +47,12 @@ export const LOADER = String.raw`
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  function unpack(program) {
+    return require("zlib").inflateSync(Buffer.from(program, "base64"));
+  }
   function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(program, "pm2-ssh-deploy.js");
+    host._compile(unpack(program).toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
@@ -69,7 +72,7 @@ export const LOADER = String.raw`
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, opening.program, { mode: 384, flag: "wx" });
+    fs.writeFileSync(programFile, unpack(opening.program), { mode: 384, flag: "wx" });
     require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }

@@ -17,8 +17,8 @@ export interface HostTask extends Pick<CourseOptions, 'plan' | 'shellInit' | 'lo
 }
 
 export interface Orders extends Pick<CourseOptions, 'mayGo' | 'words' | 'cancelled'> {
-  /** Source text of the host program. */
-  program: string;
+  /** The host program, packed. Nothing is sent before it is there. */
+  program: Promise<string>;
 }
 
 export interface FollowUpOrders extends Pick<CourseOptions, 'words'> {
@@ -55,7 +55,7 @@ export function hostSession({ destination, bundle = null, ...task }: HostTask): 
       warnUnproved();
       const connection = await connectUnless(cancelled, destination, task.log.say);
       try {
-        const orders = { ...task, connection, program, cancelled };
+        const orders = { ...task, connection, program: await program, cancelled };
         if (looksOnly(task.plan)) return await lookAtHost(orders);
         if (bundle !== null) await sendUpload({ ...orders, bundle });
         return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });

@@ -14,7 +14,7 @@ export function openingLine(opening: Opening | Rejoining | Delivery): (string | 
   return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];
 }
 
-/** The program is half a megabyte and the same for every host of a deploy: with many hosts it must not be there many times. */
+/** The program is large and the same for every host of a deploy: with many hosts it must not be there many times. */
 let known: { program: string; json: Buffer } | null = null;
 
 function jsonOf(program: string): Buffer {

@@ -17,6 +17,7 @@ import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { BOOTSTRAP_LINE } from '../../../src/runner/session/bootstrap.ts';
 import { deployOnHost } from '../../../src/runner/session/deploying.ts';
+import { packProgram } from '../../../src/runner/session/packed-program.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
 import { hostProgram } from '../../rig/host-program.ts';
 import { killAllOf } from '../../rig/leftovers.ts';
@@ -93,7 +94,7 @@ async function deploy(
   const recorded = recording(connection);
   const result = await deployOnHost({
     connection: recorded.connection,
-    program: await hostProgram(run),
+    program: await packProgram(await hostProgram(run)),
     plan: somePlan({ ref: MARKER }),
     shellInit: options.shellInit ?? null,
     bootstrapTimeout: options.bootstrapTimeout ?? 15_000,

@@ -25,6 +25,7 @@ import { connect } from '../../../src/runner/connection/connect.ts';
 import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { openShell } from '../../../src/runner/session/bootstrap.ts';
+import { packProgram } from '../../../src/runner/session/packed-program.ts';
 import { type SendOptions, sendUpload } from '../../../src/runner/session/sending.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
 import { type Bundle, bundleOf } from '../../../src/runner/upload/bundle.ts';
@@ -50,7 +51,7 @@ beforeAll(async () => {
   const node = existsSync(NODE_16) ? NODE_16 : process.execPath;
   sshd = await startSshd({ home, env: { PATH: `${dirname(node)}:/usr/bin:/bin`, HOME: home } });
   relay = await startRelay(sshd.port);
-  program = await receivingProgram();
+  program = await packProgram(await receivingProgram());
 });
 afterAll(async () => {
   await connection?.close();
