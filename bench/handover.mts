@@ -1,21 +1,29 @@
 // What fails while an app is replaced again and again under new connections: in fork mode by handovers, in cluster mode by
 // PM2's reloads of an app that drains.
-// Usage: node bench/handover.mts [replacements] [clients that open a new connection for each request]
+// Usage: node bench/handover.mts [replacements] [clients that open a new connection for each request] [--wrk]
+// With --wrk the clients are those of wrk, which pause for nothing: thousands of new connections a second.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { marksOf } from '../src/host/handover/app-sockets.ts';
 import { installPreload } from '../src/host/handover/preload-file.ts';
 import { preloadArgument } from '../src/host/pm2/preload-args.ts';
+import { poll } from '../test/faults/poll.ts';
+import { startWrk } from '../test/load/wrk.ts';
 import { freePort } from '../test/rig/free-port.ts';
 import { startLoad } from '../test/rig/load.ts';
 import { NEWEST, startPm2 } from '../test/rig/pm2.ts';
 
-const times = Number(process.argv[2] ?? 50);
-const fresh = Number(process.argv[3] ?? 6);
+const { values, positionals } = parseArgs({
+  options: { wrk: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const times = Number(positionals[0] ?? 50);
+const fresh = Number(positionals[1] ?? 6);
 /** Milliseconds that both instances take connections. */
 const TOGETHER = 100;
 
@@ -55,12 +63,14 @@ async function inClusterMode(): Promise<void> {
     if (code !== 0) throw new Error(`pm2 ${args[0]} ended with ${code}: ${tail.join(' ')}`);
   };
   await run('start', file);
+  await poll('the app answers', 10_000, () => fetch(`http://127.0.0.1:${port}/`).catch(() => null));
   await underLoad('reloads in cluster mode', () => run('reload', 'app'));
 }
 
 async function underLoad(what: string, replace: (at: number) => Promise<void>): Promise<void> {
   const started = performance.now();
-  const load = startLoad({ url: `http://127.0.0.1:${port}/`, connections: 0, fresh, pause: 3 });
+  const url = `http://127.0.0.1:${port}/`;
+  const load = values.wrk ? startWrk(url, fresh) : startLoad({ url, connections: 0, fresh, pause: 3 });
   for (let at = 1; at <= times; at++) await replace(at);
   const { sent, failed, failures } = await load.stop();
   const seconds = (performance.now() - started) / 1000;
