@@ -5,11 +5,11 @@
 // all that are kept into docs/frameworks.md: the whole takes an hour, and may be measured in parts.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { addFigures } from '../test/load/figures.ts';
 import { FRAMEWORKS } from '../test/load/frameworks/apps.ts';
 import { builtNext } from '../test/load/frameworks/built-next.ts';
-import { addFigures } from '../test/load/frameworks/figures.ts';
 import { type Packages, type Row, startLane } from '../test/load/frameworks/lane.ts';
-import { notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
+import { keyOf, notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { type Runtime, runtime } from '../test/rig/pm2.ts';
 import { setup } from '../test/rig/setup.ts';
@@ -77,7 +77,7 @@ async function runLane(on: Runtime): Promise<void> {
       const found = await lane.run(one);
       rows.push(...found);
       for (const row of found) console.log(lineOf(on, row));
-      if (given.write) writeTable(PAGE, tableOf(FRAMEWORKS, addFigures(FIGURES, found)));
+      if (given.write) writeTable(PAGE, tableOf(FRAMEWORKS, addFigures(FIGURES, found, keyOf)));
     } catch (error) {
       notRun++;
       console.log(`NOT RUN: ${on.name}, ${one.name}: ${(error as Error).message}`);

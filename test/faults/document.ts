@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { addFigures, readFigures } from '../load/figures.ts';
 import { ROOT } from '../rig/places.ts';
 import type { CellResult } from './cell.ts';
 import { MOMENTS, titleOf, type Version } from './cells.ts';
@@ -32,7 +33,7 @@ export function fleetLineOf(title: string, { text, problems, durationMs }: Fleet
 
 const PREFACE = `# What was broken, and what came of it
 
-Written by \`npm run test:faults -- --all\`. The figures are those of one run.
+Written by \`npm run test:faults -- --all --write\`, which needs root. It may be run in parts: each figure is that of the last time.
 
 In each cell a real deploy of a small app runs under constant load: with two cluster instances, or with one in fork mode and without a
 line of shutdown code. At one moment the host program is stopped and one thing is broken. Then the program goes on, if it still can.
@@ -67,7 +68,11 @@ The columns:
 
 `;
 
-type Results = ReadonlyMap<string, CellResult>;
+/** What is kept of a cell with one server, or with several. */
+type Kept =
+  | (Pick<CellResult, 'outcome' | 'requests' | 'nextRequests' | 'served'> & { title: string; holds: boolean })
+  | (Pick<FleetResult, 'text'> & { title: string; holds: boolean });
+type OfOne = Extract<Kept, { outcome: unknown }>;
 
 const VERSIONS: Record<Version, string> = {
   good: 'A good version is deployed',
@@ -78,10 +83,9 @@ const VERSIONS: Record<Version, string> = {
 };
 
 const DOCUMENT = path.join(ROOT, 'docs/faults.md');
+const FIGURES = path.join(ROOT, 'docs/faults.jsonl');
 
-const FLEET_HEADING = '## Several servers as one deploy\n';
-const FLEET_PREFACE = `${FLEET_HEADING}
-Written by \`npm run test:faults -- --all --only 'several servers'\`, which needs root.
+const FLEET_PREFACE = `## Several servers as one deploy
 
 Eight servers, each a machine of its own, get a version: the first one alone, then four at a time. The second server is struck as it
 enters the state. Where a version fails on another server, that is the third one, and in \`verified\` the first one is struck.
@@ -94,69 +98,71 @@ one that has verified the new version keeps it. The next deploy names such a mix
 
 `;
 
-/** The section is written by a run of its own: its servers need root. */
-const FLEET_SECTION = new RegExp(`${FLEET_HEADING}[\\s\\S]*?(?=\\n## |$)`);
-
-/** Writes the section of docs/faults.md on several servers, from a run of all its cells. */
-export function writeFleetSection(results: ReadonlyMap<string, FleetResult>): void {
-  const rows = FLEET_MOMENTS.map((moment) => {
-    const cells = FLEET_FAULTS.map((fault) => results.get(fleetTitleOf({ fault, moment })));
-    const texts = cells.map((cell) =>
-      cell === undefined ? '' : `${cell.problems.length === 0 ? '' : '**FAILS** '}${cell.text}`,
-    );
-    return `| ${nameOf(moment)} | ${texts.join(' | ')} |\n`;
-  });
-  const head = `| Struck in | ${FLEET_FAULTS.map(({ name }) => name).join(' | ')} |\n| --- |${' --- |'.repeat(FLEET_FAULTS.length)}\n`;
-  const section = `${FLEET_PREFACE}${head}${rows.join('')}`;
-  const document = readFileSync(DOCUMENT, 'utf8');
-  writeFileSync(
-    DOCUMENT,
-    FLEET_SECTION.test(document)
-      ? document.replace(FLEET_SECTION, section)
-      : document.replace('## What cannot hold\n', `${section}\n$&`),
-  );
+export function keep(title: string, result: CellResult | FleetResult): void {
+  addFigures(FIGURES, [keptOf(title, result)], (row) => row.title);
 }
 
-/** Writes docs/faults.md from a whole run, but for the section on several servers. */
-export function writeDocument(results: Results): void {
-  const tables = (Object.keys(VERSIONS) as Version[]).map((version) => tableOf(version, results));
-  const costs = FAULTS.filter(({ costs }) => costs !== undefined).map((fault) => costOf(fault, results));
-  const scenarios = SCENARIOS.map(({ name }) => `| ${name} | ${textOf(results.get(name))} |\n`);
+function keptOf(title: string, result: CellResult | FleetResult): Kept {
+  const holds = result.problems.length === 0;
+  if ('text' in result) return { title, text: result.text, holds };
+  const { outcome, requests, nextRequests, served } = result;
+  return { title, outcome, requests, nextRequests, served, holds };
+}
+
+/** Writes docs/faults.md of all that is kept. */
+export function writeDocument(): void {
+  const kept = new Map(readFigures<Kept>(FIGURES).map((row) => [row.title, row]));
+  const tables = (Object.keys(VERSIONS) as Version[]).map((version) => tableOf(version, kept));
+  const scenarios = SCENARIOS.map(({ name }) => `| ${name} | ${textOf(kept.get(name))} |\n`);
+  const costs = FAULTS.filter(({ costs }) => costs !== undefined).map((fault) => costOf(fault, kept));
   tables.push(
     `## Other things that break around a deploy\n\n| What | The deploy |\n| --- | --- |\n${scenarios.join('')}`,
+    fleetTable(kept),
   );
-  const fleet = FLEET_SECTION.exec(readFileSync(DOCUMENT, 'utf8'))?.[0] ?? '';
-  if (fleet !== '') tables.push(fleet);
-  const text = `${PREFACE}${tables.join('\n')}\n## What cannot hold\n\n${costs.join('\n')}`;
-  writeFileSync(DOCUMENT, text);
+  writeFileSync(DOCUMENT, `${PREFACE}${tables.join('\n')}\n## What cannot hold\n\n${costs.join('\n')}`);
 }
 
-function tableOf(version: Version, results: Results): string {
+type AllKept = ReadonlyMap<string, Kept>;
+
+function tableOf(version: Version, kept: AllKept): string {
   const moments = MOMENTS.filter((moment) => moment.version === version);
   const rows = moments.map((moment) => {
-    const cells = FAULTS.map((fault) => {
-      return textOf(results.get(titleOf({ fault, moment })));
-    });
+    const cells = FAULTS.map((fault) => textOf(kept.get(titleOf({ fault, moment }))));
     return `| ${moment.name} | ${cells.join(' | ')} |\n`;
   });
-  const head = `| Struck in | ${FAULTS.map(({ name }) => name).join(' | ')} |\n`;
-  return `## ${VERSIONS[version]}\n\n${head}|${' --- |'.repeat(FAULTS.length + 1)}\n${rows.join('')}`;
+  return `## ${VERSIONS[version]}\n\n${headOf(FAULTS)}${rows.join('')}`;
 }
 
-function textOf(result: CellResult | undefined): string {
-  if (result === undefined) return '';
-  const { outcome, requests, nextRequests, served, problems } = result;
+function fleetTable(kept: AllKept): string {
+  const rows = FLEET_MOMENTS.map((moment) => {
+    const cells = FLEET_FAULTS.map((fault) => textOf(kept.get(fleetTitleOf({ fault, moment }))));
+    return `| ${nameOf(moment)} | ${cells.join(' | ')} |\n`;
+  });
+  return `${FLEET_PREFACE}${headOf(FLEET_FAULTS)}${rows.join('')}`;
+}
+
+function headOf(faults: readonly { name: string }[]): string {
+  return `| Struck in | ${faults.map(({ name }) => name).join(' | ')} |\n|${' --- |'.repeat(faults.length + 1)}\n`;
+}
+
+function textOf(row: Kept | undefined): string {
+  if (row === undefined) return '';
+  const fails = row.holds ? '' : '**FAILS** ';
+  if ('text' in row) return `${fails}${row.text}`;
+  const { outcome, requests, nextRequests, served } = row;
   const whole = served.length === 1 && served[0] !== 'none';
   const next = nextRequests.failed === 0 ? '' : `, then ${nextRequests.failed}/${nextRequests.sent}`;
-  return `${problems.length === 0 ? '' : '**FAILS** '}${outcome} ${requests.failed}/${requests.sent}${whole ? '' : ` (${served.join(' and ')})`}${next}`;
+  return `${fails}${outcome} ${requests.failed}/${requests.sent}${whole ? '' : ` (${served.join(' and ')})`}${next}`;
 }
 
 /** What a fault costs whatever a deploy does. */
-function costOf(fault: Fault, results: Results): string {
-  const of = [...results]
-    .filter(([title]) => title.startsWith(`${fault.name} @ `))
-    .map(([, result]) => result);
-  const lost = of.filter(({ requests, nextRequests }) => requests.failed + nextRequests.failed > 0);
-  const most = Math.max(0, ...of.map(({ requests, nextRequests }) => requests.failed + nextRequests.failed));
-  return `${fault.name}: ${fault.costs} Of ${of.length} cells ${lost.length} lost requests, at most ${most}; the next deploy was green in all that pass.\n`;
+function costOf(fault: Fault, kept: AllKept): string {
+  const of = MOMENTS.map((moment) => kept.get(titleOf({ fault, moment })));
+  const lost = of.flatMap((row) => (isOfOne(row) ? [row.requests.failed + row.nextRequests.failed] : []));
+  const some = lost.filter((count) => count > 0);
+  return `${fault.name}: ${fault.costs} Of ${lost.length} cells ${some.length} lost requests, at most ${Math.max(0, ...some)}; the next deploy was green in all that pass.\n`;
+}
+
+function isOfOne(row: Kept | undefined): row is OfOne {
+  return row !== undefined && 'outcome' in row;
 }

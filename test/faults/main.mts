@@ -1,10 +1,10 @@
 // Breaks one thing at each moment of a real deploy, under load, and deploys again.
-// Usage: node test/faults/main.mts [--all] [--only <regular expression>] [--at-once <n>] [--seed <n>]
-//   --all      every fault at every moment, and docs/faults.md is written; else a choice of both
+// Usage: node test/faults/main.mts [--all] [--only <regular expression>] [--write] [--at-once <n>] [--seed <n>]
+//   --all      every fault at every moment; else a choice of both
 //   --only     those whose title, `<fault> @ <version>: <moment>` or a scenario's name, it matches
+//   --write    keeps the figures in docs/faults.jsonl, and writes docs/faults.md of all that are kept
 //   --at-once  so many cells at a time; default 4
 //   --seed     chooses, where there is a choice; a run prints its own
-// '--all --only "several servers"' writes the section of docs/faults.md on several servers alone.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { setup } from '../rig/setup.ts';
 import { type CellResult, notRun } from './cell.ts';
 import { BOUNDED, CELLS, titleOf } from './cells.ts';
-import { fleetLineOf, lineOf, writeDocument, writeFleetSection } from './document.ts';
+import { fleetLineOf, keep, lineOf, writeDocument } from './document.ts';
 import { type FleetResult, fleetNotRun } from './fleet-cell.ts';
 import { boundedFleetCells, FLEET_CELLS, fleetTitleOf } from './fleet-cells.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     all: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    write: { type: 'boolean', default: false },
     'at-once': { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
@@ -28,7 +29,6 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 setup();
 
-const isWhole = values.all && values.only === '';
 const only = new RegExp(values.only);
 const cells = values.all || values.only !== '' ? CELLS : BOUNDED;
 const titles = [...SCENARIOS.map(({ name }) => name), ...cells.map(titleOf)].filter((title) =>
@@ -36,28 +36,22 @@ const titles = [...SCENARIOS.map(({ name }) => name), ...cells.map(titleOf)].fil
 );
 const fleetCells = values.all || values.only !== '' ? FLEET_CELLS : boundedFleetCells(seed);
 const fleetTitles = fleetCells.map(fleetTitleOf).filter((title) => only.test(title));
-const isWholeFleet = values.all && fleetTitles.length === FLEET_CELLS.length;
-const results = new Map<string, CellResult>();
-const fleetResults = new Map<string, FleetResult>();
+const results: (CellResult | FleetResult)[] = [];
 const ahead = [...titles];
 const fleetAhead = [...fleetTitles];
 const started = performance.now();
 
-/** Several servers have a lane of their own: no two of its cells run at once. */
-async function fleetLane(): Promise<void> {
-  await lane('fleet-lane.mts', fleetAhead, fleetNotRun, (title, result) => {
-    fleetResults.set(title, result);
-    console.log(fleetLineOf(title, result));
-  });
-  if (isWholeFleet) writeFleetSection(fleetResults);
+function note(title: string, result: CellResult | FleetResult): void {
+  results.push(result);
+  console.log('text' in result ? fleetLineOf(title, result) : lineOf(title, result));
+  if (!values.write) return;
+  keep(title, result);
+  writeDocument();
 }
 
-const hostLane = (): Promise<void> =>
-  lane('lane.mts', ahead, notRun, (title, result) => {
-    results.set(title, result);
-    console.log(lineOf(title, result));
-    if (isWhole) writeDocument(results);
-  });
+/** Several servers have a lane of their own: no two of its cells run at once. */
+const fleetLane = (): Promise<void> => lane('fleet-lane.mts', fleetAhead, fleetNotRun, note);
+const hostLane = (): Promise<void> => lane('lane.mts', ahead, notRun, note);
 
 /** Runs cells in a process of its own until none is left. */
 async function lane<R>(
@@ -93,8 +87,7 @@ function resultOf<R>(child: ChildProcess, title: string, notRun: (error: unknown
 const lanes = Number(values['at-once']) - Math.min(1, fleetTitles.length);
 const fleetDone = fleetTitles.length > 0 ? fleetLane().then(hostLane) : null;
 await Promise.all([fleetDone, ...Array.from({ length: titles.length > 0 ? lanes : 0 }, hostLane)]);
-const all = [...results.values(), ...fleetResults.values()];
-const failed = all.filter(({ problems }) => problems.length > 0).length;
+const failed = results.filter(({ problems }) => problems.length > 0).length;
 const seconds = Math.round((performance.now() - started) / 1000);
-console.log(`\n${all.length} cells, ${failed} failed, ${seconds} s, seed ${seed}`);
+console.log(`\n${results.length} cells, ${failed} failed, ${seconds} s, seed ${seed}`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,9 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { expect, test } from 'vitest';
 import { FRAMEWORKS } from './apps.ts';
-import { addFigures, readFigures } from './figures.ts';
 import type { Row } from './lane.ts';
 import { notAsPromised, tableOf } from './table.ts';
 
@@ -35,18 +31,4 @@ test('a line for each form, a cell for each Node over all PM2, and why a request
   expect(notAsPromised(rows)).toEqual([]);
   const bad = [row({ failed: 1 }), row({ node: 20, mode: 'cluster', failed: 1 })];
   expect(notAsPromised([...rows, ...bad])).toEqual(bad);
-});
-
-test('what is measured again takes the place of the older figure, and the rest stays', () => {
-  const directory = mkdtempSync(path.join(os.tmpdir(), 'figures-'));
-  try {
-    const file = path.join(directory, 'frameworks.jsonl');
-    expect(readFigures(file)).toEqual([]);
-    const other = row({ pm2: 5, failures: { ECONNRESET: 2 } });
-    addFigures(file, [other, row({ failed: 3 })]);
-    expect(addFigures(file, [row({ sent: 9 })])).toEqual([other, row({ sent: 9 })]);
-    expect(readFigures(file)).toEqual([other, row({ sent: 9 })]);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
 });

@@ -19,6 +19,11 @@ export function whyLost({ framework, mode, node }: Pick<Row, 'framework' | 'mode
   return speaks === 'ws' ? NOT_WAITED_FOR : speaks === 'http2' ? SESSION_ENDS : null;
 }
 
+/** What a row is of: of two with the same key the later one counts. */
+export function keyOf({ framework, mode, shutdown, node, pm2 }: Row): string {
+  return [framework, mode, shutdown, node, pm2].join(' ');
+}
+
 /** Rows in which visits were lost that need not be. */
 export function notAsPromised(rows: readonly Row[]): Row[] {
   return rows.filter((row) => row.failed > 0 && whyLost(row) === null);
