@@ -58,7 +58,7 @@ const external_node_os_namespaceObject = require("node:os");
  * the same build, but a journal on a host may have been written by an older one.
  */
 const PROTOCOL_VERSION = 12;
-/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
     'locked',
@@ -73,14 +73,23 @@ const STATES = [
     'rolling-back',
     'rolled-back',
     'rollback-failed',
+    'removing',
+    'removed',
 ];
 /** What the action was asked to do. `check` and `status` change nothing. */
-const MODES = ['deploy', 'rollback', 'check', 'status'];
+const MODES = ['deploy', 'rollback', 'check', 'status', 'remove'];
 /** Whether nothing is changed on the host, so that nothing is left to be ended either. */
 function looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
-const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
+const OUTCOMES = [
+    'deployed',
+    'unchanged',
+    'removed',
+    'rolled-back',
+    'rollback-failed',
+    'failed',
+];
 /** The commands of a deploy that the user may give, in the order in which they run. */
 const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'];
 /** What the time of a deploy is spent on. */
@@ -7147,8 +7156,15 @@ function parseJournal(content, file) {
     // A power cut tears a line; what it held was never relied upon.
     return lines.filter(isJson).map((line) => parseVersioned(line, file, journal_FORMAT));
 }
-/** States in which PM2 or the live tree may be between two versions. */
-const OPEN = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
+/** States in which PM2 or the live tree may be between two versions, or between one and none. */
+const OPEN = [
+    'activating',
+    'verifying',
+    'verified',
+    'rolling-back',
+    'rollback-failed',
+    'removing',
+];
 /** The last deploy's entry if that deploy is unfinished: a later one has to end it first. */
 function unfinished(entries) {
     const last = entries.filter((entry) => entry.outcome !== 'failed' && entry.outcome !== 'unchanged').at(-1);
@@ -10615,9 +10631,9 @@ function isBad(entries, sha) {
     const last = judged[judged.length - 1];
     return last !== undefined && last.outcome !== 'deployed';
 }
-/** The deploy that decides what should run here: the last that went well, `unchanged` included. */
+/** The deploy that decides what should run here: the last that went well, `unchanged` and a removal included. */
 function standingDeploy(entries) {
-    const good = endedDeploys(entries).filter(({ outcome }) => outcome === 'deployed' || outcome === 'unchanged');
+    const good = endedDeploys(entries).filter(({ outcome }) => ['deployed', 'unchanged', 'removed'].includes(String(outcome)));
     return good[good.length - 1] ?? null;
 }
 /** In the form that the runner gets. */
@@ -10644,13 +10660,13 @@ function newerRun(entries, run) {
         return null;
     return BigInt(there) > BigInt(here) ? standing : null;
 }
-/** Refuses to put an older run's commit in the place of what a newer run has deployed. */
+/** Refuses to undo what a newer run has done here. */
 function refuseOlderRun(newer, run) {
     const isRerun = Number(run.attempt) > 1;
-    throw new DeployFailure(`Run ${newer.run.id} of this repository deployed ${newer.sha} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}). It is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`, {
+    throw new DeployFailure(`Run ${newer.run.id} of this repository ${newer.outcome === 'removed' ? 'removed the app' : `deployed ${newer.sha}`} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}). It is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`, {
         remedy: isRerun
             ? 'To go back to an older version, start a new run with mode rollback. To let re-runs of old runs deploy, set force to the expression github.run_attempt > 1.'
-            : 'The newer version stays. To deploy this one anyway, set force to true, or start a new run for its commit.',
+            : 'What the newer run did stays. To go on anyway, set force to true, or start a new run.',
     });
 }
 
@@ -11272,6 +11288,169 @@ const reload_commands_FORMAT = {
     ],
 };
 
+;// CONCATENATED MODULE: external "node:fs/promises"
+const external_node_fs_promises_namespaceObject = require("node:fs/promises");
+;// CONCATENATED MODULE: ./host/deploy/removal.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** What of the state directory outlives the app: who did what here, and the lock that another deploy may wait for. */
+const STAYS = ['journal.ndjson', 'lock', 'holder.json'];
+/**
+ * Takes the app out of PM2, and its directory away. Only what a deploy of ours brought goes: all else is refused before
+ * anything is changed. Once begun it is finished, by a later run if this one is killed.
+ */
+async function removal_remove(context, progress) {
+    const { places, plan, pm2, runner, journal } = context;
+    const left = unfinished(journal.entries());
+    if (!exists(places.live) && left === null)
+        return nothingThere(await pm2.list(), places.live);
+    if (journal.entries().length === 0)
+        throw refused(`This action never deployed to ${places.live}.`);
+    progress.enter('locked');
+    await takeAppLock(context);
+    const sha = isRemoval(left) ? left.sha : (await readHead(context.git)).sha;
+    try {
+        const entries = journal.entries();
+        if (!isRemoval(unfinished(entries))) {
+            const newer = newerRun(entries, plan.run);
+            if (newer !== null && !plan.force)
+                refuseOlderRun(newer, plan.run);
+            refuseOthers(context, sha, await pm2.list());
+        }
+        runner.standAlone();
+        progress.enter('removing');
+        journal.enter(subjectOf(plan, sha), 'removing');
+        await takeAway(context);
+        journal.end(subjectOf(plan, sha), 'removed', 'removed');
+        progress.enter('removed');
+        return { outcome: 'removed', sha: null, previousSha: sha, failure: null };
+    }
+    catch (error) {
+        const failure = failureOf(error, progress.state);
+        if (progress.state === 'removing' && failure.remedy === null)
+            failure.remedy = 'Run the job again: it goes on with the removal.';
+        const now = (await readHead(context.gitAfterwards)).sha;
+        return { outcome: 'failed', sha: now, previousSha: sha, failure };
+    }
+}
+/** Ends the removal that this very job has begun, and whose program was killed. */
+async function resumeRemoval(context, progress) {
+    const { plan, journal, git } = context;
+    const begun = journal
+        .entries()
+        .filter(({ deploy }) => deploy === plan.deployId)
+        .at(-1);
+    if (begun === undefined) {
+        const { sha } = await readHead(git);
+        const killed = new DeployFailure('The program that removes the app was killed before it began. Nothing was removed.', { remedy: 'Run the job again.' });
+        return { outcome: 'failed', sha, previousSha: sha, failure: failureOf(killed, 'locked') };
+    }
+    if (begun.outcome === null) {
+        progress.enter('removing');
+        await takeAppLock(context);
+        await finishRemoval(context);
+        progress.enter('removed');
+    }
+    return { outcome: 'removed', sha: null, previousSha: begun.sha, failure: null };
+}
+/** Ends a removal that was interrupted, with the app's lock held, and makes the directory anew for the deploy that follows. */
+async function endRemoval(context) {
+    if (await finishRemoval(context))
+        (0,external_node_fs_namespaceObject.mkdirSync)(context.places.live, { recursive: true });
+}
+async function finishRemoval(context) {
+    const { journal, log } = context;
+    const left = unfinished(journal.entries());
+    if (!isRemoval(left))
+        return false;
+    inform(log, `A removal (${left.run.url}) was interrupted. It is ended first.`);
+    await takeAway(context);
+    journal.end(left, 'removed', 'removed');
+    return true;
+}
+function isRemoval(entry) {
+    return entry?.state === 'removing';
+}
+/** Can be done again after a kill at any point. */
+async function takeAway(context) {
+    const { places, plan, pm2, clock, log } = context;
+    const { live, beside, state } = places;
+    const turn = await startPm2Turn(context);
+    try {
+        const own = instancesIn(live, await pm2.list());
+        const names = removal_namesOf(own, loadCurrent(state));
+        await clock.book('pm2', () => pm2.remove(own));
+        if (plan.save && names.length > 0)
+            await clock.book('pm2', () => pm2.save(names));
+        if (names.length > 0)
+            inform(log, `Removed from PM2: ${names.join(', ')}.`);
+    }
+    finally {
+        turn.end();
+    }
+    makePrivate(beside);
+    // At once, so that nobody ever meets half of a directory.
+    const gone = (0,external_node_path_namespaceObject.join)(beside, 'removed');
+    await (0,external_node_fs_promises_namespaceObject.rm)(gone, { recursive: true, force: true });
+    if (exists(live))
+        (0,external_node_fs_namespaceObject.renameSync)(live, gone);
+    await (0,external_node_fs_promises_namespaceObject.rm)(beside, { recursive: true, force: true });
+    const known = (0,external_node_fs_namespaceObject.readdirSync)(state).filter((name) => !STAYS.includes(name));
+    await Promise.all(known.map((name) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(state, name), { recursive: true, force: true })));
+}
+function removal_namesOf(own, current) {
+    return [...new Set([...own, ...(current?.config ?? [])].map(({ name }) => name))];
+}
+/** Where there is no directory. PM2 may still run something from there, which no deploy of ours has left so. */
+function nothingThere(all, live) {
+    const own = instancesIn(live, all);
+    if (own.length > 0)
+        throw new DeployFailure(`${live} is gone, but PM2 runs '${own[0]?.name}' there. Somebody removed the directory by hand.`, { remedy: `Take it out of PM2 on the server: 'pm2 delete ${own[0]?.name}'.` });
+    return { outcome: 'unchanged', sha: null, previousSha: null, failure: null };
+}
+/** Refuses to take away what no deploy of ours brought. Throws a `DeployFailure`. */
+function refuseOthers({ places, journal }, sha, all) {
+    const { live, beside, state } = places;
+    const current = loadCurrent(state);
+    if (current === null && !isEmptyCheckout(live, sha, journal.entries()))
+        throw refused(`No version in ${live} was ever deployed by this action and verified.`);
+    const other = instancesIn(live, all).find((one) => !isOurs(one, current));
+    if (other !== undefined)
+        throw refused(`PM2 runs '${other.name}' from ${other.cwd}, and this action did not deploy it.`);
+    if (!(0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(live, '.git')).isDirectory())
+        throw refused(`${live} is a worktree of another repository.`);
+    const mount = mountPoints().find((point) => isWithin(live, point));
+    if (mount !== undefined)
+        throw refused(`Something is mounted at ${mount}.`);
+    if (!isWritable((0,external_node_path_namespaceObject.dirname)(live)) || isWithin(live, beside))
+        throw refused(`This user may not remove ${live}: it may not write to ${(0,external_node_path_namespaceObject.dirname)(live)}, or that is another mount.`);
+}
+/** What a first deploy leaves that failed: a repository without a version. */
+function isEmptyCheckout(live, sha, entries) {
+    return sha === null && entries.length > 0 && (0,external_node_fs_namespaceObject.readdirSync)(live).every((name) => name === '.git');
+}
+function isOurs({ name, cwd, deployId }, current) {
+    const known = current?.config.find((app) => app.name === name);
+    return known !== undefined && deployId !== null && realOrSame(cwd) === realOrSame(String(known.cwd));
+}
+function refused(why) {
+    return new DeployFailure(`${why} Nothing was removed.`, {
+        remedy: 'Check path for a typing error. If all of it is to go, remove it by hand on the server.',
+    });
+}
+
 ;// CONCATENATED MODULE: ./host/build/start-script.js
 
 
@@ -11621,6 +11800,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -11637,6 +11817,7 @@ async function deploy(given, progress) {
             warn(context.log, `Deploy ${migrated} was killed. ${MAY_HAVE_RUN}`);
         let left = null;
         await runner.undisturbed(async () => {
+            await endRemoval(context);
             await removeCanaries(context);
             await reconcile(context, trouble);
             left = await endReloadCommands(context);
@@ -12974,7 +13155,7 @@ async function preflight(start) {
         locks,
     });
     refuseUnusable(live, plan.path);
-    if (start.isNew) {
+    if (start.isNew && plan.mode !== 'remove') {
         await requireSurvival(env);
         await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
     }
@@ -13081,8 +13262,6 @@ async function requireSpace(directory, env) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:fs/promises"
-const external_node_fs_promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: ./host/git/garbage.js
 /**
  * For a small server: one core and little memory. Git's own rules say what is garbage: what no ref and no reflog has named for two
@@ -14603,6 +14782,7 @@ async function save(bytes, file) {
 
 
 
+
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
 /** States that the result tells; a deploy enters each once. */
@@ -14654,7 +14834,7 @@ async function main(command, runDir) {
             home: (0,external_node_os_namespaceObject.homedir)(),
             isNew,
         });
-        end = await (isNew ? deploy(context, progress) : resume(context, progress));
+        end = await workOf(plan, isNew)(context, progress);
     }
     catch (error) {
         end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
@@ -14665,13 +14845,19 @@ async function main(command, runDir) {
     runner.close();
     if (context !== null && context.locks.size > 0) {
         // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
-        await prune(context, plan.deployId).catch((error) => console.error(error));
+        if (plan.mode !== 'remove')
+            await prune(context, plan.deployId).catch((error) => console.error(error));
         for (const lock of context.locks)
             lock.release();
     }
     sweepUploads(uploadsIn(stateRoot(process.env, (0,external_node_os_namespaceObject.homedir)())), plan.deployId);
     log.close();
     process.exit(0);
+}
+function workOf({ mode }, isNew) {
+    if (mode === 'remove')
+        return isNew ? removal_remove : resumeRemoval;
+    return isNew ? deploy : resume;
 }
 // The bundle is also required as a module, by the follower and to look.
 const [, , command, runDir] = process.argv;

@@ -63311,7 +63311,7 @@ var external_node_util_ = __nccwpck_require__(7975);
  * the same build, but a journal on a host may have been written by an older one.
  */
 const PROTOCOL_VERSION = 12;
-/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
     'locked',
@@ -63326,14 +63326,23 @@ const STATES = [
     'rolling-back',
     'rolled-back',
     'rollback-failed',
+    'removing',
+    'removed',
 ];
 /** What the action was asked to do. `check` and `status` change nothing. */
-const MODES = ['deploy', 'rollback', 'check', 'status'];
+const MODES = ['deploy', 'rollback', 'check', 'status', 'remove'];
 /** Whether nothing is changed on the host, so that nothing is left to be ended either. */
 function protocol_looksOnly({ mode }) {
     return mode === 'check' || mode === 'status';
 }
-const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'];
+const OUTCOMES = [
+    'deployed',
+    'unchanged',
+    'removed',
+    'rolled-back',
+    'rollback-failed',
+    'failed',
+];
 /** The commands of a deploy that the user may give, in the order in which they run. */
 const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'];
 /** What the time of a deploy is spent on. */
@@ -63409,8 +63418,8 @@ function makePlan(inputs, workflow, upload) {
             url: runUrl(workflow),
             actor: workflow.actor,
         },
-        // Neither asks a repository.
-        gitToken: inputs.plan.mode === 'status' || upload !== undefined ? null : inputs.plan.gitToken,
+        // None of these asks a repository.
+        gitToken: ['status', 'remove'].includes(inputs.plan.mode) || upload !== undefined ? null : inputs.plan.gitToken,
     };
 }
 /** What GitHub is shown of the deploy. */
@@ -64020,6 +64029,8 @@ function mixText(commits) {
 
 ;// CONCATENATED MODULE: ./report/live-app.js
 function liveApp({ outcome, apps, previousRun, failure, unhealthy }) {
+    if (outcome === 'removed')
+        return 'none';
     if (apps === null)
         return 'unknown';
     const { total, online } = countOf({ apps });
@@ -64294,6 +64305,8 @@ const STATE_WORDS = {
     'rolling-back': 'going back to the old version',
     'rolled-back': 'done: everything is as it was before',
     'rollback-failed': 'the old version is not healthy either',
+    removing: 'stopping the app, and taking its directory away',
+    removed: 'done: the app and its directory are gone',
 };
 /** The log's first line: what is about to happen. */
 function words_announcement({ mode, ref, path }, label) {
@@ -64304,6 +64317,7 @@ const ANNOUNCED = {
     rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
     check: (ref) => `Checking whether ${ref} could be deployed to`,
     status: () => 'Looking at what runs on',
+    remove: () => 'Removing the app from',
 };
 /** `4.2s`, `3m 05s`, `250ms`. */
 function formatDuration(ms) {
@@ -64329,9 +64343,13 @@ function outcomeSentence(result) {
         case 'unchanged':
             if (result.mode === 'check')
                 return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
+            if (result.mode === 'remove')
+                return 'Unchanged: there is nothing to remove.';
             if (result.mode === 'status')
                 return `Status: ${nowRuns(result)}`;
             return `Unchanged: ${commit} already runs${on(result)}, healthy${asFarAs(result)}.${left(result)}`;
+        case 'removed':
+            return 'Removed: PM2 does not have the app any more, and its directory is gone.';
         case 'rolled-back':
             return `${isRollback ? 'The rollback failed and was undone' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
         case 'rollback-failed':
@@ -64477,7 +64495,11 @@ function sentence(result, facts, style) {
             return `${app} on ${host} was rolled back${before === null ? '' : ` from ${before}`} to ${commit}, as asked`;
         return `${app} is live on ${host} at ${commit}${before === null ? '' : `, was ${before}`}`;
     }
+    if (result.outcome === 'removed')
+        return `${app} was removed from ${host}${before === null ? '' : `, was ${before}`}`;
     if (result.outcome === 'unchanged') {
+        if (result.mode === 'remove')
+            return `${app} on ${host}: there is nothing to remove`;
         if (result.mode === 'deploy' || result.mode === 'rollback')
             return `${app} on ${host} is unchanged: ${commit} was live already, healthy`;
         if (result.mode === 'check')
@@ -64509,6 +64531,8 @@ function newsOf({ mode, outcome, failure, unhealthy }, tried) {
         const can = failure === null || failure.message === unhealthy;
         return `${tried} ${can ? 'can' : 'cannot'} be deployed, `;
     }
+    if (mode === 'remove')
+        return 'it was not removed, ';
     if (outcome === 'rolled-back')
         return `${tried} was rolled back, `;
     if (outcome === 'failed')
@@ -64952,7 +64976,7 @@ function withoutOutput(log) {
     };
 }
 /** States that are themselves the end. */
-const FINAL = new Set(['committed', 'rolled-back', 'rollback-failed']);
+const FINAL = new Set(['committed', 'rolled-back', 'rollback-failed', 'removed']);
 /** What is entered because the state before it failed. */
 const GOING_BACK = new Set(['rolling-back', 'rollback-failed']);
 /** How a state ended, and how long it took; a program that took over from a killed one counts from its own start. */
@@ -64972,7 +64996,7 @@ function causeOf(failure) {
 /** Whether the job may be green. */
 function isGood(result) {
     const { outcome, failure } = result;
-    return (outcome === 'deployed' || outcome === 'unchanged') && failure === null;
+    return ['deployed', 'unchanged', 'removed'].includes(outcome) && failure === null;
 }
 /** Prints a host's lines under a title. Prints nothing if there are none. */
 function printTail(title, lines, prefix) {
@@ -65063,6 +65087,8 @@ function fleetHeadline(facts) {
             return `${app} on ${all} is back${at}${because}${where}`;
         case 'rollback-failed':
             return `${app} is not back on ${labelsWith(hosts, (result) => result.outcome === 'rollback-failed')}${because}${where}`;
+        // A removal is of one host.
+        case 'removed':
         case 'failed':
             return `${app} was not deployed to ${all}${because}${where}`;
     }
@@ -65138,6 +65164,8 @@ function versionCells(result, commits) {
             };
         case 'unchanged':
             return { Version: now };
+        case 'removed':
+            return { Removed: commitLink(result.previousSha, commits) };
         case 'rolled-back':
             return { Live: now, 'Rolled back': tried };
         case 'rollback-failed':
@@ -65269,6 +65297,8 @@ const TITLES = {
     committed: 'save',
     'rolling-back': 'old version back, PM2 reload',
     'rolled-back': 'save',
+    removing: 'removing',
+    removed: 'removed',
     'rollback-failed': 'down',
 };
 /** A diagram in Mermaid's language, or null where there is too little to draw. All words in it are ours. */
@@ -67794,14 +67824,19 @@ function keepLast(lines, line) {
 
 
 
+/** How a removal may end. */
+const AFTER_REMOVAL = ['removed', 'unchanged', 'failed'];
 /**
  * A host that says that all went well has to say it of what was asked for. Throws a `SessionError` if a result is of
- * another mode, or a good one of no commit or of another commit than the full id in the plan.
+ * another mode, or a good one of no commit or of another commit than the full id in the plan. Only a removal removes.
  */
 function requireAsked({ mode, outcome, sha }, { label, plan }) {
     if (mode !== plan.mode)
         throw unbelievable(label, `it was asked to ${plan.mode}, and ended a ${mode}`);
-    if (protocol_looksOnly(plan) || (outcome !== 'deployed' && outcome !== 'unchanged'))
+    const removes = plan.mode === 'remove';
+    if (removes ? !AFTER_REMOVAL.includes(outcome) : outcome === 'removed')
+        throw unbelievable(label, `it was asked to ${plan.mode}, and ended as ${outcome}`);
+    if (protocol_looksOnly(plan) || removes || (outcome !== 'deployed' && outcome !== 'unchanged'))
         return;
     if (sha === null)
         throw unbelievable(label, `it ended as ${outcome}, with no commit`);
@@ -70362,12 +70397,20 @@ function toMilliseconds(text) {
 
 
 
+
 /** Takes one of some words, exactly. */
 function settings_oneOf(text, words) {
     const word = words.find((candidate) => candidate === text);
     if (word === undefined)
         throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
     return word;
+}
+/** Reads `mode`. A removal cannot be taken back, so it is of one server. */
+function parseMode(text, hosts) {
+    const mode = settings_oneOf(text, MODES);
+    if (mode === 'remove' && hosts > 1)
+        throw new BadValue(`it is \`remove\`, and \`host\` names ${hosts} servers`, '`remove` with one server', 'Use a step for each server.');
+    return mode;
 }
 /** Reads a whole number from `least` to `most`. */
 function parseCount(text, { least, most }) {
@@ -70827,9 +70870,9 @@ function parseSource(text, workflow) {
         throw new BadValue(error.message, '`upload` only in a run whose commit was chosen by this repository', 'Upload in another workflow, such as one on push, or set `source` to git.');
     }
 }
-/** Whether files of this job are read. A rollback and a status are about what the server has. */
+/** Whether files of this job are read. A rollback, a status and a removal are about what the server has. */
 function sendsFiles(source, mode) {
-    return source === 'upload' && mode !== 'rollback' && mode !== 'status';
+    return source === 'upload' && !['rollback', 'status', 'remove'].includes(mode);
 }
 /** Refuses an input that says which commit git is to fetch, beside an upload. */
 function refuseBesideUpload(given, isUpload, takes) {
@@ -70877,7 +70920,6 @@ function parsePattern(text) {
 }
 
 ;// CONCATENATED MODULE: ./inputs.js
-
 
 
 
@@ -70968,7 +71010,7 @@ function readInputs(env, workflow, mask) {
         },
         // By the names that they have in the plan.
         plan: {
-            mode: input('mode', (given) => settings_oneOf(given, MODES)),
+            mode: input('mode', (given) => parseMode(given, splitList(text('host')).length)),
             path: input('path', parsePath),
             source: input('source', (given) => parseSource(given, isUpload ? workflow : null)),
             ref: input('ref', (given) => {
@@ -71026,9 +71068,9 @@ function readInputs(env, workflow, mask) {
         },
     };
 }
-/** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
+/** What `ref` stands for where it is not given: only a deploy and a check are about the workflow's commit. */
 function refWithout(mode, workflow) {
-    return mode === 'rollback' || mode === 'status' ? null : defaultRef(workflow);
+    return ['rollback', 'status', 'remove'].includes(mode) ? null : defaultRef(workflow);
 }
 /** What to clone: as given, or this workflow's own repository. */
 function readRepository(given, workflow) {
@@ -71280,7 +71322,10 @@ async function post(left) {
     const task = { inputs, plan, workflow, bundle: null, started };
     const followed = inputs.destinations.length === 1 ? await followOne(task) : await followSeveral(task);
     // The commit of such a rollback is only known now, so `main` could open no deployment.
-    if (plan.ref === null && inputs.github.deployment && followed.status.sha !== null)
+    if (plan.mode === 'rollback' &&
+        plan.ref === null &&
+        inputs.github.deployment &&
+        followed.status.sha !== null)
         await openDeployment(deploymentOf(plan, inputs, workflow))(followed.status);
     return followed;
 }

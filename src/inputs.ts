@@ -25,6 +25,7 @@ import {
   parseCommand,
   parseCount,
   parseMaxParallel,
+  parseMode,
   parsePm2Env,
   parsePm2Version,
   parseScript,
@@ -43,7 +44,7 @@ import {
   refuseWithoutUpload,
   sendsFiles,
 } from './inputs/upload.ts';
-import { MODES, type Plan } from './protocol.ts';
+import type { Plan } from './protocol.ts';
 import type { Destination } from './runner/connection/connect.ts';
 import type { MaxParallel } from './runner/fleet/rollout.ts';
 import type { UploadWishes } from './runner/upload/gather.ts';
@@ -161,7 +162,7 @@ export function readInputs(
     },
     // By the names that they have in the plan.
     plan: {
-      mode: input('mode', (given) => oneOf(given, MODES)),
+      mode: input('mode', (given) => parseMode(given, splitList(text('host')).length)),
       path: input('path', parsePath),
       source: input('source', (given) => parseSource(given, isUpload ? workflow : null)),
       ref: input('ref', (given) => {
@@ -223,9 +224,9 @@ export function readInputs(
   };
 }
 
-/** What `ref` stands for where it is not given: a rollback and a status are not about the workflow's commit. */
+/** What `ref` stands for where it is not given: only a deploy and a check are about the workflow's commit. */
 function refWithout(mode: string, workflow: Workflow): string | null {
-  return mode === 'rollback' || mode === 'status' ? null : defaultRef(workflow);
+  return ['rollback', 'status', 'remove'].includes(mode) ? null : defaultRef(workflow);
 }
 
 /** What to clone: as given, or this workflow's own repository. */

@@ -33,7 +33,7 @@ async function main(): Promise<Ended> {
   const plan = makePlan(inputs, workflow, bundle?.commit);
   const looks = looksOnly(plan);
   const noted = looks ? null : leftDeploy(plan, inputs).then(noteDeploy);
-  if (!looks && inputs.github.deployment)
+  if (!looks && plan.mode !== 'remove' && inputs.github.deployment)
     endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
   const task = { inputs, plan, workflow, bundle, started };
   const orders = {

@@ -19,8 +19,9 @@ export function makePlan(inputs: Inputs, workflow: Workflow, upload?: string): P
       url: runUrl(workflow),
       actor: workflow.actor,
     },
-    // Neither asks a repository.
-    gitToken: inputs.plan.mode === 'status' || upload !== undefined ? null : inputs.plan.gitToken,
+    // None of these asks a repository.
+    gitToken:
+      ['status', 'remove'].includes(inputs.plan.mode) || upload !== undefined ? null : inputs.plan.gitToken,
   };
 }
 

@@ -23,7 +23,12 @@ async function post(left: LeftDeploy): Promise<Followed> {
   const task = { inputs, plan, workflow, bundle: null, started };
   const followed = inputs.destinations.length === 1 ? await followOne(task) : await followSeveral(task);
   // The commit of such a rollback is only known now, so `main` could open no deployment.
-  if (plan.ref === null && inputs.github.deployment && followed.status.sha !== null)
+  if (
+    plan.mode === 'rollback' &&
+    plan.ref === null &&
+    inputs.github.deployment &&
+    followed.status.sha !== null
+  )
     await openDeployment(deploymentOf(plan, inputs, workflow))(followed.status);
   return followed;
 }

@@ -7,7 +7,7 @@
  */
 export const PROTOCOL_VERSION = 12;
 
-/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback. */
+/** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 export const STATES = [
   'preflight',
   'locked',
@@ -22,12 +22,14 @@ export const STATES = [
   'rolling-back',
   'rolled-back',
   'rollback-failed',
+  'removing',
+  'removed',
 ] as const;
 
 export type State = (typeof STATES)[number];
 
 /** What the action was asked to do. `check` and `status` change nothing. */
-export const MODES = ['deploy', 'rollback', 'check', 'status'] as const;
+export const MODES = ['deploy', 'rollback', 'check', 'status', 'remove'] as const;
 
 export type Mode = (typeof MODES)[number];
 
@@ -36,7 +38,14 @@ export function looksOnly({ mode }: { mode: Mode }): boolean {
   return mode === 'check' || mode === 'status';
 }
 
-export const OUTCOMES = ['deployed', 'unchanged', 'rolled-back', 'rollback-failed', 'failed'] as const;
+export const OUTCOMES = [
+  'deployed',
+  'unchanged',
+  'removed',
+  'rolled-back',
+  'rollback-failed',
+  'failed',
+] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -69,7 +78,7 @@ export interface Plan {
   gitToken: { value: string; server: string } | null;
   /**
    * A full commit id, or the name of a branch or tag. Null in `rollback` stands for the last verified version before the
-   * current one; a `status` needs none.
+   * current one; a `status` and a `remove` need none.
    */
   ref: string | null;
   /**

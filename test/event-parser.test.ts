@@ -64,7 +64,7 @@ test.each<[unknown, string]>([
   [{ type: 'end' }, 'end.result is not an object'],
   [ending({ outcome: 'x"; touch pwned #' }), 'end.result.outcome is not one of deployed'],
   [ending({ outcome: undefined }), 'end.result.outcome is not one of'],
-  [ending({ mode: 'remove' }), 'end.result.mode is not one of'],
+  [ending({ mode: 'undo' }), 'end.result.mode is not one of'],
   [ending({ sha: 'main' }), 'end.result.sha is not a full commit id'],
   [ending({ sha: 'A'.repeat(40) }), 'end.result.sha is not a full commit id'],
   [ending({ sha: `${'a'.repeat(40)}\n` }), 'end.result.sha is not a full commit id'],

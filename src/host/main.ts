@@ -6,6 +6,7 @@ import { deploy } from './deploy/deploy.ts';
 import { secretsOfPlan } from './deploy/plan-secrets.ts';
 import { preflight } from './deploy/preflight.ts';
 import { prune } from './deploy/prune.ts';
+import { remove, resumeRemoval } from './deploy/removal.ts';
 import { resultOf } from './deploy/result.ts';
 import { resume } from './deploy/resume.ts';
 import { hearsVerdict, listen, standsAlone } from './program/control.ts';
@@ -74,7 +75,7 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
       home: homedir(),
       isNew,
     });
-    end = await (isNew ? deploy(context, progress) : resume(context, progress));
+    end = await workOf(plan, isNew)(context, progress);
   } catch (error) {
     end = { outcome: 'failed', sha: null, previousSha: null, failure: failureOf(error, progress.state) };
   }
@@ -84,12 +85,18 @@ async function main(command: 'run' | 'resume', runDir: string): Promise<void> {
   runner.close();
   if (context !== null && context.locks.size > 0) {
     // The deploy has ended, and was reported: what cannot be removed now is tried again by the next one.
-    await prune(context, plan.deployId).catch((error: unknown) => console.error(error));
+    if (plan.mode !== 'remove')
+      await prune(context, plan.deployId).catch((error: unknown) => console.error(error));
     for (const lock of context.locks) lock.release();
   }
   sweepUploads(uploadsIn(stateRoot(process.env, homedir())), plan.deployId);
   log.close();
   process.exit(0);
+}
+
+function workOf({ mode }: Plan, isNew: boolean): (context: Context, progress: Progress) => Promise<End> {
+  if (mode === 'remove') return isNew ? remove : resumeRemoval;
+  return isNew ? deploy : resume;
 }
 
 // The bundle is also required as a module, by the follower and to look.

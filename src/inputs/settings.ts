@@ -1,4 +1,4 @@
-import type { Step } from '../protocol.ts';
+import { MODES, type Mode, type Step } from '../protocol.ts';
 import type { MaxParallel } from '../runner/fleet/rollout.ts';
 import { parseRelativePath } from './app-path.ts';
 import { BadValue, hasUnprintable } from './bad-value.ts';
@@ -10,6 +10,18 @@ export function oneOf<const Word extends string>(text: string, words: readonly W
   if (word === undefined)
     throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
   return word;
+}
+
+/** Reads `mode`. A removal cannot be taken back, so it is of one server. */
+export function parseMode(text: string, hosts: number): Mode {
+  const mode = oneOf(text, MODES);
+  if (mode === 'remove' && hosts > 1)
+    throw new BadValue(
+      `it is \`remove\`, and \`host\` names ${hosts} servers`,
+      '`remove` with one server',
+      'Use a step for each server.',
+    );
+  return mode;
 }
 
 /** Reads a whole number from `least` to `most`. */

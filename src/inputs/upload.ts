@@ -24,9 +24,9 @@ export function parseSource(text: string, workflow: Workflow | null): Plan['sour
   }
 }
 
-/** Whether files of this job are read. A rollback and a status are about what the server has. */
+/** Whether files of this job are read. A rollback, a status and a removal are about what the server has. */
 export function sendsFiles(source: string, mode: string): boolean {
-  return source === 'upload' && mode !== 'rollback' && mode !== 'status';
+  return source === 'upload' && !['rollback', 'status', 'remove'].includes(mode);
 }
 
 /** Refuses an input that says which commit git is to fetch, beside an upload. */

@@ -92,6 +92,8 @@ export function fleetHeadline(facts: FleetFacts): string {
       return `${app} on ${all} is back${at}${because}${where}`;
     case 'rollback-failed':
       return `${app} is not back on ${labelsWith(hosts, (result) => result.outcome === 'rollback-failed')}${because}${where}`;
+    // A removal is of one host.
+    case 'removed':
     case 'failed':
       return `${app} was not deployed to ${all}${because}${where}`;
   }

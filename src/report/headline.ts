@@ -71,7 +71,10 @@ function sentence(result: HostResult, facts: HeadlineFacts, style: Style): strin
       return `${app} on ${host} was rolled back${before === null ? '' : ` from ${before}`} to ${commit}, as asked`;
     return `${app} is live on ${host} at ${commit}${before === null ? '' : `, was ${before}`}`;
   }
+  if (result.outcome === 'removed')
+    return `${app} was removed from ${host}${before === null ? '' : `, was ${before}`}`;
   if (result.outcome === 'unchanged') {
+    if (result.mode === 'remove') return `${app} on ${host}: there is nothing to remove`;
     if (result.mode === 'deploy' || result.mode === 'rollback')
       return `${app} on ${host} is unchanged: ${commit} was live already, healthy`;
     if (result.mode === 'check')
@@ -101,6 +104,7 @@ function newsOf({ mode, outcome, failure, unhealthy }: HostResult, tried: string
     const can = failure === null || failure.message === unhealthy;
     return `${tried} ${can ? 'can' : 'cannot'} be deployed, `;
   }
+  if (mode === 'remove') return 'it was not removed, ';
   if (outcome === 'rolled-back') return `${tried} was rolled back, `;
   if (outcome === 'failed') return `${tried} was not deployed, `;
   return `${tried} was deployed, `;

@@ -60,6 +60,8 @@ function versionCells(result: HostResult, commits: string | null): Record<string
       };
     case 'unchanged':
       return { Version: now };
+    case 'removed':
+      return { Removed: commitLink(result.previousSha, commits) };
     case 'rolled-back':
       return { Live: now, 'Rolled back': tried };
     case 'rollback-failed':

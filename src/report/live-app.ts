@@ -7,6 +7,7 @@ import type { AppCount, HostResult } from '../protocol.ts';
 export type LiveApp = 'up' | 'unhealthy' | 'down' | 'none' | 'unknown';
 
 export function liveApp({ outcome, apps, previousRun, failure, unhealthy }: HostResult): LiveApp {
+  if (outcome === 'removed') return 'none';
   if (apps === null) return 'unknown';
   const { total, online } = countOf({ apps });
   if (total === 0) {

@@ -180,7 +180,7 @@ export function withoutOutput(log: LiveLog): LiveLog {
 }
 
 /** States that are themselves the end. */
-const FINAL: ReadonlySet<State> = new Set(['committed', 'rolled-back', 'rollback-failed']);
+const FINAL: ReadonlySet<State> = new Set(['committed', 'rolled-back', 'rollback-failed', 'removed']);
 /** What is entered because the state before it failed. */
 const GOING_BACK: ReadonlySet<State> = new Set(['rolling-back', 'rollback-failed']);
 
@@ -207,7 +207,7 @@ function causeOf(failure: HostResult['failure']): string {
 /** Whether the job may be green. */
 export function isGood(result: HostResult): boolean {
   const { outcome, failure } = result;
-  return (outcome === 'deployed' || outcome === 'unchanged') && failure === null;
+  return ['deployed', 'unchanged', 'removed'].includes(outcome) && failure === null;
 }
 
 /** Prints a host's lines under a title. Prints nothing if there are none. */

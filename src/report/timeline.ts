@@ -39,6 +39,8 @@ const TITLES: Readonly<Record<State, string>> = {
   committed: 'save',
   'rolling-back': 'old version back, PM2 reload',
   'rolled-back': 'save',
+  removing: 'removing',
+  removed: 'removed',
   'rollback-failed': 'down',
 };
 

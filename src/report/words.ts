@@ -25,6 +25,8 @@ export const STATE_WORDS: Readonly<Record<State, string>> = {
   'rolling-back': 'going back to the old version',
   'rolled-back': 'done: everything is as it was before',
   'rollback-failed': 'the old version is not healthy either',
+  removing: 'stopping the app, and taking its directory away',
+  removed: 'done: the app and its directory are gone',
 };
 
 /** The log's first line: what is about to happen. */
@@ -37,6 +39,7 @@ const ANNOUNCED: Readonly<Record<Mode, (ref: string | null) => string>> = {
   rollback: (ref) => `Rolling back to ${ref ?? 'the last verified version before the current one'} on`,
   check: (ref) => `Checking whether ${ref} could be deployed to`,
   status: () => 'Looking at what runs on',
+  remove: () => 'Removing the app from',
 };
 
 /** `4.2s`, `3m 05s`, `250ms`. */
@@ -63,8 +66,11 @@ export function outcomeSentence(result: HostResult): string {
     case 'unchanged':
       if (result.mode === 'check')
         return `Checked: nothing stands in the way of a deploy. ${nowRuns(result)}`;
+      if (result.mode === 'remove') return 'Unchanged: there is nothing to remove.';
       if (result.mode === 'status') return `Status: ${nowRuns(result)}`;
       return `Unchanged: ${commit} already runs${on(result)}, healthy${asFarAs(result)}.${left(result)}`;
+    case 'removed':
+      return 'Removed: PM2 does not have the app any more, and its directory is gone.';
     case 'rolled-back':
       return `${isRollback ? 'The rollback failed and was undone' : 'Rolled back'}: ${reason} ${whatRuns(result)}`;
     case 'rollback-failed':

@@ -118,12 +118,14 @@ test('a minimal set of inputs gives the documented defaults', () => {
   });
 });
 
-test('a rollback and a status are not about the commit of the workflow', () => {
+test('a rollback, a status and a removal are not about the commit of the workflow', () => {
   expect(read({ mode: 'rollback' })).toMatchObject({ mode: 'rollback', ref: null });
   expect(read({ mode: 'rollback', ref: 'v1.2.0' })).toMatchObject({ ref: 'v1.2.0' });
   expect(read({ mode: 'status' })).toMatchObject({ ref: null });
+  expect(read({ mode: 'remove' })).toMatchObject({ ref: null });
   expect(read({ mode: 'check' })).toMatchObject({ ref: SHA });
-  expect(messageOf({ mode: 'undo' })).toContain('`deploy` or `rollback` or `check` or `status`');
+  expect(messageOf({ mode: 'undo' })).toContain('`deploy` or `rollback` or `check` or `status` or `remove`');
+  expect(messageOf({ mode: 'remove', host: 'a, b' })).toContain('`remove` with one server');
   expect(read({ force: 'True' })).toMatchObject({ force: true });
 });
 
@@ -884,14 +886,17 @@ describe('an upload', () => {
     expect(given.upload?.sendsModules).toBe(true);
   });
 
-  test.each(['rollback', 'status'])('a %s sends nothing, and takes what it takes beside git', (mode) => {
-    const { upload, ...plan } = read({ source: 'upload', mode, 'upload-path': 'dist' });
-    expect({ upload, ref: plan.ref, source: plan.source }).toEqual({
-      upload: null,
-      ref: null,
-      source: { kind: 'git' },
-    });
-  });
+  test.each(['rollback', 'status', 'remove'])(
+    'a %s sends nothing, and takes what it takes beside git',
+    (mode) => {
+      const { upload, ...plan } = read({ source: 'upload', mode, 'upload-path': 'dist' });
+      expect({ upload, ref: plan.ref, source: plan.source }).toEqual({
+        upload: null,
+        ref: null,
+        source: { kind: 'git' },
+      });
+    },
+  );
 
   test.each<[Record<string, string>, string]>([
     [{ source: 'zip' }, '`source` is "zip"'],

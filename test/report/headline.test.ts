@@ -29,6 +29,14 @@ test.each<[HostResult, string]>([
     result({ failure: failure({ state: 'committed' }) }),
     '⚠️ shop is live on web-1 at `aaaaaaa`, but a later step failed',
   ],
+  [
+    result({ mode: 'remove', outcome: 'removed', sha: null, target: null, apps: [], previousRun: 'x' }),
+    '✅ shop was removed from web-1, was `bbbbbbb`',
+  ],
+  [
+    failed({ mode: 'remove', target: null, failure: failure({ state: 'locked' }) }),
+    '❌ shop on web-1: it was not removed. The app is up on `bbbbbbb`.',
+  ],
   [result({ mode: 'rollback' }), '✅ shop on web-1 was rolled back from `bbbbbbb` to `aaaaaaa`, as asked'],
   [result({ outcome: 'unchanged' }), '✅ shop on web-1 is unchanged: `aaaaaaa` was live already, healthy'],
   [failed({}), '❌ shop on web-1: `aaaaaaa` was not deployed. The app is up on `bbbbbbb`.'],

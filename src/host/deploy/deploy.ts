@@ -28,6 +28,7 @@ import { waitForQuiet } from './quiet-moment.ts';
 import { readinessOf } from './readiness.ts';
 import { reconcile } from './reconcile.ts';
 import { betweenReloadCommands, endReloadCommands, withCommandLeft } from './reload-commands.ts';
+import { endRemoval } from './removal.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
 import type { Held } from './stand-by.ts';
 import { beginRepository, targetCommit } from './target.ts';
@@ -48,6 +49,7 @@ export async function deploy(given: Context, progress: Progress): Promise<End> {
     if (migrated !== null) warn(context.log, `Deploy ${migrated} was killed. ${MAY_HAVE_RUN}`);
     let left: Failure | null = null;
     await runner.undisturbed(async () => {
+      await endRemoval(context);
       await removeCanaries(context);
       await reconcile(context, trouble);
       left = await endReloadCommands(context);

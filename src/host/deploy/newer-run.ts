@@ -15,15 +15,15 @@ export function newerRun(entries: readonly Entry[], run: Plan['run']): Entry | n
   return BigInt(there) > BigInt(here) ? standing : null;
 }
 
-/** Refuses to put an older run's commit in the place of what a newer run has deployed. */
+/** Refuses to undo what a newer run has done here. */
 export function refuseOlderRun(newer: Entry, run: Plan['run']): never {
   const isRerun = Number(run.attempt) > 1;
   throw new DeployFailure(
-    `Run ${newer.run.id} of this repository deployed ${newer.sha} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}). It is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`,
+    `Run ${newer.run.id} of this repository ${newer.outcome === 'removed' ? 'removed the app' : `deployed ${newer.sha}`} here at ${newer.at} (${newer.run.actor}, ${newer.run.url}). It is newer than this run, ${run.id}${isRerun ? `, whatever its attempt (${run.attempt})` : ''}.`,
     {
       remedy: isRerun
         ? 'To go back to an older version, start a new run with mode rollback. To let re-runs of old runs deploy, set force to the expression github.run_attempt > 1.'
-        : 'The newer version stays. To deploy this one anyway, set force to true, or start a new run for its commit.',
+        : 'What the newer run did stays. To go on anyway, set force to true, or start a new run.',
     },
   );
 }

@@ -59,7 +59,7 @@ export async function preflight(start: Start): Promise<Context> {
     });
 
   refuseUnusable(live, plan.path);
-  if (start.isNew) {
+  if (start.isNew && plan.mode !== 'remove') {
     await requireSurvival(env);
     await requireSpace(existsSync(live) ? live : dirname(live), env);
   }

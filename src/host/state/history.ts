@@ -49,10 +49,10 @@ export function isBad(entries: readonly Entry[], sha: string): boolean {
   return last !== undefined && last.outcome !== 'deployed';
 }
 
-/** The deploy that decides what should run here: the last that went well, `unchanged` included. */
+/** The deploy that decides what should run here: the last that went well, `unchanged` and a removal included. */
 export function standingDeploy(entries: readonly Entry[]): Entry | null {
-  const good = endedDeploys(entries).filter(
-    ({ outcome }) => outcome === 'deployed' || outcome === 'unchanged',
+  const good = endedDeploys(entries).filter(({ outcome }) =>
+    ['deployed', 'unchanged', 'removed'].includes(String(outcome)),
   );
   return good[good.length - 1] ?? null;
 }

@@ -116,8 +116,15 @@ function parseJournal(content: string, file: string): Entry[] {
   return lines.filter(isJson).map((line) => parseVersioned(line, file, FORMAT));
 }
 
-/** States in which PM2 or the live tree may be between two versions. */
-const OPEN: readonly State[] = ['activating', 'verifying', 'verified', 'rolling-back', 'rollback-failed'];
+/** States in which PM2 or the live tree may be between two versions, or between one and none. */
+const OPEN: readonly State[] = [
+  'activating',
+  'verifying',
+  'verified',
+  'rolling-back',
+  'rollback-failed',
+  'removing',
+];
 
 /** The last deploy's entry if that deploy is unfinished: a later one has to end it first. */
 export function unfinished(entries: readonly Entry[]): Entry | null {

@@ -18,6 +18,12 @@ test.each<[Partial<HostResult>, string | null]>([
   check(given, ref);
 });
 
+test('a removal leaves no commit', () => {
+  check({ outcome: 'removed', sha: null }, null, 'remove');
+  check({ outcome: 'unchanged', sha: null }, null, 'remove');
+  expect(() => check({}, null, 'remove')).toThrow('it was asked to remove, and ended as deployed');
+});
+
 test('a look is not about the commit that it is given', () => {
   check({ outcome: 'unchanged', sha: PREVIOUS }, SHA, 'check');
   check({ outcome: 'unchanged', sha: null }, null, 'status');
@@ -31,6 +37,7 @@ test.each<[Partial<HostResult>, string | null, string]>([
   ],
   [{ outcome: 'unchanged', sha: PREVIOUS }, SHA, 'it ended as unchanged with the commit'],
   [{ sha: null }, 'main', 'it ended as deployed, with no commit'],
+  [{ outcome: 'removed', sha: null }, SHA, 'it was asked to deploy, and ended as removed'],
   [{ mode: 'status' }, SHA, 'it was asked to deploy, and ended a status'],
 ])('red: %o of %s', (given, ref, says) => {
   const judge = (): void => requireAsked(result(given), { label: 'web-1', plan: { mode: 'deploy', ref } });
