@@ -1,16 +1,17 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fixtureApp } from '../rig/fixture-app.ts';
 import { freePort } from '../rig/free-port.ts';
 import { type GitServer, startGitServer } from '../rig/git-server.ts';
 import { createHost, type Host } from '../rig/host.ts';
-import { type JobRun, runWorkflow } from '../rig/job.ts';
+import { type JobRun, runWorkflow, type WorkflowOptions } from '../rig/job.ts';
 import { ROOT } from '../rig/places.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 import { codeBlocks } from './page-rules.ts';
 
-/** The guides' workflows are those of examples/, which test/e2e/frameworks runs. */
+/** The other guides' workflows are those of examples/, which test/e2e/frameworks runs. */
 const PAGE = 'README.md';
 const REPOSITORY = 'octocat/app';
 
@@ -34,19 +35,51 @@ function workflowOf(page: string, host: Host): string {
   const [workflow = ''] = codeBlocks(readFileSync(path.join(ROOT, page), 'utf8'), 'yaml').filter((code) =>
     /^jobs:/m.test(code),
   );
+  return onHost(workflow, host);
+}
+
+function onHost(workflow: string, host: Host): string {
   const { host: address, port, username } = host.access;
   const replaced = workflow
-    .replace('host: app.example.com', `host: ${address}:${port}`)
+    .replace(/host: (?:deploy@)?app\.example\.com/, `host: ${address}:${port}`)
     .replace('username: deploy', `username: ${username}`);
   expect(replaced).not.toBe(workflow);
   return replaced;
 }
 
-function run(page: string, host: Host, sha: string, inputs?: Record<string, string>): Promise<JobRun[]> {
-  return runWorkflow(workflowOf(page, host), {
-    event: inputs === undefined ? { name: 'push' } : { name: 'workflow_dispatch', inputs },
-    secrets: { DEPLOY_KEY: host.access.key },
-    vars: { DEPLOY_KNOWN_HOSTS: host.access['known-hosts'] },
+/** The step of a guide in a job of its own. It only looks whether it could deploy, so that each takes seconds. */
+function checkOf(page: string, host: Host): string {
+  const [step = ''] = codeBlocks(readFileSync(path.join(ROOT, page), 'utf8'), 'yaml').filter((code) =>
+    code.startsWith('- uses: OWNER/'),
+  );
+  const { port, username } = host.access;
+  const lines = step
+    // What the guide keeps in variables is an address, too.
+    .replace(/\$\{\{ vars\.HOST \}\}/, 'app.example.com')
+    .replace(/\$\{\{ vars\.USERNAME \}\}/, username ?? '')
+    .replace(/\$\{\{ vars\.PORT \}\}/, port ?? '')
+    .replace(/path: \/home\/deploy\//, `path: ${host.directory}/`);
+  const user = /username:/.test(lines) ? '' : `    username: ${username}\n`;
+  const whole = `${lines.trimEnd()}\n${user}    mode: check\n`;
+  return onHost(
+    `on: push\npermissions: { contents: read }\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n${whole.replace(/^/gm, '      ')}`,
+    host,
+  );
+}
+
+function run(
+  workflow: string,
+  host: Host,
+  sha: string,
+  event: WorkflowOptions['event'] = { name: 'push' },
+  secrets: Record<string, string> = {},
+): Promise<JobRun[]> {
+  const key = host.access.key ?? '';
+  const known = host.access['known-hosts'] ?? '';
+  return runWorkflow(workflow, {
+    event,
+    secrets: { DEPLOY_KEY: key, KEY: key, ...secrets },
+    vars: { DEPLOY_KNOWN_HOSTS: known, KNOWN_HOSTS: known },
     env: { GITHUB_SERVER_URL: github.url, GITHUB_REPOSITORY: REPOSITORY, GITHUB_SHA: sha },
   });
 }
@@ -82,14 +115,14 @@ test("README's workflow, as written, deploys a private repository, and the butto
     repository.commit(withFrontPage(fixtureApp({ name: 'app', version, port })));
   const served = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/version`)).text();
   const first = commit('1');
-  expect(outputsOf(await run(PAGE, host, first), 'success')).toMatchObject({
+  expect(outputsOf(await run(workflowOf(PAGE, host), host, first), 'success')).toMatchObject({
     outcome: 'deployed',
     sha: first,
   });
   expect(await served()).toBe('1');
 
   const second = commit('2');
-  const deployed = outputsOf(await run(PAGE, host, second), 'success');
+  const deployed = outputsOf(await run(workflowOf(PAGE, host), host, second), 'success');
   expect(deployed).toMatchObject({
     outcome: 'deployed',
     sha: second,
@@ -99,7 +132,10 @@ test("README's workflow, as written, deploys a private repository, and the butto
 
   // The same app by the buttons of docs/rollback.md.
   const press = (mode: string, ref = ''): Promise<JobRun[]> =>
-    run('docs/rollback.md', host, second, { mode, ref });
+    run(workflowOf('docs/rollback.md', host), host, second, {
+      name: 'workflow_dispatch',
+      inputs: { mode, ref },
+    });
   expect(outputsOf(await press('status'), 'success')).toMatchObject({ outcome: 'unchanged', sha: second });
   expect(outputsOf(await press('check'), 'success')).toMatchObject({ outcome: 'unchanged' });
   expect(outputsOf(await press('rollback'), 'success')).toMatchObject({ outcome: 'deployed', sha: first });
@@ -108,4 +144,74 @@ test("README's workflow, as written, deploys a private repository, and the butto
     outcome: 'failed',
     sha: first,
   });
+});
+
+test('the guides, as written: a pull request gets a preview that goes with it, Slack hears of a deploy, and steps of old tools can deploy', {
+  timeout: 180_000,
+}, async () => {
+  await using host = await createHost();
+  writeFileSync(path.join(host.directory, '.gitconfig'), `[http]\n\tsslCAInfo = ${github.ca}\n`);
+  const page = (name: string): string => `docs/guides/${name}.md`;
+
+  // The preview's port is made of its number.
+  const taken = async (number: number): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${20_000 + number}/`).then(
+      () => true,
+      () => false,
+    );
+  let number = 1 + Math.floor(Math.random() * 9_000);
+  while (await taken(number)) number += 1;
+  const [ecosystem = ''] = codeBlocks(readFileSync(path.join(ROOT, page('previews')), 'utf8'), 'js');
+  const files = withFrontPage(fixtureApp({ name: 'shop', version: '1', port: 1 }));
+  const sha = repository.commit({
+    ...files,
+    'ecosystem.config.js': ecosystem.replace("'server.js'", "'dist/server.js'"),
+  });
+  const preview = async (action: string, from: string): Promise<JobRun[]> =>
+    run(workflowOf(page('previews'), host), host, sha, {
+      name: 'pull_request',
+      payload: { action, number, pull_request: { number, head: { sha, repo: { full_name: from } } } },
+    });
+  expect((await preview('opened', 'stranger/app'))[0]?.result).toBe('skipped');
+  expect(outputsOf(await preview('opened', REPOSITORY), 'success')).toMatchObject({
+    outcome: 'deployed',
+    sha,
+  });
+  expect(await (await fetch(`http://127.0.0.1:${20_000 + number}/version`)).text()).toBe('1');
+  expect(await host.pids(`shop-pr-${number}`)).toHaveLength(1);
+  expect(outputsOf(await preview('closed', REPOSITORY), 'success')).toMatchObject({ outcome: 'removed' });
+  expect(existsSync(path.join(host.directory, `previews/pr-${number}`))).toBe(false);
+  expect(await taken(number)).toBe(false);
+
+  const heard: string[] = [];
+  const slack = http.createServer((request, response) => {
+    request.setEncoding('utf8').on('data', (text: string) => heard.push(text));
+    request.on('end', () => response.end('ok'));
+  });
+  const hook = await freePort();
+  await new Promise<void>((resolve) => slack.listen(hook, '127.0.0.1', resolve));
+  try {
+    const port = await freePort();
+    const bad = repository.commit(fixtureApp({ name: 'app', version: '2', port, flaw: 'build fails' }));
+    const [deploy, notify] = await run(
+      workflowOf(page('notify'), host),
+      host,
+      bad,
+      { name: 'push' },
+      {
+        SLACK_WEBHOOK: `http://127.0.0.1:${hook}/`,
+      },
+    );
+    expect([deploy?.result, notify?.result], notify?.steps[0]?.run?.stdout).toEqual(['failure', 'success']);
+    expect(JSON.parse(heard.join(''))).toEqual({
+      text: `Deploy: failed. Live: not known. ${github.url}/${REPOSITORY}/actions/runs/4711`,
+    });
+  } finally {
+    slack.close();
+  }
+
+  for (const tool of ['appleboy-ssh-action', 'pm2-deploy', 'codedeploy', 'shipit'])
+    expect(outputsOf(await run(checkOf(page(`from-${tool}`), host), host, sha), 'success')).toMatchObject({
+      outcome: 'unchanged',
+    });
 });

@@ -45,8 +45,13 @@ test('actionlint finds nothing in our workflows and in those of README, docs and
   for (const [where, workflow] of workflows) expect(await faultsOf(workflow), where).toEqual([]);
 });
 
-test.each(['express', 'nestjs', 'nextjs'])('the guide shows the workflow of examples/%s', (name) => {
-  const blocks = codeBlocks(read(`docs/guides/${name}.md`), 'yaml');
+test.each([
+  ['express', 'express'],
+  ['nestjs', 'nestjs'],
+  ['nextjs', 'nextjs'],
+  ['monorepo', 'pnpm-monorepo'],
+])('the guide %s shows the workflow of examples/%s', (guide, name) => {
+  const blocks = codeBlocks(read(`docs/guides/${guide}.md`), 'yaml');
   expect(blocks).toContain(read(`examples/${name}/.github/workflows/deploy.yml`));
 });
 

@@ -8,7 +8,8 @@ import { type Contexts, evaluateText, holds } from './expressions.ts';
 import { ROOT } from './places.ts';
 
 export interface WorkflowOptions {
-  event?: { name: string; inputs?: Record<string, string> };
+  /** `payload` is what `github.event` has beside the inputs. */
+  event?: { name: string; inputs?: Record<string, string>; payload?: Record<string, unknown> };
   vars?: Record<string, string>;
   secrets?: Record<string, string>;
   /** What the runner sets otherwise than the rig does, such as `GITHUB_SERVER_URL`. */
@@ -128,7 +129,16 @@ async function runJob(
 ): Promise<JobRun> {
   const job = workflow.jobs[name] as Job;
   const { event = { name: 'push' }, vars = {}, secrets = {} } = options;
-  const github = { event_name: event.name, token: 'ghs_madeUpTokenOfTheTestRig', ref_name: 'main', event };
+  const payload = { ...event.payload, ...(event.inputs && { inputs: event.inputs }) };
+  const github = {
+    event_name: event.name,
+    token: 'ghs_madeUpTokenOfTheTestRig',
+    ref_name: 'main',
+    run_id: '4711',
+    server_url: options.env?.GITHUB_SERVER_URL ?? 'https://github.com',
+    repository: options.env?.GITHUB_REPOSITORY ?? 'octocat/shop',
+    event: payload,
+  };
   const fixed = { github, vars, secrets, matrix, needs, inputs: event.inputs ?? {}, runner: { os: 'Linux' } };
   const done: JobRun = { job: name, matrix, result: 'success', steps: [], posts: [], outputs: {} };
   const unmet = Object.values(needs).some(({ result }) => result !== 'success');
@@ -149,7 +159,7 @@ async function runJob(
     startAction({
       script,
       inputs: evaluated(step.with),
-      event: { name: event.name, payload: { inputs: event.inputs } },
+      event: { name: event.name, payload },
       env: { ...options.env, ...env, ...evaluated(step.env), ...more },
     }).done;
   const posts: (() => Promise<ActionRun>)[] = [];
