@@ -3,12 +3,15 @@
 // Usage: node bench/frameworks.mts [--write] [--pm2 <major>] [--node <major>] [--only <part of a framework's name>]
 // Ends with exit code 1 if anything is lost that need not be. `--write` keeps the figures in docs/frameworks.jsonl, and puts
 // all that are kept into docs/frameworks.md: the whole takes an hour, and may be measured in parts.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { addFigures } from '../test/load/figures.ts';
 import { FRAMEWORKS } from '../test/load/frameworks/apps.ts';
 import { builtNext } from '../test/load/frameworks/built-next.ts';
-import { type Packages, type Row, startLane } from '../test/load/frameworks/lane.ts';
+import type { Packages, Row } from '../test/load/frameworks/lane.ts';
+import type { LaneNews, LaneOrder } from '../test/load/frameworks/lane-process.mts';
 import { keyOf, notAsPromised, tableOf } from '../test/load/frameworks/table.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { type Runtime, runtime } from '../test/rig/pm2.ts';
@@ -70,19 +73,25 @@ console.log(
 );
 process.exitCode = lost + notRun === 0 ? 0 : 1;
 
+/** In a process of its own: whoever is held up by another lane's work sends too late on a connection that is closed already. */
 async function runLane(on: Runtime): Promise<void> {
-  await using lane = await startLane(on, packages);
-  for (const one of chosen.filter(({ oldestNode }) => oldestNode <= lane.node)) {
-    try {
-      const found = await lane.run(one);
-      rows.push(...found);
-      for (const row of found) console.log(lineOf(on, row));
-      if (given.write) writeTable(PAGE, tableOf(FRAMEWORKS, addFigures(FIGURES, found, keyOf)));
-    } catch (error) {
-      notRun++;
-      console.log(`NOT RUN: ${on.name}, ${one.name}: ${(error as Error).message}`);
-    }
+  const told: LaneOrder = { on, packages, names: chosen.map(({ name }) => name) };
+  const lane = fork(path.join(ROOT, MATRIX, 'lane-process.mts'));
+  lane.on('message', (news: LaneNews) => hear(on, news));
+  lane.send(told);
+  const [code] = await once(lane, 'exit');
+  if (code !== 0) throw new Error(`The lane of ${on.name} ended with ${code}.`);
+}
+
+function hear(on: Runtime, news: LaneNews): void {
+  if (news.kind === 'not run') {
+    notRun++;
+    console.log(`NOT RUN: ${on.name}, ${news.framework}: ${news.why}`);
+    return;
   }
+  rows.push(...news.rows);
+  for (const row of news.rows) console.log(lineOf(on, row));
+  if (given.write) writeTable(PAGE, tableOf(FRAMEWORKS, addFigures(FIGURES, news.rows, keyOf)));
 }
 
 function lineOf({ name }: Runtime, row: Row): string {
