@@ -147,6 +147,10 @@ const end = () => server.close().then(() => process.exit(0));`,
   next('npm start', ['fork'], { script: 'npm', args: 'start' }),
 ];
 
+export function appName({ mode, shutdown }: Form): string {
+  return `${mode}${shutdown ? '-ends' : ''}`;
+}
+
 /** The files of one version that runs in every form, each on a port of its own. */
 export function framework(
   { files, forms, start }: Framework,
@@ -155,7 +159,7 @@ export function framework(
   certificate: Record<string, string>,
 ): Record<string, string> {
   const apps = forms.map((form, at) => ({
-    name: `${form.mode}${form.shutdown ? '-ends' : ''}`,
+    name: appName(form),
     ...start(form),
     exec_mode: form.mode,
     // On a busy machine an app may take longer to boot than the 3 s that PM2 waits; without a canary nobody gives it more.

@@ -6,7 +6,7 @@ import { freePort } from '../../rig/free-port.ts';
 import type { Runtime } from '../../rig/pm2.ts';
 import { endOfLog } from '../../rig/runner-log.ts';
 import { createSite } from '../../rig/site.ts';
-import { type Form, type Framework, framework } from './apps.ts';
+import { appName, type Form, type Framework, framework } from './apps.ts';
 import { startVisits, type Visits } from './visitors.ts';
 
 /** What visitors of one app met while a new version of it was deployed. */
@@ -49,7 +49,9 @@ export async function startLane(runtime: Runtime, packages: Packages | null): Pr
   const node = Number(/\d+$/.exec(runtime.name)?.[0]);
   const deploy = async (one: Framework, version: string, ports: readonly number[]): Promise<void> => {
     const files = framework(one, version, ports, certificate);
-    const run = await site.deploy({ ref: site.commit({ files }) });
+    // The framework before it may have come in more forms. Their apps run on, unheeded.
+    const app = one.forms.map(appName).join(',');
+    const run = await site.deploy({ ref: site.commit({ files }), app });
     if (run.outputs.outcome !== 'deployed')
       throw new Error(`${version} was not deployed. ${endOfLog(run.stdout)}`);
   };
