@@ -12919,7 +12919,7 @@ function environment_keep(env, wanted) {
  * KillUserProcesses=no in most distributions, and root is excluded.
  */
 function diesWithSession({ cgroup, user, lingers, settings }) {
-    if (lingers || !/\/session-[^/\s]+\.scope/.test(cgroup))
+    if (lingers || !isInSession(cgroup))
         return false;
     const value = (name) => (new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
     if (value('KillUserProcesses')[0] !== 'yes')
@@ -12930,9 +12930,14 @@ function diesWithSession({ cgroup, user, lingers, settings }) {
     const excluded = value('KillExcludeUsers');
     return !(excluded.length > 0 ? excluded : ['root']).includes(user);
 }
+function isInSession(cgroup) {
+    return /\/session-[^/\s]+\.scope/.test(cgroup);
+}
 /** Refuses a host that would kill the deploy, and a PM2 that it starts, at logout: green, then down. */
 async function requireSurvival(env) {
     const cgroup = (0,external_node_fs_namespaceObject.existsSync)('/proc/self/cgroup') ? (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/cgroup', 'utf8') : '';
+    if (!isInSession(cgroup))
+        return;
     const { username: name } = (0,external_node_os_namespaceObject.userInfo)();
     const lingers = (0,external_node_fs_namespaceObject.existsSync)(`/var/lib/systemd/linger/${name}`);
     const login = { cgroup, user: name, lingers, settings: 'KillUserProcesses=yes' };

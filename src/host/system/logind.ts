@@ -20,7 +20,7 @@ export interface Login {
  * KillUserProcesses=no in most distributions, and root is excluded.
  */
 export function diesWithSession({ cgroup, user, lingers, settings }: Login): boolean {
-  if (lingers || !/\/session-[^/\s]+\.scope/.test(cgroup)) return false;
+  if (lingers || !isInSession(cgroup)) return false;
   const value = (name: string): string[] =>
     (new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
   if (value('KillUserProcesses')[0] !== 'yes') return false;
@@ -30,9 +30,14 @@ export function diesWithSession({ cgroup, user, lingers, settings }: Login): boo
   return !(excluded.length > 0 ? excluded : ['root']).includes(user);
 }
 
+function isInSession(cgroup: string): boolean {
+  return /\/session-[^/\s]+\.scope/.test(cgroup);
+}
+
 /** Refuses a host that would kill the deploy, and a PM2 that it starts, at logout: green, then down. */
 export async function requireSurvival(env: NodeJS.ProcessEnv): Promise<void> {
   const cgroup = existsSync('/proc/self/cgroup') ? readFileSync('/proc/self/cgroup', 'utf8') : '';
+  if (!isInSession(cgroup)) return;
   const { username: name } = userInfo();
   const lingers = existsSync(`/var/lib/systemd/linger/${name}`);
   const login: Login = { cgroup, user: name, lingers, settings: 'KillUserProcesses=yes' };
