@@ -57,7 +57,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 12;
+const PROTOCOL_VERSION = 13;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
@@ -1996,11 +1996,8 @@ function secretsOfUrl(url) {
 ;// CONCATENATED MODULE: ./host/system/mounts.js
 
 
-/**
- * Where something is mounted, bind mounts too, as real paths. Nothing can be renamed from one mount to another, even of one
- * file system, which then has one device number. Empty where the kernel does not tell.
- */
-function mountPoints() {
+/** What is mounted here. Empty where the kernel does not tell. */
+function mounts() {
     try {
         return parseMounts((0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mountinfo', 'utf8'));
     }
@@ -2008,14 +2005,44 @@ function mountPoints() {
         return [];
     }
 }
+/**
+ * Where something is mounted. Nothing can be renamed from one mount to another, even of one file system, which then has one
+ * device number.
+ */
+function mountPoints() {
+    return mounts().map(({ point }) => point);
+}
 function parseMounts(mountinfo) {
-    const points = mountinfo.split('\n').flatMap((line) => line.split(' ')[4] ?? []);
-    return points.map((point) => point.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8))));
+    return mountinfo.split('\n').flatMap((line) => {
+        const [before = '', after = ''] = line.split(' - ', 2);
+        const [, , , root, point] = before.split(' ');
+        const [type = ''] = after.split(' ');
+        return root === undefined || point === undefined
+            ? []
+            : [{ point: plain(point), root: plain(root), type }];
+    });
+}
+function plain(path) {
+    return path.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)));
 }
 /** The mount in which a real path lies: the deepest point above it. Empty where that is not known. */
 function mountOf(path, points) {
     const above = points.filter((point) => isWithin(point, path));
     return above.reduce((deepest, point) => (point.length > deepest.length ? point : deepest), '');
+}
+/** Null where the mounts are not known. */
+function keeperOf(path, known) {
+    const point = mountOf(path, known.map((mount) => mount.point));
+    // Of two mounts at one point the later one covers the other.
+    const mount = known.filter((each) => each.point === point).at(-1);
+    if (mount === undefined)
+        return null;
+    // Whatever the engine makes a container's root of. An overlay elsewhere is one of podman's, which lasts as long.
+    if (point === '/' || mount.type === 'overlay')
+        return 'nothing';
+    if (mount.type === 'tmpfs' || mount.type === 'ramfs')
+        return 'memory';
+    return /\/volumes\/[0-9a-f]{64}\/_data(\/|$)/.test(mount.root) ? 'nameless volume' : 'volume';
 }
 
 ;// CONCATENATED MODULE: ./host/state/places.js
@@ -5111,6 +5138,7 @@ function aboutError(code) {
 
 
 
+
 const POLL_EVERY = 200;
 /** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
 const LOOK_EVERY = 100;
@@ -5154,8 +5182,22 @@ async function acceptsElsewhere(port) {
 /** Children of the daemon that its list does not show. */
 function orphansOf(pm2, all) {
     const daemon = pm2.daemonPid();
+    if (daemon === null)
+        return [];
     const listed = new Set(all.map(({ pid }) => pid));
-    return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
+    const unlisted = childrenOf(daemon).filter((pid) => !listed.has(pid));
+    // The first process of a container becomes the parent of all that lose theirs, such as this program.
+    return daemon === FIRST_PROCESS ? unlisted.filter(isPm2s) : unlisted;
+}
+const FIRST_PROCESS = 1;
+/** Whether PM2 started the process, by the variables that it gives an app in fork mode, or a cluster worker. */
+function isPm2s(pid) {
+    try {
+        return /(^|\0)(pm_id|pm2_env)=/.test((0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'latin1'));
+    }
+    catch {
+        return false;
+    }
 }
 /**
  * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
@@ -7971,6 +8013,9 @@ function idsIn(state) {
 const upkeep_LONGEST = 64 * 1024;
 /** What a server needs once, beside deploys: somebody to start PM2 after a reboot, and to keep its logs small. */
 async function upkeepOf({ plan, pm2, env }) {
+    // In a container pm2-runtime starts it, and the engine keeps the logs.
+    if (plan.container !== null)
+        return [];
     const user = (0,external_node_os_namespaceObject.userInfo)().username;
     const machine = {
         etc: '/etc',
@@ -10803,7 +10848,8 @@ async function complaintAboutLive(context, current) {
     let verdict;
     const deadline = performance.now() + RESTARTS_WITHIN;
     do {
-        const now = await observe(context.pm2, expected);
+        const seen = await observe(context.pm2, expected);
+        const now = context.plan.container === null ? seen : asRestarted(seen, runsAs);
         verdict = judge(expected, now, now);
         // PM2 restarts it by its clock at this very moment: that is how the app is meant to run.
     } while (verdict.kind === 'pending' &&
@@ -10811,6 +10857,14 @@ async function complaintAboutLive(context, current) {
         performance.now() < deadline &&
         (await (0,promises_namespaceObject.setTimeout)(live_health_LOOK_EVERY, true)));
     return verdict.kind === 'healthy' ? null : verdict.why;
+}
+/**
+ * What pm2-runtime started with the container carries no deploy's id. It runs the files as they were then: whether that was after
+ * the swap tells its start.
+ */
+function asRestarted(seen, runsAs) {
+    const instances = seen.instances.map((one) => ({ ...one, deployId: one.deployId ?? runsAs }));
+    return { ...seen, instances };
 }
 /**
  * What is wrong with the live app's answer to `health-url` at this moment; null if it is good, and if nobody can ask. For a
@@ -11612,8 +11666,8 @@ function isSetting(name) {
 }
 /** The setting that somebody who wrote this name may have meant; null if none is near. */
 function nearestSetting(name) {
-    const given = plain(name);
-    const near = setting_names_NAMES.map((known) => ({ known, distance: distance(given, plain(known)) }))
+    const given = setting_names_plain(name);
+    const near = setting_names_NAMES.map((known) => ({ known, distance: distance(given, setting_names_plain(known)) }))
         .filter(({ known, distance }) => distance <= Math.max(1, Math.floor(known.length / 4)))
         .sort((a, b) => a.distance - b.distance);
     return near[0]?.known ?? null;
@@ -11621,7 +11675,7 @@ function nearestSetting(name) {
 function camelCase(name) {
     return name.replace(/_([a-z0-9]+)/g, (whole, word) => word.length > 1 ? word[0]?.toUpperCase() + word.slice(1) : whole.slice(1));
 }
-function plain(name) {
+function setting_names_plain(name) {
     return name.replace(/[_-]/g, '').toLowerCase();
 }
 /** How many letters must be added, removed or replaced to make one text of the other. */
@@ -12962,6 +13016,110 @@ async function askLogind(env) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/deploy/in-container.js
+
+
+
+
+
+
+
+const WHERE = {
+    'nameless volume': 'on a volume without a name, and a new container gets another one',
+    memory: 'in memory (tmpfs)',
+    nothing: "in the container's own layer",
+};
+/**
+ * Refuses a deploy into what is lost when the container is recreated, before anything is changed. Where the mounts are not known
+ * nothing is refused.
+ */
+function requireVolumes({ name, pathVolatile }, { live, state }, mounts) {
+    if (pathVolatile === 'allow')
+        return;
+    // What is mounted is the parent of the directory that the host program makes for itself alone.
+    const stateHome = realOrSame((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(state)));
+    const places = [
+        { what: `path (${live})`, volume: `${name}-app:${live}`, keeper: keeperOf(live, mounts) },
+        {
+            what: `The state of the deploys (${stateHome})`,
+            volume: `${name}-state:${stateHome}`,
+            keeper: keeperOf(stateHome, mounts),
+        },
+    ];
+    const lost = places.flatMap(({ what, volume, keeper }) => keeper === null || keeper === 'volume' ? [] : [{ what, volume, where: WHERE[keeper] }]);
+    if (lost.length === 0)
+        return;
+    throw new DeployFailure(`${lost.map(({ what, where }) => `${what} is ${where}.`).join(' ')} It is lost when container '${name}' is recreated.`, {
+        remedy: `Mount it and recreate the container: ${lost.map(({ volume }) => `-v ${volume}`).join(' ')}. In a compose file these stand under volumes. Or set container-path-volatile to allow.`,
+    });
+}
+/** Seconds from the container's start on within which pm2-runtime may still be starting its apps. */
+const STARTS_WITHIN = 30;
+const in_container_LOOK_EVERY = 1_000;
+/**
+ * Waits in a container that has just started until pm2-runtime has started its apps: meanwhile a deploy would start a second PM2, or
+ * each app twice. That is how a deploy goes on when the container was restarted under it.
+ */
+async function waitForRuntime({ daemonPid, list }) {
+    let before = '';
+    while (ageOfContainer() < STARTS_WITHIN) {
+        const apps = daemonPid() === null ? [] : await list();
+        const now = JSON.stringify(apps.map(({ pmId, pid, status }) => [pmId, pid, status]));
+        if (apps.length > 0 && now === before && apps.every(({ status }) => status !== 'launching'))
+            return;
+        before = now;
+        await new Promise((resolve) => setTimeout(resolve, in_container_LOOK_EVERY));
+    }
+}
+/** Seconds since its first process started. */
+function ageOfContainer() {
+    const start = startTicks(1);
+    return start === null ? Number.POSITIVE_INFINITY : (0,external_node_os_namespaceObject.uptime)() - start / 100;
+}
+/** The arguments of every process here, by pid. */
+function commandLines() {
+    return new Map(allPids().map((pid) => [pid, in_container_argumentsOf(pid)]));
+}
+function in_container_argumentsOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    }
+    catch {
+        return [];
+    }
+}
+const RESTARTED = 'When the container restarts, nothing starts the app again';
+/**
+ * What is wrong with how PM2 runs in the container, as warnings. `daemon` is the pid of the PM2 that is deployed to; null if none
+ * runs. Throws a `DeployFailure` if another PM2 is the container's own: the app would run twice.
+ */
+function remarksOnPm2({ name }, daemon, commands) {
+    const [runtime] = [...commands].find(([, args]) => isRuntime(args)) ?? [null];
+    if (daemon === null && runtime !== null) {
+        throw new DeployFailure(`pm2-runtime runs in container '${name}' (pid ${runtime}), but not as this user (uid ${process.getuid?.()}) with this PM2_HOME. A deploy would start a second PM2.`, {
+            remedy: 'Let the image name the user that pm2-runtime runs as (USER, or user in the compose file), and PM2_HOME if it has one (ENV). An entrypoint that changes either one hides it.',
+        });
+    }
+    if (daemon === null)
+        return [`No PM2 runs in container '${name}' yet. ${RESTARTED}: start the container with pm2-runtime.`];
+    const args = commands.get(daemon) ?? [];
+    if (!isRuntime(args))
+        return [
+            `PM2 in container '${name}' was not started by pm2-runtime. ${RESTARTED}, unless its command does.`,
+        ];
+    return [
+        args.includes('--no-auto-exit')
+            ? []
+            : 'pm2-runtime ends the container if no app is online for about 10 s. That can happen in a rollback. Start it with --no-auto-exit.',
+        daemon === 1
+            ? "pm2-runtime is the container's first process, and leaves a zombie process of each deploy. Start the container with --init, in a compose file with init: true."
+            : [],
+    ].flat();
+}
+function isRuntime(args) {
+    return args.some((arg) => /^pm2-(runtime|docker)$/.test((0,external_node_path_namespaceObject.basename)(arg)));
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/install-pm2.js
 
 
@@ -13138,6 +13296,8 @@ async function installOnce(options, wanted, find) {
 
 
 
+
+
 /** Less free space than this, in KiB, fails every install. */
 const LEAST_SPACE = 64 * 1024;
 /**
@@ -13161,6 +13321,8 @@ async function preflight(start) {
     });
     refuseUnusable(live, plan.path);
     if (start.isNew && plan.mode !== 'remove') {
+        if (plan.container !== null)
+            requireVolumes(plan.container, places, mounts());
         await requireSurvival(env);
         await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
     }
@@ -13175,9 +13337,15 @@ async function preflight(start) {
         locks,
         provide: async (find) => (start.isNew || plan.mode === 'check' ? providePm2(provided, find) : find()),
     }));
+    if (plan.container !== null)
+        await waitForRuntime(pm2);
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));
     inform(start.log, `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
+    if (plan.container !== null && start.isNew) {
+        for (const remark of remarksOnPm2(plan.container, pm2.daemonPid(), commandLines()))
+            warn(start.log, remark);
+    }
     if (pm2.otherDaemon !== null) {
         warn(start.log, `PM2's daemon runs version ${pm2.otherDaemon}, its command is ${pm2.install.version}. The deploy does not update the daemon, because that takes every app down for a moment. Run 'pm2 update' when it suits.`);
     }
@@ -14048,7 +14216,7 @@ function dropTornEnd(file) {
 /** If the kernel reports no change, it is found within this time, in milliseconds. */
 const follower_POLL_EVERY = 200;
 /** How long to wait for a program that another follower may be starting, in milliseconds. */
-const STARTS_WITHIN = 1_000;
+const follower_STARTS_WITHIN = 1_000;
 /**
  * Starts the host program as a process of its own, which outlives this one. Shows the runner what it does until it ends,
  * or the runner ends the session, or the runner is silent for `LEASE`. A program that is gone without a last event is
@@ -14150,7 +14318,7 @@ function show(options, first, print, from) {
         if (alive || ended)
             return;
         const again = startAgain(options, follower_failed(print));
-        deadline ??= again === null ? performance.now() + STARTS_WITHIN : 0;
+        deadline ??= again === null ? performance.now() + follower_STARTS_WITHIN : 0;
         program = again ?? loadProgram(options.runDir);
         if (again !== null || stillRuns(program) || performance.now() < deadline)
             return;

@@ -63315,7 +63315,7 @@ var external_node_util_ = __nccwpck_require__(7975);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 12;
+const PROTOCOL_VERSION = 13;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
@@ -63921,13 +63921,13 @@ function follow_up_followedFor({ healthTimeout, stableFor }) {
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-async function digestOf(destinations, { path, deployId }) {
+async function digestOf(destinations, { path, container, deployId }) {
     const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
-    const digest = await derive(JSON.stringify([logins, path]), deployId, 32);
+    const digest = await derive(JSON.stringify([logins, path, container?.name]), deployId, 32);
     return digest.toString('hex');
 }
 function elsewhere(label, deployId) {
-    return new SessionError(`The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
+    return new SessionError(`The post step got another host, port, user, container or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`, `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`, [], true);
 }
 
 ;// CONCATENATED MODULE: ./mix.js
@@ -67644,7 +67644,7 @@ async function connectOnce(logins, destination) {
     }
     if (reached === null)
         throw new Error('there is no host to connect to');
-    return reached;
+    return destination.container === undefined ? reached : { ...reached, container: destination.container };
 }
 /** Connects to one host, from the one that was reached before it, or from here. */
 async function connectFrom(via, login, limit) {
@@ -67733,18 +67733,18 @@ const SHOWN_LINES = 8;
  * it, reads a script up to a line that is the nonce again, and evaluates that one. Every common login shell takes it
  * as it is: it has no line end (tcsh), no backslash (fish), no `!` (csh's history), and does not begin with exec (rbash).
  */
-const BOOTSTRAP_LINE = "sh -c 'read -r n || exit 1; " +
+const BOOTSTRAP_SCRIPT = 'read -r n || exit 1; ' +
     // In one write with the line end before it, so that no background job of a start-up file prints in between.
     `e=$(echo; echo x); e=\${e%x}; echo "\${e}${ANSWER} $n"; ` +
     's=; while IFS= read -r l; do ' +
     'if [ "$l" = "$n" ]; then eval "$s"; exit; fi; ' +
-    's=$s$l$e; done; exit 1' +
-    "'";
+    's=$s$l$e; done; exit 1';
+const BOOTSTRAP_LINE = `sh -c '${BOOTSTRAP_SCRIPT}'`;
 /**
  * Starts the bootstrap. Until it has answered, nothing but a random nonce is sent, since a start-up file or a forced
  * command may be what reads it. Throws a `SessionError`.
  */
-async function openShell(connection, timeout) {
+async function openHostShell(connection, timeout) {
     const channel = await connection.exec(BOOTSTRAP_LINE);
     const nonce = (0,external_node_crypto_.randomBytes)(16).toString('hex');
     const before = [];
@@ -67755,14 +67755,14 @@ async function openShell(connection, timeout) {
     channel.stderr.on('data', lineReader((line) => onComplaint(line)));
     const answered = new Promise((resolve) => {
         onLine = (line) => {
-            if (line === `${ANSWER} ${nonce}`)
+            if (line === answerTo(nonce))
                 resolve();
             else
                 keepFirst(before, line);
         };
     });
     channel.stdin.write(`${nonce}\n`);
-    const outcome = await firstOf(answered, channel, timeout);
+    const outcome = await firstOf(answered.then(() => 'answered'), channel.ended, timeout);
     if (outcome !== 'answered') {
         channel.stdin.end();
         throw no_answer_noAnswer(connection.label, outcome, timeout, before);
@@ -67770,6 +67770,7 @@ async function openShell(connection, timeout) {
     onLine = () => { };
     onComplaint = (line) => keepLast(complaints, line);
     return {
+        place: connection.label,
         nonce,
         send: (text) => {
             channel.stdin.write(text);
@@ -67798,13 +67799,18 @@ async function pour({ stdin, ended }, chunks) {
     // One race for all of them: `ended` would keep every chunk that it was raced with.
     await Promise.race([work(), ended]);
 }
-async function firstOf(answered, channel, timeout) {
+/** The line with which a bootstrap that has read this nonce answers. */
+function answerTo(nonce) {
+    return `${ANSWER} ${nonce}`;
+}
+/** What comes first: the answer, the end of the session, or the end of so many milliseconds. */
+async function firstOf(answered, ended, timeout) {
     let timer;
     const late = new Promise((resolve) => {
         timer = setTimeout(() => resolve('late'), timeout);
     });
     try {
-        return await Promise.race([answered.then(() => 'answered'), channel.ended, late]);
+        return await Promise.race([answered, ended, late]);
     }
     finally {
         clearTimeout(timer);
@@ -67978,7 +67984,7 @@ function readLines(shell, course, rejoins, onEvent) {
             shell.listen(() => { });
             how();
         };
-        const starting = setTimeout(() => settle(() => reject(neverStarted(label, shell.complaints()))), START_TIMEOUT);
+        const starting = setTimeout(() => settle(() => reject(neverStarted(shell.place, shell.complaints()))), START_TIMEOUT);
         const prefix = `${shell.nonce} `;
         const take = (line) => {
             const [word, rest] = splitWord(line);
@@ -67990,7 +67996,14 @@ function readLines(shell, course, rejoins, onEvent) {
                 return;
             }
             if (word !== 'event')
-                throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
+                throw notStarted({
+                    label: shell.place,
+                    word,
+                    rest,
+                    state: course.state,
+                    complaints: shell.complaints(),
+                    rejoins,
+                });
             const { event, end } = event_lines_readEvent(rest, course.offset, label);
             course.offset = end;
             if (event.type === 'state')
@@ -68016,7 +68029,163 @@ function readLines(shell, course, rejoins, onEvent) {
     });
 }
 
+;// CONCATENATED MODULE: ./runner/connection/container.js
+const ENGINES = ['docker', 'podman'];
+
+;// CONCATENATED MODULE: ./runner/session/container-failures.js
+
+
+
+
+const NOTHING_SENT = 'Neither the plan nor the program was sent.';
+/** Names of other containers that a message has. */
+const MOST_NAMES = 20;
+/** Why there is no shell in the container: what the host answered instead, how the session ended, or that nothing came in time. */
+function notInside(host, container, outcome, timeout, complaints) {
+    const { name } = container;
+    const engine = container.engine ?? 'docker';
+    if (outcome === 'late')
+        return new session_error_SessionError(`Container '${name}' on ${host} did not answer within ${timeout / 1000} s. ${NOTHING_SENT}`, `Check on the server that the engine answers: ${engine} ps. Then check that the container does: ${engine} exec ${name} true.`, complaints);
+    if ('refusal' in outcome)
+        return container_failures_refused(host, container, outcome.refusal);
+    if (outcome.lost !== null)
+        return new session_error_SessionError(`The connection to ${host} was lost (${outcome.lost}) before anything was sent there.`, 'Run the job again. Nothing was changed on the host.', complaints);
+    const code = outcome.code === null ? (outcome.signal ?? 'no exit code') : `exit code ${outcome.code}`;
+    // What engines and OCI runtimes say of a program that is not there.
+    const hasNoShell = complaints.some((line) => /"?sh"?: executable file not found|"?sh"?: no such file/i.test(line));
+    return hasNoShell
+        ? new session_error_SessionError(`Container '${name}' on ${host} has no sh. ${NOTHING_SENT}`, 'The host program needs sh, Node, PM2 and git in the container. Use an image that has them, such as node:24-slim with git.', complaints)
+        : new session_error_SessionError(`Nothing could be run in container '${name}' on ${host} (${code}). ${NOTHING_SENT}`, `Try it on the server, with the same user: ${engine} exec ${name} sh -c 'echo works'. What the engine said is below.`, complaints);
+}
+function container_failures_refused(host, { name, engine }, answer) {
+    const [word, rest] = splitWord(answer);
+    const [first, more] = splitWord(rest);
+    switch (word) {
+        case 'no-engine':
+            return new session_error_SessionError(`There is no ${engine ?? ENGINES.join(' and no ')} on ${host}, so container '${name}' cannot be entered. PATH, /usr/local/bin and /snap/bin were searched.`, 'Install it on the server, or leave container out if PM2 runs on the server itself.');
+        case 'stopped':
+            return new session_error_SessionError(`Container '${name}' on ${host} does not run. Its status is ${showable(more)}.`, remedyForStatus(more, engineIn(first), name));
+        case 'refused':
+            return new session_error_SessionError(`${engineIn(first)} on ${host} refused to work, so container '${name}' cannot be entered.`, remedyForRefusal(more, engineIn(first)), [showable(more)]);
+        case 'absent':
+            return absent(host, name, listed(first).map(engineIn), more);
+        default:
+            return new session_error_SessionError(`${host} gave an unknown answer: ${showable(answer)}`, null);
+    }
+}
+/** `answer` has the names of running containers, and then what another engine said that could not be asked. */
+function absent(host, name, asked, answer) {
+    const [names, rest] = splitWord(answer);
+    const [other, said] = splitWord(rest);
+    const running = listed(names).map(showable);
+    const left = running.length - MOST_NAMES;
+    const list = `${running.slice(0, MOST_NAMES).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
+    const unasked = other === '' ? '' : ` ${engineIn(other)} refused to work.`;
+    return new session_error_SessionError(`There is no container '${name}' on ${host} (asked: ${asked.join(', ')}). ${running.length === 0 ? 'No container runs there that this user can see.' : `These run: ${list}.`}${unasked}`, other === ''
+        ? `Set container to a name that '${asked[0]} ps' shows. A container of podman or of rootless docker is seen only by the user who started it: set username to that user.`
+        : `Set container to one of these. If it runs in ${engineIn(other)}: ${remedyForRefusal(said, engineIn(other))}`, other === '' ? [] : [showable(said)]);
+}
+function engineIn(text) {
+    return ENGINES.find((known) => known === text) ?? 'docker';
+}
+function listed(text) {
+    return text.split(',').filter((one) => one !== '');
+}
+function remedyForStatus(status, engine, name) {
+    switch (status) {
+        case 'paused':
+            return `Run this on the server, and the job again: ${engine} unpause ${name}`;
+        case 'restarting':
+            return `It ends again and again. See why on the server: ${engine} logs --tail 50 ${name}`;
+        default:
+            return `Run this on the server, and the job again: ${engine} start ${name}. If it ends at once, see why: ${engine} logs --tail 50 ${name}`;
+    }
+}
+function remedyForRefusal(said, engine) {
+    if (/permission denied|got permission|access denied/i.test(said))
+        return `The login user may not use ${engine}. Log in as a user who may, or add this one to the group docker: sudo usermod -aG docker USER. Members of that group can become root on the server. The action runs no sudo. Rootless docker or podman needs no group.`;
+    if (/cannot connect|is the docker daemon running|connection refused/i.test(said))
+        return `Start it on the server: sudo systemctl start ${engine}. For rootless docker, let the login user's sessions have DOCKER_HOST, or run 'docker context use rootless' as that user.`;
+    return `Run '${engine} ps' on the server as the login user, and mend what it says.`;
+}
+
+;// CONCATENATED MODULE: ./runner/session/enter-container.js
+
+
+
+
+/** How long the engine may take to look for the container and start a shell in it, in milliseconds. */
+const ENTER_WITHIN = 30_000;
+/**
+ * Goes on in a container of the host that `host` is a shell of. The argument list of the engine's `exec` is the container's
+ * name and the constant bootstrap. As on the host, a random nonce is all that is sent before the bootstrap has answered in there.
+ * Throws a `SessionError`.
+ */
+async function enterContainer(host, container) {
+    const nonce = (0,external_node_crypto_.randomBytes)(16).toString('hex');
+    const ours = `${host.nonce} `;
+    const answered = new Promise((resolve) => {
+        host.listen((line) => {
+            if (line === answerTo(nonce))
+                resolve('inside');
+            else if (line.startsWith(ours))
+                resolve({ refusal: line.slice(ours.length) });
+        });
+    });
+    host.send(`${enterScript(container)}${host.nonce}\n${nonce}\n`);
+    const outcome = await firstOf(answered, host.ended, ENTER_WITHIN);
+    host.listen(() => { });
+    if (outcome === 'inside')
+        return { ...host, nonce, place: `container ${container.name} of ${host.place}` };
+    host.finish();
+    throw notInside(host.place, container, outcome, ENTER_WITHIN, host.complaints());
+}
+/**
+ * What the host's bootstrap evaluates: POSIX sh, with its nonce in `n`. It ends as the engine's `exec`, with the rest of stdin
+ * untouched. Its answers: `no-engine`, `stopped <engine> <status>`, `refused <engine> <what it said>` if no engine could be asked,
+ * and `absent <engines that were asked> <names of running containers> <engine that refused> <what it said>`, lists with commas.
+ */
+function enterScript({ name, engine }) {
+    const engines = engine === null ? ENGINES.join(' ') : engine;
+    return `
+set +eu
+set -f
+PATH=$PATH:/usr/local/bin:/snap/bin
+pm2sd_asked=; pm2sd_running=; pm2sd_stopped=; pm2sd_refused=
+pm2sd_say() { printf '\\n%s %s\\n' "$n" "$*"; exit 1; }
+for pm2sd_engine in ${engines}; do
+  command -v "$pm2sd_engine" >/dev/null 2>&1 || continue
+  if pm2sd_status=$("$pm2sd_engine" container inspect --format '{{.State.Status}}' '${name}' </dev/null 2>/dev/null); then
+    [ "$pm2sd_status" = running ] && exec "$pm2sd_engine" exec -i '${name}' sh -c '${BOOTSTRAP_SCRIPT}'
+    [ -n "$pm2sd_stopped" ] || pm2sd_stopped="$pm2sd_engine $pm2sd_status"
+  elif pm2sd_names=$("$pm2sd_engine" ps --format '{{.Names}}' </dev/null 2>/dev/null); then
+    pm2sd_asked=$pm2sd_asked,$pm2sd_engine
+    for pm2sd_name in $pm2sd_names; do pm2sd_running=$pm2sd_running,$pm2sd_name; done
+  elif [ -z "$pm2sd_refused" ]; then
+    pm2sd_refused="$pm2sd_engine $(echo $("$pm2sd_engine" ps </dev/null 2>&1))"
+  fi
+done
+[ -n "$pm2sd_stopped" ] && pm2sd_say stopped "$pm2sd_stopped"
+[ -n "$pm2sd_asked" ] && pm2sd_say absent "$pm2sd_asked" "$pm2sd_running," "$pm2sd_refused"
+[ -n "$pm2sd_refused" ] && pm2sd_say refused "$pm2sd_refused"
+pm2sd_say no-engine
+`;
+}
+
+;// CONCATENATED MODULE: ./runner/session/open-shell.js
+
+
+/**
+ * Starts the bootstrap on the host, and in its container if the deploy goes to one. `timeout` is in milliseconds, for the host.
+ * Throws a `SessionError`.
+ */
+async function openShell(connection, timeout) {
+    const shell = await openHostShell(connection, timeout);
+    return connection.container === undefined ? shell : enterContainer(shell, connection.container);
+}
+
 ;// CONCATENATED MODULE: ./runner/session/reconnect.js
+
 
 
 
@@ -68166,6 +68335,7 @@ function whenAborted(signal, start) {
 
 
 
+
 /**
  * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
  * the end of the connection, which may take a second, and the report.
@@ -68231,6 +68401,7 @@ async function followUp(options) {
 const NEVER = () => new Promise(() => { });
 
 ;// CONCATENATED MODULE: ./runner/session/looking.js
+
 
 
 
@@ -68740,6 +68911,7 @@ async function* compressedLarge({ file, path, size }, id) {
 
 
 
+
 /** Milliseconds. */
 const TELL_EVERY = 5_000;
 /**
@@ -68829,7 +69001,7 @@ function answersOf(shell, label) {
         if (given === word)
             return rest;
         const complaints = shell.complaints();
-        throw notStarted({ label, word: given, rest, state: null, complaints, rejoins: false });
+        throw notStarted({ label: shell.place, word: given, rest, state: null, complaints, rejoins: false });
     };
 }
 /** Throws a `SessionError` unless the work ends within `START_TIMEOUT`. */
@@ -69312,6 +69484,9 @@ const DEFAULTS = {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
     'git-token': '${{ github.token }}',
     'working-directory': '.',
+    container: '',
+    'container-engine': '',
+    'container-path-volatile': 'fail',
     'install-command': '',
     'build-command': '',
     'fresh-install': 'false',
@@ -69771,6 +69946,186 @@ function parseRelativePath(text, takes) {
         throw new BadValue('it holds ".."', takes);
     const normal = external_node_path_namespaceObject.posix.normalize(text).replace(/\/$/, '');
     return normal === '.' ? '' : normal;
+}
+
+;// CONCATENATED MODULE: ./inputs/duration.js
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Reads `500ms`, `30s`, `10m` or `1h` as milliseconds. The limits are durations of the same form; both are taken. */
+function parseDuration(text, limits) {
+    const takes = `a duration from ${limits.least} to ${limits.most}, such as 500ms, 30s, 10m or 1h`;
+    const milliseconds = toMilliseconds(text);
+    if (milliseconds === null) {
+        const unitMissing = /^\d+$/.test(text);
+        throw new BadValue(unitMissing ? 'it has no unit' : 'it is not a duration', takes, unitMissing
+            ? `Write ${text}s if seconds are meant.`
+            : 'Write a whole number and its unit, without a space.');
+    }
+    if (milliseconds < (toMilliseconds(limits.least) ?? 0))
+        throw new BadValue('it is too short', takes);
+    if (milliseconds > (toMilliseconds(limits.most) ?? 0))
+        throw new BadValue('it is too long', takes);
+    return milliseconds;
+}
+function toMilliseconds(text) {
+    const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
+    return digits === undefined ? null : Number(digits) * UNITS[unit];
+}
+
+;// CONCATENATED MODULE: ./inputs/settings.js
+
+
+
+
+/** Takes one of some words, exactly. */
+function settings_oneOf(text, words) {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined)
+        throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
+    return word;
+}
+/** Reads `mode`. A removal cannot be taken back, so it is of one server. */
+function parseMode(text, hosts) {
+    const mode = settings_oneOf(text, protocol_MODES);
+    if (mode === 'remove' && hosts > 1)
+        throw new BadValue(`it is \`remove\`, and \`host\` names ${hosts} servers`, '`remove` with one server', 'Use a step for each server.');
+    return mode;
+}
+/** Reads a whole number from `least` to `most`. */
+function parseCount(text, { least, most }) {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (count < least || count > most) {
+        throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
+    }
+    return count;
+}
+/** Reads how many hosts go live at once: a number, or a part of all. */
+function parseMaxParallel(text) {
+    const [, number = '', percent] = /^(\d{1,4})\s*(%)?$/.exec(text) ?? [];
+    const count = Number(number);
+    if (count < 1 || (percent !== undefined && count > 100))
+        throw new BadValue('it is not such a number', 'a number of hosts from 1 on, or a part of them from 1% to 100%');
+    return percent === undefined ? { kind: 'hosts', count } : { kind: 'percent', percent: count };
+}
+/** Takes `true` or `false`. */
+function parseSwitch(text) {
+    return settings_oneOf(text.toLowerCase(), ['true', 'false']) === 'true';
+}
+/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
+function parseShellText(text) {
+    if (text.includes('\0'))
+        throw new BadValue('it holds a NUL character', 'shell commands');
+    return text;
+}
+/** Reads `install-command` and `build-command`. */
+function parseStep(text) {
+    if (text === '')
+        return { kind: 'default' };
+    if (text === 'none')
+        return { kind: 'none' };
+    return { kind: 'command', command: parseShellText(text) };
+}
+/** Reads a command that nothing stands for where it is not given. */
+function parseCommand(text) {
+    return text === '' ? { kind: 'none' } : parseStep(text);
+}
+/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
+function parseAppName(name) {
+    const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
+    if (name.startsWith('-'))
+        throw new BadValue('a name begins with a dash', takes);
+    if (hasUnprintable(name))
+        throw new BadValue('a name holds an invisible character', takes);
+    return name;
+}
+/**
+ * Reads `script`, for a host without an ecosystem file; null if it was not given. `apps` are the names in `app`;
+ * what only an ecosystem file has goes with none of it.
+ */
+function parseScript(text, apps, ecosystem, pm2Env) {
+    if (text === '')
+        return null;
+    const takes = 'the file that PM2 starts, relative to the app and without .., for an app without an ecosystem file';
+    const script = parseRelativePath(text, takes);
+    if (script === '')
+        throw new BadValue('it names a directory', takes);
+    if (ecosystem) {
+        throw new BadValue('`ecosystem` is given as well', takes, 'Leave one of them out: the file has its own `script`.');
+    }
+    if (pm2Env) {
+        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it selects an `env_…` of an ecosystem file.');
+    }
+    if (apps.length !== 1) {
+        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Set `app` to the name that the app has, or will have, in PM2.');
+    }
+    return script;
+}
+/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
+function parsePm2Env(text) {
+    if (text === '')
+        return null;
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
+        throw new BadValue('it is not the name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to select env_production of the ecosystem file.');
+    }
+    return text;
+}
+/** Reads a version of PM2, or the beginning of one: npm takes each for the newest that begins so. */
+function parsePm2Version(text) {
+    if (text === '')
+        return null;
+    if (!/^\d{1,4}(\.\d{1,4}){0,2}$/.test(text))
+        throw new BadValue('it is not such a version', 'one to three numbers: `7`, `7.0` or `7.0.4`');
+    return text;
+}
+/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
+function parseStableFor(text, healthTimeout) {
+    const stableFor = parseDuration(text, { least: '0s', most: '1h' });
+    const limit = durationOrNull(healthTimeout);
+    if (limit !== null && stableFor > limit) {
+        throw new BadValue(`it is longer than \`health-timeout\`, ${healthTimeout}`, 'a duration that fits into `health-timeout`');
+    }
+    return stableFor;
+}
+/** `health-timeout` itself reports what is wrong with it. */
+function durationOrNull(text) {
+    try {
+        return parseDuration(text, { least: '0s', most: '24h' });
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./inputs/container-inputs.js
+
+
+
+/** The rule of docker and podman for names. None of these is an option, or special in a shell. */
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
+/** Reads `container`; null if the deploy runs on the server itself. */
+function parseContainer(text) {
+    if (text === '' || NAME.test(text))
+        return text || null;
+    throw new BadValue('it is no name of a container', 'one name, as `docker ps` or `podman ps` shows it: letters, digits, "_", "." and "-", not beginning with one of the last three');
+}
+/** Reads `container-engine`; null if it is to be found. */
+function parseContainerEngine(text, container) {
+    if (text === '')
+        return null;
+    refuseWithoutContainer(container, ENGINES.map((engine) => `\`${engine}\``).join(' or '));
+    return settings_oneOf(text, ENGINES);
+}
+/** Reads `container-path-volatile`. */
+function parsePathVolatile(text, container) {
+    const word = settings_oneOf(text, ['fail', 'allow']);
+    if (word === 'allow')
+        refuseWithoutContainer(container, '`allow` beside `container`');
+    return word;
+}
+function refuseWithoutContainer(container, takes) {
+    if (container !== '')
+        return;
+    throw new BadValue('`container` is not given', takes, 'Set `container`, or leave it out.');
 }
 
 ;// CONCATENATED MODULE: ./inputs/git-ref.js
@@ -70411,154 +70766,6 @@ function areOfOneKey(rsa) {
     return p * q === n && d % (p - 1n) === dp && d % (q - 1n) === dq && (qi * q) % p === 1n;
 }
 
-;// CONCATENATED MODULE: ./inputs/duration.js
-
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Reads `500ms`, `30s`, `10m` or `1h` as milliseconds. The limits are durations of the same form; both are taken. */
-function parseDuration(text, limits) {
-    const takes = `a duration from ${limits.least} to ${limits.most}, such as 500ms, 30s, 10m or 1h`;
-    const milliseconds = toMilliseconds(text);
-    if (milliseconds === null) {
-        const unitMissing = /^\d+$/.test(text);
-        throw new BadValue(unitMissing ? 'it has no unit' : 'it is not a duration', takes, unitMissing
-            ? `Write ${text}s if seconds are meant.`
-            : 'Write a whole number and its unit, without a space.');
-    }
-    if (milliseconds < (toMilliseconds(limits.least) ?? 0))
-        throw new BadValue('it is too short', takes);
-    if (milliseconds > (toMilliseconds(limits.most) ?? 0))
-        throw new BadValue('it is too long', takes);
-    return milliseconds;
-}
-function toMilliseconds(text) {
-    const [, digits, unit] = /^(\d{1,12})(ms|s|m|h)$/.exec(text) ?? [];
-    return digits === undefined ? null : Number(digits) * UNITS[unit];
-}
-
-;// CONCATENATED MODULE: ./inputs/settings.js
-
-
-
-
-/** Takes one of some words, exactly. */
-function settings_oneOf(text, words) {
-    const word = words.find((candidate) => candidate === text);
-    if (word === undefined)
-        throw new BadValue('it is not one of its values', words.map((each) => `\`${each}\``).join(' or '));
-    return word;
-}
-/** Reads `mode`. A removal cannot be taken back, so it is of one server. */
-function parseMode(text, hosts) {
-    const mode = settings_oneOf(text, protocol_MODES);
-    if (mode === 'remove' && hosts > 1)
-        throw new BadValue(`it is \`remove\`, and \`host\` names ${hosts} servers`, '`remove` with one server', 'Use a step for each server.');
-    return mode;
-}
-/** Reads a whole number from `least` to `most`. */
-function parseCount(text, { least, most }) {
-    const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-    if (count < least || count > most) {
-        throw new BadValue('it is not such a number', `a whole number from ${least} to ${most}`);
-    }
-    return count;
-}
-/** Reads how many hosts go live at once: a number, or a part of all. */
-function parseMaxParallel(text) {
-    const [, number = '', percent] = /^(\d{1,4})\s*(%)?$/.exec(text) ?? [];
-    const count = Number(number);
-    if (count < 1 || (percent !== undefined && count > 100))
-        throw new BadValue('it is not such a number', 'a number of hosts from 1 on, or a part of them from 1% to 100%');
-    return percent === undefined ? { kind: 'hosts', count } : { kind: 'percent', percent: count };
-}
-/** Takes `true` or `false`. */
-function parseSwitch(text) {
-    return settings_oneOf(text.toLowerCase(), ['true', 'false']) === 'true';
-}
-/** Takes one text of the kind whose end is not our business: a shell runs it, and says what it thinks of it. */
-function parseShellText(text) {
-    if (text.includes('\0'))
-        throw new BadValue('it holds a NUL character', 'shell commands');
-    return text;
-}
-/** Reads `install-command` and `build-command`. */
-function parseStep(text) {
-    if (text === '')
-        return { kind: 'default' };
-    if (text === 'none')
-        return { kind: 'none' };
-    return { kind: 'command', command: parseShellText(text) };
-}
-/** Reads a command that nothing stands for where it is not given. */
-function parseCommand(text) {
-    return text === '' ? { kind: 'none' } : parseStep(text);
-}
-/** Reads the name of an app. It travels as JSON and is compared, never run: `$(id)` is simply a name. */
-function parseAppName(name) {
-    const takes = 'names of apps as in the ecosystem file or in PM2, separated by commas or line ends';
-    if (name.startsWith('-'))
-        throw new BadValue('a name begins with a dash', takes);
-    if (hasUnprintable(name))
-        throw new BadValue('a name holds an invisible character', takes);
-    return name;
-}
-/**
- * Reads `script`, for a host without an ecosystem file; null if it was not given. `apps` are the names in `app`;
- * what only an ecosystem file has goes with none of it.
- */
-function parseScript(text, apps, ecosystem, pm2Env) {
-    if (text === '')
-        return null;
-    const takes = 'the file that PM2 starts, relative to the app and without .., for an app without an ecosystem file';
-    const script = parseRelativePath(text, takes);
-    if (script === '')
-        throw new BadValue('it names a directory', takes);
-    if (ecosystem) {
-        throw new BadValue('`ecosystem` is given as well', takes, 'Leave one of them out: the file has its own `script`.');
-    }
-    if (pm2Env) {
-        throw new BadValue('`pm2-env` is given as well', takes, 'Leave it out: it selects an `env_…` of an ecosystem file.');
-    }
-    if (apps.length !== 1) {
-        throw new BadValue(`\`app\` has ${apps.length === 0 ? 'no name' : `${apps.length} names`}`, `${takes}, and one name in \`app\``, 'Set `app` to the name that the app has, or will have, in PM2.');
-    }
-    return script;
-}
-/** Reads what PM2's `--env` takes: `production` chooses `env_production`. */
-function parsePm2Env(text) {
-    if (text === '')
-        return null;
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text)) {
-        throw new BadValue('it is not the name of an environment', 'letters, digits, "_", "." and "-"', 'Write production to select env_production of the ecosystem file.');
-    }
-    return text;
-}
-/** Reads a version of PM2, or the beginning of one: npm takes each for the newest that begins so. */
-function parsePm2Version(text) {
-    if (text === '')
-        return null;
-    if (!/^\d{1,4}(\.\d{1,4}){0,2}$/.test(text))
-        throw new BadValue('it is not such a version', 'one to three numbers: `7`, `7.0` or `7.0.4`');
-    return text;
-}
-/** Reads `stable-for`, which has to fit into `health-timeout`: otherwise no version could ever pass. */
-function parseStableFor(text, healthTimeout) {
-    const stableFor = parseDuration(text, { least: '0s', most: '1h' });
-    const limit = durationOrNull(healthTimeout);
-    if (limit !== null && stableFor > limit) {
-        throw new BadValue(`it is longer than \`health-timeout\`, ${healthTimeout}`, 'a duration that fits into `health-timeout`');
-    }
-    return stableFor;
-}
-/** `health-timeout` itself reports what is wrong with it. */
-function durationOrNull(text) {
-    try {
-        return parseDuration(text, { least: '0s', most: '24h' });
-    }
-    catch {
-        return null;
-    }
-}
-
 ;// CONCATENATED MODULE: ./inputs/trust.js
 
 
@@ -70683,6 +70890,7 @@ function makeDestinations({ hosts, ...read }, given) {
 function destinationOf(host, read, given) {
     const hopKey = read.proxyKey ?? read.key;
     const username = host.username ?? read.username;
+    const { name, engine } = read.container;
     return {
         label: host.label,
         host: host.address,
@@ -70706,6 +70914,7 @@ function destinationOf(host, read, given) {
         })),
         timeout: read.timeout,
         retries: read.retries,
+        ...(name !== null && { container: { name, engine } }),
     };
 }
 /** For those who need the labels beside their own input; `host` itself reports what is wrong with it. */
@@ -70981,6 +71190,7 @@ function parsePattern(text) {
 
 
 
+
 /**
  * Reads and checks every input, once. `mask` is called for each secret before anything else is done.
  * Throws one `InputsError` that names all bad inputs.
@@ -70995,7 +71205,7 @@ function readInputs(env, workflow, mask) {
     const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
     const isUpload = sendsFiles(text('source'), text('mode'));
-    const { connection, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
+    const { connection, container, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
         connection: {
             hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
             // Users before each host's "@" stand for it; one that is given is checked all the same.
@@ -71014,6 +71224,11 @@ function readInputs(env, workflow, mask) {
             proxyPassphrase: input('proxy-passphrase', (given) => checkProxyPassphrase(given, text('proxy-key'))),
             timeout: duration('connect-timeout', '100ms', '10m'),
             retries: input('connect-retries', (given) => parseCount(given, { least: 0, most: 10 })),
+        },
+        container: {
+            name: input('container', parseContainer),
+            engine: input('container-engine', (given) => parseContainerEngine(given, text('container'))),
+            pathVolatile: input('container-path-volatile', (given) => parsePathVolatile(given, text('container'))),
         },
         session: {
             shellInit: input('shell-init', (given) => parseShellText(given) || null),
@@ -71095,7 +71310,7 @@ function readInputs(env, workflow, mask) {
         },
     });
     return {
-        destinations: makeDestinations(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+        destinations: makeDestinations({ ...connection, container }, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         ...session,
         github,
         fleet,
@@ -71104,6 +71319,7 @@ function readInputs(env, workflow, mask) {
             : { ...upload, sendsModules: steps.install.kind === 'none', builtFrom: plan.source.builtFrom },
         plan: {
             ...plan,
+            container: container.name === null ? null : { name: container.name, pathVolatile: container.pathVolatile },
             steps: isUpload && steps.build.kind === 'default' ? { ...steps, build: { kind: 'none' } } : steps,
             envFile: envFile.content === '' ? null : envFile,
             refOrigin: originOf(plan.ref, workflow),

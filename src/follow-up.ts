@@ -50,15 +50,18 @@ export function followedFor({ healthTimeout, stableFor }: Pick<Plan, 'healthTime
  * A digest of where a deploy goes. The runner keeps it in a file, and an address may be somebody's secret: the salt and the
  * time that one guess takes keep it from being found by trying.
  */
-async function digestOf(destinations: Inputs['destinations'], { path, deployId }: Plan): Promise<string> {
+async function digestOf(
+  destinations: Inputs['destinations'],
+  { path, container, deployId }: Plan,
+): Promise<string> {
   const logins = destinations.map(({ host, port, username }) => [host.toLowerCase(), port, username]);
-  const digest = await derive(JSON.stringify([logins, path]), deployId, 32);
+  const digest = await derive(JSON.stringify([logins, path, container?.name]), deployId, 32);
   return digest.toString('hex');
 }
 
 function elsewhere(label: string, deployId: string): SessionError {
   return new SessionError(
-    `The post step got another host, port, user or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`,
+    `The post step got another host, port, user, container or path than the deploy. It is not known how the deploy on ${label} ended. Nobody cancelled it.`,
     `GitHub evaluates the inputs again for the post step, and a later step changed one, such as host: \${{ env.TARGET }}. Use a value that does not change. ${lookAtEvents(deployId)}`,
     [],
     true,

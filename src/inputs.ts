@@ -5,6 +5,7 @@ import {
   parsePath,
   parseWorkingDirectory,
 } from './inputs/app-path.ts';
+import { parseContainer, parseContainerEngine, parsePathVolatile } from './inputs/container-inputs.ts';
 import { defaultRef, originOf } from './inputs/default-ref.ts';
 import { allHosts, labelsOf, makeDestinations } from './inputs/destination.ts';
 import { parseDuration } from './inputs/duration.ts';
@@ -95,7 +96,7 @@ export function readInputs(
 
   const isUpload = sendsFiles(text('source'), text('mode'));
 
-  const { connection, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
+  const { connection, container, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
     connection: {
       hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
       // Users before each host's "@" stand for it; one that is given is checked all the same.
@@ -122,6 +123,11 @@ export function readInputs(
       proxyPassphrase: input('proxy-passphrase', (given) => checkProxyPassphrase(given, text('proxy-key'))),
       timeout: duration('connect-timeout', '100ms', '10m'),
       retries: input('connect-retries', (given) => parseCount(given, { least: 0, most: 10 })),
+    },
+    container: {
+      name: input('container', parseContainer),
+      engine: input('container-engine', (given) => parseContainerEngine(given, text('container'))),
+      pathVolatile: input('container-path-volatile', (given) => parsePathVolatile(given, text('container'))),
     },
     session: {
       shellInit: input('shell-init', (given) => parseShellText(given) || null),
@@ -207,7 +213,10 @@ export function readInputs(
   });
 
   return {
-    destinations: makeDestinations(connection, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
+    destinations: makeDestinations(
+      { ...connection, container },
+      { host: text('host'), proxyJump: text('proxy-jump'), agent },
+    ),
     ...session,
     github,
     fleet,
@@ -217,6 +226,8 @@ export function readInputs(
         : { ...upload, sendsModules: steps.install.kind === 'none', builtFrom: plan.source.builtFrom },
     plan: {
       ...plan,
+      container:
+        container.name === null ? null : { name: container.name, pathVolatile: container.pathVolatile },
       steps: isUpload && steps.build.kind === 'default' ? { ...steps, build: { kind: 'none' } } : steps,
       envFile: envFile.content === '' ? null : envFile,
       refOrigin: originOf(plan.ref, workflow),

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 12;
+export const PROTOCOL_VERSION = 13;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 export const STATES = [
@@ -69,6 +69,8 @@ export interface Plan {
   path: string;
   /** Where in `path` the app lives, relative, without `..`; empty for `path` itself. */
   workingDirectory: string;
+  /** The container in which the host program runs, and what happens if `path` is lost with it; null on the host itself. */
+  container: { name: string; pathVolatile: 'fail' | 'allow' } | null;
   /** `url` is what to clone; `given` says that the user named it, so that it beats the checkout's own origin. */
   repository: { url: string; given: boolean };
   /**

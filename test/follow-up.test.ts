@@ -30,7 +30,9 @@ const planFrom = (changes: Record<string, string>) => {
 test.each([{ HOST: 'other.example.com' }, { PORT: '2222' }, { USERNAME: 'root' }, { PATH: '~/other' }])(
   'another destination is refused, with what to do: %o',
   (changes) => {
-    return expect(planFrom(changes)).rejects.toThrow('got another host, port, user or path than the deploy');
+    return expect(planFrom(changes)).rejects.toThrow(
+      'got another host, port, user, container or path than the deploy',
+    );
   },
 );
 

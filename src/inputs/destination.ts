@@ -1,4 +1,5 @@
 import type { Destination } from '../runner/connection/connect.ts';
+import type { Container } from '../runner/connection/container.ts';
 import type { HostKeyPolicy } from '../runner/identity/host-key.ts';
 import type { PrivateKey } from '../runner/keys/keys.ts';
 import { type Fingerprint, fingerprintsOf, type Named } from './fingerprint.ts';
@@ -17,6 +18,8 @@ export interface ConnectionInputs {
   hostKeyCheck: HostKeyPolicy['kind'];
   proxyJump: readonly HopAddress[];
   proxyKey: PrivateKey | null;
+  /** Where the deploy runs on each of the hosts; without a name on the host itself. */
+  container: Pick<Container, 'engine'> & { name: string | null };
   /** Milliseconds. */
   timeout: number;
   retries: number;
@@ -44,6 +47,7 @@ export function makeDestinations(
 function destinationOf(host: LabelledHost, read: Omit<ConnectionInputs, 'hosts'>, given: Given): Destination {
   const hopKey = read.proxyKey ?? read.key;
   const username = host.username ?? read.username;
+  const { name, engine } = read.container;
   return {
     label: host.label,
     host: host.address,
@@ -67,6 +71,7 @@ function destinationOf(host: LabelledHost, read: Omit<ConnectionInputs, 'hosts'>
     })),
     timeout: read.timeout,
     retries: read.retries,
+    ...(name !== null && { container: { name, engine } }),
   };
 }
 

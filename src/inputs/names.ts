@@ -24,6 +24,9 @@ export const DEFAULTS = {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the runner evaluates it
   'git-token': '${{ github.token }}',
   'working-directory': '.',
+  container: '',
+  'container-engine': '',
+  'container-path-volatile': 'fail',
   'install-command': '',
   'build-command': '',
   'fresh-install': 'false',

@@ -90,6 +90,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     envFile: null,
     keepAssets: null,
     workingDirectory: '',
+    container: null,
     steps: {
       install: { kind: 'default' },
       build: { kind: 'default' },
@@ -946,6 +947,37 @@ describe('git-token', () => {
     const masked: string[] = [];
     read({ 'git-token': 'ghs_abcdefgh' }, {}, masked);
     expect(masked).toContain('ghs_abcdefgh');
+  });
+});
+
+describe('container', () => {
+  test.each(['shop', 'shop-web-1', 'a', 'Shop.v2_x', 'deadbeef'])('%s is a name', (container) => {
+    const { destination, container: planned } = read({ container });
+    expect(destination.container).toEqual({ name: container, engine: null });
+    expect(planned).toEqual({ name: container, pathVolatile: 'fail' });
+  });
+
+  test('the engine and a path that may be lost are said beside it', () => {
+    const given = { container: 'shop', 'container-engine': 'podman', 'container-path-volatile': 'allow' };
+    const { destinations, container } = read({ ...given, host: 'a,b' });
+    expect(destinations.map((one) => one.container)).toEqual(
+      Array(2).fill({ name: 'shop', engine: 'podman' }),
+    );
+    expect(container).toEqual({ name: 'shop', pathVolatile: 'allow' });
+  });
+
+  test.each(['-it', '--privileged', '.x', '_x', 'a b', 'a,b', '$(id)', "a'b", 'a/b', 'a;b', 'x'.repeat(256)])(
+    '%j is none',
+    (container) => {
+      expect(messageOf({ container })).toContain('it is no name of a container');
+    },
+  );
+
+  test('what goes with it is refused without it', () => {
+    expect(messageOf({ 'container-engine': 'docker' })).toContain('`container` is not given');
+    expect(messageOf({ 'container-path-volatile': 'allow' })).toContain('`container` is not given');
+    expect(messageOf({ container: 'x', 'container-engine': 'lxc' })).toContain('`docker` or `podman`');
+    expect(messageOf({ container: 'x', 'container-path-volatile': 'true' })).toContain('`fail` or `allow`');
   });
 });
 

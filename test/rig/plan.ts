@@ -16,6 +16,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     },
     path: '~/app',
     workingDirectory: '',
+    container: null,
     repository: { url: 'https://github.example/acme/app.git', given: false },
     gitToken: null,
     ref: 'main',

@@ -17,8 +17,10 @@ import { pm2Environment, sessionless, withNode } from '../system/environment.ts'
 import { DeployFailure, diskTrouble } from '../system/failure.ts';
 import type { HeldLocks } from '../system/lock.ts';
 import { requireSurvival } from '../system/logind.ts';
+import { mounts } from '../system/mounts.ts';
 import { parseVersion } from '../system/node-version.ts';
 import { exists } from '../system/paths.ts';
+import { commandLines, remarksOnPm2, requireVolumes, waitForRuntime } from './in-container.ts';
 import { providePm2 } from './provide-pm2.ts';
 
 interface Start {
@@ -60,6 +62,7 @@ export async function preflight(start: Start): Promise<Context> {
 
   refuseUnusable(live, plan.path);
   if (start.isNew && plan.mode !== 'remove') {
+    if (plan.container !== null) requireVolumes(plan.container, places, mounts());
     await requireSurvival(env);
     await requireSpace(existsSync(live) ? live : dirname(live), env);
   }
@@ -76,11 +79,16 @@ export async function preflight(start: Start): Promise<Context> {
       provide: async (find) => (start.isNew || plan.mode === 'check' ? providePm2(provided, find) : find()),
     }),
   );
+  if (plan.container !== null) await waitForRuntime(pm2);
   for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
   inform(
     start.log,
     `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
   );
+  if (plan.container !== null && start.isNew) {
+    for (const remark of remarksOnPm2(plan.container, pm2.daemonPid(), commandLines()))
+      warn(start.log, remark);
+  }
   if (pm2.otherDaemon !== null) {
     warn(
       start.log,

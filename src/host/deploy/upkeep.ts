@@ -23,6 +23,8 @@ const LONGEST = 64 * 1024;
 
 /** What a server needs once, beside deploys: somebody to start PM2 after a reboot, and to keep its logs small. */
 export async function upkeepOf({ plan, pm2, env }: Context): Promise<string[]> {
+  // In a container pm2-runtime starts it, and the engine keeps the logs.
+  if (plan.container !== null) return [];
   const user = userInfo().username;
   const machine = {
     etc: '/etc',

@@ -4,7 +4,7 @@ import { instancesIn } from '../pm2/list.ts';
 import type { Current } from '../state/current.ts';
 import { ticksOf } from '../system/processes.ts';
 import { expectedCounts, readBaseline } from './baseline.ts';
-import { judge, type Verdict } from './health.ts';
+import { judge, type Snapshot, type Verdict } from './health.ts';
 import { absoluteUrl, complaintAbout } from './health-request.ts';
 import { healthTarget } from './health-target.ts';
 import { declaredPorts } from './ports.ts';
@@ -29,7 +29,8 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
   let verdict: Verdict;
   const deadline = performance.now() + RESTARTS_WITHIN;
   do {
-    const now = await observe(context.pm2, expected);
+    const seen = await observe(context.pm2, expected);
+    const now = context.plan.container === null ? seen : asRestarted(seen, runsAs);
     verdict = judge(expected, now, now);
     // PM2 restarts it by its clock at this very moment: that is how the app is meant to run.
   } while (
@@ -39,6 +40,15 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
     (await sleep(LOOK_EVERY, true))
   );
   return verdict.kind === 'healthy' ? null : verdict.why;
+}
+
+/**
+ * What pm2-runtime started with the container carries no deploy's id. It runs the files as they were then: whether that was after
+ * the swap tells its start.
+ */
+function asRestarted(seen: Snapshot, runsAs: string): Snapshot {
+  const instances = seen.instances.map((one) => ({ ...one, deployId: one.deployId ?? runsAs }));
+  return { ...seen, instances };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
@@ -60,8 +61,22 @@ async function acceptsElsewhere(port: number): Promise<boolean> {
 /** Children of the daemon that its list does not show. */
 export function orphansOf(pm2: Pm2, all: readonly Instance[]): number[] {
   const daemon = pm2.daemonPid();
+  if (daemon === null) return [];
   const listed = new Set(all.map(({ pid }) => pid));
-  return daemon === null ? [] : childrenOf(daemon).filter((pid) => !listed.has(pid));
+  const unlisted = childrenOf(daemon).filter((pid) => !listed.has(pid));
+  // The first process of a container becomes the parent of all that lose theirs, such as this program.
+  return daemon === FIRST_PROCESS ? unlisted.filter(isPm2s) : unlisted;
+}
+
+const FIRST_PROCESS = 1;
+
+/** Whether PM2 started the process, by the variables that it gives an app in fork mode, or a cluster worker. */
+function isPm2s(pid: number): boolean {
+  try {
+    return /(^|\0)(pm_id|pm2_env)=/.test(readFileSync(`/proc/${pid}/environ`, 'latin1'));
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ConnectError } from '../connect-error.ts';
 import { type HostKey, hostKeyAlgorithms, refusal } from '../identity/host-key.ts';
+import type { Container } from './container.ts';
 import { type Limit, startLimit } from './limit.ts';
 import { retrying } from './retry.ts';
 import { openSocket } from './socket.ts';
@@ -13,6 +14,8 @@ export type Hop = Omit<Login, 'password'>;
 export interface Destination extends Login {
   /** In the order in which they are gone through; default none. */
   hops?: readonly Hop[];
+  /** Where the deploy runs on the host; default the host itself. */
+  container?: Container;
   /** Milliseconds for one try: everything from the name lookup of the first hop to the login at the destination. */
   timeout: number;
   /** Further tries where one fails before a login; default none. */
@@ -73,7 +76,7 @@ async function connectOnce(logins: readonly Login[], destination: Destination): 
     limit.stop();
   }
   if (reached === null) throw new Error('there is no host to connect to');
-  return reached;
+  return destination.container === undefined ? reached : { ...reached, container: destination.container };
 }
 
 /** Connects to one host, from the one that was reached before it, or from here. */

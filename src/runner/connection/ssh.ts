@@ -10,6 +10,7 @@ import {
   refusal,
 } from '../identity/host-key.ts';
 import { authentication, type Credentials } from './authentication.ts';
+import type { Container } from './container.ts';
 import { forwardError, reasonOf } from './forward-error.ts';
 import { handshakeError, notSsh } from './handshake-error.ts';
 import type { Limit } from './limit.ts';
@@ -23,6 +24,8 @@ export interface Login extends Endpoint, Credentials {
 
 export interface Connection {
   label: string;
+  /** What is run on the host goes into this container. */
+  container?: Container;
   /** Starts a command. Rejects with a `ConnectError` where the host opens no session for it. */
   exec(command: string): Promise<Channel>;
   /** Opens a TCP connection from the host on. Rejects with a `ConnectError`. */

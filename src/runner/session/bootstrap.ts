@@ -15,17 +15,20 @@ const SHOWN_LINES = 8;
  * it, reads a script up to a line that is the nonce again, and evaluates that one. Every common login shell takes it
  * as it is: it has no line end (tcsh), no backslash (fish), no `!` (csh's history), and does not begin with exec (rbash).
  */
-export const BOOTSTRAP_LINE =
-  "sh -c 'read -r n || exit 1; " +
+export const BOOTSTRAP_SCRIPT =
+  'read -r n || exit 1; ' +
   // In one write with the line end before it, so that no background job of a start-up file prints in between.
   `e=$(echo; echo x); e=\${e%x}; echo "\${e}${ANSWER} $n"; ` +
   's=; while IFS= read -r l; do ' +
   'if [ "$l" = "$n" ]; then eval "$s"; exit; fi; ' +
-  's=$s$l$e; done; exit 1' +
-  "'";
+  's=$s$l$e; done; exit 1';
 
-/** A shell on the host that has proved to be the bootstrap, and takes a script. */
+export const BOOTSTRAP_LINE = `sh -c '${BOOTSTRAP_SCRIPT}'`;
+
+/** A shell on the host, or in a container there, that has proved to be the bootstrap, and takes a script. */
 export interface HostShell {
+  /** Where it runs, for messages. */
+  place: string;
   nonce: string;
   /** Writes to the shell's stdin, as it is. */
   send(text: string | Buffer): void;
@@ -44,7 +47,7 @@ export interface HostShell {
  * Starts the bootstrap. Until it has answered, nothing but a random nonce is sent, since a start-up file or a forced
  * command may be what reads it. Throws a `SessionError`.
  */
-export async function openShell(connection: Connection, timeout: number): Promise<HostShell> {
+export async function openHostShell(connection: Connection, timeout: number): Promise<HostShell> {
   const channel = await connection.exec(BOOTSTRAP_LINE);
   const nonce = randomBytes(16).toString('hex');
   const before: string[] = [];
@@ -62,12 +65,16 @@ export async function openShell(connection: Connection, timeout: number): Promis
 
   const answered = new Promise<void>((resolve) => {
     onLine = (line) => {
-      if (line === `${ANSWER} ${nonce}`) resolve();
+      if (line === answerTo(nonce)) resolve();
       else keepFirst(before, line);
     };
   });
   channel.stdin.write(`${nonce}\n`);
-  const outcome = await firstOf(answered, channel, timeout);
+  const outcome = await firstOf(
+    answered.then(() => 'answered' as const),
+    channel.ended,
+    timeout,
+  );
   if (outcome !== 'answered') {
     channel.stdin.end();
     throw noAnswer(connection.label, outcome, timeout, before);
@@ -75,6 +82,7 @@ export async function openShell(connection: Connection, timeout: number): Promis
   onLine = () => {};
   onComplaint = (line) => keepLast(complaints, line);
   return {
+    place: connection.label,
     nonce,
     send: (text) => {
       channel.stdin.write(text);
@@ -104,17 +112,23 @@ async function pour({ stdin, ended }: Channel, chunks: AsyncIterable<Buffer>): P
   await Promise.race([work(), ended]);
 }
 
-async function firstOf(
-  answered: Promise<void>,
-  channel: Channel,
+/** The line with which a bootstrap that has read this nonce answers. */
+export function answerTo(nonce: string): string {
+  return `${ANSWER} ${nonce}`;
+}
+
+/** What comes first: the answer, the end of the session, or the end of so many milliseconds. */
+export async function firstOf<T>(
+  answered: Promise<T>,
+  ended: Promise<ChannelEnd>,
   timeout: number,
-): Promise<'answered' | 'late' | ChannelEnd> {
+): Promise<T | 'late' | ChannelEnd> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), timeout);
   });
   try {
-    return await Promise.race([answered.then(() => 'answered' as const), channel.ended, late]);
+    return await Promise.race([answered, ended, late]);
   } finally {
     clearTimeout(timer);
   }

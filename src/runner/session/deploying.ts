@@ -1,8 +1,9 @@
 import type { HostResult, Opening } from '../../protocol.ts';
 import type { Link } from '../connection/connect.ts';
 import type { Connection } from '../connection/ssh.ts';
-import { BOOTSTRAP_TIMEOUT, openShell } from './bootstrap.ts';
+import { BOOTSTRAP_TIMEOUT } from './bootstrap.ts';
 import { type CourseOptions, follow, startCourse } from './following.ts';
+import { openShell } from './open-shell.ts';
 import { takeUp } from './reconnect.ts';
 import {
   cancelledBefore,

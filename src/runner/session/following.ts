@@ -139,7 +139,7 @@ function readLines(
       how();
     };
     const starting = setTimeout(
-      () => settle(() => reject(neverStarted(label, shell.complaints()))),
+      () => settle(() => reject(neverStarted(shell.place, shell.complaints()))),
       START_TIMEOUT,
     );
     const prefix = `${shell.nonce} `;
@@ -152,7 +152,14 @@ function readLines(
         return;
       }
       if (word !== 'event')
-        throw notStarted({ label, word, rest, state: course.state, complaints: shell.complaints(), rejoins });
+        throw notStarted({
+          label: shell.place,
+          word,
+          rest,
+          state: course.state,
+          complaints: shell.complaints(),
+          rejoins,
+        });
       const { event, end } = readEvent(rest, course.offset, label);
       course.offset = end;
       if (event.type === 'state') course.state = event.state;

@@ -1,7 +1,8 @@
 import type { HostResult } from '../../protocol.ts';
-import { BOOTSTRAP_TIMEOUT, openShell } from './bootstrap.ts';
+import { BOOTSTRAP_TIMEOUT } from './bootstrap.ts';
 import type { DeployOptions } from './deploying.ts';
 import { follow, startCourse } from './following.ts';
+import { openShell } from './open-shell.ts';
 import { SessionError } from './session-error.ts';
 import { howLost } from './session-failures.ts';
 import { unless, whenAborted } from './stoppable.ts';

@@ -3,8 +3,9 @@ import type { HostResult, Rejoining } from '../../protocol.ts';
 import { ConnectError, type ConnectErrorKind } from '../connect-error.ts';
 import type { Link } from '../connection/connect.ts';
 import type { Connection } from '../connection/ssh.ts';
-import { BOOTSTRAP_TIMEOUT, type HostShell, openShell } from './bootstrap.ts';
+import { BOOTSTRAP_TIMEOUT, type HostShell } from './bootstrap.ts';
 import { type Course, follow } from './following.ts';
+import { openShell } from './open-shell.ts';
 import { SessionError } from './session-error.ts';
 import { howLost, lost } from './session-failures.ts';
 

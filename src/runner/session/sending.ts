@@ -2,9 +2,10 @@ import type { Delivery } from '../../protocol.ts';
 import type { Bundle, UploadObject } from '../upload/bundle.ts';
 import { counted, megabytes } from '../upload/gather.ts';
 import { packOf } from '../upload/pack.ts';
-import { BOOTSTRAP_TIMEOUT, type HostShell, openShell } from './bootstrap.ts';
+import { BOOTSTRAP_TIMEOUT, type HostShell } from './bootstrap.ts';
 import type { DeployOptions } from './deploying.ts';
 import { splitWord } from './event-lines.ts';
+import { openShell } from './open-shell.ts';
 import { openingLine, openingScript } from './opening-line.ts';
 import { SessionError } from './session-error.ts';
 import { neverStarted, notSent, notStarted, START_TIMEOUT, unbelievable } from './session-failures.ts';
@@ -121,7 +122,7 @@ function answersOf(shell: HostShell, label: string): Answers {
     const [given, rest] = splitWord(await Promise.race([heard(), over]));
     if (given === word) return rest;
     const complaints = shell.complaints();
-    throw notStarted({ label, word: given, rest, state: null, complaints, rejoins: false });
+    throw notStarted({ label: shell.place, word: given, rest, state: null, complaints, rejoins: false });
   };
 }
 

@@ -13,7 +13,7 @@ it('reads where things are mounted, blanks in a name too, and finds the deepest 
 23 22 8:1 /disk/app /var/www/my\\040app rw shared:1 - ext4 /dev/sda1 rw
 24 22 0:5 / /var rw - tmpfs tmpfs rw
 `,
-  );
+  ).map(({ point }) => point);
   expect(points).toEqual(['/', '/var/www/my app', '/var']);
   expect(mountOf('/var/www/my app/.git', points)).toBe('/var/www/my app');
   expect(mountOf('/var/www/my app2', points)).toBe('/var');

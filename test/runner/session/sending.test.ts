@@ -24,7 +24,7 @@ import { takeInUpload } from '../../../src/host/upload/take-in.ts';
 import { connect } from '../../../src/runner/connection/connect.ts';
 import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
-import { openShell } from '../../../src/runner/session/bootstrap.ts';
+import { openShell } from '../../../src/runner/session/open-shell.ts';
 import { packProgram } from '../../../src/runner/session/packed-program.ts';
 import { type SendOptions, sendUpload } from '../../../src/runner/session/sending.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
