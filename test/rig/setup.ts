@@ -13,6 +13,8 @@ const NEEDED: Record<string, string> = {
   python3: 'python3',
   ip: 'iproute2',
   nginx: 'nginx',
+  podman: 'podman',
+  runc: 'runc',
 };
 
 /**
