@@ -94,6 +94,8 @@ const OUTCOMES = [
 const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'];
 /** What the time of a deploy is spent on. */
 const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
+/** What the two logs that PM2 keeps of an app are called. */
+const STREAMS = ['output', 'error'];
 const NOTICE_LEVELS = (/* unused pure expression or super */ null && (['info', 'warning']));
 /** What prints lines that are shown. */
 const OUTPUT_SOURCES = [...STEPS, 'pm2'];
@@ -5706,6 +5708,10 @@ function readAdded(notes, instances, maxLines) {
         left -= share;
     });
     return added.flatMap((lines) => lines.slice(lines.length - (shares.get(lines) ?? 0)));
+}
+/** The last lines of these files together, each with its share. */
+function lastLines(paths, maxLines) {
+    return readAdded({}, paths.map((errLogPath) => ({ errLogPath })), maxLines);
 }
 function linesAdded(path, note) {
     let file;
@@ -14368,6 +14374,108 @@ function isEnd(line) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/git/difference.js
+
+
+
+
+const NEWEST = 5;
+/**
+ * Asks the repository what lies between the commit `from`, which is checked out, and `sha`. Writes nothing into git's
+ * repository. Null if the server does not tell, or the checkout has no whole history.
+ */
+async function differenceTo(git, gitIn, { from, sha, repository }, access) {
+    const remote = await openRemote(git, repository, access);
+    return inScratch(git, gitIn, formatOf(sha), async (scratch) => {
+        const flags = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--filter=blob:none'];
+        if ((await remote.attempt(flags, [sha], scratch)).code !== 0)
+            return null;
+        const [counts, newest, files] = await Promise.all([
+            scratch.attempt(['rev-list', '--left-right', '--count', `${from}...${sha}`]),
+            scratch.attempt(['log', `-${NEWEST}`, '--no-show-signature', '--format=%h %s', `${from}..${sha}`]),
+            scratch.attempt(['diff-tree', '-r', '-z', '--no-renames', '--name-status', from, sha]),
+        ]);
+        if (counts.code !== 0 || newest.code !== 0 || files.code !== 0)
+            return null;
+        const [behind = 0, ahead = 0] = counts.stdout.trim().split(/\s+/).map(Number);
+        const words = splitZ(files.stdout);
+        return {
+            ahead,
+            behind,
+            newest: newest.stdout.split('\n').filter(Boolean),
+            files: words.flatMap((word, at) => (at % 2 === 0 ? [`${word} ${words[at + 1] ?? ''}`] : [])),
+        };
+    });
+}
+
+;// CONCATENATED MODULE: ./host/look/dry-run.js
+
+
+
+
+
+
+
+const MOST_FILES = 20;
+/** What a deploy of `sha` would change in the checkout, as sentences: commits and tracked files. */
+async function changesOfCommit(context, from, sha) {
+    if (from === sha)
+        return ['The commit is checked out already.'];
+    const { git, gitIn, plan } = context;
+    const found = await differenceTo(git, gitIn, { from, sha, repository: plan.repository }, accessOf(context));
+    if (found === null)
+        return [];
+    const { ahead, behind, newest, files } = found;
+    const more = ahead > newest.length ? `; and ${ahead - newest.length} more` : '';
+    const shown = files.slice(0, MOST_FILES).join(', ');
+    const others = files.length > MOST_FILES ? ` and ${files.length - MOST_FILES} more` : '';
+    return [
+        ...(ahead > 0 ? [`${counted(ahead, 'commit')} would go live: ${newest.join('; ')}${more}.`] : []),
+        ...(behind > 0
+            ? [`${counted(behind, 'commit')} that ${behind === 1 ? 'is' : 'are'} live would go.`]
+            : []),
+        files.length === 0
+            ? 'No tracked file would change.'
+            : `${counted(files.length, 'tracked file')} would change: ${shown}${others}. Install and build add theirs.`,
+    ];
+}
+/** What it would do to the env file; null if the plan has none. */
+function changeOfEnvFile({ plan, places }) {
+    const path = envFilePath(plan);
+    if (plan.envFile === null || path === null)
+        return null;
+    const now = readIfThere((0,external_node_path_namespaceObject.join)(places.live, path));
+    if (now === plan.envFile.content)
+        return `${path} would stay: it is what env-file says.`;
+    return now === null ? `${path} would be written.` : `${path} would change: env-file says something else.`;
+}
+/** What it would change of the settings that PM2 has, as sentences. Names settings, never values. */
+function changesOfConfig(old, wanted) {
+    const changes = wanted.flatMap((app) => {
+        const before = old.find(({ name }) => name === app.name);
+        if (before === undefined)
+            return [`'${app.name}' is new`];
+        const changed = settingsOf(before, app);
+        return changed.length === 0 ? [] : [`'${app.name}' gets other settings: ${changed.join(', ')}`];
+    });
+    const gone = old.filter(({ name }) => !wanted.some((app) => app.name === name));
+    const all = [...changes, ...gone.map(({ name }) => `'${name}' is no longer in it`)];
+    return all.length === 0
+        ? ['The ecosystem file says the same as before.']
+        : [`By the ecosystem file of the commit, ${all.join('; ')}.`];
+}
+function settingsOf(before, after) {
+    const differing = (one, other) => [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((key) => !(0,external_node_util_namespaceObject.isDeepStrictEqual)(Reflect.get(one, key), Reflect.get(other, key)));
+    const variables = differing(before.env, after.env).filter((name) => name !== DEPLOY_ID);
+    return [
+        ...differing({ ...before, env: null }, { ...after, env: null }),
+        ...variables.map((name) => `env.${name}`),
+    ];
+}
+function counted(count, what) {
+    return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 ;// CONCATENATED MODULE: ./host/git/peek.js
 
 
@@ -14423,8 +14531,10 @@ async function layFiles(scratch, { sha, directory, missing, top }) {
 
 
 
+
+
 /**
- * Refuses what the ecosystem file of the commit says and cannot work, as far as that file can be read without what install
+ * Tells what the ecosystem file of the commit changes, and refuses what it says and cannot work, as far as that file can be read without what install
  * and build bring. Throws the `DeployFailure` that a deploy would end with.
  */
 async function lookAtNewSettings(context, git, sha) {
@@ -14436,12 +14546,23 @@ async function lookAtNewSettings(context, git, sha) {
     const directories = places.map((path) => (path === '.' ? '' : path));
     await peek(git, gitIn, { sha, repository, directories }, accessOf(context), async (top) => {
         const apps = await readAppsEarly(context, top, deployId);
-        if (apps !== null)
-            await refuseImpossible(context, apps, top);
+        if (apps === null)
+            return;
+        const current = loadCurrent(context.places.state);
+        if (current !== null)
+            for (const change of changesOfConfig(current.config, apps))
+                inform(context.log, change);
+        await refuseImpossible(context, apps, top);
     });
 }
 
 ;// CONCATENATED MODULE: ./host/look/status.js
+
+
+
+
+
+
 
 
 
@@ -14462,6 +14583,7 @@ async function status_status(context) {
     const standing = {
         deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
         apps: await status_appsOf(context),
+        logs: await logsOf(context),
         remarks: remarksOn(context, sha),
         history: history.slice(0, status_TOLD),
     };
@@ -14482,6 +14604,24 @@ async function status_appsOf({ pm2, places, journal }) {
             outdated: outdated.filter(({ name }) => name === counts.name).length,
             restarts: current === null ? null : restartsSince(current.restarts, same),
         };
+    });
+}
+/** The last lines that the apps wrote. What stands in their `.env` files is hidden from now on. */
+async function logsOf({ pm2, places, plan, redactor }) {
+    const { logLines } = plan;
+    if (logLines === 0)
+        return [];
+    for (const path of envFiles(places.live, ['', plan.workingDirectory]))
+        redactor.hide(secretsOfEnvFile(readIfThere((0,external_node_path_namespaceObject.join)(places.live, path)) ?? ''));
+    const own = instancesIn(places.live, await pm2.list());
+    const names = [...new Set(own.map(({ name }) => name))];
+    return names.flatMap((app) => {
+        const same = own.filter(({ name }) => name === app);
+        const paths = {
+            output: same.map(({ outLogPath }) => outLogPath),
+            error: same.map(({ errLogPath }) => errLogPath),
+        };
+        return STREAMS.map((stream) => ({ app, stream, lines: lastLines(paths[stream], logLines) })).filter(({ lines }) => lines.length > 0);
     });
 }
 /** PM2 counts deploys too: what it had counted when the last one was verified is left out. */
@@ -14551,6 +14691,7 @@ function remarksOn(context, head) {
 
 
 
+
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check_check(context) {
     const { places, git, gitIn, log } = context;
@@ -14561,10 +14702,14 @@ async function check_check(context) {
     if (!there)
         inform(log, `${places.live} is not a checkout yet. A deploy makes one.`);
     const problems = [];
+    let target = null;
     const looks = [
         async () => requireWritable(places.state),
         async () => requireOwnPlaces(places),
-        () => lookAtCommit(context, there ? git : gitIn('/')),
+        async () => {
+            target = await lookAtCommit(context, there ? git : gitIn('/'), sha);
+            return changeOfEnvFile(context);
+        },
         async () => (there ? await lookAtCheckout(context) : null),
         async () => (there ? await lookAtApps(context) : null),
     ];
@@ -14586,7 +14731,14 @@ async function check_check(context) {
     const failure = problems.length === 0 && unhealthy !== null
         ? failureOf(new DeployFailure(unhealthy), 'preflight')
         : failureOfAll(problems);
-    return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure, unhealthy };
+    return {
+        outcome: failure === null ? 'unchanged' : 'failed',
+        sha,
+        previousSha: sha,
+        target,
+        failure,
+        unhealthy,
+    };
 }
 function failureOfAll(problems) {
     const [first, ...others] = problems;
@@ -14627,7 +14779,8 @@ function requireOwnPlaces(places) {
     refuseApart(places);
     return null;
 }
-async function lookAtCommit(context, git) {
+/** Gives the commit's full id, if it has one yet. */
+async function lookAtCommit(context, git, live) {
     const { plan, gitIn, log } = context;
     const { ref, repository } = plan;
     if (plan.source.kind === 'upload') {
@@ -14638,8 +14791,10 @@ async function lookAtCommit(context, git) {
         throw new DeployFailure('The plan names no commit.');
     const { sha, text } = await findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
     inform(log, text);
+    for (const change of live === null ? [] : await changesOfCommit(context, live, sha))
+        inform(log, change);
     await lookAtNewSettings(context, git, sha);
-    return null;
+    return sha;
 }
 async function lookAtCheckout(context) {
     const { generated } = await readLive(context);

@@ -63347,6 +63347,8 @@ const OUTCOMES = [
 const STEPS = ['install', 'build', 'migrate', 'before-reload', 'after-reload'];
 /** What the time of a deploy is spent on. */
 const ACCOUNTS = ['lock', 'git', ...STEPS, 'canary', 'pm2', 'verify'];
+/** What the two logs that PM2 keeps of an app are called. */
+const STREAMS = ['output', 'error'];
 const NOTICE_LEVELS = ['info', 'warning'];
 /** What prints lines that are shown. */
 const OUTPUT_SOURCES = [...STEPS, 'pm2'];
@@ -64198,6 +64200,7 @@ const event_parser_standing = object({
         outdated: count,
         restarts: nullable(count),
     })),
+    logs: list(object({ app: event_parser_text, stream: oneOf(STREAMS), lines })),
     remarks: lines,
     history: list(pastDeploy),
 });
@@ -64957,6 +64960,8 @@ function logOf({ label, stableFor, now, isOneOfSeveral }) {
                 printTail(appLogTitle(log), log.lines, prefix);
             for (const line of standingLines(result))
                 info(hostLines(line, { prefix, colours: false }).join('\n'));
+            for (const { app, stream, lines } of result.standing?.logs ?? [])
+                printTail(hostile_text_hostSentence(`Last lines of the ${stream} log of '${app}'`, 200), lines, prefix);
             const sentence = outcomeSentence(result);
             if (isGood(result) || title === null)
                 say(sentence);
@@ -65496,6 +65501,10 @@ function foldedParts(result) {
         ...(failure?.appLogs ?? []).map(({ app, version, lines }) => [
             `Last lines of the error log of ${plainName(app)}, the ${version} version`,
             lines,
+        ]),
+        ...(result.standing?.logs ?? []).map((log) => [
+            `Last lines of the ${log.stream} log of ${plainName(log.app)}`,
+            log.lines,
         ]),
     ];
     return [
@@ -69475,6 +69484,7 @@ const DEFAULTS = {
     'rollback-scope': 'fleet',
     'lock-timeout': '15m',
     mode: 'deploy',
+    'log-lines': '0',
     force: 'false',
     deployment: 'false',
     environment: 'production',
@@ -69948,6 +69958,12 @@ function parseMode(text, hosts) {
     if (mode === 'remove' && hosts > 1)
         throw new BadValue(`it is \`remove\`, and \`host\` names ${hosts} servers`, '`remove` with one server', 'Use a step for each server.');
     return mode;
+}
+/** Refuses what only a status shows. */
+function refuseBesideStatus(given, mode) {
+    if (given === '' || mode === 'status')
+        return;
+    throw new BadValue('`mode` is not status, and no logs are shown then', '`0`, or a number with `mode: status`', 'Leave it out: a deploy that fails shows the logs by itself.');
 }
 /** Reads a whole number from `least` to `most`. */
 function parseCount(text, { least, most }) {
@@ -71264,6 +71280,10 @@ function readInputs(env, workflow, mask) {
             handover: input('handover', (given) => settings_oneOf(given.toLowerCase(), ['auto', 'off'])),
             drain: input('drain', (given) => settings_oneOf(given.toLowerCase(), ['auto', 'off'])),
             lockTimeout: duration('lock-timeout', '0s', '6h'),
+            logLines: input('log-lines', (given) => {
+                refuseBesideStatus(given === '0' ? '' : given, text('mode'));
+                return parseCount(given, { least: 0, most: 500 });
+            }),
             force: input('force', parseSwitch),
         },
     });

@@ -4,6 +4,7 @@ import {
   type AppLog,
   type Event,
   type HostResult,
+  type LogEnd,
   MODES,
   NOTICE_LEVELS,
   OUTCOMES,
@@ -11,6 +12,7 @@ import {
   type PastDeploy,
   type SourceLine,
   STATES,
+  STREAMS,
   type Standing,
 } from './protocol.ts';
 
@@ -115,6 +117,7 @@ const standing = object<Standing>({
       restarts: nullable(count),
     }),
   ),
+  logs: list(object<LogEnd>({ app: text, stream: oneOf(STREAMS), lines })),
   remarks: lines,
   history: list(pastDeploy),
 });

@@ -34,6 +34,7 @@ import {
   parseStableFor,
   parseStep,
   parseSwitch,
+  refuseBesideStatus,
 } from './inputs/settings.ts';
 import { splitList } from './inputs/split-list.ts';
 import { checkPassphrase, parseHostKeyCheck, parseKey, parseKnownHosts } from './inputs/trust.ts';
@@ -208,6 +209,10 @@ export function readInputs(
       handover: input('handover', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
       drain: input('drain', (given) => oneOf(given.toLowerCase(), ['auto', 'off'])),
       lockTimeout: duration('lock-timeout', '0s', '6h'),
+      logLines: input('log-lines', (given) => {
+        refuseBesideStatus(given === '0' ? '' : given, text('mode'));
+        return parseCount(given, { least: 0, most: 500 });
+      }),
       force: input('force', parseSwitch),
     },
   });

@@ -121,6 +121,8 @@ export interface Plan {
   save: boolean;
   /** How many versions stay on the disk beside the live one, so that a rollback to one needs no build. At least 1. */
   keepReleases: number;
+  /** In a `status`: how many lines of each app's logs are told; 0 in every other mode. */
+  logLines: number;
   /** Milliseconds, all of these. */
   commandTimeout: number;
   healthTimeout: number;
@@ -233,10 +235,22 @@ export interface Standing {
   /** By which deploy the live commit came there; null if none of ours brought it. */
   deployed: PastDeploy | null;
   apps: AppStanding[];
+  /** The last lines of the apps' logs, if they were asked for. */
+  logs: LogEnd[];
   /** What else there is to know: a deploy that goes on, or was interrupted. */
   remarks: string[];
   /** Newest first, bounded. */
   history: PastDeploy[];
+}
+
+/** What the two logs that PM2 keeps of an app are called. */
+export const STREAMS = ['output', 'error'] as const;
+
+/** The last lines of one log of an app. */
+export interface LogEnd {
+  app: string;
+  stream: (typeof STREAMS)[number];
+  lines: string[];
 }
 
 export const NOTICE_LEVELS = ['info', 'warning'] as const;

@@ -22,6 +22,7 @@ const WHOLE: HostResult = {
   standing: {
     deployed: PAST,
     apps: [{ name: 'web', instances: 2, online: 1, ended: 0, outdated: 0, restarts: 3 }],
+    logs: [{ app: 'web', stream: 'error', lines: ['Error: boom'] }],
     remarks: ['a remark'],
     history: [PAST, { ...PAST, sha: null, reason: null }],
   },
@@ -178,6 +179,7 @@ const WORDS: Record<string, readonly string[]> = {
   mode: MODES,
   outcome: OUTCOMES,
   level: ['info', 'warning'],
+  stream: ['output', 'error'],
   from: ['install', 'build', 'migrate', 'before-reload', 'after-reload', 'pm2'],
 };
 const NUMBERS =

@@ -57,6 +57,7 @@ export const DEFAULTS = {
   'rollback-scope': 'fleet',
   'lock-timeout': '15m',
   mode: 'deploy',
+  'log-lines': '0',
   force: 'false',
   deployment: 'false',
   environment: 'production',

@@ -24,6 +24,16 @@ export function parseMode(text: string, hosts: number): Mode {
   return mode;
 }
 
+/** Refuses what only a status shows. */
+export function refuseBesideStatus(given: string, mode: string): void {
+  if (given === '' || mode === 'status') return;
+  throw new BadValue(
+    '`mode` is not status, and no logs are shown then',
+    '`0`, or a number with `mode: status`',
+    'Leave it out: a deploy that fails shows the logs by itself.',
+  );
+}
+
 /** Reads a whole number from `least` to `most`. */
 export function parseCount(text: string, { least, most }: { least: number; most: number }): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;

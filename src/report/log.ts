@@ -162,6 +162,8 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
       for (const log of failure?.appLogs ?? []) printTail(appLogTitle(log), log.lines, prefix);
       for (const line of standingLines(result))
         core.info(hostLines(line, { prefix, colours: false }).join('\n'));
+      for (const { app, stream, lines } of result.standing?.logs ?? [])
+        printTail(hostSentence(`Last lines of the ${stream} log of '${app}'`, 200), lines, prefix);
       const sentence = outcomeSentence(result);
       if (isGood(result) || title === null) say(sentence);
       else core.error([before + sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });

@@ -126,6 +126,10 @@ export function foldedParts(result: HostResult): (string | null)[] {
       `Last lines of the error log of ${plainName(app)}, the ${version} version`,
       lines,
     ]),
+    ...(result.standing?.logs ?? []).map((log): [string, readonly string[]] => [
+      `Last lines of the ${log.stream} log of ${plainName(log.app)}`,
+      log.lines,
+    ]),
   ];
   return [
     ...logs.map(([title, lines]) => (lines.length === 0 ? null : folded(title, block(lastOf(lines))))),

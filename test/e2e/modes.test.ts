@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
@@ -86,9 +86,18 @@ describe('modes', () => {
   });
 
   test('a status tells what runs and how it came there, and changes nothing', async () => {
+    const [instance] = JSON.parse(await site.host.pm2(['jlist'])) as [
+      { pm2_env: { pm_err_log_path: string } },
+    ];
+    appendFileSync(instance.pm2_env.pm_err_log_path, 'one\ntwo\nthe token is hunter2-and-more\n');
+    writeFileSync(path.join(site.live, '.env'), 'TOKEN=hunter2-and-more\n');
     const before = await homeFilesAtRest();
-    const told = await site.deploy({ mode: 'status' });
+    const told = await site.deploy({ mode: 'status', 'log-lines': '2' });
+    const after = homeFiles();
+    rmSync(path.join(site.live, '.env'));
     expect(told, told.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: shas.B } });
+    expect(told.stdout).toMatch(/Last lines of the error log of 'shop':\n.* two\n.* the token is \*\*\*\n/);
+    expect(told.summary).toContain('the token is ***');
     expect(told.stdout).toMatch(new RegExp(`Runs +${shas.B}`));
     expect(told.stdout).toContain(`shop: ${INSTANCES} of ${INSTANCES} online`);
     expect(told.stdout).toMatch(/Health +healthy/);
@@ -97,7 +106,7 @@ describe('modes', () => {
     expect(what.map(([, outcome]) => outcome).slice(0, 3)).toEqual(['deployed', 'failed', 'rolled back to']);
     expect(what).toHaveLength(10);
     expect(told.summary).toContain('| When | What |');
-    expect(homeFiles()).toEqual(before);
+    expect(after).toEqual(before);
   });
 
   test('a check under PM2 changes nothing, and names what stands in the way', async () => {
@@ -107,6 +116,10 @@ describe('modes', () => {
       code: 0,
       outputs: { outcome: 'unchanged', sha: shas.B },
     });
+    expect(checked.stdout).toMatch(/\] 1 commit would go live: \w{7} /);
+    expect(checked.stdout).toMatch(/\] \d tracked files? would change: .*M version\.json/);
+    expect(checked.stdout).toContain('The ecosystem file says the same as before.');
+    expect(checked.summary).toContain(`can be deployed over \`${shas.B?.slice(0, 7)}\``);
     expect(homeFiles()).toEqual(before);
 
     writeFileSync(path.join(site.live, 'src/server.js'), '// mended by hand\n');

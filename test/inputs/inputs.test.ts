@@ -111,6 +111,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     stableFor: 10_000,
     lockTimeout: 900_000,
     keepReleases: 5,
+    logLines: 0,
     freshInstall: false,
     canary: 'auto',
     handover: 'auto',
@@ -123,6 +124,9 @@ test('a rollback, a status and a removal are not about the commit of the workflo
   expect(read({ mode: 'rollback' })).toMatchObject({ mode: 'rollback', ref: null });
   expect(read({ mode: 'rollback', ref: 'v1.2.0' })).toMatchObject({ ref: 'v1.2.0' });
   expect(read({ mode: 'status' })).toMatchObject({ ref: null });
+  expect(read({ mode: 'status', 'log-lines': '50' })).toMatchObject({ logLines: 50 });
+  expect(messageOf({ 'log-lines': '50' })).toContain('`mode` is not status');
+  expect(messageOf({ mode: 'status', 'log-lines': '501' })).toContain('a whole number from 0 to 500');
   expect(read({ mode: 'remove' })).toMatchObject({ ref: null });
   expect(read({ mode: 'check' })).toMatchObject({ ref: SHA });
   expect(messageOf({ mode: 'undo' })).toContain('`deploy` or `rollback` or `check` or `status` or `remove`');

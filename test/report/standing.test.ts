@@ -25,6 +25,7 @@ const past = (given: Partial<PastDeploy> = {}): PastDeploy => ({
 const standing = (given: Partial<Standing> = {}): Standing => ({
   deployed: past(),
   apps: [{ name: 'shop', instances: 2, online: 1, ended: 0, outdated: 0, restarts: 3 }],
+  logs: [],
   remarks: [],
   history: [past(), past({ mode: 'rollback', sha: PREVIOUS })],
   ...given,
@@ -72,6 +73,16 @@ test('the summary has the history as a table with whole run links, the reason la
   );
   expect(rows[1]).toContain(`[\`bbbbbbb\`](${FACTS.commits}/${PREVIOUS})`);
   for (const line of standingLines(status({ history: many }))) expect(line.length).toBeLessThan(190);
+});
+
+test('the last lines of the logs are folded in the summary, as text alone', () => {
+  const summary = renderSummary(
+    status({ logs: [{ app: '<b>shop', stream: 'error', lines: ['</details> @octocat', 'Error: boom'] }] }),
+    FACTS,
+  );
+  expect(summary).toMatch(/<details><summary>Last lines of the error log of an app<\/summary>/);
+  expect(summary).toContain('Error: boom');
+  expect(outsideOfCode(summary)).not.toMatch(/@octocat|<b>/);
 });
 
 test('how it ended is said in the words of what was asked', () => {

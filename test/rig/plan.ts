@@ -47,6 +47,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
     stableFor: 1_000,
     lockTimeout: 60_000,
     keepReleases: 5,
+    logLines: 0,
     freshInstall: false,
     healthUrl: null,
     canary: 'off',

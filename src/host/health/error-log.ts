@@ -46,6 +46,15 @@ export function readAdded(
   return added.flatMap((lines) => lines.slice(lines.length - (shares.get(lines) ?? 0)));
 }
 
+/** The last lines of these files together, each with its share. */
+export function lastLines(paths: readonly (string | null)[], maxLines: number): string[] {
+  return readAdded(
+    {},
+    paths.map((errLogPath) => ({ errLogPath })),
+    maxLines,
+  );
+}
+
 function linesAdded(path: string, note: LogNotes[string] | undefined): string[] {
   let file: number;
   try {

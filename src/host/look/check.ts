@@ -17,6 +17,7 @@ import { type Places, refuseApart } from '../state/places.ts';
 import { DeployFailure, failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
+import { changeOfEnvFile, changesOfCommit } from './dry-run.ts';
 import { lookAtNewSettings } from './new-settings.ts';
 import { remarksOn, whyUnhealthy } from './status.ts';
 
@@ -29,10 +30,14 @@ export async function check(context: Context): Promise<End> {
   if (!there) inform(log, `${places.live} is not a checkout yet. A deploy makes one.`);
 
   const problems: DeployFailure[] = [];
+  let target: string | null = null;
   const looks: (() => Promise<string | null>)[] = [
     async () => requireWritable(places.state),
     async () => requireOwnPlaces(places),
-    () => lookAtCommit(context, there ? git : gitIn('/')),
+    async () => {
+      target = await lookAtCommit(context, there ? git : gitIn('/'), sha);
+      return changeOfEnvFile(context);
+    },
     async () => (there ? await lookAtCheckout(context) : null),
     async () => (there ? await lookAtApps(context) : null),
   ];
@@ -51,7 +56,14 @@ export async function check(context: Context): Promise<End> {
     problems.length === 0 && unhealthy !== null
       ? failureOf(new DeployFailure(unhealthy), 'preflight')
       : failureOfAll(problems);
-  return { outcome: failure === null ? 'unchanged' : 'failed', sha, previousSha: sha, failure, unhealthy };
+  return {
+    outcome: failure === null ? 'unchanged' : 'failed',
+    sha,
+    previousSha: sha,
+    target,
+    failure,
+    unhealthy,
+  };
 }
 
 function failureOfAll(problems: readonly DeployFailure[]): End['failure'] {
@@ -94,7 +106,8 @@ function requireOwnPlaces(places: Places): null {
   return null;
 }
 
-async function lookAtCommit(context: Context, git: Git): Promise<null> {
+/** Gives the commit's full id, if it has one yet. */
+async function lookAtCommit(context: Context, git: Git, live: string | null): Promise<string | null> {
   const { plan, gitIn, log } = context;
   const { ref, repository } = plan;
   if (plan.source.kind === 'upload') {
@@ -109,8 +122,9 @@ async function lookAtCommit(context: Context, git: Git): Promise<null> {
     accessOf(context),
   );
   inform(log, text);
+  for (const change of live === null ? [] : await changesOfCommit(context, live, sha)) inform(log, change);
   await lookAtNewSettings(context, git, sha);
-  return null;
+  return sha;
 }
 
 async function lookAtCheckout(context: Context): Promise<string> {

@@ -1,16 +1,21 @@
-import type { AppStanding, PastDeploy, Standing } from '../../protocol.ts';
+import { join } from 'node:path';
+import { type AppStanding, type LogEnd, type PastDeploy, STREAMS, type Standing } from '../../protocol.ts';
+import { envFiles } from '../build/env-files.ts';
 import type { Context } from '../context.ts';
 import { lockHolders } from '../deploy/locks.ts';
 import { countsOfApps } from '../deploy/running-apps.ts';
 import { readHead } from '../git/checkout.ts';
+import { lastLines } from '../health/error-log.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
 import { outdatedOf } from '../health/outdated.ts';
 import type { Instance } from '../pm2/list.ts';
 import { instancesIn } from '../pm2/list.ts';
 import type { End } from '../program/end.ts';
+import { secretsOfEnvFile } from '../program/redact.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys, pastDeploy } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
+import { readIfThere } from '../system/durable.ts';
 import { DeployFailure, failureOf } from '../system/failure.ts';
 
 /** How many deploys of the history are reported. */
@@ -24,6 +29,7 @@ export async function status(context: Context): Promise<End & { standing: Standi
   const standing: Standing = {
     deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
     apps: await appsOf(context),
+    logs: await logsOf(context),
     remarks: remarksOn(context, sha),
     history: history.slice(0, TOLD),
   };
@@ -45,6 +51,26 @@ async function appsOf({ pm2, places, journal }: Context): Promise<AppStanding[]>
       outdated: outdated.filter(({ name }) => name === counts.name).length,
       restarts: current === null ? null : restartsSince(current.restarts, same),
     };
+  });
+}
+
+/** The last lines that the apps wrote. What stands in their `.env` files is hidden from now on. */
+async function logsOf({ pm2, places, plan, redactor }: Context): Promise<LogEnd[]> {
+  const { logLines } = plan;
+  if (logLines === 0) return [];
+  for (const path of envFiles(places.live, ['', plan.workingDirectory]))
+    redactor.hide(secretsOfEnvFile(readIfThere(join(places.live, path)) ?? ''));
+  const own = instancesIn(places.live, await pm2.list());
+  const names = [...new Set(own.map(({ name }) => name))];
+  return names.flatMap((app) => {
+    const same = own.filter(({ name }) => name === app);
+    const paths = {
+      output: same.map(({ outLogPath }) => outLogPath),
+      error: same.map(({ errLogPath }) => errLogPath),
+    };
+    return STREAMS.map((stream) => ({ app, stream, lines: lastLines(paths[stream], logLines) })).filter(
+      ({ lines }) => lines.length > 0,
+    );
   });
 }
 
