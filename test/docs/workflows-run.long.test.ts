@@ -73,10 +73,12 @@ function run(
   sha: string,
   event: WorkflowOptions['event'] = { name: 'push' },
   secrets: Record<string, string> = {},
+  cancelAt?: RegExp,
 ): Promise<JobRun[]> {
   const key = host.access.key ?? '';
   const known = host.access['known-hosts'] ?? '';
   return runWorkflow(workflow, {
+    ...(cancelAt && { cancelAt }),
     event,
     secrets: { DEPLOY_KEY: key, KEY: key, ...secrets },
     vars: { DEPLOY_KNOWN_HOSTS: known, KNOWN_HOSTS: known },
@@ -106,7 +108,7 @@ function withFrontPage(files: Record<string, string>): Record<string, string> {
 }
 
 test("README's workflow, as written, deploys a private repository, and the buttons of docs/rollback.md go back", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   await using host = await createHost();
   writeFileSync(path.join(host.directory, '.gitconfig'), `[http]\n\tsslCAInfo = ${github.ca}\n`);
@@ -130,24 +132,33 @@ test("README's workflow, as written, deploys a private repository, and the butto
     'failed-requests': '0',
   });
 
+  // Somebody cancels while the new version is watched: main says what it knows, and post has the verdict.
+  const third = commit('3');
+  const [cancelled] = await run(workflowOf(PAGE, host), host, third, { name: 'push' }, {}, /\] verifying/);
+  expect(cancelled?.result, cancelled?.steps[0]?.run?.stdout).toBe('cancelled');
+  expect(cancelled?.steps[0]?.run?.summary).toMatch(/^### ⏳ The job was cancelled/);
+  expect(cancelled?.posts.map(({ code }) => code)).toEqual([0]);
+  expect(cancelled?.posts[0]?.summary).toMatch(/^### ✅ app is live on host-1 at/);
+  expect(await served()).toBe('3');
+
   // The same app by the buttons of docs/rollback.md.
   const press = (mode: string, ref = ''): Promise<JobRun[]> =>
-    run(workflowOf('docs/rollback.md', host), host, second, {
+    run(workflowOf('docs/rollback.md', host), host, third, {
       name: 'workflow_dispatch',
       inputs: { mode, ref },
     });
-  expect(outputsOf(await press('status'), 'success')).toMatchObject({ outcome: 'unchanged', sha: second });
+  expect(outputsOf(await press('status'), 'success')).toMatchObject({ outcome: 'unchanged', sha: third });
   expect(outputsOf(await press('check'), 'success')).toMatchObject({ outcome: 'unchanged' });
-  expect(outputsOf(await press('rollback'), 'success')).toMatchObject({ outcome: 'deployed', sha: first });
-  expect(await served()).toBe('1');
+  expect(outputsOf(await press('rollback'), 'success')).toMatchObject({ outcome: 'deployed', sha: second });
+  expect(await served()).toBe('2');
   expect(outputsOf(await press('deploy', 'gone'), 'failure')).toMatchObject({
     outcome: 'failed',
-    sha: first,
+    sha: second,
   });
 });
 
 test('the guides, as written: a pull request gets a preview that goes with it, Slack hears of a deploy, and steps of old tools can deploy', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   await using host = await createHost();
   writeFileSync(path.join(host.directory, '.gitconfig'), `[http]\n\tsslCAInfo = ${github.ca}\n`);

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { convertWorkflowTemplate, NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser';
 import { parse } from 'yaml';
-import { type ActionRun, startAction } from './action.ts';
+import { type ActionRun, type StartedAction, startAction } from './action.ts';
 import { type Contexts, evaluateText, holds } from './expressions.ts';
 import { ROOT } from './places.ts';
 
@@ -14,6 +15,8 @@ export interface WorkflowOptions {
   secrets?: Record<string, string>;
   /** What the runner sets otherwise than the rig does, such as `GITHUB_SERVER_URL`. */
   env?: Record<string, string>;
+  /** Somebody cancels the job as soon as the log of a step has this. */
+  cancelAt?: RegExp;
   /** The programs behind `uses`, by its text up to the `@`. This action is known. */
   actions?: Record<string, Action>;
 }
@@ -27,7 +30,7 @@ export interface JobRun {
   /** The job's key in the workflow. */
   job: string;
   matrix: Record<string, string>;
-  result: 'success' | 'failure' | 'skipped';
+  result: 'success' | 'failure' | 'cancelled' | 'skipped';
   steps: StepRun[];
   /** In the order in which they ran. */
   posts: ActionRun[];
@@ -35,7 +38,7 @@ export interface JobRun {
 }
 
 export interface StepRun {
-  outcome: 'success' | 'failure' | 'skipped';
+  outcome: 'success' | 'failure' | 'cancelled' | 'skipped';
   /** Null where it was skipped. */
   run: ActionRun | null;
 }
@@ -155,26 +158,30 @@ async function runJob(
   Object.assign(env, evaluated(workflow.env));
   Object.assign(env, evaluated(job.env));
 
-  const start = (script: string, step: Step, more: Record<string, string>): Promise<ActionRun> =>
+  const start = (script: string, step: Step, more: Record<string, string>): StartedAction =>
     startAction({
       script,
       inputs: evaluated(step.with),
       event: { name: event.name, payload },
       env: { ...options.env, ...env, ...evaluated(step.env), ...more },
-    }).done;
+    });
   const posts: (() => Promise<ActionRun>)[] = [];
   for (const step of job.steps) {
-    if (!holds(step.if, contexts(), { failed: done.result === 'failure', cancelled: false })) {
+    if (!holds(step.if, contexts(), standingOf(done))) {
       done.steps.push({ outcome: 'skipped', run: null });
       if (step.id !== undefined) steps[step.id] = { outcome: 'skipped', conclusion: 'skipped', outputs: {} };
       continue;
     }
     const action = actionOf(step, options);
-    const run =
+    const watch = (started: StartedAction): Promise<boolean> => cancelAt(started, options.cancelAt);
+    const [run, cancelled] =
       action === null
-        ? await runShell(evaluateText(step.run ?? '', contexts()), (script) => start(script, step, {}))
-        : await start(action.main, step, {});
-    const outcome = run.code === 0 ? 'success' : 'failure';
+        ? await runShell(evaluateText(step.run ?? '', contexts()), (script) =>
+            endOf(start(script, step, {}), watch),
+          )
+        : await endOf(start(action.main, step, {}), watch);
+    const outcome = cancelled ? 'cancelled' : run.code === 0 ? 'success' : 'failure';
+    if (cancelled) done.result = 'cancelled';
     done.steps.push({ outcome, run });
     Object.assign(env, run.exported.env);
     if (step.id !== undefined) steps[step.id] = { outcome, outputs: run.outputs };
@@ -183,15 +190,53 @@ async function runJob(
     if (post === undefined) continue;
     const state = Object.entries(run.exported.state).map(([key, value]) => [`STATE_${key}`, value]);
     // Inputs are evaluated anew when it runs.
-    posts.unshift(() => start(post, step, Object.fromEntries(state)));
+    posts.unshift(() => start(post, step, Object.fromEntries(state)).done);
   }
   for (const post of posts) {
     const run = await post();
     done.posts.push(run);
-    if (run.code !== 0) done.result = 'failure';
+    if (run.code !== 0 && done.result !== 'cancelled') done.result = 'failure';
   }
   done.outputs = evaluated(job.outputs);
   return done;
+}
+
+function standingOf({ result }: JobRun): Parameters<typeof holds>[2] {
+  return { failed: result === 'failure', cancelled: result === 'cancelled' };
+}
+
+async function endOf(
+  started: StartedAction,
+  cancel: (started: StartedAction) => Promise<boolean>,
+): Promise<[run: ActionRun, cancelled: boolean]> {
+  const [run, cancelled] = await Promise.all([started.done, cancel(started)]);
+  return [run, cancelled];
+}
+
+/** Milliseconds between the signals that GitHub's runner sends to the step that runs when somebody cancels. */
+const CANCEL_SIGNALS = [
+  ['SIGINT', 7_500],
+  ['SIGTERM', 2_500],
+  ['SIGKILL', 0],
+] as const;
+
+/** Cancels a step when its log has this, as GitHub's runner does. False if the step ended before. */
+async function cancelAt(started: StartedAction, what: RegExp | undefined): Promise<boolean> {
+  if (what === undefined) return false;
+  const said = await started.says(what, 120_000).then(
+    () => true,
+    () => false,
+  );
+  if (!said) return false;
+  let running = true;
+  const ended = started.done.finally(() => {
+    running = false;
+  });
+  for (const [signal, wait] of CANCEL_SIGNALS) {
+    if (running) started.process.kill(signal);
+    await Promise.race([ended, pause(wait)]);
+  }
+  return true;
 }
 
 function actionOf({ uses }: Step, { actions = {} }: WorkflowOptions): Action | null {
@@ -202,7 +247,7 @@ function actionOf({ uses }: Step, { actions = {} }: WorkflowOptions): Action | n
 }
 
 /** As the runner runs it: from a file, and a step ends at the first command that fails. */
-async function runShell(text: string, start: (script: string) => Promise<ActionRun>): Promise<ActionRun> {
+async function runShell<T>(text: string, start: (script: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'shell-'));
   const [shell, starter] = [path.join(directory, 'step.sh'), path.join(directory, 'step.mjs')];
   writeFileSync(shell, text);
