@@ -2177,11 +2177,23 @@ function unknownFormat(what, from, version, newest) {
 
 /** Records of what builds made lie in the app's state directory under such names. */
 const RECORD_PREFIX = 'built-';
+const AGAIN = '.again-';
 /** Puts the record of one deploy's build on disk and returns its name. */
 function saveRecord(state, deployId, generated) {
     const name = `${RECORD_PREFIX}${deployId}.json`;
     writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
     return name;
+}
+/** The same for a build that comes back with assets of others: what `record` lists, and these. */
+function saveRecordAgain(state, deployId, generated, record) {
+    const name = buildOf(record).replace(/\.json$/, `${AGAIN}${deployId}.json`);
+    writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
+    return name;
+}
+/** The record's own build: the same for all records of one build. Ids of deploys have no full stop. */
+function buildOf(record) {
+    const at = record.indexOf(AGAIN);
+    return at < 0 ? record : `${record.slice(0, at)}.json`;
 }
 /** Null if no deploy of ours made what is there. */
 function loadRecord(state, name) {
@@ -7951,6 +7963,7 @@ function expectationOf(transaction) {
 
 
 
+
 const replaced_FORMAT = {
     what: 'The record of a version that was replaced',
     readers: [
@@ -7986,17 +7999,18 @@ function forgetReplaced(state, but) {
  * Each version is in it once, and the current one is not.
  */
 function reachable(all, current) {
-    const seen = new Set([current]);
+    const seen = new Set([buildOf(current)]);
     const found = [];
-    for (let from = [current]; from.length > 0;) {
-        const next = all.filter(({ over }) => from.includes(over));
+    for (let from = [buildOf(current)]; from.length > 0;) {
+        const next = all.filter(({ over }) => from.includes(buildOf(over)));
         from = [];
         for (const one of next) {
-            if (seen.has(one.record))
+            const build = buildOf(one.record);
+            if (seen.has(build))
                 continue;
-            seen.add(one.record);
+            seen.add(build);
             found.push(one);
-            from.push(one.record);
+            from.push(build);
         }
     }
     return found;
@@ -10318,13 +10332,13 @@ async function restage(context, earlier, replaced, refuse) {
     const assets = await keepAssets(context, staging, replaced);
     const version = assets.length === 0
         ? { generated, record: earlier.record }
-        : recordAnew(context, recordGenerated(staging, tracked, assets));
+        : recordAgain(context, recordGenerated(staging, tracked, assets), earlier.record);
     const given = giveEnvFile(context, staging, tracked);
     const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
     return { sha, staging, kept, ...version, given, config };
 }
-function recordAnew({ places, plan }, generated) {
-    return { generated, record: saveRecord(places.state, plan.deployId, generated) };
+function recordAgain({ places, plan }, generated, record) {
+    return { generated, record: saveRecordAgain(places.state, plan.deployId, generated, record) };
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/plan-fingerprint.js
@@ -10365,6 +10379,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
 
 
 
+
 /**
  * The version of the commit, staged out of what an earlier swap has put aside; null if it has to be built. The log says
  * which, and why a version that could have been used is not.
@@ -10385,7 +10400,9 @@ async function stageKept(context, sha, live, replaced, refuse) {
 }
 /** The one that can be used, or why none can, as a sentence's end. */
 async function choose(context, kept, { head, current }) {
-    const beside = kept.find(({ over }) => over === current?.record);
+    // Assets of others that came with it are in no file of an earlier version.
+    const build = current === null ? null : buildOf(current.record);
+    const beside = kept.find(({ over }) => buildOf(over) === build);
     if (beside === undefined)
         return kept.length === 0
             ? 'its files are not on the server any more'

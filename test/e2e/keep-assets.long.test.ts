@@ -61,11 +61,15 @@ test('a version that is rolled back leaves the files exactly as they were', asyn
   expect(await site.served()).toBe('3');
 });
 
-test('a rollback to an earlier version keeps the assets of what it replaces; none are kept if nobody wants them', async () => {
+test('each rollback to an earlier version keeps the assets of what it replaces, and needs no build; none are kept if nobody wants them', async () => {
   const back = await site.deploy({ mode: 'rollback', 'build-command': BUILD });
   expect(back, back.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(await site.served()).toBe('2');
   expect(assets()).toEqual(['app-1.js', 'app-2.js', 'app-3.js']);
+  const further = await site.deploy({ mode: 'rollback', 'build-command': BUILD });
+  expect(further, further.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(further.stdout).toContain('It needs no fetch, no install and no build.');
+  expect(await site.served()).toBe('1');
   const none = await site.deploy({ ref: commit('4'), 'build-command': BUILD, 'keep-assets': 'none' });
   expect(none, none.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(assets()).toEqual(['app-4.js']);

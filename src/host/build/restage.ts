@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { trackedFiles } from '../git/checkout.ts';
 import { refuseApart } from '../state/places.ts';
 import type { ReplacedVersion } from '../state/replaced.ts';
-import { loadRecord, saveRecord } from '../swap/record.ts';
+import { loadRecord, saveRecordAgain } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { makeWhole } from '../swap/whole-again.ts';
 import { exists } from '../system/paths.ts';
@@ -47,12 +47,16 @@ export async function restage(
   const version =
     assets.length === 0
       ? { generated, record: earlier.record }
-      : recordAnew(context, recordGenerated(staging, tracked, assets));
+      : recordAgain(context, recordGenerated(staging, tracked, assets), earlier.record);
   const given = giveEnvFile(context, staging, tracked);
   const kept = join(places.beside, plan.deployId, 'kept');
   return { sha, staging, kept, ...version, given, config };
 }
 
-function recordAnew({ places, plan }: Context, generated: Generated): Pick<Staged, 'generated' | 'record'> {
-  return { generated, record: saveRecord(places.state, plan.deployId, generated) };
+function recordAgain(
+  { places, plan }: Context,
+  generated: Generated,
+  record: string,
+): Pick<Staged, 'generated' | 'record'> {
+  return { generated, record: saveRecordAgain(places.state, plan.deployId, generated, record) };
 }

@@ -3,6 +3,7 @@ import { restage } from '../build/restage.ts';
 import type { Refuse, Staged } from '../build/stage.ts';
 import { type Context, inform } from '../context.ts';
 import { loadReplaced, type ReplacedVersion } from '../state/replaced.ts';
+import { buildOf } from '../swap/record.ts';
 import { nodeAbi } from '../system/node-version.ts';
 import type { Live } from './live.ts';
 import { fingerprintOf } from './plan-fingerprint.ts';
@@ -40,7 +41,9 @@ async function choose(
   kept: readonly ReplacedVersion[],
   { head, current }: Live,
 ): Promise<ReplacedVersion | string> {
-  const beside = kept.find(({ over }) => over === current?.record);
+  // Assets of others that came with it are in no file of an earlier version.
+  const build = current === null ? null : buildOf(current.record);
+  const beside = kept.find(({ over }) => buildOf(over) === build);
   if (beside === undefined)
     return kept.length === 0
       ? 'its files are not on the server any more'

@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildOf } from '../swap/record.ts';
 import { type SwapOp, swapOp } from '../swap/swap-list.ts';
 import { fields, listOf, text } from '../system/checked.ts';
 import { exists } from '../system/paths.ts';
@@ -59,16 +60,17 @@ export function forgetReplaced(state: string, but: ReadonlySet<string>): void {
  * Each version is in it once, and the current one is not.
  */
 export function reachable(all: readonly ReplacedVersion[], current: string): ReplacedVersion[] {
-  const seen = new Set([current]);
+  const seen = new Set([buildOf(current)]);
   const found: ReplacedVersion[] = [];
-  for (let from = [current]; from.length > 0; ) {
-    const next = all.filter(({ over }) => from.includes(over));
+  for (let from = [buildOf(current)]; from.length > 0; ) {
+    const next = all.filter(({ over }) => from.includes(buildOf(over)));
     from = [];
     for (const one of next) {
-      if (seen.has(one.record)) continue;
-      seen.add(one.record);
+      const build = buildOf(one.record);
+      if (seen.has(build)) continue;
+      seen.add(build);
       found.push(one);
-      from.push(one.record);
+      from.push(build);
     }
   }
   return found;

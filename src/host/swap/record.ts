@@ -5,12 +5,31 @@ import type { Generated, KeptAssets, Single } from './tree.ts';
 
 /** Records of what builds made lie in the app's state directory under such names. */
 export const RECORD_PREFIX = 'built-';
+const AGAIN = '.again-';
 
 /** Puts the record of one deploy's build on disk and returns its name. */
 export function saveRecord(state: string, deployId: string, generated: Generated): string {
   const name = `${RECORD_PREFIX}${deployId}.json`;
   writeVersioned(join(state, name), FORMAT, generated);
   return name;
+}
+
+/** The same for a build that comes back with assets of others: what `record` lists, and these. */
+export function saveRecordAgain(
+  state: string,
+  deployId: string,
+  generated: Generated,
+  record: string,
+): string {
+  const name = buildOf(record).replace(/\.json$/, `${AGAIN}${deployId}.json`);
+  writeVersioned(join(state, name), FORMAT, generated);
+  return name;
+}
+
+/** The record's own build: the same for all records of one build. Ids of deploys have no full stop. */
+export function buildOf(record: string): string {
+  const at = record.indexOf(AGAIN);
+  return at < 0 ? record : `${record.slice(0, at)}.json`;
 }
 
 /** Null if no deploy of ours made what is there. */

@@ -115,14 +115,17 @@ test('of the versions that can be gone back to, as many stay as asked for: the l
     writeFileSync(join(state, record(old)), '{}');
   }
   const about = { fingerprint: 'f', config: [], since: momentNow(), ports: [], restarts: null, abi: null };
-  const current = { deployId: 'deploy-back', sha: 'c', record: record('c'), runsAs: 'deploy-back' };
+  // With assets of d, which is why it has a record of its own.
+  const withAssets = record('c.again-deploy-back');
+  writeFileSync(join(state, withAssets), '{}');
+  const current = { deployId: 'deploy-back', sha: 'c', record: withAssets, runsAs: 'deploy-back' };
   saveCurrent(state, { ...about, ...current });
   enter('deploy-back', 'committed', 'deployed');
   await prune(context, 'deploy-back');
   expect(readdirSync(beside()).sort()).toEqual(['deploy-back', 'deploy-c']);
   expect(readdirSync(state).filter((name) => /^(replaced|built)-/.test(name))).toEqual([
     record('b'),
-    record('c'),
+    withAssets,
     record('d'),
     'replaced-deploy-back.json',
     'replaced-deploy-c.json',
