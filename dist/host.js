@@ -1320,8 +1320,7 @@ async function removeGitLocks(git, since) {
 async function gitLocks(git) {
     const files = [];
     for (const name of ['index.lock', 'HEAD.lock']) {
-        const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
-        files.push((0,external_node_path_namespaceObject.resolve)(git.directory, path));
+        files.push(await gitPath(git, name));
     }
     return files.filter((file) => (0,external_node_fs_namespaceObject.existsSync)(file));
 }
@@ -1400,7 +1399,7 @@ async function ignoredPaths(git, paths) {
  * What it has staged beyond HEAD stops this, unless `dropStaged`. HEAD ends detached, so no branch of the user's is moved.
  */
 async function moveHead(git, from, sha, keptIndex, dropStaged = false) {
-    const index = await indexFile(git);
+    const index = await gitPath(git, 'index');
     if ((0,external_node_fs_namespaceObject.existsSync)(index) && !(0,external_node_fs_namespaceObject.existsSync)(keptIndex))
         copyWhole(index, keptIndex);
     const what = `Setting HEAD to ${sha}`;
@@ -1411,7 +1410,7 @@ async function moveHead(git, from, sha, keptIndex, dropStaged = false) {
 }
 /** Undoes `moveHead`, whether it ran, ran in part, or did not run. */
 async function restoreHead(git, to, keptIndex) {
-    const index = await indexFile(git);
+    const index = await gitPath(git, 'index');
     if ((0,external_node_fs_namespaceObject.existsSync)(keptIndex)) {
         copyWhole(keptIndex, index);
     }
@@ -1431,9 +1430,14 @@ function copyWhole(from, to) {
     (0,external_node_fs_namespaceObject.copyFileSync)(from, `${to}.pm2-ssh-deploy`);
     (0,external_node_fs_namespaceObject.renameSync)(`${to}.pm2-ssh-deploy`, to);
 }
-async function indexFile(git) {
-    const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
-    return (0,external_node_path_namespaceObject.resolve)(git.directory, path);
+/** Where git has its files never changes, and one deploy asks for it a dozen times. */
+const gitPaths = new WeakMap();
+async function gitPath(git, name) {
+    const known = gitPaths.get(git) ?? new Map();
+    gitPaths.set(git, known);
+    const said = known.get(name) ?? (await git.text(['rev-parse', '--git-path', name], `Finding git's ${name}`));
+    known.set(name, said);
+    return (0,external_node_path_namespaceObject.resolve)(git.directory, said.trim());
 }
 
 ;// CONCATENATED MODULE: ./host/system/escaped.js

@@ -111,8 +111,7 @@ export async function removeGitLocks(git: Git, since: number): Promise<string[]>
 async function gitLocks(git: Git): Promise<string[]> {
   const files: string[] = [];
   for (const name of ['index.lock', 'HEAD.lock']) {
-    const path = (await git.text(['rev-parse', '--git-path', name], 'Looking for locks of git')).trim();
-    files.push(resolve(git.directory, path));
+    files.push(await gitPath(git, name));
   }
   return files.filter((file) => existsSync(file));
 }
@@ -219,7 +218,7 @@ export async function moveHead(
   keptIndex: string,
   dropStaged = false,
 ): Promise<void> {
-  const index = await indexFile(git);
+  const index = await gitPath(git, 'index');
   if (existsSync(index) && !existsSync(keptIndex)) copyWhole(index, keptIndex);
   const what = `Setting HEAD to ${sha}`;
   const merge = dropStaged ? ['--reset', sha] : ['-m', '-i', String(from.sha), sha];
@@ -230,7 +229,7 @@ export async function moveHead(
 
 /** Undoes `moveHead`, whether it ran, ran in part, or did not run. */
 export async function restoreHead(git: Git, to: Head, keptIndex: string): Promise<void> {
-  const index = await indexFile(git);
+  const index = await gitPath(git, 'index');
   if (existsSync(keptIndex)) {
     copyWhole(keptIndex, index);
   } else if (to.sha === null) {
@@ -249,7 +248,14 @@ function copyWhole(from: string, to: string): void {
   renameSync(`${to}.pm2-ssh-deploy`, to);
 }
 
-async function indexFile(git: Git): Promise<string> {
-  const path = (await git.text(['rev-parse', '--git-path', 'index'], 'Finding the index')).trim();
-  return resolve(git.directory, path);
+/** Where git has its files never changes, and one deploy asks for it a dozen times. */
+const gitPaths = new WeakMap<Git, Map<string, string>>();
+
+async function gitPath(git: Git, name: string): Promise<string> {
+  const known = gitPaths.get(git) ?? new Map<string, string>();
+  gitPaths.set(git, known);
+  const said =
+    known.get(name) ?? (await git.text(['rev-parse', '--git-path', name], `Finding git's ${name}`));
+  known.set(name, said);
+  return resolve(git.directory, said.trim());
 }

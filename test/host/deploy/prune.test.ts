@@ -103,10 +103,13 @@ test('of what is finished, what the current version replaced and the last broken
   expect(existsSync(join(context.places.state, 'built-deploy-b.json'))).toBe(true);
 });
 
-test('of the versions that can be gone back to, as many stay as asked for: the last one first', async () => {
+const record = (name: string): string => `built-deploy-${name}.json`;
+/** Of c as it came back, with assets of d. */
+const withAssets = record('c.again-deploy-back');
+
+/** b replaced a, c replaced b, d replaced c. Then somebody went back from d to c. */
+function wentBack(): void {
   const { state } = context.places;
-  const record = (name: string): string => `built-deploy-${name}.json`;
-  // b replaced a, c replaced b, d replaced c. Then somebody went back from d to c.
   const swaps = { b: ['a', 'b'], c: ['b', 'c'], d: ['c', 'd'], back: ['d', 'c'] } as const;
   for (const [deploy, [old, over]] of Object.entries(swaps)) {
     mkdirSync(beside(`deploy-${deploy}`, 'kept'), { recursive: true });
@@ -114,23 +117,40 @@ test('of the versions that can be gone back to, as many stay as asked for: the l
     saveReplaced(state, { deployId: `deploy-${deploy}`, over: record(over), record: record(old), ...about });
     writeFileSync(join(state, record(old)), '{}');
   }
-  const about = { fingerprint: 'f', config: [], since: momentNow(), ports: [], restarts: null, abi: null };
-  // With assets of d, which is why it has a record of its own.
-  const withAssets = record('c.again-deploy-back');
+  mkdirSync(beside('install'));
   writeFileSync(join(state, withAssets), '{}');
+  const about = { fingerprint: 'f', config: [], since: momentNow(), ports: [], restarts: null, abi: null };
   const current = { deployId: 'deploy-back', sha: 'c', record: withAssets, runsAs: 'deploy-back' };
   saveCurrent(state, { ...about, ...current });
   enter('deploy-back', 'committed', 'deployed');
+}
+
+const records = (): string[] =>
+  readdirSync(context.places.state).filter((name) => /^(replaced|built)-/.test(name));
+
+test('of the versions that can be gone back to, as many stay as asked for: the last one first', async () => {
+  wentBack();
+  context.env.PATH = `${withFreeSpace(3)}:${process.env.PATH}`;
   await prune(context, 'deploy-back');
-  expect(readdirSync(beside()).sort()).toEqual(['deploy-back', 'deploy-c']);
-  expect(readdirSync(state).filter((name) => /^(replaced|built)-/.test(name))).toEqual([
-    record('b'),
-    withAssets,
-    record('d'),
-    'replaced-deploy-back.json',
-    'replaced-deploy-c.json',
-  ]);
+  expect(readdirSync(beside()).sort()).toEqual(['deploy-back', 'deploy-c', 'install']);
+  const replaced = ['replaced-deploy-back.json', 'replaced-deploy-c.json'];
+  expect(records()).toEqual([record('b'), withAssets, record('d'), ...replaced]);
 });
+
+test('with little space on the disk the last one stays alone, and no install', async () => {
+  wentBack();
+  context.env.PATH = `${withFreeSpace(1)}:${process.env.PATH}`;
+  await prune(context, 'deploy-back');
+  expect(readdirSync(beside())).toEqual(['deploy-back']);
+  expect(records()).toEqual([withAssets, record('d'), 'replaced-deploy-back.json']);
+});
+
+/** A directory for PATH, whose `df` says that so many GiB are free. */
+function withFreeSpace(gigabytes: number): string {
+  const line = `/dev/sda1 9999999 1 ${gigabytes * 1024 * 1024} 1% /`;
+  writeFileSync(join(scratch, 'df'), `#!/bin/sh\necho Filesystem\necho '${line}'\n`, { mode: 0o755 });
+  return scratch;
+}
 
 test('a link in the place of our directory: nothing behind it is removed', async () => {
   const precious = join(scratch, 'precious');
