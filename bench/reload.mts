@@ -1,14 +1,15 @@
 // Every case of test/load/cases.ts as a real deploy under load, on each PM2 and on two instances and on one.
 // Usage: node bench/reload.mts [--sample | --write] [--pm2 <major>] [--instances <1|2>] [--only <part of a title>]
 // Ends with exit code 1 where anything is not as the case has it. `--sample` runs each case on one PM2, another one with the
-// next commit; `--write` puts the figures into docs/reload.md.
+// next commit; `--write` keeps the figures in docs/reload.jsonl, and puts all that are kept into docs/reload.md.
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { CASES } from '../test/load/cases.ts';
+import { addFigures } from '../test/load/figures.ts';
 import { type Row, startLane } from '../test/load/lane.ts';
-import { tableOf } from '../test/load/table.ts';
+import { type Figure, keyOf, tableOf } from '../test/load/table.ts';
 import { ROOT } from '../test/rig/places.ts';
 import { ALL_RUNTIMES } from '../test/rig/pm2.ts';
 import { endOfLog } from '../test/rig/runner-log.ts';
@@ -18,6 +19,7 @@ import { writeTable } from './page.ts';
 /** Lanes at once: a deploy waits more than it works, and two cores carry so many without a request being late. */
 const AT_ONCE = 3;
 const PAGE = path.join(ROOT, 'docs/reload.md');
+const FIGURES = path.join(ROOT, 'docs/reload.jsonl');
 
 const { values: given } = parseArgs({
   options: {
@@ -28,8 +30,6 @@ const { values: given } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const whole = !given.sample && given.pm2 === '' && given.instances === '' && given.only === '';
-if (given.write && !whole) throw new Error('--write takes the whole table: leave the other options out.');
 
 setup();
 const cases = CASES.filter(({ title }) => title.includes(given.only));
@@ -57,7 +57,6 @@ console.log(`\n${tableOf(cases, rows)}\n`);
 for (const text of broken) console.log(text);
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${rows.length} rows in ${minutes} minutes; ${broken.length} not as promised.`);
-if (given.write) writePage();
 const wanted = lanes.reduce((sum, lane) => sum + lane.cases.length, 0);
 process.exitCode = broken.length === 0 && rows.length === wanted ? 0 : 1;
 
@@ -72,6 +71,7 @@ async function runLane({ runtime, instances, cases: own }: (typeof lanes)[number
     try {
       const row = await lane.run(one);
       rows.push(row);
+      if (given.write) write(row);
       const spell = row.failed > 1 ? ` within ${Math.round(row.failingForMs)} ms` : '';
       console.log(
         `${row.wrong.length === 0 ? 'ok' : 'NOT AS PROMISED'}: ${name}: ${row.outcome}, ${row.failed} of ${row.sent} failed${spell}, ${row.seconds.toFixed(1)} s`,
@@ -84,7 +84,7 @@ async function runLane({ runtime, instances, cases: own }: (typeof lanes)[number
   }
 }
 
-function writePage(): void {
+function write({ log: _, ...row }: Row): void {
   const machine = `${cpus().length} cores; ${ALL_RUNTIMES.map(({ name }) => name).join(', ')}.`;
-  writeTable(PAGE, `${machine}\n\n${tableOf(cases, rows)}`);
+  writeTable(PAGE, `${machine}\n\n${tableOf(CASES, addFigures<Figure>(FIGURES, [row], keyOf))}`);
 }

@@ -1,8 +1,16 @@
 import type { LoadCase } from './cases.ts';
 import type { Row } from './lane.ts';
 
+/** What is kept of a row. */
+export type Figure = Omit<Row, 'log'>;
+
+/** What a row is of: of two with the same key the later one counts. */
+export function keyOf({ title, instances, pm2 }: Figure): string {
+  return [title, instances, pm2].join(' ');
+}
+
 /** The table of docs/reload.md: a line for each case on each number of instances, a column for each PM2. */
-export function tableOf(cases: readonly LoadCase[], rows: readonly Row[]): string {
+export function tableOf(cases: readonly LoadCase[], rows: readonly Figure[]): string {
   const versions = [...new Set(rows.map(({ pm2 }) => pm2))].sort();
   const counts = [...new Set(rows.map(({ instances }) => instances))].sort((a, b) => b - a);
   const notes = cases.filter(({ mayFail }) => mayFail !== undefined);
@@ -23,7 +31,7 @@ export function tableOf(cases: readonly LoadCase[], rows: readonly Row[]): strin
   return [...table, '', ...why].join('\n').trimEnd();
 }
 
-function cell({ outcome }: LoadCase, row: Row | undefined): string {
+function cell({ outcome }: LoadCase, row: Figure | undefined): string {
   if (row === undefined) return 'not measured';
   const other = row.outcome === outcome ? '' : `\`${row.outcome}\`, `;
   const numbers = [row.failed, row.sent].map((number) => number.toLocaleString('en'));
