@@ -43,10 +43,12 @@ const TOOLS = path.join(ROOT, 'node_modules');
 const BIN = path.join(TOOLS, '.bin');
 /** What the image starts: docs/containers.md shows it. */
 const START = `const { existsSync } = require('node:fs');
-const deployed = '/srv/shop/ecosystem.config.js';
-module.exports = existsSync(deployed)
-  ? require(deployed)
-  : { apps: [{ name: 'waits-for-the-first-deploy', script: 'sleep', args: 'infinity', interpreter: 'none', cwd: '/' }] };
+const path = '/srv/shop';
+const deployed = path + '/ecosystem.config.js';
+const waiting = { name: 'waits-for-the-first-deploy', script: 'sleep', args: 'infinity', interpreter: 'none' };
+module.exports = {
+  apps: existsSync(deployed) ? require(deployed).apps.map((app) => ({ cwd: path, ...app })) : [waiting],
+};
 `;
 
 /**
@@ -60,7 +62,7 @@ export async function createContainer(): Promise<ContainerSite> {
   const repository = createRepository();
   const root = mkdtempSync(path.join(os.tmpdir(), 'container-'));
   const volume = path.join(root, 'volume');
-  mkdirSync(path.join(volume, 'shop'), { recursive: true });
+  mkdirSync(volume);
   const name = path.basename(root).toLowerCase();
   const image = `localhost/${name}`;
   const engine: ContainerSite['engine'] = async (...args) => {
@@ -78,7 +80,6 @@ export async function createContainer(): Promise<ContainerSite> {
       ...['--volume', `${volume}:/srv`, '--volume', '/usr:/usr:ro', '--volume', `${TOOLS}:${TOOLS}:ro`],
       ...['--volume', `${path.dirname(repository.path)}:${path.dirname(repository.path)}:ro`],
       ...['--env', 'XDG_STATE_HOME=/srv/.state', '--env', `PATH=${BIN}:/usr/bin:/bin`],
-      ...['--workdir', '/srv/shop'],
       image,
       ...['pm2-runtime', 'start', '/start.config.js', '--no-auto-exit'],
     );
