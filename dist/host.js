@@ -2078,33 +2078,34 @@ function stateRoot(env, home) {
     const given = env.XDG_STATE_HOME;
     return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
 }
-/** Names the places of the app at `live` without making or changing any. */
-function placesOf(live, workingDirectory, root) {
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(live).digest('hex').slice(0, 12);
+/** Names the places of the app at `top` without making or changing any. */
+function placesOf(top, workingDirectory, root) {
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(top).digest('hex').slice(0, 12);
     return {
-        live,
-        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
-        beside: placeBeside(live),
-        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(live)}-${hash}`),
+        top,
+        live: top,
+        workDir: (0,external_node_path_namespaceObject.join)(top, workingDirectory),
+        beside: placeBeside(top),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(top)}-${hash}`),
     };
 }
-function placeBeside(live) {
-    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(live), `.${(0,external_node_path_namespaceObject.basename)(live)}.pm2-ssh-deploy`);
-    return isWritable(existingOf(sibling)) && onOneMount(sibling, live)
+function placeBeside(top) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(top), `.${(0,external_node_path_namespaceObject.basename)(top)}.pm2-ssh-deploy`);
+    return isWritable(existingOf(sibling)) && onOneMount(sibling, top)
         ? sibling
-        : (0,external_node_path_namespaceObject.join)(live, '.git', 'pm2-ssh-deploy');
+        : (0,external_node_path_namespaceObject.join)(top, '.git', 'pm2-ssh-deploy');
 }
 /** Refuses places between which nothing can be renamed, before anything is built there. */
-function refuseApart({ live, beside }) {
+function refuseApart({ top, beside }) {
     const base = existingOf(beside);
     if (!(0,external_node_fs_namespaceObject.statSync)(base).isDirectory()) {
         throw new DeployFailure(`${base} is no directory, so the new version cannot be built in ${beside}.`, {
-            remedy: `Let the deploying user write to ${(0,external_node_path_namespaceObject.dirname)(live)}, or give path a checkout with a .git directory of its own.`,
+            remedy: `Let the deploying user write to ${(0,external_node_path_namespaceObject.dirname)(top)}, or give path a checkout with a .git directory of its own.`,
         });
     }
-    if (onOneMount(beside, live))
+    if (onOneMount(beside, top))
         return;
-    throw new DeployFailure(`${base} and ${live} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`, {
+    throw new DeployFailure(`${base} and ${top} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`, {
         remedy: `Keep the .git of path on the mount of path itself ('findmnt -T ${base}' shows where it is).`,
     });
 }
@@ -5373,7 +5374,7 @@ function removeUnknown(staging, version) {
 
 
 
-/** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
+/** Carries the app's directory in the environment of its canaries: a later deploy knows by it what to remove. */
 const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';
 /** Settings under all the names that PM2 takes, which a canary has otherwise or not at all. */
 const NOT_ITS_OWN = new Set([
@@ -5406,7 +5407,7 @@ function isStartedByNode(app) {
 }
 /** One instance of the new version in staging, as PM2 gets it: under its own name, started once, not restarted. */
 function canaryConfig(app, options) {
-    const { name, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
+    const { name, top, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
     const [moved = app] = moveApps([app], [live], staging);
     const kept = Object.entries(moved).filter(([key]) => !NOT_ITS_OWN.has(key) && key !== 'env' && !key.startsWith('env_'));
     const { mode } = expectedInstances(app);
@@ -5414,7 +5415,7 @@ function canaryConfig(app, options) {
         ...inherited,
         ...moved.env,
         ...moved[`env_${pm2Env}`],
-        [CANARY_OF]: live,
+        [CANARY_OF]: top,
     };
     // What runs in a cluster worker was decided before its environment counts; an npm hands on nothing but its environment.
     if (mode === 'fork')
@@ -6301,7 +6302,7 @@ async function tryCanaries(context, trial) {
 const SUFFIXES = ['.cjs', '.ndjson', '-out.log', '-error.log', '.pid'];
 /** Stops the canaries of this app that PM2 has, gracefully, whichever deploy left them, and takes them from its list. */
 async function removeCanaries({ pm2, places }) {
-    const left = (await pm2.list()).filter(({ env }) => env[CANARY_OF] === places.live);
+    const left = (await pm2.list()).filter(({ env }) => env[CANARY_OF] === places.top);
     if (left.length > 0)
         await pm2.remove(left);
 }
@@ -6318,6 +6319,7 @@ function prepare({ plan, places, runDir }, trial, chosen, at) {
     });
     const config = canaryConfig(app, {
         name,
+        top: places.top,
         live: places.live,
         staging: trial.staging,
         preload: `${files}.cjs`,
@@ -7888,7 +7890,7 @@ function commandFor(app, change, running) {
  * sentences.
  */
 function requireFit({ places, plan }, config, running, current) {
-    refuseForeign(places.live, running);
+    refuseForeign(places.top, running);
     const changes = configChanges(config, running, current?.config ?? []);
     if (plan.onConfigChange === 'fail')
         refuseChanges(changes);
@@ -7915,7 +7917,7 @@ function leftOut({ plan, places }, config, current, all) {
     if (plan.apps.length > 0 || current === null)
         return [];
     const left = fit_namesOf(current.config).filter((name) => !fit_namesOf(config).includes(name));
-    const runs = (name) => all.some((one) => one.name === name && isWithin(places.live, realOrSame(one.cwd)));
+    const runs = (name) => all.some((one) => one.name === name && isWithin(places.top, realOrSame(one.cwd)));
     return left.filter(runs);
 }
 function fit_namesOf(apps) {
@@ -7930,10 +7932,10 @@ function refuseLeftOut(running) {
     });
 }
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
-function refuseForeign(live, instances) {
+function refuseForeign(top, instances) {
     for (const { name, cwd } of instances) {
-        if (!isWithin(live, realOrSame(cwd))) {
-            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${live}, so it belongs to something else.`, {
+        if (!isWithin(top, realOrSame(cwd))) {
+            throw new DeployFailure(`PM2 runs an app named '${name}' from ${cwd}, outside ${top}, so it belongs to something else.`, {
                 remedy: `If this deploy is not for '${name}', name its apps in \`app\`. Otherwise give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
             });
         }
@@ -8189,7 +8191,7 @@ async function restartCounters({ pm2 }, { config, before }) {
 async function removeLeftOut({ pm2, places, log }, { leftOut }) {
     if (leftOut.length === 0)
         return;
-    const left = instancesIn(places.live, await pm2.list()).filter(({ name }) => leftOut.includes(name));
+    const left = instancesIn(places.top, await pm2.list()).filter(({ name }) => leftOut.includes(name));
     await pm2.remove(left);
     inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }
@@ -9899,7 +9901,7 @@ function pairsIn(instances) {
  * that was there before, if it still takes connections, else whichever serves.
  */
 async function endHalfWay({ pm2, log, places }, wanted) {
-    const own = instancesIn(places.live, await pm2.list());
+    const own = instancesIn(places.top, await pm2.list());
     for (const { older, newer } of pairsIn(own)) {
         const serves = {
             older: listens(older),
@@ -10461,7 +10463,7 @@ const LEAST_WAIT = 10 * 60_000;
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 function takeAppLock(context) {
     const { places } = context;
-    (0,external_node_fs_namespaceObject.mkdirSync)(places.live, { recursive: true });
+    (0,external_node_fs_namespaceObject.mkdirSync)(places.top, { recursive: true });
     makePrivate((0,external_node_path_namespaceObject.dirname)(places.state), places.state);
     return take(context, appLock(context));
 }
@@ -10508,11 +10510,11 @@ function lockKeepers(context) {
 }
 /** On a first deploy there is no .git yet: then the file in the state directory stands alone. */
 function appLock({ places }) {
-    const git = (0,external_node_path_namespaceObject.join)(places.live, '.git');
+    const git = (0,external_node_path_namespaceObject.join)(places.top, '.git');
     const isDirectory = (0,external_node_fs_namespaceObject.statSync)(git, { throwIfNoEntry: false })?.isDirectory() ?? false;
     return {
         own: [(0,external_node_path_namespaceObject.join)(places.state, 'lock'), ...(isDirectory ? [(0,external_node_path_namespaceObject.join)(git, LOCK_FILE)] : [])],
-        directory: places.live,
+        directory: places.top,
         note: (0,external_node_path_namespaceObject.join)(places.state, 'holder.json'),
     };
 }
@@ -10900,7 +10902,7 @@ function asRestarted(seen, runsAs) {
 async function complaintAtHealthUrl({ plan, places, pm2 }) {
     if (plan.healthUrl === null)
         return null;
-    const own = instancesIn(places.live, await pm2.list());
+    const own = instancesIn(places.top, await pm2.list());
     const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
     const { before } = await readBaseline(pm2, chosen.map(({ name }) => name));
     if (before.apps.length === 0)
@@ -11080,9 +11082,9 @@ function describe({ sha, outcome, at, run }) {
 /** Looks at the host before it is locked. Changes nothing. */
 async function readinessOf(context) {
     const { places, git, plan } = context;
-    const sha = isCheckout(places.live) ? (await readHead(git)).sha : null;
+    const sha = isCheckout(places.top) ? (await readHead(git)).sha : null;
     return {
-        place: readiness_placeOf(places.live),
+        place: readiness_placeOf(places.top),
         sha,
         healthy: await isHealthy(context),
         previous: plan.mode === 'rollback' && plan.ref === null ? previousOf(context, sha) : null,
@@ -11395,10 +11397,10 @@ const STAYS = ['journal.ndjson', 'lock', 'holder.json'];
 async function removal_remove(context, progress) {
     const { places, plan, pm2, runner, journal } = context;
     const left = unfinished(journal.entries());
-    if (!exists(places.live) && left === null)
-        return nothingThere(await pm2.list(), places.live);
+    if (!exists(places.top) && left === null)
+        return nothingThere(await pm2.list(), places.top);
     if (journal.entries().length === 0)
-        throw refused(`This action never deployed to ${places.live}.`);
+        throw refused(`This action never deployed to ${places.top}.`);
     progress.enter('locked');
     await takeAppLock(context);
     const sha = isRemoval(left) ? left.sha : (await readHead(context.git)).sha;
@@ -11449,7 +11451,7 @@ async function resumeRemoval(context, progress) {
 /** Ends a removal that was interrupted, with the app's lock held, and makes the directory anew for the deploy that follows. */
 async function endRemoval(context) {
     if (await finishRemoval(context))
-        (0,external_node_fs_namespaceObject.mkdirSync)(context.places.live, { recursive: true });
+        (0,external_node_fs_namespaceObject.mkdirSync)(context.places.top, { recursive: true });
 }
 async function finishRemoval(context) {
     const { journal, log } = context;
@@ -11467,10 +11469,10 @@ function isRemoval(entry) {
 /** Can be done again after a kill at any point. */
 async function takeAway(context) {
     const { places, plan, pm2, clock, log } = context;
-    const { live, beside, state } = places;
+    const { top, beside, state } = places;
     const turn = await startPm2Turn(context);
     try {
-        const own = instancesIn(live, await pm2.list());
+        const own = instancesIn(top, await pm2.list());
         const names = removal_namesOf(own, loadCurrent(state));
         await clock.book('pm2', () => pm2.remove(own));
         if (plan.save && names.length > 0)
@@ -11485,8 +11487,8 @@ async function takeAway(context) {
     // At once, so that nobody ever meets half of a directory.
     const gone = (0,external_node_path_namespaceObject.join)(beside, 'removed');
     await (0,external_node_fs_promises_namespaceObject.rm)(gone, { recursive: true, force: true });
-    if (exists(live))
-        (0,external_node_fs_namespaceObject.renameSync)(live, gone);
+    if (exists(top))
+        (0,external_node_fs_namespaceObject.renameSync)(top, gone);
     await (0,external_node_fs_promises_namespaceObject.rm)(beside, { recursive: true, force: true });
     const known = (0,external_node_fs_namespaceObject.readdirSync)(state).filter((name) => !STAYS.includes(name));
     await Promise.all(known.map((name) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(state, name), { recursive: true, force: true })));
@@ -11495,32 +11497,32 @@ function removal_namesOf(own, current) {
     return [...new Set([...own, ...(current?.config ?? [])].map(({ name }) => name))];
 }
 /** Where there is no directory. PM2 may still run something from there, which no deploy of ours has left so. */
-function nothingThere(all, live) {
-    const own = instancesIn(live, all);
+function nothingThere(all, top) {
+    const own = instancesIn(top, all);
     if (own.length > 0)
-        throw new DeployFailure(`${live} is gone, but PM2 runs '${own[0]?.name}' there. Somebody removed the directory by hand.`, { remedy: `Take it out of PM2 on the server: 'pm2 delete ${own[0]?.name}'.` });
+        throw new DeployFailure(`${top} is gone, but PM2 runs '${own[0]?.name}' there. Somebody removed the directory by hand.`, { remedy: `Take it out of PM2 on the server: 'pm2 delete ${own[0]?.name}'.` });
     return { outcome: 'unchanged', sha: null, previousSha: null, failure: null };
 }
 /** Refuses to take away what no deploy of ours brought. Throws a `DeployFailure`. */
 function refuseOthers({ places, journal }, sha, all) {
-    const { live, beside, state } = places;
+    const { top, beside, state } = places;
     const current = loadCurrent(state);
-    if (current === null && !isEmptyCheckout(live, sha, journal.entries()))
-        throw refused(`No version in ${live} was ever deployed by this action and verified.`);
-    const other = instancesIn(live, all).find((one) => !isOurs(one, current));
+    if (current === null && !isEmptyCheckout(top, sha, journal.entries()))
+        throw refused(`No version in ${top} was ever deployed by this action and verified.`);
+    const other = instancesIn(top, all).find((one) => !isOurs(one, current));
     if (other !== undefined)
         throw refused(`PM2 runs '${other.name}' from ${other.cwd}, and this action did not deploy it.`);
-    if (!(0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(live, '.git')).isDirectory())
-        throw refused(`${live} is a worktree of another repository.`);
-    const mount = mountPoints().find((point) => isWithin(live, point));
+    if (!(0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(top, '.git')).isDirectory())
+        throw refused(`${top} is a worktree of another repository.`);
+    const mount = mountPoints().find((point) => isWithin(top, point));
     if (mount !== undefined)
         throw refused(`Something is mounted at ${mount}.`);
-    if (!isWritable((0,external_node_path_namespaceObject.dirname)(live)) || isWithin(live, beside))
-        throw refused(`This user may not remove ${live}: it may not write to ${(0,external_node_path_namespaceObject.dirname)(live)}, or that is another mount.`);
+    if (!isWritable((0,external_node_path_namespaceObject.dirname)(top)) || isWithin(top, beside))
+        throw refused(`This user may not remove ${top}: it may not write to ${(0,external_node_path_namespaceObject.dirname)(top)}, or that is another mount.`);
 }
 /** What a first deploy leaves that failed: a repository without a version. */
-function isEmptyCheckout(live, sha, entries) {
-    return sha === null && entries.length > 0 && (0,external_node_fs_namespaceObject.readdirSync)(live).every((name) => name === '.git');
+function isEmptyCheckout(top, sha, entries) {
+    return sha === null && entries.length > 0 && (0,external_node_fs_namespaceObject.readdirSync)(top).every((name) => name === '.git');
 }
 function isOurs({ name, cwd, deployId }, current) {
     const known = current?.config.find((app) => app.name === name);
@@ -11930,7 +11932,7 @@ async function deployLocked(context, progress) {
     const { places, plan, runner } = context;
     const layout = layoutOf(context);
     progress.enter('fetched');
-    if (!isCheckout(places.live))
+    if (!isCheckout(places.top))
         await beginRepository(context);
     const live = await readLive(context);
     const changes = await layout.check(live.generated);
@@ -13334,8 +13336,8 @@ const LEAST_SPACE = 64 * 1024;
 async function preflight(start) {
     const { plan, home, clock, runner } = start;
     refuseOldNode(process.version);
-    const live = resolvePath(plan.path, home);
-    const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
+    const top = resolvePath(plan.path, home);
+    const places = placesOf(top, plan.workingDirectory, stateRoot(start.env, home));
     const surroundings = withNode(start.env, process.execPath);
     const env = sessionless(surroundings);
     const locks = new Set();
@@ -13346,15 +13348,15 @@ async function preflight(start) {
         ...(cancel !== null && { cancel }),
         locks,
     });
-    refuseUnusable(live, plan.path);
+    refuseUnusable(top, plan.path);
     if (start.isNew && plan.mode !== 'remove') {
         if (plan.container !== null)
             requireVolumes(plan.container, places, mounts());
         await requireSurvival(env);
-        await requireSpace((0,external_node_fs_namespaceObject.existsSync)(live) ? live : (0,external_node_path_namespaceObject.dirname)(live), env);
+        await requireSpace((0,external_node_fs_namespaceObject.existsSync)(top) ? top : (0,external_node_path_namespaceObject.dirname)(top), env);
     }
-    const git = await requireGit(gitAt, start, live);
-    start.redactor.hide(await secretsOfSettings(exists(live) ? git : gitAt('/')));
+    const git = await requireGit(gitAt, start, top);
+    start.redactor.hide(await secretsOfSettings(exists(top) ? git : gitAt('/')));
     const provided = { plan, log: start.log, runner, env, home, root: (0,external_node_path_namespaceObject.dirname)(places.state), locks };
     const pm2 = await clock.book('pm2', () => openPm2({
         env: pm2Environment(surroundings),
@@ -13368,7 +13370,7 @@ async function preflight(start) {
         await waitForRuntime(pm2);
     for (const { env: secret } of await pm2.list())
         start.redactor.hide(secretsOfEnvironment(secret));
-    inform(start.log, `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`);
+    inform(start.log, `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${top}.`);
     if (plan.container !== null && start.isNew) {
         for (const remark of remarksOnPm2(plan.container, pm2.daemonPid(), commandLines()))
             warn(start.log, remark);
@@ -13391,7 +13393,7 @@ async function preflight(start) {
         env,
         gitIn: (directory) => gitAt(directory),
         git,
-        gitAfterwards: gitAt(live, null),
+        gitAfterwards: gitAt(top, null),
         clock,
         locks,
     };
@@ -13745,7 +13747,7 @@ async function countInstances({ pm2, places, journal }) {
     let online;
     let old;
     try {
-        own = instancesIn(places.live, await pm2.list());
+        own = instancesIn(places.top, await pm2.list());
         online = own.filter(({ status }) => status === 'online');
         old = outdatedOf(online, loadCurrent(places.state), journal.entries());
     }
@@ -14615,7 +14617,7 @@ async function status_status(context) {
 }
 /** What PM2 runs from the app's directory, by name. */
 async function status_appsOf({ pm2, places, journal }) {
-    const own = instancesIn(places.live, await pm2.list());
+    const own = instancesIn(places.top, await pm2.list());
     const current = loadCurrent(places.state);
     const outdated = outdatedOf(own, current, journal.entries());
     return countsOfApps(own).map((counts) => {
@@ -14668,7 +14670,7 @@ async function whyUnhealthy(context) {
         const why = await complaintAboutLive(context, current).catch((error) => error.message);
         return why === null ? null : `The live app is not healthy: ${why}.`;
     }
-    const bad = countsOfApps(instancesIn(places.live, await pm2.list())).find(({ instances, online, ended }) => online + ended < instances);
+    const bad = countsOfApps(instancesIn(places.top, await pm2.list())).find(({ instances, online, ended }) => online + ended < instances);
     if (bad === undefined)
         return null;
     return `The live app is not healthy: of '${bad.name}' ${bad.online} of ${bad.instances} instances are online.`;
@@ -14716,12 +14718,12 @@ function remarksOn(context, head) {
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 async function check_check(context) {
     const { places, git, gitIn, log } = context;
-    const there = isCheckout(places.live);
+    const there = isCheckout(places.top);
     const { sha } = await readHead(git);
     for (const remark of remarksOn(context, sha))
         warn(log, remark);
     if (!there)
-        inform(log, `${places.live} is not a checkout yet. A deploy makes one.`);
+        inform(log, `${places.top} is not a checkout yet. A deploy makes one.`);
     const problems = [];
     let target = null;
     const looks = [

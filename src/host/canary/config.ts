@@ -5,7 +5,7 @@ import type { Json } from '../pm2/list.ts';
 import { nodeArgumentsOf } from '../pm2/node-arguments.ts';
 import { isWithin } from '../system/paths.ts';
 
-/** Carries the live directory in the environment of its canaries: a later deploy knows by it what to remove. */
+/** Carries the app's directory in the environment of its canaries: a later deploy knows by it what to remove. */
 export const CANARY_OF = 'PM2_SSH_DEPLOY_CANARY';
 
 /** Settings under all the names that PM2 takes, which a canary has otherwise or not at all. */
@@ -39,6 +39,8 @@ function isStartedByNode(app: DeployApp): boolean {
 export interface CanaryOptions {
   /** The canary's name in PM2. */
   name: string;
+  /** The app's directory, and the one in it that PM2 runs the app from. */
+  top: string;
   live: string;
   staging: string;
   /** Absolute paths without a suffix, private: of the preload, and for the files that PM2 makes. */
@@ -54,7 +56,7 @@ export interface CanaryOptions {
 
 /** One instance of the new version in staging, as PM2 gets it: under its own name, started once, not restarted. */
 export function canaryConfig(app: DeployApp, options: CanaryOptions): DeployApp {
-  const { name, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
+  const { name, top, live, staging, preload, files, pm2Env, inherited, runsNow } = options;
   const [moved = app] = moveApps([app], [live], staging);
   const kept = Object.entries(moved).filter(
     ([key]) => !NOT_ITS_OWN.has(key) && key !== 'env' && !key.startsWith('env_'),
@@ -64,7 +66,7 @@ export function canaryConfig(app: DeployApp, options: CanaryOptions): DeployApp 
     ...inherited,
     ...moved.env,
     ...(moved[`env_${pm2Env}`] as Record<string, Json> | undefined),
-    [CANARY_OF]: live,
+    [CANARY_OF]: top,
   };
   // What runs in a cluster worker was decided before its environment counts; an npm hands on nothing but its environment.
   if (mode === 'fork') env.NODE_OPTIONS = `--require ${quoted(preload)} ${env.NODE_OPTIONS ?? ''}`.trim();

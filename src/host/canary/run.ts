@@ -109,7 +109,7 @@ const SUFFIXES = ['.cjs', '.ndjson', '-out.log', '-error.log', '.pid'];
 
 /** Stops the canaries of this app that PM2 has, gracefully, whichever deploy left them, and takes them from its list. */
 export async function removeCanaries({ pm2, places }: Pick<Context, 'pm2' | 'places'>): Promise<void> {
-  const left = (await pm2.list()).filter(({ env }) => env[CANARY_OF] === places.live);
+  const left = (await pm2.list()).filter(({ env }) => env[CANARY_OF] === places.top);
   if (left.length > 0) await pm2.remove(left);
 }
 
@@ -126,6 +126,7 @@ function prepare({ plan, places, runDir }: Context, trial: Trial, chosen: Chosen
   });
   const config = canaryConfig(app, {
     name,
+    top: places.top,
     live: places.live,
     staging: trial.staging,
     preload: `${files}.cjs`,

@@ -70,7 +70,7 @@ export async function restartCounters(
 
 async function removeLeftOut({ pm2, places, log }: Context, { leftOut }: Transaction): Promise<void> {
   if (leftOut.length === 0) return;
-  const left = instancesIn(places.live, await pm2.list()).filter(({ name }) => leftOut.includes(name));
+  const left = instancesIn(places.top, await pm2.list()).filter(({ name }) => leftOut.includes(name));
   await pm2.remove(left);
   inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }

@@ -82,7 +82,7 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const layout = layoutOf(context);
 
   progress.enter('fetched');
-  if (!isCheckout(places.live)) await beginRepository(context);
+  if (!isCheckout(places.top)) await beginRepository(context);
   const live = await readLive(context);
   const changes = await layout.check(live.generated);
   const sha = await targetCommit(context, live.head.sha);

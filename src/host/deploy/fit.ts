@@ -18,7 +18,7 @@ export function requireFit(
   running: readonly Instance[],
   current: Current | null,
 ): string[] {
-  refuseForeign(places.live, running);
+  refuseForeign(places.top, running);
   const changes = configChanges(config, running, current?.config ?? []);
   if (plan.onConfigChange === 'fail') refuseChanges(changes);
   return foretell(changes);
@@ -53,7 +53,7 @@ export function leftOut(
   if (plan.apps.length > 0 || current === null) return [];
   const left = namesOf(current.config).filter((name) => !namesOf(config).includes(name));
   const runs = (name: string): boolean =>
-    all.some((one) => one.name === name && isWithin(places.live, realOrSame(one.cwd)));
+    all.some((one) => one.name === name && isWithin(places.top, realOrSame(one.cwd)));
   return left.filter(runs);
 }
 
@@ -73,11 +73,11 @@ function refuseLeftOut(running: readonly string[]): void {
 }
 
 /** An app of the same name that runs from elsewhere is another deploy's, and a reload would replace it. */
-export function refuseForeign(live: string, instances: readonly Instance[]): void {
+export function refuseForeign(top: string, instances: readonly Instance[]): void {
   for (const { name, cwd } of instances) {
-    if (!isWithin(live, realOrSame(cwd))) {
+    if (!isWithin(top, realOrSame(cwd))) {
       throw new DeployFailure(
-        `PM2 runs an app named '${name}' from ${cwd}, outside ${live}, so it belongs to something else.`,
+        `PM2 runs an app named '${name}' from ${cwd}, outside ${top}, so it belongs to something else.`,
         {
           remedy: `If this deploy is not for '${name}', name its apps in \`app\`. Otherwise give this app another name, or delete the other one on the server: 'pm2 delete ${name}'.`,
         },

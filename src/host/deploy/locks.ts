@@ -15,7 +15,7 @@ const LEAST_WAIT = 10 * 60_000;
 /** The lock of the app, held through the whole deploy. The first wait of `lock-timeout`. */
 export function takeAppLock(context: Context): Promise<Lock> {
   const { places } = context;
-  mkdirSync(places.live, { recursive: true });
+  mkdirSync(places.top, { recursive: true });
   makePrivate(dirname(places.state), places.state);
   return take(context, appLock(context));
 }
@@ -74,11 +74,11 @@ export function lockKeepers(context: Context): number[] {
 
 /** On a first deploy there is no .git yet: then the file in the state directory stands alone. */
 function appLock({ places }: Context): LockFiles {
-  const git = join(places.live, '.git');
+  const git = join(places.top, '.git');
   const isDirectory = statSync(git, { throwIfNoEntry: false })?.isDirectory() ?? false;
   return {
     own: [join(places.state, 'lock'), ...(isDirectory ? [join(git, LOCK_FILE)] : [])],
-    directory: places.live,
+    directory: places.top,
     note: join(places.state, 'holder.json'),
   };
 }

@@ -46,8 +46,8 @@ const LEAST_SPACE = 64 * 1024;
 export async function preflight(start: Start): Promise<Context> {
   const { plan, home, clock, runner } = start;
   refuseOldNode(process.version);
-  const live = resolvePath(plan.path, home);
-  const places = placesOf(live, plan.workingDirectory, stateRoot(start.env, home));
+  const top = resolvePath(plan.path, home);
+  const places = placesOf(top, plan.workingDirectory, stateRoot(start.env, home));
   const surroundings = withNode(start.env, process.execPath);
   const env = sessionless(surroundings);
   const locks: HeldLocks = new Set();
@@ -60,14 +60,14 @@ export async function preflight(start: Start): Promise<Context> {
       locks,
     });
 
-  refuseUnusable(live, plan.path);
+  refuseUnusable(top, plan.path);
   if (start.isNew && plan.mode !== 'remove') {
     if (plan.container !== null) requireVolumes(plan.container, places, mounts());
     await requireSurvival(env);
-    await requireSpace(existsSync(live) ? live : dirname(live), env);
+    await requireSpace(existsSync(top) ? top : dirname(top), env);
   }
-  const git = await requireGit(gitAt, start, live);
-  start.redactor.hide(await secretsOfSettings(exists(live) ? git : gitAt('/')));
+  const git = await requireGit(gitAt, start, top);
+  start.redactor.hide(await secretsOfSettings(exists(top) ? git : gitAt('/')));
   const provided = { plan, log: start.log, runner, env, home, root: dirname(places.state), locks };
   const pm2 = await clock.book('pm2', () =>
     openPm2({
@@ -83,7 +83,7 @@ export async function preflight(start: Start): Promise<Context> {
   for (const { env: secret } of await pm2.list()) start.redactor.hide(secretsOfEnvironment(secret));
   inform(
     start.log,
-    `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${live}.`,
+    `Node ${process.version} (${process.execPath}), PM2 ${pm2.install.version} (${pm2.install.root}), path ${top}.`,
   );
   if (plan.container !== null && start.isNew) {
     for (const remark of remarksOnPm2(plan.container, pm2.daemonPid(), commandLines()))
@@ -113,7 +113,7 @@ export async function preflight(start: Start): Promise<Context> {
     env,
     gitIn: (directory: string) => gitAt(directory),
     git,
-    gitAfterwards: gitAt(live, null),
+    gitAfterwards: gitAt(top, null),
     clock,
     locks,
   };

@@ -13,9 +13,9 @@ import { previousVersion } from './target.ts';
 /** Looks at the host before it is locked. Changes nothing. */
 export async function readinessOf(context: Context): Promise<Readiness> {
   const { places, git, plan } = context;
-  const sha = isCheckout(places.live) ? (await readHead(git)).sha : null;
+  const sha = isCheckout(places.top) ? (await readHead(git)).sha : null;
   return {
-    place: placeOf(places.live),
+    place: placeOf(places.top),
     sha,
     healthy: await isHealthy(context),
     previous: plan.mode === 'rollback' && plan.ref === null ? previousOf(context, sha) : null,

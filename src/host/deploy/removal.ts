@@ -24,8 +24,8 @@ const STAYS: readonly string[] = ['journal.ndjson', 'lock', 'holder.json'];
 export async function remove(context: Context, progress: Progress): Promise<End> {
   const { places, plan, pm2, runner, journal } = context;
   const left = unfinished(journal.entries());
-  if (!exists(places.live) && left === null) return nothingThere(await pm2.list(), places.live);
-  if (journal.entries().length === 0) throw refused(`This action never deployed to ${places.live}.`);
+  if (!exists(places.top) && left === null) return nothingThere(await pm2.list(), places.top);
+  if (journal.entries().length === 0) throw refused(`This action never deployed to ${places.top}.`);
   progress.enter('locked');
   await takeAppLock(context);
   const sha = isRemoval(left) ? left.sha : (await readHead(context.git)).sha;
@@ -78,7 +78,7 @@ export async function resumeRemoval(context: Context, progress: Progress): Promi
 
 /** Ends a removal that was interrupted, with the app's lock held, and makes the directory anew for the deploy that follows. */
 export async function endRemoval(context: Context): Promise<void> {
-  if (await finishRemoval(context)) mkdirSync(context.places.live, { recursive: true });
+  if (await finishRemoval(context)) mkdirSync(context.places.top, { recursive: true });
 }
 
 async function finishRemoval(context: Context): Promise<boolean> {
@@ -98,10 +98,10 @@ function isRemoval(entry: Entry | null): entry is Entry {
 /** Can be done again after a kill at any point. */
 async function takeAway(context: Context): Promise<void> {
   const { places, plan, pm2, clock, log } = context;
-  const { live, beside, state } = places;
+  const { top, beside, state } = places;
   const turn = await startPm2Turn(context);
   try {
-    const own = instancesIn(live, await pm2.list());
+    const own = instancesIn(top, await pm2.list());
     const names = namesOf(own, loadCurrent(state));
     await clock.book('pm2', () => pm2.remove(own));
     if (plan.save && names.length > 0) await clock.book('pm2', () => pm2.save(names));
@@ -113,7 +113,7 @@ async function takeAway(context: Context): Promise<void> {
   // At once, so that nobody ever meets half of a directory.
   const gone = join(beside, 'removed');
   await rm(gone, { recursive: true, force: true });
-  if (exists(live)) renameSync(live, gone);
+  if (exists(top)) renameSync(top, gone);
   await rm(beside, { recursive: true, force: true });
   const known = readdirSync(state).filter((name) => !STAYS.includes(name));
   await Promise.all(known.map((name) => rm(join(state, name), { recursive: true, force: true })));
@@ -124,11 +124,11 @@ function namesOf(own: readonly Instance[], current: Current | null): string[] {
 }
 
 /** Where there is no directory. PM2 may still run something from there, which no deploy of ours has left so. */
-function nothingThere(all: readonly Instance[], live: string): End {
-  const own = instancesIn(live, all);
+function nothingThere(all: readonly Instance[], top: string): End {
+  const own = instancesIn(top, all);
   if (own.length > 0)
     throw new DeployFailure(
-      `${live} is gone, but PM2 runs '${own[0]?.name}' there. Somebody removed the directory by hand.`,
+      `${top} is gone, but PM2 runs '${own[0]?.name}' there. Somebody removed the directory by hand.`,
       { remedy: `Take it out of PM2 on the server: 'pm2 delete ${own[0]?.name}'.` },
     );
   return { outcome: 'unchanged', sha: null, previousSha: null, failure: null };
@@ -136,26 +136,26 @@ function nothingThere(all: readonly Instance[], live: string): End {
 
 /** Refuses to take away what no deploy of ours brought. Throws a `DeployFailure`. */
 function refuseOthers({ places, journal }: Context, sha: string | null, all: readonly Instance[]): void {
-  const { live, beside, state } = places;
+  const { top, beside, state } = places;
   const current = loadCurrent(state);
-  if (current === null && !isEmptyCheckout(live, sha, journal.entries()))
-    throw refused(`No version in ${live} was ever deployed by this action and verified.`);
-  const other = instancesIn(live, all).find((one) => !isOurs(one, current));
+  if (current === null && !isEmptyCheckout(top, sha, journal.entries()))
+    throw refused(`No version in ${top} was ever deployed by this action and verified.`);
+  const other = instancesIn(top, all).find((one) => !isOurs(one, current));
   if (other !== undefined)
     throw refused(`PM2 runs '${other.name}' from ${other.cwd}, and this action did not deploy it.`);
-  if (!statSync(join(live, '.git')).isDirectory())
-    throw refused(`${live} is a worktree of another repository.`);
-  const mount = mountPoints().find((point) => isWithin(live, point));
+  if (!statSync(join(top, '.git')).isDirectory())
+    throw refused(`${top} is a worktree of another repository.`);
+  const mount = mountPoints().find((point) => isWithin(top, point));
   if (mount !== undefined) throw refused(`Something is mounted at ${mount}.`);
-  if (!isWritable(dirname(live)) || isWithin(live, beside))
+  if (!isWritable(dirname(top)) || isWithin(top, beside))
     throw refused(
-      `This user may not remove ${live}: it may not write to ${dirname(live)}, or that is another mount.`,
+      `This user may not remove ${top}: it may not write to ${dirname(top)}, or that is another mount.`,
     );
 }
 
 /** What a first deploy leaves that failed: a repository without a version. */
-function isEmptyCheckout(live: string, sha: string | null, entries: readonly Entry[]): boolean {
-  return sha === null && entries.length > 0 && readdirSync(live).every((name) => name === '.git');
+function isEmptyCheckout(top: string, sha: string | null, entries: readonly Entry[]): boolean {
+  return sha === null && entries.length > 0 && readdirSync(top).every((name) => name === '.git');
 }
 
 function isOurs({ name, cwd, deployId }: Instance, current: Current | null): boolean {

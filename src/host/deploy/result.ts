@@ -61,7 +61,7 @@ async function countInstances({ pm2, places, journal }: Context): Promise<Counte
   let online: Instance[];
   let old: Instance[];
   try {
-    own = instancesIn(places.live, await pm2.list());
+    own = instancesIn(places.top, await pm2.list());
     online = own.filter(({ status }) => status === 'online');
     old = outdatedOf(online, loadCurrent(places.state), journal.entries());
   } catch {

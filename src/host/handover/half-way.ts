@@ -33,7 +33,7 @@ export function pairsIn(instances: readonly Instance[]): Pair[] {
  * that was there before, if it still takes connections, else whichever serves.
  */
 export async function endHalfWay({ pm2, log, places }: Context, wanted: string | null): Promise<void> {
-  const own = instancesIn(places.live, await pm2.list());
+  const own = instancesIn(places.top, await pm2.list());
   for (const { older, newer } of pairsIn(own)) {
     const serves = {
       older: listens(older),

@@ -57,7 +57,7 @@ function asRestarted(seen: Snapshot, runsAs: string): Snapshot {
  */
 export async function complaintAtHealthUrl({ plan, places, pm2 }: Context): Promise<string | null> {
   if (plan.healthUrl === null) return null;
-  const own = instancesIn(places.live, await pm2.list());
+  const own = instancesIn(places.top, await pm2.list());
   const chosen = own.filter(({ name }) => plan.apps.length === 0 || plan.apps.includes(name));
   const { before } = await readBaseline(
     pm2,

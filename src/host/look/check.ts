@@ -24,10 +24,10 @@ import { remarksOn, whyUnhealthy } from './status.ts';
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
 export async function check(context: Context): Promise<End> {
   const { places, git, gitIn, log } = context;
-  const there = isCheckout(places.live);
+  const there = isCheckout(places.top);
   const { sha } = await readHead(git);
   for (const remark of remarksOn(context, sha)) warn(log, remark);
-  if (!there) inform(log, `${places.live} is not a checkout yet. A deploy makes one.`);
+  if (!there) inform(log, `${places.top} is not a checkout yet. A deploy makes one.`);
 
   const problems: DeployFailure[] = [];
   let target: string | null = null;

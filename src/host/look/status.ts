@@ -41,7 +41,7 @@ export async function status(context: Context): Promise<End & { standing: Standi
 
 /** What PM2 runs from the app's directory, by name. */
 async function appsOf({ pm2, places, journal }: Context): Promise<AppStanding[]> {
-  const own = instancesIn(places.live, await pm2.list());
+  const own = instancesIn(places.top, await pm2.list());
   const current = loadCurrent(places.state);
   const outdated = outdatedOf(own, current, journal.entries());
   return countsOfApps(own).map((counts) => {
@@ -99,7 +99,7 @@ export async function whyUnhealthy(context: Context): Promise<string | null> {
     const why = await complaintAboutLive(context, current).catch((error: Error) => error.message);
     return why === null ? null : `The live app is not healthy: ${why}.`;
   }
-  const bad = countsOfApps(instancesIn(places.live, await pm2.list())).find(
+  const bad = countsOfApps(instancesIn(places.top, await pm2.list())).find(
     ({ instances, online, ended }) => online + ended < instances,
   );
   if (bad === undefined) return null;

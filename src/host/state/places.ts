@@ -7,11 +7,13 @@ import { exists, isWritable, realOrSame } from '../system/paths.ts';
 
 /** Where the things of one app lie on a host. All are absolute, real paths. */
 export interface Places {
-  /** The app's directory, as PM2 and the user know it. */
+  /** The app's directory, as the user knows it: all that is the app's lies in it, its repository too. */
+  top: string;
+  /** Where PM2 runs the app: `top` itself, or what always leads to the version that runs. */
   live: string;
   /** Where the app runs in `live`. */
   workDir: string;
-  /** Holds staging and what was replaced; on `live`'s own filesystem, so that a rename reaches it. */
+  /** Holds staging and what was replaced; on `top`'s own filesystem, so that a rename reaches it. */
   beside: string;
   /** Journal, history and what a rollback needs; outlives deploys, 0700. */
   state: string;
@@ -44,35 +46,36 @@ export function stateRoot(env: NodeJS.ProcessEnv, home: string): string {
   return join(given && isAbsolute(given) ? given : join(home, '.local', 'state'), 'pm2-ssh-deploy');
 }
 
-/** Names the places of the app at `live` without making or changing any. */
-export function placesOf(live: string, workingDirectory: string, root: string): Places {
-  const hash = createHash('sha256').update(live).digest('hex').slice(0, 12);
+/** Names the places of the app at `top` without making or changing any. */
+export function placesOf(top: string, workingDirectory: string, root: string): Places {
+  const hash = createHash('sha256').update(top).digest('hex').slice(0, 12);
   return {
-    live,
-    workDir: join(live, workingDirectory),
-    beside: placeBeside(live),
-    state: join(root, `${basename(live)}-${hash}`),
+    top,
+    live: top,
+    workDir: join(top, workingDirectory),
+    beside: placeBeside(top),
+    state: join(root, `${basename(top)}-${hash}`),
   };
 }
 
-function placeBeside(live: string): string {
-  const sibling = join(dirname(live), `.${basename(live)}.pm2-ssh-deploy`);
-  return isWritable(existingOf(sibling)) && onOneMount(sibling, live)
+function placeBeside(top: string): string {
+  const sibling = join(dirname(top), `.${basename(top)}.pm2-ssh-deploy`);
+  return isWritable(existingOf(sibling)) && onOneMount(sibling, top)
     ? sibling
-    : join(live, '.git', 'pm2-ssh-deploy');
+    : join(top, '.git', 'pm2-ssh-deploy');
 }
 
 /** Refuses places between which nothing can be renamed, before anything is built there. */
-export function refuseApart({ live, beside }: Places): void {
+export function refuseApart({ top, beside }: Places): void {
   const base = existingOf(beside);
   if (!statSync(base).isDirectory()) {
     throw new DeployFailure(`${base} is no directory, so the new version cannot be built in ${beside}.`, {
-      remedy: `Let the deploying user write to ${dirname(live)}, or give path a checkout with a .git directory of its own.`,
+      remedy: `Let the deploying user write to ${dirname(top)}, or give path a checkout with a .git directory of its own.`,
     });
   }
-  if (onOneMount(beside, live)) return;
+  if (onOneMount(beside, top)) return;
   throw new DeployFailure(
-    `${base} and ${live} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`,
+    `${base} and ${top} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`,
     {
       remedy: `Keep the .git of path on the mount of path itself ('findmnt -T ${base}' shows where it is).`,
     },

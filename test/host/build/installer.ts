@@ -70,7 +70,7 @@ export function createInstaller(): Installer {
       const steps = { install: step };
       const context = {
         plan: { steps, commandTimeout: 120_000, workingDirectory: '', freshInstall: false, ...plan },
-        places: { beside: beside(), live: join(scratch, 'live') },
+        places: { beside: beside(), top: join(scratch, 'live'), live: join(scratch, 'live') },
         runDir: join(scratch, 'run'),
         clock,
         log: (event: { text?: string }) => lines.push(event.text ?? ''),

@@ -72,6 +72,7 @@ test.each(ALL_RUNTIMES)(
       apps.push(
         canaryConfig(app, {
           name: `canary-${at}`,
+          top: live,
           live,
           staging,
           preload,

@@ -26,7 +26,7 @@ function deploy(app: string, lockTimeout: number): Context {
       lockTimeout,
       run: { repository: 'o/r', id: '7', attempt: '1', url: `https://example.com/${app}`, actor: 'ann' },
     }),
-    places: { live: join(scratch, app), workDir: '', beside: '', state },
+    places: { top: join(scratch, app), live: join(scratch, app), workDir: '', beside: '', state },
     clock: createClock(),
     locks: new Set(),
     runner: standsAlone(),

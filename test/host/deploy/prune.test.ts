@@ -22,6 +22,7 @@ beforeEach(() => {
   for (const name of ['live', 'beside', 'state', 'runs/run-now'])
     mkdirSync(join(scratch, name), { recursive: true, mode: 0o700 });
   const places = {
+    top: join(scratch, 'live'),
     live: join(scratch, 'live'),
     workDir: join(scratch, 'live'),
     beside: beside(),

@@ -27,7 +27,13 @@ function contextOf(plan: Partial<Plan>): Context {
   return {
     plan: whole,
     runDir: scratch,
-    places: { live, workDir: join(live, whole.workingDirectory), beside: '', state: join(scratch, 'state') },
+    places: {
+      top: live,
+      live,
+      workDir: join(live, whole.workingDirectory),
+      beside: '',
+      state: join(scratch, 'state'),
+    },
     clock: createClock(),
     locks: new Set(),
     runner: standsAlone(),

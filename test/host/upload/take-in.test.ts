@@ -55,7 +55,7 @@ async function bytesOf(objects: readonly UploadObject[]): Promise<Buffer> {
 async function takeIn(bytes: Buffer, sha: string): Promise<unknown> {
   const plan = somePlan();
   writeFileSync(join(pack, `${plan.deployId}.pack`), bytes);
-  const context = { plan, places: { live, workDir: live, beside: live, state }, git };
+  const context = { plan, places: { top: live, live, workDir: live, beside: live, state }, git };
   return takeInUpload(context as never, sha).then(
     () => null,
     (error: unknown) => error,

@@ -121,7 +121,7 @@ async function taken(given: Bundle, ours = plan(given)): Promise<string[]> {
   await createRepository(git, '/nowhere', 'sha1');
   const state = join(home, '.local/state/pm2-ssh-deploy/app');
   await takeInUpload(
-    { plan: ours, places: { live, workDir: live, beside: live, state }, git } as never,
+    { plan: ours, places: { top: live, live, workDir: live, beside: live, state }, git } as never,
     given.commit,
   );
   return execFileSync('git', ['-C', live, 'ls-tree', '-r', '--name-only', given.commit], { encoding: 'utf8' })
