@@ -2095,6 +2095,10 @@ function placeBeside(top) {
         ? sibling
         : (0,external_node_path_namespaceObject.join)(top, '.git', 'pm2-ssh-deploy');
 }
+/** Where the files of the version that runs lie. What `live` leads to may not be there yet. */
+function treeOf({ top, live }) {
+    return exists(live) ? realOrSame(live) : top;
+}
 /** Refuses places between which nothing can be renamed, before anything is built there. */
 function refuseApart({ top, beside }) {
     const base = existingOf(beside);
@@ -5527,166 +5531,6 @@ function localPort(url) {
     return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }
 
-;// CONCATENATED MODULE: ./host/swap/live-tree.js
-
-
-
-const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
-const COMPANION = /-(wal|shm|journal)$/;
-/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
-const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
-const live_tree_CHUNK = 1024 * 1024;
-/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
-const LARGE_DIRECTORY = 1024 * 1024;
-/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
-function databaseOf(path) {
-    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
-}
-/** Reads `live`; `staging` only where the two are compared. */
-function live_tree_readTree(live, staging) {
-    return {
-        kind(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
-        },
-        list(directory, limit) {
-            const path = `${live}/${directory}`;
-            // Reading a small directory at once is several times faster than reading it piece by piece.
-            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
-            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
-            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
-        },
-        stamp(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
-        },
-        content(path) {
-            const stat = rename_statOf(`${live}/${path}`);
-            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
-        },
-        isDatabase(path) {
-            if (NO_DATABASE.test(path))
-                return false;
-            const base = databaseOf(path);
-            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
-        },
-        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
-        isPrivate: (path) => ((rename_statOf(`${live}/${path}`)?.mode ?? 0n) & 63n) === 0n,
-    };
-}
-function firstEntries(directory, limit) {
-    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
-    try {
-        const entries = [];
-        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
-            entries.push(entry);
-            if (entries.length >= limit)
-                break;
-        }
-        return entries;
-    }
-    finally {
-        handle.closeSync();
-    }
-}
-function hasHeader(file) {
-    const stat = rename_statOf(file);
-    // Opening a pipe would wait for its other end.
-    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
-        return false;
-    const start = Buffer.alloc(SQLITE.length);
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
-    try {
-        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-    return start.equals(SQLITE);
-}
-function sameContent(one, other) {
-    const a = rename_statOf(one);
-    const b = rename_statOf(other);
-    if (a === null || b === null)
-        return false;
-    if (a.isSymbolicLink() && b.isSymbolicLink())
-        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
-    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
-        return false;
-    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
-    try {
-        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
-        try {
-            return sameBytes(left, right);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(right);
-        }
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(left);
-    }
-}
-function sameBytes(one, other) {
-    const a = Buffer.alloc(live_tree_CHUNK);
-    const b = Buffer.alloc(live_tree_CHUNK);
-    for (;;) {
-        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, live_tree_CHUNK, null);
-        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, live_tree_CHUNK, null);
-        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
-            return false;
-        if (inOne === 0)
-            return true;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/canary/own-entries.js
-
-
-
-
-
-/**
- * Shows staging the app's own entries of live, which no deploy put there (`.env`, `uploads/`, a database): each as a link,
- * wherever staging has nothing. A canary then sees what the live app sees, and what it writes there is not lost.
- */
-function linkOwn(own, live, staging) {
-    for (const path of own) {
-        const link = (0,external_node_path_namespaceObject.join)(staging, path);
-        if (exists(link))
-            continue;
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(link), { recursive: true });
-        (0,external_node_fs_namespaceObject.symlinkSync)((0,external_node_path_namespaceObject.join)(live, path), link);
-    }
-}
-/**
- * Moves databases that a command made in staging to their place in live, as the first migration of an app with SQLite makes
- * one: the app will look for it there. `left` are those whose place in live is taken. Both with `-wal` and the like.
- */
-function bringDatabases(staging, live, version) {
-    const tree = live_tree_readTree(staging, staging);
-    const made = [];
-    const visit = (directory, known) => {
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
-            if (entry.name === '.git' || entry.name === 'node_modules')
-                continue;
-            const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
-            const there = known?.entries.get(entry.name);
-            if (entry.isDirectory())
-                visit(path, there?.kind === 'directory' ? there : null);
-            else if (there === undefined && tree.isDatabase(path))
-                made.push(path);
-        }
-    };
-    visit('', version);
-    // All are found before the first is moved: `-wal` is told by the database beside it.
-    const brought = made.filter((path) => {
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(live, path)), { recursive: true });
-        return renameIfFree((0,external_node_path_namespaceObject.join)(staging, path), (0,external_node_path_namespaceObject.join)(live, path), () => { });
-    });
-    return { brought, left: made.filter((path) => !brought.includes(path)) };
-}
-
 ;// CONCATENATED MODULE: ./host/health/error-log.js
 
 
@@ -6372,14 +6216,11 @@ function bootOf({ app, ports, byChance: free }, { listens, readyMs }) {
 
 
 
-
-
-
 /**
  * Has the staged version prove itself in a canary of each app that is to have one, and leaves staging as it was. Throws a
  * `DeployFailure` where it does not, or where a canary is required that cannot be. `enter` is called where there is any.
  */
-async function prove(context, { staging, config }, { own, version }, current, enter) {
+async function prove(context, { staging, config }, { version, showOwn }, current, enter) {
     const { plan, places, pm2, clock } = context;
     if (plan.canary === 'off')
         return [];
@@ -6412,8 +6253,7 @@ async function prove(context, { staging, config }, { own, version }, current, en
     if (chosen.length === 0)
         return [];
     enter();
-    requirePrivate(places.beside, (0,external_node_path_namespaceObject.dirname)(staging));
-    linkOwn(own(), places.live, staging);
+    showOwn();
     try {
         const inheritedBy = (app) => inherited(app, instances, current, plan.pm2Env);
         const trial = { staging, chosen, running: instances, inheritedBy, healthUrl };
@@ -7297,6 +7137,119 @@ function adopt(live, path, next, careful = false) {
         entries.set(name, below);
     }
     return { kind: 'directory', tracked: false, entries };
+}
+
+;// CONCATENATED MODULE: ./host/swap/live-tree.js
+
+
+
+const SQLITE = Buffer.from('SQLite format 3\0', 'latin1');
+const COMPANION = /-(wal|shm|journal)$/;
+/** Not opened to look for a database: nearly all that a build makes, so that a large one is checked quickly. */
+const NO_DATABASE = /\.([cm]?[jt]sx?|map|json5?|css|s[ac]ss|less|html?|mdx?|txt|ya?ml|toml|xml|vue|svelte|svg|png|jpe?g|gif|webp|avif|ico|woff2?|[to]tf|eot|wasm|node|gz|br|zst|zip|lock|sh|py|[ch]|cc|cpp|hpp|mp[34]|webm|pdf|snap|flow|proto|graphql|hbs|ejs|pug|rsc|meta)$/i;
+const live_tree_CHUNK = 1024 * 1024;
+/** Bytes of a directory itself, without what is in it: some tens of thousands of entries. */
+const LARGE_DIRECTORY = 1024 * 1024;
+/** The database whose `-wal`, `-shm` or `-journal` a path would be by its name, else null. */
+function databaseOf(path) {
+    return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
+}
+/** Reads `live`; `staging` only where the two are compared. */
+function live_tree_readTree(live, staging) {
+    return {
+        kind(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
+        },
+        list(directory, limit) {
+            const path = `${live}/${directory}`;
+            // Reading a small directory at once is several times faster than reading it piece by piece.
+            const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
+            const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
+            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
+        },
+        stamp(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : `${stat.size} ${stat.mtimeNs}`;
+        },
+        content(path) {
+            const stat = rename_statOf(`${live}/${path}`);
+            return stat === null ? null : tree_contentOf(`${live}/${path}`, stat);
+        },
+        isDatabase(path) {
+            if (NO_DATABASE.test(path))
+                return false;
+            const base = databaseOf(path);
+            return hasHeader(`${live}/${path}`) || (base !== null && hasHeader(`${live}/${base}`));
+        },
+        sameAsStaging: (path) => sameContent(`${live}/${path}`, `${staging}/${path}`),
+        isPrivate: (path) => ((rename_statOf(`${live}/${path}`)?.mode ?? 0n) & 63n) === 0n,
+    };
+}
+function firstEntries(directory, limit) {
+    const handle = (0,external_node_fs_namespaceObject.opendirSync)(directory, { bufferSize: Math.max(1, Math.min(limit, 512)) });
+    try {
+        const entries = [];
+        for (let entry = handle.readSync(); entry !== null; entry = handle.readSync()) {
+            entries.push(entry);
+            if (entries.length >= limit)
+                break;
+        }
+        return entries;
+    }
+    finally {
+        handle.closeSync();
+    }
+}
+function hasHeader(file) {
+    const stat = rename_statOf(file);
+    // Opening a pipe would wait for its other end.
+    if (stat === null || !stat.isFile() || stat.size < SQLITE.length)
+        return false;
+    const start = Buffer.alloc(SQLITE.length);
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW);
+    try {
+        (0,external_node_fs_namespaceObject.readSync)(descriptor, start, 0, start.length, 0);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+    return start.equals(SQLITE);
+}
+function sameContent(one, other) {
+    const a = rename_statOf(one);
+    const b = rename_statOf(other);
+    if (a === null || b === null)
+        return false;
+    if (a.isSymbolicLink() && b.isSymbolicLink())
+        return (0,external_node_fs_namespaceObject.readlinkSync)(one) === (0,external_node_fs_namespaceObject.readlinkSync)(other);
+    if (!a.isFile() || !b.isFile() || a.size !== b.size || (a.mode & 64n) !== (b.mode & 64n))
+        return false;
+    const left = (0,external_node_fs_namespaceObject.openSync)(one, 'r');
+    try {
+        const right = (0,external_node_fs_namespaceObject.openSync)(other, 'r');
+        try {
+            return sameBytes(left, right);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(right);
+        }
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(left);
+    }
+}
+function sameBytes(one, other) {
+    const a = Buffer.alloc(live_tree_CHUNK);
+    const b = Buffer.alloc(live_tree_CHUNK);
+    for (;;) {
+        const inOne = (0,external_node_fs_namespaceObject.readSync)(one, a, 0, live_tree_CHUNK, null);
+        const inOther = (0,external_node_fs_namespaceObject.readSync)(other, b, 0, live_tree_CHUNK, null);
+        if (inOne !== inOther || !a.subarray(0, inOne).equals(b.subarray(0, inOther)))
+            return false;
+        if (inOne === 0)
+            return true;
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/swap/apps-own.js
@@ -8196,72 +8149,51 @@ async function removeLeftOut({ pm2, places, log }, { leftOut }) {
     inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }
 
-;// CONCATENATED MODULE: ./host/git/local-patch.js
+;// CONCATENATED MODULE: ./host/canary/own-entries.js
 
 
 
 
-/** More paths than these could be too many for one command line: then the patch has every change. */
-const MOST_PATHS = 1_000;
-/** A form of patch that no setting of the user's changes, and that has all: binary files, modes, deletions. */
-const WHOLE = [
-    ...['--binary', '--full-index', '--no-renames', '--unified=3', '--inter-hunk-context=0'],
-    ...['--no-ext-diff', '--no-textconv', '--no-color', '--ignore-submodules=all'],
-];
+
 /**
- * Saves local changes of tracked files, staged or not, as one patch against the commits that are checked out. Returns the
- * files that it made, all 0600 and on disk: the patch, and a second one if what is staged is not what the files hold.
- * Throws a `DeployFailure` if the patch does not have it all.
+ * Shows staging the app's own entries of live, which no deploy put there (`.env`, `uploads/`, a database): each as a link,
+ * wherever staging has nothing. A canary then sees what the live app sees, and what it writes there is not lost.
  */
-async function saveLocalPatch(live, changed, file) {
-    await writePatch(file, changed, []);
-    const check = ['-c', 'apply.whitespace=nowarn', 'apply', '--check', '--reverse', file];
-    const result = await live.attempt(check);
-    if (result.code !== 0) {
-        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        throw new DeployFailure(`The local changes in ${live.directory} cannot be saved as a patch, so they were left as they are.`, {
-            output: result.tail,
-            remedy: `Look at them on the server with 'git -C ${live.directory} status', and commit and push them, or drop them.`,
-        });
+function linkOwn(own, live, staging) {
+    for (const path of own) {
+        const link = (0,external_node_path_namespaceObject.join)(staging, path);
+        if (exists(link))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(link), { recursive: true });
+        (0,external_node_fs_namespaceObject.symlinkSync)((0,external_node_path_namespaceObject.join)(live, path), link);
     }
-    if (!(await hasTwoStates(changed)))
-        return [file];
-    const staged = file.replace(/\.patch$/, '.staged.patch');
-    await writePatch(staged, changed, ['--cached']);
-    return [file, staged];
 }
-async function writePatch(file, changed, options) {
-    const part = `${file}.part`;
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'wx', 0o600);
-    try {
-        for (const { git, prefix, paths } of changed) {
-            // Git writes it itself: not every text file is UTF-8.
-            (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(part, 'w', 0o600));
-            const names = [`--src-prefix=a/${prefix}`, `--dst-prefix=b/${prefix}`, `--output=${part}`];
-            const chosen = paths.length > MOST_PATHS ? [] : paths;
-            await git.text(['--literal-pathspecs', 'diff', ...options, ...WHOLE, ...names, 'HEAD', '--', ...chosen], 'Saving local changes');
-            (0,external_node_fs_namespaceObject.appendFileSync)(descriptor, (0,external_node_fs_namespaceObject.readFileSync)(part));
+/**
+ * Moves databases that a command made in staging to their place in live, as the first migration of an app with SQLite makes
+ * one: the app will look for it there. `left` are those whose place in live is taken. Both with `-wal` and the like.
+ */
+function bringDatabases(staging, live, version) {
+    const tree = live_tree_readTree(staging, staging);
+    const made = [];
+    const visit = (directory, known) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(staging, directory), { withFileTypes: true })) {
+            if (entry.name === '.git' || entry.name === 'node_modules')
+                continue;
+            const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
+            const there = known?.entries.get(entry.name);
+            if (entry.isDirectory())
+                visit(path, there?.kind === 'directory' ? there : null);
+            else if (there === undefined && tree.isDatabase(path))
+                made.push(path);
         }
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    catch (error) {
-        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-        throw error;
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        (0,external_node_fs_namespaceObject.rmSync)(part, { force: true });
-    }
-    sync((0,external_node_path_namespaceObject.dirname)(file));
-}
-async function hasTwoStates(changed) {
-    for (const { git } of changed) {
-        const staged = await git.attempt(['diff', '--cached', '--quiet', '--ignore-submodules=all', 'HEAD']);
-        const since = await git.attempt(['diff', '--quiet', '--ignore-submodules=all']);
-        if (staged.code === 1 && since.code === 1)
-            return true;
-    }
-    return false;
+    };
+    visit('', version);
+    // All are found before the first is moved: `-wal` is told by the database beside it.
+    const brought = made.filter((path) => {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(live, path)), { recursive: true });
+        return renameIfFree((0,external_node_path_namespaceObject.join)(staging, path), (0,external_node_path_namespaceObject.join)(live, path), () => { });
+    });
+    return { brought, left: made.filter((path) => !brought.includes(path)) };
 }
 
 ;// CONCATENATED MODULE: ./host/swap/match-mode.js
@@ -8634,9 +8566,9 @@ function keptIndex({ kept }) {
     return (0,external_node_path_namespaceObject.join)(kept, '..', 'index');
 }
 /** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
-async function swapIn(context, transaction) {
+async function swapIn(context, transaction, swap) {
     const { places, git } = context;
-    const { current, sha, swap } = transaction;
+    const { current, sha } = transaction;
     const { head, kept, ops } = swap;
     tellReappeared(context, swap, swapForward(swapPlaces(context, swap), ops));
     if (head.sha !== null) {
@@ -8648,11 +8580,11 @@ async function swapIn(context, transaction) {
     saveTransaction(places.state, transaction);
 }
 /** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
-async function swapOut(context, transaction) {
+async function swapOut(context, transaction, swap) {
     if (transaction.restored)
         return;
     const { places, git } = context;
-    const { record, sha, swap } = transaction;
+    const { record, sha } = transaction;
     const { head, staging, ops, given } = swap;
     tellReappeared(context, swap, swapBackward(swapPlaces(context, swap), ops));
     if (exists(staging)) {
@@ -8660,6 +8592,10 @@ async function swapOut(context, transaction) {
         tellStrays(context, bringBack(staging, places.live, { tracked, generated: loadRecord(places.state, record), given }, ops));
     }
     await restoreHead(git, head, keptIndex(swap));
+    noteRestored(context, transaction);
+}
+/** To be called once the old version's files are back. */
+function noteRestored({ places, log }, transaction) {
     transaction.restored = true;
     transaction.restoredAt = momentNow();
     try {
@@ -8667,7 +8603,7 @@ async function swapOut(context, transaction) {
     }
     catch (error) {
         // On a full disk the app matters more: what is done already can be done again.
-        warn(context.log, `Could not write the transaction: ${error.message}`);
+        warn(log, `Could not write the transaction: ${error.message}`);
     }
 }
 function tellReappeared({ log }, { kept }, { reappeared }) {
@@ -8686,7 +8622,75 @@ function isSwappedIn(context, swap) {
     return isForward(swapPlaces(context, swap), swap.ops);
 }
 
-;// CONCATENATED MODULE: ./host/deploy/in-place.js
+;// CONCATENATED MODULE: ./host/git/local-patch.js
+
+
+
+
+/** More paths than these could be too many for one command line: then the patch has every change. */
+const MOST_PATHS = 1_000;
+/** A form of patch that no setting of the user's changes, and that has all: binary files, modes, deletions. */
+const WHOLE = [
+    ...['--binary', '--full-index', '--no-renames', '--unified=3', '--inter-hunk-context=0'],
+    ...['--no-ext-diff', '--no-textconv', '--no-color', '--ignore-submodules=all'],
+];
+/**
+ * Saves local changes of tracked files, staged or not, as one patch against the commits that are checked out. Returns the
+ * files that it made, all 0600 and on disk: the patch, and a second one if what is staged is not what the files hold.
+ * Throws a `DeployFailure` if the patch does not have it all.
+ */
+async function saveLocalPatch(live, changed, file) {
+    await writePatch(file, changed, []);
+    const check = ['-c', 'apply.whitespace=nowarn', 'apply', '--check', '--reverse', file];
+    const result = await live.attempt(check);
+    if (result.code !== 0) {
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        throw new DeployFailure(`The local changes in ${live.directory} cannot be saved as a patch, so they were left as they are.`, {
+            output: result.tail,
+            remedy: `Look at them on the server with 'git -C ${live.directory} status', and commit and push them, or drop them.`,
+        });
+    }
+    if (!(await hasTwoStates(changed)))
+        return [file];
+    const staged = file.replace(/\.patch$/, '.staged.patch');
+    await writePatch(staged, changed, ['--cached']);
+    return [file, staged];
+}
+async function writePatch(file, changed, options) {
+    const part = `${file}.part`;
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'wx', 0o600);
+    try {
+        for (const { git, prefix, paths } of changed) {
+            // Git writes it itself: not every text file is UTF-8.
+            (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(part, 'w', 0o600));
+            const names = [`--src-prefix=a/${prefix}`, `--dst-prefix=b/${prefix}`, `--output=${part}`];
+            const chosen = paths.length > MOST_PATHS ? [] : paths;
+            await git.text(['--literal-pathspecs', 'diff', ...options, ...WHOLE, ...names, 'HEAD', '--', ...chosen], 'Saving local changes');
+            (0,external_node_fs_namespaceObject.appendFileSync)(descriptor, (0,external_node_fs_namespaceObject.readFileSync)(part));
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
+        throw error;
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        (0,external_node_fs_namespaceObject.rmSync)(part, { force: true });
+    }
+    sync((0,external_node_path_namespaceObject.dirname)(file));
+}
+async function hasTwoStates(changed) {
+    for (const { git } of changed) {
+        const staged = await git.attempt(['diff', '--cached', '--quiet', '--ignore-submodules=all', 'HEAD']);
+        const since = await git.attempt(['diff', '--quiet', '--ignore-submodules=all']);
+        if (staged.code === 1 && since.code === 1)
+            return true;
+    }
+    return false;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/live-checkout.js
 
 
 
@@ -8697,27 +8701,28 @@ function isSwappedIn(context, swap) {
 
 
 
-
-
-
-
+/** The checkout whose files run now, and git in it. */
+function liveCheckout({ places, git, gitIn }) {
+    const tree = treeOf(places);
+    return { tree, treeGit: tree === places.top ? git : gitIn(tree) };
+}
 /**
  * Tracked files of the live checkout that are not as its commit and our deploys left them. Any is refused, unless the plan
  * lets the deploy save them.
  */
 async function checkLive(context, generatedOld) {
     await refuseGitLocks(context.git);
-    const changes = in_place_pathsOf(await changesIn(context, generatedOld));
+    const changes = live_checkout_pathsOf(await changesIn(context, generatedOld));
     if (context.plan.localChanges === 'fail')
-        refuseLocalChanges(context.places.live, changes);
+        refuseLocalChanges(treeOf(context.places), changes);
     return changes;
 }
 /** Local changes, those in submodules too where no record of ours has their files. */
 async function changesIn(context, generatedOld) {
-    const { places, git, gitIn } = context;
-    const checkouts = [{ git, prefix: '', traces: generatedOld ?? NO_TRACES }];
+    const { tree, treeGit } = liveCheckout(context);
+    const checkouts = [{ git: treeGit, prefix: '', traces: generatedOld ?? NO_TRACES }];
     for (const path of generatedOld === null ? await oldSubmodules(context) : [])
-        checkouts.push({ git: gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), prefix: `${path}/`, traces: NO_TRACES });
+        checkouts.push({ git: context.gitIn((0,external_node_path_namespaceObject.join)(tree, path)), prefix: `${path}/`, traces: NO_TRACES });
     const found = [];
     for (const { git: one, prefix, traces } of checkouts) {
         const paths = await localChanges(one.directory, one, traces);
@@ -8726,20 +8731,21 @@ async function changesIn(context, generatedOld) {
     }
     return found;
 }
-function in_place_pathsOf(changed) {
+function live_checkout_pathsOf(changed) {
     return changed.flatMap(({ prefix, paths }) => paths.map((path) => prefix + path));
 }
 /** Saves local changes as a patch in the app's state directory, which no deploy ever removes, and says where it is. */
 async function saveChanges(context, generatedOld) {
-    const { git, places, plan } = context;
+    const { places, plan } = context;
+    const { tree, treeGit } = liveCheckout(context);
     const changed = await changesIn(context, generatedOld);
     if (changed.length === 0)
         return;
     const date = new Date().toISOString().slice(0, 10);
     const file = (0,external_node_path_namespaceObject.join)(places.state, `local-changes-${date}-${plan.deployId}.patch`);
-    const files = await saveLocalPatch(git, changed, file);
-    const count = in_place_pathsOf(changed).length;
-    warn(context.log, `${count} tracked ${count === 1 ? 'file has' : 'files have'} local changes. They are saved on the server in ${files.join(' and ')}. Look at them with 'git apply --stat ${file}'. Bring them back with 'git -C ${places.live} apply --3way ${file}'.`);
+    const files = await saveLocalPatch(treeGit, changed, file);
+    const count = live_checkout_pathsOf(changed).length;
+    warn(context.log, `${count} tracked ${count === 1 ? 'file has' : 'files have'} local changes. They are saved on the server in ${files.join(' and ')}. Look at them with 'git apply --stat ${file}'. Bring them back with 'git -C ${tree} apply --3way ${file}'.`);
 }
 const NO_TRACES = { rewritten: {}, deleted: [] };
 /** Submodules of a checkout that was made by hand; what a deploy of ours made of them is in its record. */
@@ -8754,22 +8760,26 @@ async function oldFiles(context, head, generatedOld) {
         return new Map();
     const files = await trackedFiles(git, head.sha);
     for (const path of generatedOld === null ? await oldSubmodules(context) : []) {
-        const within = await trackedFiles(gitIn((0,external_node_path_namespaceObject.join)(places.live, path)), 'HEAD');
+        const within = await trackedFiles(gitIn((0,external_node_path_namespaceObject.join)(places.top, path)), 'HEAD');
         for (const [inner, fingerprint] of within)
             files.set(`${path}/${inner}`, fingerprint);
     }
     return files;
 }
-/** Lists the renames that make the staged version live, and refuses where one would touch what is the app's own. */
-async function listSwap(context, staged, head, generatedOld) {
+/**
+ * Compares the staged version with the one that runs, and says what would have to be exchanged in place. Refuses what would
+ * touch something of the app's own. Changes nothing in live.
+ */
+async function compare(context, staged, head, generatedOld) {
     const { places, git } = context;
+    const { tree, treeGit } = liveCheckout(context);
     const [trackedOld, trackedNew, flagged] = await Promise.all([
         oldFiles(context, head, generatedOld),
         trackedFiles(git, staged.sha),
-        flaggedFiles(git),
+        flaggedFiles(treeGit),
     ]);
-    const { ops, collisions, adopted, same, ...surroundings } = await swapList({
-        live: places.live,
+    const { collisions, adopted, same, ...found } = await swapList({
+        live: tree,
         staging: staged.staging,
         trackedOld,
         trackedNew,
@@ -8777,27 +8787,28 @@ async function listSwap(context, staged, head, generatedOld) {
         generatedNew: staged.generated,
         given: staged.given,
         flagged,
-        changed: new Set(context.plan.localChanges === 'save' ? in_place_pathsOf(await changesIn(context, generatedOld)) : []),
+        changed: new Set(context.plan.localChanges === 'save' ? live_checkout_pathsOf(await changesIn(context, generatedOld)) : []),
         pinned: workingDirectories(context, staged.config),
-        ignored: (paths) => ignoredPaths(git, paths),
+        ignored: (paths) => ignoredPaths(treeGit, paths),
     });
-    if (collisions.length > 0) {
-        const [first] = collisions;
-        const more = collisions.length > 1 ? ` ${collisions.length - 1} more are listed above.` : '';
-        throw new DeployFailure(`The new version would overwrite something that no deploy made: ${first === undefined ? '' : describeCollision(first)}${more}`, {
-            output: collisions.map(describeCollision),
-            remedy: 'Move it away on the server, or remove it from the new version. Then run the job again.',
-        });
-    }
+    refuseCollisions(collisions);
     if (adopted.length > 0)
         inform(context.log, `Taken as output of earlier builds, and replaced from now on: ${adopted.join(', ')}.`);
     if (same.length > 0) {
         staged.generated = disown(staged.generated, same);
         staged.record = saveRecord(places.state, context.plan.deployId, staged.generated);
     }
-    const { staging, kept } = staged;
-    const given = [...staged.given];
-    return { swap: { layout: 'in-place', head, staging, kept, ops, given }, ...surroundings };
+    return found;
+}
+function refuseCollisions(collisions) {
+    const [first] = collisions;
+    if (first === undefined)
+        return;
+    const more = collisions.length > 1 ? ` ${collisions.length - 1} more are listed above.` : '';
+    throw new DeployFailure(`The new version would overwrite something that no deploy made: ${describeCollision(first)}${more}`, {
+        output: collisions.map(describeCollision),
+        remedy: 'Move it away on the server, or remove it from the new version. Then run the job again.',
+    });
 }
 /** Processes stand in these: renamed away, they would be in the old version for ever. Relative to live. */
 function workingDirectories({ places }, config) {
@@ -8805,6 +8816,29 @@ function workingDirectories({ places }, config) {
         .filter(({ cwd }) => isWithin(places.live, cwd))
         .map(({ cwd }) => (0,external_node_path_namespaceObject.relative)(places.live, cwd));
     return [(0,external_node_path_namespaceObject.relative)(places.live, places.workDir), ...within].filter((path) => path !== '');
+}
+
+;// CONCATENATED MODULE: ./host/deploy/in-place.js
+
+
+
+
+
+
+
+
+
+/** Lists the renames that make the staged version live, and refuses where one would touch what is the app's own. */
+async function listSwap(context, staged, head, generatedOld) {
+    const { places } = context;
+    const { ops, own, version } = await compare(context, staged, head, generatedOld);
+    const { staging, kept } = staged;
+    const swap = { layout: 'in-place', head, staging, kept, ops, given: [...staged.given] };
+    const showOwn = () => {
+        requirePrivate(places.beside, (0,external_node_path_namespaceObject.dirname)(staging));
+        linkOwn(own(), places.live, staging);
+    };
+    return { swap, version, ownHome: places.live, showOwn };
 }
 /** Makes what replaces look like what it replaces, and brings the build to disk before it is relied upon. */
 async function settle(context, swap) {
@@ -8823,21 +8857,21 @@ async function settle(context, swap) {
 ;// CONCATENATED MODULE: ./host/deploy/layout.js
 
 
-/** There is one layout so far: a checkout whose files are exchanged in place. */
-function layoutOf(context) {
+/** Lists it; refuses what would touch something of the app's own. Changes nothing in live. */
+async function listExchange(context, staged, head, generated) {
+    const listed = await listSwap(context, staged, head, generated);
+    return { ...listed, settle: () => settle(context, listed.swap) };
+}
+function exchangeOf(context, transaction) {
+    const { swap } = transaction;
     return {
-        check: (generated) => checkLive(context, generated),
-        saveChanges: (generated) => saveChanges(context, generated),
-        list: (staged, head, generated) => listSwap(context, staged, head, generated),
-        settle: (swap) => settle(context, swap),
-        swapIn: (transaction) => swapIn(context, transaction),
-        swapOut: (transaction) => swapOut(context, transaction),
-        isIn: (swap) => isSwappedIn(context, swap),
+        swapIn: () => swapIn(context, transaction, swap),
+        swapOut: () => swapOut(context, transaction, swap),
+        isIn: () => isSwappedIn(context, swap),
     };
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/migrate.js
-
 
 
 
@@ -8852,22 +8886,21 @@ function layoutOf(context) {
  * file. A database that the command makes becomes the live app's. Says whether there was a command. A rollback runs none:
  * no command can be trusted to undo one.
  */
-async function migrate(context, { staging }, { own, version }) {
+async function migrate(context, { staging }, { version, ownHome, showOwn }) {
     const { plan, places } = context;
     if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none')
         return false;
-    requirePrivate(places.beside, (0,external_node_path_namespaceObject.dirname)(staging));
     writeVersioned(noteOf(places), migrate_FORMAT, { deployId: plan.deployId });
-    linkOwn(own(), places.live, staging);
+    showOwn();
     try {
         await runStep(context, 'migrate', { top: staging, workDir: (0,external_node_path_namespaceObject.join)(staging, plan.workingDirectory) });
     }
     finally {
-        const { brought, left } = bringDatabases(staging, places.live, version);
+        const { brought, left } = bringDatabases(staging, ownHome, version);
         for (const path of brought)
-            inform(context.log, `migrate-command made the database ${path}. It is in the live directory now.`);
+            inform(context.log, `migrate-command made the database ${path}. It is in ${ownHome} now.`);
         for (const path of left)
-            warn(context.log, `migrate-command made ${path}, but the live directory has something there. It was removed.`);
+            warn(context.log, `migrate-command made ${path}, but ${ownHome} has something there. It was removed.`);
         removeUnknown(staging, version);
     }
     return true;
@@ -9975,7 +10008,7 @@ async function rollBack(context, transaction, stopped) {
 }
 async function restore(context, transaction, runsAs, stopped) {
     const { clock } = context;
-    await layoutOf(context).swapOut(transaction);
+    await exchangeOf(context, transaction).swapOut();
     const swapped = transaction.restoredAt ?? momentNow();
     inform(context.log, 'The files of the old version are back.');
     await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));
@@ -10109,7 +10142,7 @@ async function goLive(context, progress, transaction, instances, boots, held) {
     const pace = context.pm2.hearPace();
     try {
         enter('activating');
-        await layoutOf(context).swapIn(transaction);
+        await exchangeOf(context, transaction).swapIn();
         await reload_reload(context, transaction, boots);
         enter('verifying');
         const expected = expectationOf(transaction);
@@ -10161,8 +10194,8 @@ async function goBack(context, progress, transaction, failure, stopped, listener
     inform(context.log, failure.message);
     try {
         // At once; where it fails, the rollback does it again.
-        await layoutOf(context)
-            .swapOut(transaction)
+        await exchangeOf(context, transaction)
+            .swapOut()
             .catch(() => { });
         // Once verified, it is not for anything that the app has said.
         if (failure.state !== 'verified')
@@ -10619,7 +10652,7 @@ async function drawUp(context, staged, { current, generated }, boots, migrated) 
     const { plan, pm2, log } = context;
     const { config, sha } = staged;
     const head = await readHead(context.git);
-    const { swap } = await layoutOf(context).list(staged, head, generated);
+    const { swap } = await listExchange(context, staged, head, generated);
     const { instances, before } = await readBaseline(pm2, config.map(({ name }) => name));
     before.ports = before.ports.filter((port) => !new_transaction_isByChance(port, instances, boots));
     for (const text of requireFit(context, config, instances, current))
@@ -11212,14 +11245,14 @@ async function end(context, entry, transaction, trouble, turn, { onState, standB
         }
     }
     // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
-    await layoutOf(context).swapOut(transaction);
+    await exchangeOf(context, transaction).swapOut();
     journal.end(entry, 'rolled-back', 'rollback-failed', why);
     warn(context.log, 'Its rollback had failed. The files of the old version are in place, and a deploy can go on from there.');
 }
 /** What the version is healthy as; null if it is not, or not swapped in. */
 async function healthyAs(context, transaction) {
     // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
-    if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap))
+    if (transaction.swapped === null || !exchangeOf(context, transaction).isIn())
         return null;
     const expected = expectationOf(transaction);
     try {
@@ -11290,7 +11323,7 @@ function serviceOf(context) {
                 commandTimeout,
             });
             hasLeft = true;
-            await runStep(context, 'before-reload', liveCheckout(context));
+            await runStep(context, 'before-reload', reload_commands_liveCheckout(context));
         },
         async join() {
             if (!hasLeft)
@@ -11341,7 +11374,7 @@ function withCommandLeft(context, failure) {
 async function runAfter(context) {
     try {
         // A cancel is no reason to leave the host out of its load balancer.
-        await runStep(context, 'after-reload', liveCheckout(context), new AbortController().signal);
+        await runStep(context, 'after-reload', reload_commands_liveCheckout(context), new AbortController().signal);
         return null;
     }
     catch (error) {
@@ -11359,7 +11392,7 @@ function withFailure(end, failure) {
     return { ...end, failure: { ...end.failure, message, output: [...end.failure.output, ...failure.output] } };
 }
 /** Before a first deploy there is no more than the directory itself. */
-function liveCheckout({ places }) {
+function reload_commands_liveCheckout({ places }) {
     return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
 }
 const reload_commands_noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
@@ -11884,6 +11917,7 @@ async function differsFrom(context, sha, { head, current, generated }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -11930,12 +11964,11 @@ async function waitForLock(context) {
 }
 async function deployLocked(context, progress) {
     const { places, plan, runner } = context;
-    const layout = layoutOf(context);
     progress.enter('fetched');
     if (!isCheckout(places.top))
         await beginRepository(context);
     const live = await readLive(context);
-    const changes = await layout.check(live.generated);
+    const changes = await checkLive(context, live.generated);
     const sha = await targetCommit(context, live.head.sha);
     progress.sha = sha;
     if (plan.waits)
@@ -11955,8 +11988,8 @@ async function deployLocked(context, progress) {
     const staged = (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
     await refuseMisfit(context, staged.config, live.current);
     await adviseOnSettings(context, staged);
-    const listed = await layout.list(staged, live.head, live.generated);
-    await layout.settle(listed.swap);
+    const listed = await listExchange(context, staged, live.head, live.generated);
+    await listed.settle();
     guardEnvFile(context, staged.staging);
     progress.enter('prepared');
     const go = await runner.go();
@@ -11974,8 +12007,7 @@ async function deployLocked(context, progress) {
 }
 /** From the canary on, all with PM2's lock held. */
 async function proveAndGoLive(context, progress, live, staged, listed, { turn, migrates }) {
-    const layout = layoutOf(context);
-    await layout.check(live.generated);
+    await checkLive(context, live.generated);
     if (migrates)
         progress.migrated = await migrate(context, staged, listed);
     const dressed = await withPreloads(context, staged);
@@ -11992,11 +12024,10 @@ async function withPreloads({ plan, pm2 }, staged) {
     return { ...staged, config: dressAll(staged.config, preloads, running, plan.pm2Env) };
 }
 async function activate(context, progress, staged, live, boots, held) {
-    const layout = layoutOf(context);
     const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
     // Last of all: what somebody changes later than this is replaced, and is in no patch.
-    await layout.check(live.generated);
-    await layout.saveChanges(live.generated);
+    await checkLive(context, live.generated);
+    await saveChanges(context, live.generated);
     // Anew, since a disk that was full for a moment has taken the first one.
     takeReserve(context.runDir);
     // From here on no cancel counts; one that has come already does.
@@ -14821,7 +14852,7 @@ async function lookAtCommit(context, git, live) {
 }
 async function lookAtCheckout(context) {
     const { generated } = await readLive(context);
-    const changes = await layoutOf(context).check(generated);
+    const changes = await checkLive(context, generated);
     return changes.length === 0
         ? 'The checkout has no local changes.'
         : `A deploy saves these local changes first, and then replaces them (local-changes): ${changes.slice(0, 20).join(', ')}.`;

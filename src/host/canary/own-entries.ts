@@ -5,6 +5,16 @@ import { readTree } from '../swap/live-tree.ts';
 import { renameIfFree } from '../swap/rename.ts';
 import { exists } from '../system/paths.ts';
 
+/** A staged version while it is tried: what surrounds it. */
+export interface Aside {
+  /** All that the version has. */
+  version: KnownDirectory;
+  /** The directory that has the app's own entries, and gets those that the version makes. */
+  ownHome: string;
+  /** Shows the version all of the app's own entries. */
+  showOwn(): void;
+}
+
 /**
  * Shows staging the app's own entries of live, which no deploy put there (`.env`, `uploads/`, a database): each as a link,
  * wherever staging has nothing. A canary then sees what the live app sees, and what it writes there is not lost.

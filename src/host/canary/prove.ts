@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import type { Staged } from '../build/stage.ts';
 import { type Context, inform } from '../context.ts';
 import { portsOfApp } from '../health/app-ports.ts';
@@ -10,13 +9,11 @@ import { portIn } from '../pm2/env-port.ts';
 import type { Instance, Json } from '../pm2/list.ts';
 import type { Current } from '../state/current.ts';
 import { removeUnknown } from '../swap/remove-unknown.ts';
-import type { Surroundings } from '../swap/swap-list.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { requirePrivate } from '../system/private-directory.ts';
 import { chooseCanaries } from './choice.ts';
 import { freeRange } from './free-range.ts';
 import { localPort } from './local-url.ts';
-import { linkOwn } from './own-entries.ts';
+import type { Aside } from './own-entries.ts';
 import { type Boot, tryCanaries } from './run.ts';
 
 /**
@@ -26,7 +23,7 @@ import { type Boot, tryCanaries } from './run.ts';
 export async function prove(
   context: Context,
   { staging, config }: Staged,
-  { own, version }: Surroundings,
+  { version, showOwn }: Aside,
   current: Current | null,
   enter: () => void,
 ): Promise<Boot[]> {
@@ -61,8 +58,7 @@ export async function prove(
   if (chosen.length === 0) return [];
 
   enter();
-  requirePrivate(places.beside, dirname(staging));
-  linkOwn(own(), places.live, staging);
+  showOwn();
   try {
     const inheritedBy = (app: DeployApp): Record<string, string> =>
       inherited(app, instances, current, plan.pm2Env);

@@ -17,9 +17,10 @@ import { failureOf } from '../system/failure.ts';
 import { refuseMisfit } from './fit.ts';
 import { goLive } from './go-live.ts';
 import { stageKept } from './kept-version.ts';
-import { type Listed, layoutOf } from './layout.ts';
+import { type Listed, listExchange } from './layout.ts';
 import { watchLeftReload } from './left-reload.ts';
 import { type Live, readLive } from './live.ts';
+import { checkLive, saveChanges } from './live-checkout.ts';
 import { type Pm2Turn, startPm2Turn, takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrate, migrationLeft, withMigration } from './migrate.ts';
 import { drawUp } from './new-transaction.ts';
@@ -79,12 +80,11 @@ async function waitForLock(context: Context): Promise<Context> {
 
 async function deployLocked(context: Context, progress: Progress): Promise<End> {
   const { places, plan, runner } = context;
-  const layout = layoutOf(context);
 
   progress.enter('fetched');
   if (!isCheckout(places.top)) await beginRepository(context);
   const live = await readLive(context);
-  const changes = await layout.check(live.generated);
+  const changes = await checkLive(context, live.generated);
   const sha = await targetCommit(context, live.head.sha);
   progress.sha = sha;
   if (plan.waits) context.log({ type: 'target', sha });
@@ -104,8 +104,8 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
     (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
   await refuseMisfit(context, staged.config, live.current);
   await adviseOnSettings(context, staged);
-  const listed = await layout.list(staged, live.head, live.generated);
-  await layout.settle(listed.swap);
+  const listed = await listExchange(context, staged, live.head, live.generated);
+  await listed.settle();
   guardEnvFile(context, staged.staging);
 
   progress.enter('prepared');
@@ -131,8 +131,7 @@ async function proveAndGoLive(
   listed: Listed,
   { turn, migrates }: { turn: Pm2Turn; migrates: boolean },
 ): Promise<End> {
-  const layout = layoutOf(context);
-  await layout.check(live.generated);
+  await checkLive(context, live.generated);
   if (migrates) progress.migrated = await migrate(context, staged, listed);
   const dressed = await withPreloads(context, staged);
   const boots = await prove(context, dressed, listed, live.current, () => progress.enter('canary'));
@@ -157,11 +156,10 @@ async function activate(
   boots: readonly Boot[],
   held: Held,
 ): Promise<End> {
-  const layout = layoutOf(context);
   const { transaction, instances } = await drawUp(context, staged, live, boots, progress.migrated);
   // Last of all: what somebody changes later than this is replaced, and is in no patch.
-  await layout.check(live.generated);
-  await layout.saveChanges(live.generated);
+  await checkLive(context, live.generated);
+  await saveChanges(context, live.generated);
 
   // Anew, since a disk that was full for a moment has taken the first one.
   takeReserve(context.runDir);

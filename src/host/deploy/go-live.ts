@@ -11,7 +11,7 @@ import { subjectOf } from '../state/journal.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { failureOf } from '../system/failure.ts';
 import { commit } from './commit.ts';
-import { layoutOf } from './layout.ts';
+import { exchangeOf } from './layout.ts';
 import { withMigration } from './migrate.ts';
 import { reload } from './reload.ts';
 import { adviseOnPace } from './reload-advice.ts';
@@ -38,7 +38,7 @@ export async function goLive(
   const pace = context.pm2.hearPace();
   try {
     enter('activating');
-    await layoutOf(context).swapIn(transaction);
+    await exchangeOf(context, transaction).swapIn();
     await reload(context, transaction, boots);
     enter('verifying');
     const expected = expectationOf(transaction);
@@ -95,8 +95,8 @@ async function goBack(
   inform(context.log, failure.message);
   try {
     // At once; where it fails, the rollback does it again.
-    await layoutOf(context)
-      .swapOut(transaction)
+    await exchangeOf(context, transaction)
+      .swapOut()
       .catch(() => {});
     // Once verified, it is not for anything that the app has said.
     if (failure.state !== 'verified') failure.appLogs = await appLogs(listener, 'new', deployId, failedAt);

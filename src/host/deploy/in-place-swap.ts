@@ -21,9 +21,9 @@ function keptIndex({ kept }: InPlaceSwap): string {
 }
 
 /** Puts the new version's files in place. The transaction is on disk already; the end of the swap joins it. */
-export async function swapIn(context: Context, transaction: Transaction): Promise<void> {
+export async function swapIn(context: Context, transaction: Transaction, swap: InPlaceSwap): Promise<void> {
   const { places, git } = context;
-  const { current, sha, swap } = transaction;
+  const { current, sha } = transaction;
   const { head, kept, ops } = swap;
   tellReappeared(context, swap, swapForward(swapPlaces(context, swap), ops));
   if (head.sha !== null) {
@@ -44,10 +44,10 @@ export async function swapIn(context: Context, transaction: Transaction): Promis
 }
 
 /** Brings the old version's files back, from wherever `swapIn` has come. Can be run again. */
-export async function swapOut(context: Context, transaction: Transaction): Promise<void> {
+export async function swapOut(context: Context, transaction: Transaction, swap: InPlaceSwap): Promise<void> {
   if (transaction.restored) return;
   const { places, git } = context;
-  const { record, sha, swap } = transaction;
+  const { record, sha } = transaction;
   const { head, staging, ops, given } = swap;
   tellReappeared(context, swap, swapBackward(swapPlaces(context, swap), ops));
   if (exists(staging)) {
@@ -58,13 +58,18 @@ export async function swapOut(context: Context, transaction: Transaction): Promi
     );
   }
   await restoreHead(git, head, keptIndex(swap));
+  noteRestored(context, transaction);
+}
+
+/** To be called once the old version's files are back. */
+export function noteRestored({ places, log }: Context, transaction: Transaction): void {
   transaction.restored = true;
   transaction.restoredAt = momentNow();
   try {
     saveTransaction(places.state, transaction);
   } catch (error) {
     // On a full disk the app matters more: what is done already can be done again.
-    warn(context.log, `Could not write the transaction: ${(error as Error).message}`);
+    warn(log, `Could not write the transaction: ${(error as Error).message}`);
   }
 }
 

@@ -1,17 +1,15 @@
 import { rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Failure } from '../../protocol.ts';
 import type { Staged } from '../build/stage.ts';
 import { runStep } from '../build/steps.ts';
-import { bringDatabases, linkOwn } from '../canary/own-entries.ts';
+import { type Aside, bringDatabases } from '../canary/own-entries.ts';
 import { type Context, inform, warn } from '../context.ts';
 import type { Places } from '../state/places.ts';
 import { loadTransaction } from '../state/transaction.ts';
 import { removeUnknown } from '../swap/remove-unknown.ts';
 import { fields, text } from '../system/checked.ts';
-import { requirePrivate } from '../system/private-directory.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
-import type { Listed } from './layout.ts';
 
 /**
  * Runs `migrate-command` in the staged version, which sees what the live app sees: its `.env`, its uploads, its database
@@ -21,24 +19,20 @@ import type { Listed } from './layout.ts';
 export async function migrate(
   context: Context,
   { staging }: Staged,
-  { own, version }: Listed,
+  { version, ownHome, showOwn }: Aside,
 ): Promise<boolean> {
   const { plan, places } = context;
   if (plan.mode === 'rollback' || plan.steps.migrate.kind === 'none') return false;
-  requirePrivate(places.beside, dirname(staging));
   writeVersioned(noteOf(places), FORMAT, { deployId: plan.deployId });
-  linkOwn(own(), places.live, staging);
+  showOwn();
   try {
     await runStep(context, 'migrate', { top: staging, workDir: join(staging, plan.workingDirectory) });
   } finally {
-    const { brought, left } = bringDatabases(staging, places.live, version);
+    const { brought, left } = bringDatabases(staging, ownHome, version);
     for (const path of brought)
-      inform(context.log, `migrate-command made the database ${path}. It is in the live directory now.`);
+      inform(context.log, `migrate-command made the database ${path}. It is in ${ownHome} now.`);
     for (const path of left)
-      warn(
-        context.log,
-        `migrate-command made ${path}, but the live directory has something there. It was removed.`,
-      );
+      warn(context.log, `migrate-command made ${path}, but ${ownHome} has something there. It was removed.`);
     removeUnknown(staging, version);
   }
   return true;

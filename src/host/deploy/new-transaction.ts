@@ -11,7 +11,7 @@ import { secretsOfEnvironment } from '../program/redact.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { nodeAbi } from '../system/node-version.ts';
 import { leftOut, requireFit } from './fit.ts';
-import { layoutOf } from './layout.ts';
+import { listExchange } from './layout.ts';
 import type { Live } from './live.ts';
 import { fingerprintOf } from './plan-fingerprint.ts';
 
@@ -26,7 +26,7 @@ export async function drawUp(
   const { plan, pm2, log } = context;
   const { config, sha } = staged;
   const head = await readHead(context.git);
-  const { swap } = await layoutOf(context).list(staged, head, generated);
+  const { swap } = await listExchange(context, staged, head, generated);
   const { instances, before } = await readBaseline(
     pm2,
     config.map(({ name }) => name),

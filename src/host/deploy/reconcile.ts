@@ -10,7 +10,7 @@ import { type Entry, unfinished } from '../state/journal.ts';
 import { loadTransaction, type Transaction, transactionSavedAt } from '../state/transaction.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { commit } from './commit.ts';
-import { layoutOf } from './layout.ts';
+import { exchangeOf } from './layout.ts';
 import { type Pm2Turn, startPm2Turn } from './locks.ts';
 import { NOT_UNDONE } from './migrate.ts';
 import { rollBack, rollbackId } from './rollback.ts';
@@ -115,7 +115,7 @@ async function end(
     }
   }
   // The rollback was tried and did not become healthy: the files are made whole, and a new version is the way out.
-  await layoutOf(context).swapOut(transaction);
+  await exchangeOf(context, transaction).swapOut();
   journal.end(entry, 'rolled-back', 'rollback-failed', why);
   warn(
     context.log,
@@ -126,7 +126,7 @@ async function end(
 /** What the version is healthy as; null if it is not, or not swapped in. */
 async function healthyAs(context: Context, transaction: Transaction): Promise<Expected | null> {
   // A rollback that a full disk kept from being written down may have begun: then the processes alone are new.
-  if (transaction.swapped === null || !layoutOf(context).isIn(transaction.swap)) return null;
+  if (transaction.swapped === null || !exchangeOf(context, transaction).isIn()) return null;
   const expected = expectationOf(transaction);
   try {
     // A deploy of this very job has all of its time; what an earlier one left had that long ago.

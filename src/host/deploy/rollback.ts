@@ -13,7 +13,7 @@ import { exists } from '../system/paths.ts';
 import { type Moment, momentNow, startedSince, ticksOf } from '../system/processes.ts';
 import { bringAbout } from './bring-about.ts';
 import { restartCounters } from './commit.ts';
-import { layoutOf } from './layout.ts';
+import { exchangeOf } from './layout.ts';
 import { awaitReload, quiet } from './watch-reload.ts';
 
 /** Beyond what PM2's own limits add up to, in milliseconds. */
@@ -72,7 +72,7 @@ async function restore(
   stopped: boolean,
 ): Promise<Restored> {
   const { clock } = context;
-  await layoutOf(context).swapOut(transaction);
+  await exchangeOf(context, transaction).swapOut();
   const swapped = transaction.restoredAt ?? momentNow();
   inform(context.log, 'The files of the old version are back.');
   await clock.book('pm2', () => waitUntilQuiet(context, transaction, stopped));

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { readApps } from '../build/apps.ts';
 import { accessOf, type Context, inform, warn } from '../context.ts';
 import { requireFit } from '../deploy/fit.ts';
-import { layoutOf } from '../deploy/layout.ts';
 import { readLive } from '../deploy/live.ts';
+import { checkLive } from '../deploy/live-checkout.ts';
 import { upkeepOf } from '../deploy/upkeep.ts';
 import { isCheckout, readHead } from '../git/checkout.ts';
 import { findCommit } from '../git/fetch.ts';
@@ -129,7 +129,7 @@ async function lookAtCommit(context: Context, git: Git, live: string | null): Pr
 
 async function lookAtCheckout(context: Context): Promise<string> {
   const { generated } = await readLive(context);
-  const changes = await layoutOf(context).check(generated);
+  const changes = await checkLive(context, generated);
   return changes.length === 0
     ? 'The checkout has no local changes.'
     : `A deploy saves these local changes first, and then replaces them (local-changes): ${changes.slice(0, 20).join(', ')}.`;

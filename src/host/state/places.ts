@@ -65,6 +65,11 @@ function placeBeside(top: string): string {
     : join(top, '.git', 'pm2-ssh-deploy');
 }
 
+/** Where the files of the version that runs lie. What `live` leads to may not be there yet. */
+export function treeOf({ top, live }: Places): string {
+  return exists(live) ? realOrSame(live) : top;
+}
+
 /** Refuses places between which nothing can be renamed, before anything is built there. */
 export function refuseApart({ top, beside }: Places): void {
   const base = existingOf(beside);
