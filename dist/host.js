@@ -57,7 +57,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 13;
+const PROTOCOL_VERSION = 14;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
@@ -118,75 +118,8 @@ function warn(log, text, where = null) {
     log({ type: 'notice', level: 'warning', text, where });
 }
 
-;// CONCATENATED MODULE: ./host/system/durable.js
-
-
-/** Replaces a file. A power cut or a full disk leaves the old content or the new one, never a part. Mode 0600. */
-function writeDurably(file, content) {
-    const aside = `${file}.new`;
-    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-    try {
-        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
-        try {
-            writeWhole(descriptor, Buffer.from(content));
-            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-        }
-        finally {
-            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
-    }
-    catch (error) {
-        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
-        throw error;
-    }
-    sync((0,external_node_path_namespaceObject.dirname)(file));
-}
-/** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
-function appendDurably(file, text) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
-    try {
-        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
-        try {
-            writeWhole(descriptor, Buffer.from(text));
-        }
-        catch (error) {
-            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
-            throw error;
-        }
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
-function writeWhole(descriptor, bytes) {
-    for (let at = 0; at < bytes.length;)
-        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
-}
-/** Returns once the file's content, or the directory's list of names, is on disk. */
-function sync(path) {
-    const descriptor = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
-    try {
-        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** The file's text, or null if there is no file. */
-function readIfThere(file) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
-    }
-}
-
+;// CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = require("node:crypto");
 ;// CONCATENATED MODULE: ./host/system/failure.js
 /** A deploy that cannot go on, for a reason that the user is to read. Anything else that is thrown is a bug of ours. */
 class DeployFailure extends Error {
@@ -283,6 +216,224 @@ function isWritable(directory) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/system/mounts.js
+
+
+/** What is mounted here. Empty where the kernel does not tell. */
+function mounts() {
+    try {
+        return parseMounts((0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mountinfo', 'utf8'));
+    }
+    catch {
+        return [];
+    }
+}
+/**
+ * Where something is mounted. Nothing can be renamed from one mount to another, even of one file system, which then has one
+ * device number.
+ */
+function mountPoints() {
+    return mounts().map(({ point }) => point);
+}
+function parseMounts(mountinfo) {
+    return mountinfo.split('\n').flatMap((line) => {
+        const [before = '', after = ''] = line.split(' - ', 2);
+        const [, , , root, point] = before.split(' ');
+        const [type = ''] = after.split(' ');
+        return root === undefined || point === undefined
+            ? []
+            : [{ point: plain(point), root: plain(root), type }];
+    });
+}
+function plain(path) {
+    return path.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)));
+}
+/** The mount in which a real path lies: the deepest point above it. Empty where that is not known. */
+function mountOf(path, points) {
+    const above = points.filter((point) => isWithin(point, path));
+    return above.reduce((deepest, point) => (point.length > deepest.length ? point : deepest), '');
+}
+/** Null where the mounts are not known. */
+function keeperOf(path, known) {
+    const point = mountOf(path, known.map((mount) => mount.point));
+    // Of two mounts at one point the later one covers the other.
+    const mount = known.filter((each) => each.point === point).at(-1);
+    if (mount === undefined)
+        return null;
+    // Whatever the engine makes a container's root of. An overlay elsewhere is one of podman's, which lasts as long.
+    if (point === '/' || mount.type === 'overlay')
+        return 'nothing';
+    if (mount.type === 'tmpfs' || mount.type === 'ramfs')
+        return 'memory';
+    return /\/volumes\/[0-9a-f]{64}\/_data(\/|$)/.test(mount.root) ? 'nameless volume' : 'volume';
+}
+
+;// CONCATENATED MODULE: ./host/state/places.js
+
+
+
+
+
+
+/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
+function resolvePath(given, home) {
+    const named = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
+    const path = realAncestor(named);
+    if (path === '/' || path === realOrSame(home)) {
+        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
+            remedy: "Give the app a directory of its own, such as '~/app'.",
+        });
+    }
+    return path;
+}
+/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
+function realAncestor(path) {
+    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
+}
+/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
+function stateRoot(env, home) {
+    const given = env.XDG_STATE_HOME;
+    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
+}
+/** Names the places of the app at `top` without making or changing any. */
+function placesOf(top, workingDirectory, root, layout = 'in-place') {
+    const live = layout === 'releases' ? currentIn(top) : top;
+    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(top).digest('hex').slice(0, 12);
+    return {
+        top,
+        live,
+        workDir: (0,external_node_path_namespaceObject.join)(live, workingDirectory),
+        beside: placeBeside(top),
+        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(top)}-${hash}`),
+    };
+}
+function placeBeside(top) {
+    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(top), `.${(0,external_node_path_namespaceObject.basename)(top)}.pm2-ssh-deploy`);
+    return isWritable(existingOf(sibling)) && onOneMount(sibling, top)
+        ? sibling
+        : (0,external_node_path_namespaceObject.join)(top, '.git', 'pm2-ssh-deploy');
+}
+/** Where the finished build of a deploy lies, from the end of the build on. */
+function buildPlace({ places, plan }) {
+    const { kind } = plan.layout;
+    return kind === 'releases'
+        ? (0,external_node_path_namespaceObject.join)(releasesIn(places.top), plan.deployId)
+        : (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
+}
+/** What the layout with a directory for each version has in the app's directory, beside its repository. */
+const LAYOUT_NAMES = ['releases', 'shared', 'current'];
+/** With a directory for each version: where these are, and what outlasts them. */
+function releasesIn(top) {
+    return (0,external_node_path_namespaceObject.join)(top, 'releases');
+}
+function sharedIn(top) {
+    return (0,external_node_path_namespaceObject.join)(top, 'shared');
+}
+/** The link that leads to the version that runs. */
+function currentIn(top) {
+    return (0,external_node_path_namespaceObject.join)(top, 'current');
+}
+/** Where the files of the version that runs lie. What `live` leads to may not be there yet. */
+function treeOf({ top, live }) {
+    return exists(live) ? realOrSame(live) : top;
+}
+/** Directories whose env files a version sees; those of the first count before those of the second. */
+function envSources(places) {
+    return places.live === places.top ? [places.live] : [treeOf(places), sharedIn(places.top)];
+}
+/** Refuses places between which nothing can be renamed, before anything is built there. */
+function refuseApart({ top, beside }) {
+    const base = existingOf(beside);
+    if (!(0,external_node_fs_namespaceObject.statSync)(base).isDirectory()) {
+        throw new DeployFailure(`${base} is no directory, so the new version cannot be built in ${beside}.`, {
+            remedy: `Let the deploying user write to ${(0,external_node_path_namespaceObject.dirname)(top)}, or give path a checkout with a .git directory of its own.`,
+        });
+    }
+    if (onOneMount(beside, top))
+        return;
+    throw new DeployFailure(`${base} and ${top} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`, {
+        remedy: `Keep the .git of path on the mount of path itself ('findmnt -T ${base}' shows where it is).`,
+    });
+}
+function onOneMount(one, other) {
+    const points = mountPoints();
+    const [a, b] = [existingOf(one), existingOf(other)];
+    return (0,external_node_fs_namespaceObject.statSync)(a).dev === (0,external_node_fs_namespaceObject.statSync)(b).dev && mountOf(a, points) === mountOf(b, points);
+}
+/** The path itself, or the nearest directory above it that is there. */
+function existingOf(path) {
+    return exists(path) ? path : existingOf((0,external_node_path_namespaceObject.dirname)(path));
+}
+
+;// CONCATENATED MODULE: ./host/system/durable.js
+
+
+/** Replaces a file. A power cut or a full disk leaves the old content or the new one, never a part. Mode 0600. */
+function writeDurably(file, content) {
+    const aside = `${file}.new`;
+    (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+    try {
+        const descriptor = (0,external_node_fs_namespaceObject.openSync)(aside, 'wx', 0o600);
+        try {
+            writeWhole(descriptor, Buffer.from(content));
+            (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+        }
+        finally {
+            (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(aside, file);
+    }
+    catch (error) {
+        (0,external_node_fs_namespaceObject.rmSync)(aside, { force: true });
+        throw error;
+    }
+    sync((0,external_node_path_namespaceObject.dirname)(file));
+}
+/** Adds the whole text to a file, or nothing. Returns once it is on disk. Mode 0600. */
+function appendDurably(file, text) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'a', 0o600);
+    try {
+        const { size } = (0,external_node_fs_namespaceObject.fstatSync)(descriptor);
+        try {
+            writeWhole(descriptor, Buffer.from(text));
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.ftruncateSync)(descriptor, size);
+            throw error;
+        }
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The kernel may take only a part of a large text, or if the disk is nearly full. The next write then says why. */
+function writeWhole(descriptor, bytes) {
+    for (let at = 0; at < bytes.length;)
+        at += (0,external_node_fs_namespaceObject.writeSync)(descriptor, bytes, at);
+}
+/** Returns once the file's content, or the directory's list of names, is on disk. */
+function sync(path) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
+    try {
+        (0,external_node_fs_namespaceObject.fsyncSync)(descriptor);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** The file's text, or null if there is no file. */
+function readIfThere(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/system/private-directory.js
 
 
@@ -371,6 +522,7 @@ function found(path) {
 
 
 
+
 /** Where `env-file` goes, relative to the top of the checkout; null if the host's own stays. */
 function envFilePath({ envFile, workingDirectory, }) {
     return envFile === null ? null : (0,external_node_path_namespaceObject.join)(workingDirectory, envFile.path);
@@ -410,7 +562,7 @@ function guardEnvFile({ plan, places, log }, staging) {
     if (path === null)
         return;
     (0,external_node_fs_namespaceObject.chmodSync)((0,external_node_path_namespaceObject.join)(staging, path), 0o600);
-    const old = contentOf((0,external_node_path_namespaceObject.join)(places.live, path));
+    const old = contentOf((0,external_node_path_namespaceObject.join)(treeOf(places), path));
     if (old === null || old.equals(Buffer.from(plan.envFile?.content ?? '')))
         return;
     const directory = (0,external_node_path_namespaceObject.join)(places.state, 'env-files');
@@ -434,8 +586,6 @@ function contentOf(file) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:crypto"
-const external_node_crypto_namespaceObject = require("node:crypto");
 ;// CONCATENATED MODULE: ./host/system/checked.js
 /** A value is not what it has to be. */
 class Misshapen extends Error {
@@ -1249,9 +1399,12 @@ async function formatOfRemote(remote) {
 
 
 const headCheck = fields({ sha: orNull(checked_text), branch: orNull(checked_text) });
-/** What is at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
-async function inspectCheckout(live, git) {
-    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).length === 0)
+/**
+ * What is at `path` before a deploy: nothing but what was `prepared` for the first one, or the top of a git checkout. Anything
+ * else is refused.
+ */
+async function inspectCheckout(live, git, prepared = []) {
+    if (!exists(live) || (0,external_node_fs_namespaceObject.readdirSync)(live).every((name) => prepared.includes(name)))
         return 'absent';
     if (!isCheckout(live)) {
         throw new DeployFailure(`${live} has files in it but is not a git checkout.`, {
@@ -1999,130 +2152,6 @@ function secretsOfUrl(url) {
     return [query, ...[...values, ...decoded].filter((value) => !/^[a-z]*$/i.test(value))];
 }
 
-;// CONCATENATED MODULE: ./host/system/mounts.js
-
-
-/** What is mounted here. Empty where the kernel does not tell. */
-function mounts() {
-    try {
-        return parseMounts((0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mountinfo', 'utf8'));
-    }
-    catch {
-        return [];
-    }
-}
-/**
- * Where something is mounted. Nothing can be renamed from one mount to another, even of one file system, which then has one
- * device number.
- */
-function mountPoints() {
-    return mounts().map(({ point }) => point);
-}
-function parseMounts(mountinfo) {
-    return mountinfo.split('\n').flatMap((line) => {
-        const [before = '', after = ''] = line.split(' - ', 2);
-        const [, , , root, point] = before.split(' ');
-        const [type = ''] = after.split(' ');
-        return root === undefined || point === undefined
-            ? []
-            : [{ point: plain(point), root: plain(root), type }];
-    });
-}
-function plain(path) {
-    return path.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)));
-}
-/** The mount in which a real path lies: the deepest point above it. Empty where that is not known. */
-function mountOf(path, points) {
-    const above = points.filter((point) => isWithin(point, path));
-    return above.reduce((deepest, point) => (point.length > deepest.length ? point : deepest), '');
-}
-/** Null where the mounts are not known. */
-function keeperOf(path, known) {
-    const point = mountOf(path, known.map((mount) => mount.point));
-    // Of two mounts at one point the later one covers the other.
-    const mount = known.filter((each) => each.point === point).at(-1);
-    if (mount === undefined)
-        return null;
-    // Whatever the engine makes a container's root of. An overlay elsewhere is one of podman's, which lasts as long.
-    if (point === '/' || mount.type === 'overlay')
-        return 'nothing';
-    if (mount.type === 'tmpfs' || mount.type === 'ramfs')
-        return 'memory';
-    return /\/volumes\/[0-9a-f]{64}\/_data(\/|$)/.test(mount.root) ? 'nameless volume' : 'volume';
-}
-
-;// CONCATENATED MODULE: ./host/state/places.js
-
-
-
-
-
-
-/** `~/…` and relative paths start at the login's home; the result is real where it exists already. */
-function resolvePath(given, home) {
-    const named = given === '~' ? home : given.startsWith('~/') ? (0,external_node_path_namespaceObject.join)(home, given.slice(2)) : (0,external_node_path_namespaceObject.resolve)(home, given);
-    const path = realAncestor(named);
-    if (path === '/' || path === realOrSame(home)) {
-        throw new DeployFailure(`path is '${given}', which is ${path === '/' ? 'the root directory' : 'the home directory itself'}.`, {
-            remedy: "Give the app a directory of its own, such as '~/app'.",
-        });
-    }
-    return path;
-}
-/** What is not there yet must have the name that it will have: the state directory, the lock and PM2's cwd go by it. */
-function realAncestor(path) {
-    return exists(path) ? realOrSame(path) : (0,external_node_path_namespaceObject.join)(realAncestor((0,external_node_path_namespaceObject.dirname)(path)), (0,external_node_path_namespaceObject.basename)(path));
-}
-/** Directories of all deploys on this host, of every app: run directories and the apps' states. */
-function stateRoot(env, home) {
-    const given = env.XDG_STATE_HOME;
-    return (0,external_node_path_namespaceObject.join)(given && (0,external_node_path_namespaceObject.isAbsolute)(given) ? given : (0,external_node_path_namespaceObject.join)(home, '.local', 'state'), 'pm2-ssh-deploy');
-}
-/** Names the places of the app at `top` without making or changing any. */
-function placesOf(top, workingDirectory, root) {
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(top).digest('hex').slice(0, 12);
-    return {
-        top,
-        live: top,
-        workDir: (0,external_node_path_namespaceObject.join)(top, workingDirectory),
-        beside: placeBeside(top),
-        state: (0,external_node_path_namespaceObject.join)(root, `${(0,external_node_path_namespaceObject.basename)(top)}-${hash}`),
-    };
-}
-function placeBeside(top) {
-    const sibling = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(top), `.${(0,external_node_path_namespaceObject.basename)(top)}.pm2-ssh-deploy`);
-    return isWritable(existingOf(sibling)) && onOneMount(sibling, top)
-        ? sibling
-        : (0,external_node_path_namespaceObject.join)(top, '.git', 'pm2-ssh-deploy');
-}
-/** Where the files of the version that runs lie. What `live` leads to may not be there yet. */
-function treeOf({ top, live }) {
-    return exists(live) ? realOrSame(live) : top;
-}
-/** Refuses places between which nothing can be renamed, before anything is built there. */
-function refuseApart({ top, beside }) {
-    const base = existingOf(beside);
-    if (!(0,external_node_fs_namespaceObject.statSync)(base).isDirectory()) {
-        throw new DeployFailure(`${base} is no directory, so the new version cannot be built in ${beside}.`, {
-            remedy: `Let the deploying user write to ${(0,external_node_path_namespaceObject.dirname)(top)}, or give path a checkout with a .git directory of its own.`,
-        });
-    }
-    if (onOneMount(beside, top))
-        return;
-    throw new DeployFailure(`${base} and ${top} are on different mounts. The new version would be built in the first, and cannot be renamed into the second.`, {
-        remedy: `Keep the .git of path on the mount of path itself ('findmnt -T ${base}' shows where it is).`,
-    });
-}
-function onOneMount(one, other) {
-    const points = mountPoints();
-    const [a, b] = [existingOf(one), existingOf(other)];
-    return (0,external_node_fs_namespaceObject.statSync)(a).dev === (0,external_node_fs_namespaceObject.statSync)(b).dev && mountOf(a, points) === mountOf(b, points);
-}
-/** The path itself, or the nearest directory above it that is there. */
-function existingOf(path) {
-    return exists(path) ? path : existingOf((0,external_node_path_namespaceObject.dirname)(path));
-}
-
 ;// CONCATENATED MODULE: ./host/system/versioned.js
 
 
@@ -2333,6 +2362,21 @@ function disown(generated, paths) {
             names.filter((name) => isBuilt(`${path}/${name}`)),
         ]),
         singles: generated.singles.filter(([path]) => isBuilt(path)),
+    };
+}
+/** The record without these paths and all in them: the version has them no more. `tracked` are the commit's files. */
+function withoutPaths(generated, tracked, paths) {
+    const stays = (path) => !paths.some((one) => path === one || path.startsWith(`${one}/`));
+    const gone = [...tracked].filter((path) => !stays(path));
+    return {
+        ...generated,
+        roots: generated.roots.filter(stays),
+        directories: generated.directories
+            .filter(([path]) => stays(path))
+            .map(([path, names]) => [path, names.filter((name) => stays(path === '' ? name : `${path}/${name}`))]),
+        singles: generated.singles.filter(([path]) => stays(path)),
+        rewritten: Object.fromEntries(Object.entries(generated.rewritten).filter(([path]) => stays(path))),
+        deleted: [...new Set([...generated.deleted, ...gone])],
     };
 }
 function mayBeWritten(path, name) {
@@ -2781,6 +2825,7 @@ function kindOf(script) {
 
 
 
+
 /**
  * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
  * where it is, so that whatever it requires is of its own version.
@@ -2792,10 +2837,11 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
         const app = scriptApp(name, plan.script, workDir, await pm2.list());
         return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
     }
+    const from = [top, realOrSame(top)];
     const file = findEcosystem(workDir, plan.ecosystem);
     const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
     const apps = chooseApps(await readEcosystem(file, options), plan.apps);
-    const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+    const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), from, places.live);
     return findModules(config, { top, live: places.live, env: pm2.env });
 }
 /** The same before install and build; null if the file cannot be evaluated without what they bring. */
@@ -3759,6 +3805,7 @@ function namePattern(glob) {
 
 
 
+
 /** Of so many replaced versions files are kept, and for so long. */
 const KEPT_VERSIONS = 3;
 const KEPT_FOR = 7 * 24 * 3_600_000;
@@ -3769,11 +3816,12 @@ const KEPT_FOR = 7 * 24 * 3_600_000;
 async function keepAssets({ plan, places, git, log }, staging, { sha, generated }) {
     if (sha === null)
         return [];
+    const tree = treeOf(places);
     const tracked = await trackedFiles(git, sha);
     const globs = plan.keepAssets?.map((glob) => external_node_path_namespaceObject.posix.join(plan.workingDirectory, glob)) ??
-        frameworkAssets(places.live, tracked.keys());
+        frameworkAssets(tree, tracked.keys());
     const { kept, unreadable } = carryAssets({
-        live: places.live,
+        live: tree,
         staging,
         globs,
         known: generated === null ? null : knownTree(tracked, generated, 'known'),
@@ -3858,6 +3906,7 @@ function makeParents(path, staging) {
 
 
 
+
 /**
  * Gives the version at `top` the env file of the plan, and copies of those of the live app that git does not know. Their
  * values are hidden in the log. `tracked` are the commit's files.
@@ -3866,7 +3915,9 @@ async function lendEnvFiles(context, top, tracked) {
     const { plan, places, git, redactor } = context;
     const directories = envDirectories(tracked.keys(), plan.workingDirectory);
     const given = giveEnvFile(context, top, tracked);
-    const shown = await showEnvFiles(places.live, top, git, directories);
+    const shown = [];
+    for (const from of envSources(places))
+        shown.push(...(await showEnvFiles(from, top, git, directories)));
     for (const path of envFiles(top, directories))
         redactor.hide(secretsOfEnvFile((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(top, path), 'utf8')));
     return {
@@ -4487,8 +4538,9 @@ async function stage(context, sha, replaced, refuse) {
     await install(context, checkout, tracked, lent.paths);
     await runStep(context, 'build', checkout);
     // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
-    const staging = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'version');
+    const staging = buildPlace(context);
     requirePrivate(places.beside);
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(staging), { recursive: true });
     (0,external_node_fs_namespaceObject.renameSync)(workshop, staging);
     const config = await readVersion(context, staging, refuse);
     lent.takeBack(staging);
@@ -7154,11 +7206,13 @@ const LARGE_DIRECTORY = 1024 * 1024;
 function databaseOf(path) {
     return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
 }
-/** Reads `live`; `staging` only where the two are compared. */
-function live_tree_readTree(live, staging) {
+const NOTHING = new Set();
+/** Reads `live`; `staging` only where the two are compared. What is `hidden` at the top is as if it were not there. */
+function live_tree_readTree(live, staging, hidden = NOTHING) {
+    const isHidden = (path) => hidden.size > 0 && hidden.has(path.split('/')[0] ?? '');
     return {
         kind(path) {
-            const stat = rename_statOf(`${live}/${path}`);
+            const stat = isHidden(path) ? null : rename_statOf(`${live}/${path}`);
             return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
         },
         list(directory, limit) {
@@ -7166,7 +7220,8 @@ function live_tree_readTree(live, staging) {
             // Reading a small directory at once is several times faster than reading it piece by piece.
             const large = (rename_statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
             const entries = large ? firstEntries(path, limit) : (0,external_node_fs_namespaceObject.readdirSync)(path, { withFileTypes: true });
-            return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
+            const seen = directory === '' ? entries.filter(({ name }) => !isHidden(name)) : entries;
+            return seen.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
         },
         stamp(path) {
             const stat = rename_statOf(`${live}/${path}`);
@@ -7357,7 +7412,7 @@ function ownPaths(live, own, old, exchanged) {
 const swapOp = fields({ path: checked_text, live: flag, staging: flag });
 /** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
 async function swapList(input) {
-    const live = live_tree_readTree(input.live, input.staging);
+    const live = live_tree_readTree(input.live, input.staging, input.hidden);
     const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
     const ignored = candidates.length === 0 ? new Set() : await input.ignored(candidates);
     return listSwaps({ ...input, live, adoptable: candidates.filter((path) => ignored.has(path)) });
@@ -7616,24 +7671,35 @@ const transaction_format1 = (value, at) => {
 };
 /** The first files of format 2 do not have it. */
 const given = (value = [], at) => listOf(checked_text)(value, at);
-const transaction_format2 = fields({
+const inPlaceSwap = fields({
+    layout: oneOf(['in-place']),
+    head: headCheck,
+    staging: checked_text,
+    kept: checked_text,
+    ops: listOf(swapOp),
+    given,
+});
+const releasesSwap = fields({
+    layout: oneOf(['releases']),
+    head: headCheck,
+    staging: checked_text,
+    previous: orNull(checked_text),
+    own: listOf(checked_text),
+});
+const anySwap = (value, at) => object(value, at).layout === 'releases' ? releasesSwap(value, at) : inPlaceSwap(value, at);
+/** What formats 2 and 3 have alike. */
+const later = {
     ...transaction_common,
     previousSha: orNull(checked_text),
     migrated: flag,
-    swap: fields({
-        layout: oneOf(['in-place']),
-        head: headCheck,
-        staging: checked_text,
-        kept: checked_text,
-        ops: listOf(swapOp),
-        given,
-    }),
     preloads: mapOf(preloadCheck),
     before: fields({ ...beforeCommon, orphans: listOf(number), preloads: mapOf(preloadCheck) }),
-});
+};
+const transaction_format2 = fields({ ...later, swap: inPlaceSwap });
+const format3 = fields({ ...later, swap: anySwap });
 const transaction_FORMAT = {
     what: 'The record of the deploy that was under way',
-    readers: [transaction_format1, transaction_format2],
+    readers: [transaction_format1, transaction_format2, format3],
 };
 
 ;// CONCATENATED MODULE: ./host/health/shared-ports.js
@@ -7923,19 +7989,26 @@ function expectationOf(transaction) {
 
 
 
+
+const replaced_common = {
+    deployId: checked_text,
+    over: checked_text,
+    sha: checked_text,
+    record: checked_text,
+    fingerprint: checked_text,
+    abi: noted,
+};
+const replaced_format1 = (value, at) => {
+    const { ops, ...rest } = fields({ ...replaced_common, ops: listOf(swapOp) })(value, at);
+    return { ...rest, files: { layout: 'in-place', ops } };
+};
+const inPlace = fields({ layout: oneOf(['in-place']), ops: listOf(swapOp) });
+const ownDirectory = fields({ layout: oneOf(['releases']), release: checked_text });
+const files = (value, at) => object(value, at).layout === 'releases' ? ownDirectory(value, at) : inPlace(value, at);
+const replaced_format2 = fields({ ...replaced_common, files });
 const replaced_FORMAT = {
     what: 'The record of a version that was replaced',
-    readers: [
-        fields({
-            deployId: checked_text,
-            over: checked_text,
-            sha: checked_text,
-            record: checked_text,
-            fingerprint: checked_text,
-            abi: noted,
-            ops: listOf(swapOp),
-        }),
-    ],
+    readers: [replaced_format1, replaced_format2],
 };
 const PREFIX = 'replaced-';
 const fileOf = (state, deployId) => (0,external_node_path_namespaceObject.join)(state, `${PREFIX}${deployId}.json`);
@@ -7946,6 +8019,10 @@ function saveReplaced(state, replaced) {
 /** All that can be read, in no order. One that cannot be costs time only: its version is built anew. */
 function loadReplaced(state) {
     return idsIn(state).flatMap((id) => readIfUsable(fileOf(state, id), replaced_FORMAT) ?? []);
+}
+/** The directory that has its files. */
+function placeOfReplaced({ top, beside }, { deployId, files }) {
+    return files.layout === 'releases' ? (0,external_node_path_namespaceObject.join)(releasesIn(top), files.release) : (0,external_node_path_namespaceObject.join)(beside, deployId, 'kept');
 }
 /** Removes the records of all but these deploys. */
 function forgetReplaced(state, but) {
@@ -7979,174 +8056,6 @@ function idsIn(state) {
     return names
         .filter((name) => name.startsWith(PREFIX) && name.endsWith('.json'))
         .map((name) => name.slice(PREFIX.length, -'.json'.length));
-}
-
-;// CONCATENATED MODULE: ./host/deploy/upkeep.js
-
-
-
-
-
-
-/** Longer files are no settings. */
-const upkeep_LONGEST = 64 * 1024;
-/** What a server needs once, beside deploys: somebody to start PM2 after a reboot, and to keep its logs small. */
-async function upkeepOf({ plan, pm2, env }) {
-    // In a container pm2-runtime starts it, and the engine keeps the logs.
-    if (plan.container !== null)
-        return [];
-    const user = (0,external_node_os_namespaceObject.userInfo)().username;
-    const machine = {
-        etc: '/etc',
-        user,
-        home: (0,external_node_os_namespaceObject.homedir)(),
-        pm2Home: pm2.home,
-        crontab: await crontabOf(env),
-    };
-    // A check on a server without PM2 does not know yet where it will be.
-    const starts = !plan.save || startsAtBoot(machine) || pm2.install.bin === '';
-    const command = startupCommand(machine, pm2.install, process.execPath, process.geteuid?.() === 0);
-    return [
-        ...(starts ? [] : [`Nothing starts PM2 after a reboot yet. Run this once on the server: ${command}`]),
-        rotationOf(machine) ??
-            "Nothing rotates PM2's logs. Run this once on the server: pm2 install pm2-logrotate",
-    ];
-}
-/** Whether something that runs at boot names PM2 and this user: a service, an init script, or a line of cron. */
-function startsAtBoot({ etc, user, home, crontab }) {
-    const own = upkeep_textsIn((0,external_node_path_namespaceObject.join)(home, '.config/systemd/user'), /\.service$/);
-    const services = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'systemd/system'), /\.service$/);
-    const scripts = [...upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'init.d'), /^pm2/), ...upkeep_textsIn(etc, /^(crontab|rc\.local)$/)];
-    const named = new RegExp(`(^|[^\\w-])${escaped(user)}([^\\w-]|$)`, 'm');
-    return ([crontab, ...own].some((text) => /\bpm2\b/.test(text)) ||
-        [...services, ...scripts].some((text) => /\bpm2\b/i.test(text) && (named.test(text) || (user === 'root' && !/^User=/m.test(text)))));
-}
-/** What rotates PM2's logs, as a sentence; null if nothing does. */
-function rotationOf({ etc, pm2Home }) {
-    if (exists((0,external_node_path_namespaceObject.join)(pm2Home, 'modules/pm2-logrotate')))
-        return "pm2-logrotate rotates PM2's logs.";
-    const rules = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'logrotate.d'), /./);
-    return rules.some((text) => text.includes('.pm2') || text.includes(pm2Home))
-        ? "logrotate rotates PM2's logs."
-        : null;
-}
-/** The line that `pm2 startup` tells a user to run. PM2 finds the init system by itself. */
-function startupCommand({ user, home, pm2Home }, { bin }, node, isRoot) {
-    const env = ['env', `PATH=$PATH:${(0,external_node_path_namespaceObject.dirname)(node)}`];
-    // With --hp, PM2 takes the .pm2 of that home.
-    const where = pm2Home === (0,external_node_path_namespaceObject.join)(home, '.pm2')
-        ? { variables: [], options: ['--hp', home] }
-        : { variables: [`PM2_HOME=${pm2Home}`], options: [] };
-    return [
-        ...(isRoot ? [] : ['sudo']),
-        ...env,
-        ...where.variables,
-        bin,
-        'startup',
-        '-u',
-        user,
-        ...where.options,
-    ].join(' ');
-}
-/** The texts of the files in a directory whose names match; none if it cannot be read. */
-function upkeep_textsIn(directory, name) {
-    try {
-        return (0,external_node_fs_namespaceObject.readdirSync)(directory)
-            .filter((entry) => name.test(entry))
-            .flatMap((entry) => textOf((0,external_node_path_namespaceObject.join)(directory, entry)));
-    }
-    catch {
-        return [];
-    }
-}
-function textOf(file) {
-    try {
-        const stat = (0,external_node_fs_namespaceObject.statSync)(file);
-        return stat.isFile() && stat.size <= upkeep_LONGEST ? [(0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8')] : [];
-    }
-    catch {
-        return [];
-    }
-}
-async function crontabOf(env) {
-    try {
-        return (await run('crontab', ['-l'], { cwd: '/', env, timeLimit: 5_000, keep: ALL_OF_IT })).stdout;
-    }
-    catch {
-        // Without the command there is no cron.
-        return '';
-    }
-}
-
-;// CONCATENATED MODULE: ./host/deploy/commit.js
-
-
-
-
-
-
-/** Records that the version was verified. From here on it is what a rollback goes back to. */
-async function commit(context, transaction, expected) {
-    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
-    if (swapped === null)
-        throw new Error('a version that was not swapped in cannot be committed');
-    keepReplaced(context, transaction);
-    saveCurrent(context.places.state, {
-        deployId,
-        sha,
-        fingerprint,
-        record,
-        config,
-        runsAs: deployId,
-        since: swapped,
-        ports: [...expected.ports],
-        restarts: await restartCounters(context, transaction),
-        abi: transaction.abi,
-    });
-    context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
-    try {
-        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
-        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
-        if (transaction.save)
-            await context.clock.book('pm2', () => context.pm2.save(names));
-    }
-    catch (error) {
-        // The version runs and is verified: an old dump is not worth taking it down.
-        warn(context.log, `Could not save PM2's list, so a reboot may start the old settings: ${error.message}`);
-    }
-    if (transaction.current !== null)
-        return;
-    // It is advice alone.
-    for (const text of await upkeepOf(context).catch(() => []))
-        inform(context.log, text);
-}
-/** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
-function keepReplaced({ places }, { deployId, record, current, previousSha, swap }) {
-    // What no deploy verified, or was moved by hand since, is not a version to go back to.
-    if (current === null || current.sha !== previousSha)
-        return;
-    const { sha, fingerprint, abi } = current;
-    const { ops } = swap;
-    saveReplaced(places.state, { deployId, over: record, sha, record: current.record, fingerprint, abi, ops });
-}
-/** What a deploy's own reload has counted is no restart of the app. */
-async function restartCounters({ pm2 }, { config, before }) {
-    const names = [...config, ...before.apps].map(({ name }) => name);
-    try {
-        const own = (await pm2.list()).filter(({ name }) => names.includes(name));
-        return Object.fromEntries(own.map(({ pmId, restartTime }) => [pmId, restartTime]));
-    }
-    catch {
-        // It is for the report alone.
-        return null;
-    }
-}
-async function removeLeftOut({ pm2, places, log }, { leftOut }) {
-    if (leftOut.length === 0)
-        return;
-    const left = instancesIn(places.top, await pm2.list()).filter(({ name }) => leftOut.includes(name));
-    await pm2.remove(left);
-    inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }
 
 ;// CONCATENATED MODULE: ./host/canary/own-entries.js
@@ -8711,11 +8620,20 @@ function liveCheckout({ places, git, gitIn }) {
  * lets the deploy save them.
  */
 async function checkLive(context, generatedOld) {
+    refuseOtherLayout(context);
     await refuseGitLocks(context.git);
     const changes = live_checkout_pathsOf(await changesIn(context, generatedOld));
     if (context.plan.localChanges === 'fail')
         refuseLocalChanges(treeOf(context.places), changes);
     return changes;
+}
+/** Where each version has a directory, `path` itself has files of none. */
+function refuseOtherLayout({ plan, places: { top } }) {
+    if (plan.layout.kind === 'releases' || !isWithin(releasesIn(top), realOrSame(currentIn(top))))
+        return;
+    throw new DeployFailure(`${top} is laid out in releases, and layout is in-place.`, {
+        remedy: 'Set layout to releases. Or deploy in place to another directory.',
+    });
 }
 /** Local changes, those in submodules too where no record of ours has their files. */
 async function changesIn(context, generatedOld) {
@@ -8781,6 +8699,7 @@ async function compare(context, staged, head, generatedOld) {
     const { collisions, adopted, same, ...found } = await swapList({
         live: tree,
         staging: staged.staging,
+        hidden: new Set(tree === places.top && context.plan.layout.kind === 'releases' ? LAYOUT_NAMES : []),
         trackedOld,
         trackedNew,
         generatedOld,
@@ -8798,7 +8717,7 @@ async function compare(context, staged, head, generatedOld) {
         staged.generated = disown(staged.generated, same);
         staged.record = saveRecord(places.state, context.plan.deployId, staged.generated);
     }
-    return found;
+    return { ...found, same };
 }
 function refuseCollisions(collisions) {
     const [first] = collisions;
@@ -8854,21 +8773,613 @@ async function settle(context, swap) {
     await run('sync', ['-f', swap.staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
 }
 
+;// CONCATENATED MODULE: ./host/swap/lasting-entries.js
+
+
+
+
+
+/** Why something cannot move: it is a mount point, lies on another filesystem, or belongs to someone else. */
+const STAYS = new Set(['EXDEV', 'EBUSY', 'EACCES', 'EPERM']);
+/**
+ * Links `path` of the version to `from`. If both are directories, it links what is in them. Gives the paths of the version that
+ * are in the way. Can be run again.
+ */
+function linkLasting(linked, path, from) {
+    const { release, version, given, links } = linked;
+    if (given.has(path) || links.has(path))
+        return [];
+    const there = rename_statOf(`${release}/${path}`);
+    const known = at(version, path);
+    if (there === null || (known === undefined && there.isSymbolicLink())) {
+        if (there === null)
+            makeLink(from, `${release}/${path}`);
+        learn(version, path);
+        links.add(path);
+        return [];
+    }
+    if (!there.isDirectory() || !rename_statOf(from)?.isDirectory())
+        return [path];
+    return (0,external_node_fs_namespaceObject.readdirSync)(from).flatMap((name) => linkLasting(linked, `${path}/${name}`, `${from}/${name}`));
+}
+function makeLink(target, link) {
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(link), { recursive: true });
+    (0,external_node_fs_namespaceObject.symlinkSync)((0,external_node_path_namespaceObject.relative)((0,external_node_path_namespaceObject.dirname)(link), target), link);
+}
+/** Makes a link lead to `target`, whatever it led to, with no moment without one. */
+function setLink(target, link) {
+    const next = `${link}.pm2-ssh-deploy`;
+    (0,external_node_fs_namespaceObject.rmSync)(next, { force: true });
+    makeLink(target, next);
+    (0,external_node_fs_namespaceObject.renameSync)(next, link);
+}
+/** Notes that the version has something at `path`, so that it is not taken for what a canary left. */
+function learn(version, path) {
+    const names = path.split('/');
+    const last = names.pop() ?? '';
+    let directory = version;
+    for (const name of names) {
+        const there = directory.entries.get(name);
+        const next = there?.kind === 'directory' ? there : { kind: 'directory', tracked: false, entries: new Map() };
+        directory.entries.set(name, next);
+        directory = next;
+    }
+    if (!directory.entries.has(last))
+        directory.entries.set(last, GENERATED);
+}
+/**
+ * Moves what `from` has at `path` into `shared`, and leaves a link to it there. A `release` that has nothing of its own at `path`
+ * gets a link that leads straight to `shared`. What is done already is told by the disk, so it can be run again after a kill at any point.
+ * False if it stays where it is: `shared` has something else there, or it cannot be moved.
+ */
+function moveToShared(from, shared, path, release, onStep = () => { }) {
+    const [old, place] = [(0,external_node_path_namespaceObject.join)(from, path), (0,external_node_path_namespaceObject.join)(shared, path)];
+    const here = rename_statOf(old);
+    if (here !== null && !here.isSymbolicLink()) {
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(place), { recursive: true });
+        try {
+            // A kill between the two names of a file has left both.
+            if (isSameFile(here, rename_statOf(place)))
+                removeName(old, onStep);
+            else if (rename_statOf(place) !== null || !renameIfFree(old, place, onStep))
+                return false;
+        }
+        catch (error) {
+            if (STAYS.has(codeOf(error)))
+                return false;
+            throw error;
+        }
+    }
+    if (rename_statOf(place) === null)
+        return false;
+    if (rename_statOf(old) === null) {
+        makeLink(place, old);
+        onStep();
+    }
+    if (release !== null)
+        relink((0,external_node_path_namespaceObject.join)(release, path), place);
+    return true;
+}
+/** Only a link that leads there already is exchanged: another one is the version's own. */
+function relink(link, place) {
+    const there = rename_statOf(link);
+    const leadsThere = there?.isSymbolicLink() && realOrSame(link) === realOrSame(place);
+    if (there === null || leadsThere)
+        setLink(place, link);
+}
+/** Directories in which everything goes with the version that wrote it: packages, and caches of frameworks. */
+const GOES_WITH_ITS_VERSION = /(^|\/)(node_modules|\.next|\.nuxt|\.svelte-kit|\.cache|\.turbo|\.vite|\.parcel-cache)(\/|$)/;
+/** Whether all in it goes with the version that wrote it. */
+function isOfItsVersion(path) {
+    return GOES_WITH_ITS_VERSION.test(path);
+}
+/**
+ * The topmost paths in a version's directory that its app has made since, without links and without env files: those each
+ * version has for itself.
+ */
+function madeByApp(release, known) {
+    const found = [];
+    const visit = (directory, old) => {
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(release, directory), { withFileTypes: true })) {
+            const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
+            if (entry.name === '.git' || isOfItsVersion(path))
+                continue;
+            const there = old.entries.get(entry.name);
+            if (there?.kind === 'directory' && entry.isDirectory())
+                visit(path, there);
+            else if (there === undefined && !entry.isSymbolicLink() && !entry.name.startsWith('.env'))
+                found.push(path);
+        }
+    };
+    visit('', known);
+    return found;
+}
+
+;// CONCATENATED MODULE: ./host/deploy/releases.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** What the staged version needs of this host: all that outlasts a version, as links. */
+async function listRelease(context, staged, head, generatedOld) {
+    const { places } = context;
+    const { top } = places;
+    const [tree, shared] = [treeOf(places), sharedIn(top)];
+    const { staging } = staged;
+    await refuseNames(context, tree, head);
+    (0,external_node_fs_namespaceObject.mkdirSync)(shared, { recursive: true });
+    const named = await giveWay(context, staged, tree);
+    const { own, same, version } = await compare(context, staged, head, generatedOld);
+    const lasting = whole(own().filter((path) => !isOfItsVersion(path) && !same.includes(path)), named, tree);
+    const given = new Set([...staged.given, ...copyEnvFiles(lasting, tree, top, staging)]);
+    for (const path of given)
+        learn(version, path);
+    const linked = { release: staging, version, given, links: new Set() };
+    const movable = [];
+    const blocked = [];
+    const isDatabase = (path) => live_tree_readTree(tree, tree).isDatabase(path);
+    for (const path of lasting) {
+        const from = (0,external_node_path_namespaceObject.join)(tree, path);
+        const target = rename_statOf(from)?.isSymbolicLink() ? realOrSame(from) : from;
+        // What is shared already is linked below, as long as it is there.
+        if (isWithin(shared, target))
+            continue;
+        const isElsewhere = target !== from && isWithin(top, target) && !isWithin(tree, target);
+        blocked.push(...linkLasting(linked, path, isElsewhere ? target : from));
+        if (target === from && !given.has(path) && !isDatabase(path))
+            movable.push(path);
+    }
+    const showOwn = () => {
+        refuseBlocked([...blocked, ...linkAll(linked, shared)]);
+    };
+    showOwn();
+    const previous = tree === top ? null : tree;
+    return {
+        swap: { layout: 'releases', head, staging, previous, own: movable },
+        version,
+        ownHome: shared,
+        showOwn,
+    };
+}
+/** All that lies in `shared`. Gives what is in the way. */
+function linkAll(linked, shared) {
+    return live_tree_readTree(shared, shared)
+        .list('', Number.POSITIVE_INFINITY)
+        .flatMap(([name]) => linkLasting(linked, name, (0,external_node_path_namespaceObject.join)(shared, name)));
+}
+function refuseBlocked(paths) {
+    if (paths.length === 0)
+        return;
+    throw new DeployFailure(`The server has its own ${paths.slice(0, 5).join(', ')}, and so has the new version.`, {
+        remedy: 'To use the one of the server, name it in the input shared. To use the one of the commit, remove it from the directory shared on the server.',
+        output: paths.slice(0, 50),
+    });
+}
+/** The names that this layout needs in the app's directory must not be the app's. */
+async function refuseNames({ places, git }, tree, head) {
+    const { top, live } = places;
+    const link = rename_statOf(currentIn(top));
+    if (link !== null && !link.isSymbolicLink())
+        throw new DeployFailure(`${live} is no link, so it cannot lead to the version that runs.`, {
+            remedy: 'Layout releases needs that name. Move it away, or set path to a new directory.',
+        });
+    if (link !== null && tree === top)
+        throw new DeployFailure(`${live} leads to a directory that is gone.`, {
+            remedy: `Let it lead to a directory in ${releasesIn(top)}, or remove the link and the apps in PM2 to begin anew.`,
+        });
+    if (tree !== top || head.sha === null)
+        return;
+    const tracked = [...(await trackedFiles(git, head.sha)).keys()];
+    const taken = LAYOUT_NAMES.find((name) => tracked.some((path) => path.startsWith(`${name}/`)));
+    if (taken !== undefined)
+        throw new DeployFailure(`The checkout at ${top} has a directory '${taken}' of its own.`, {
+            remedy: 'Layout releases needs that name. Set path to a new directory.',
+        });
+}
+/** A directory that the plan names is taken as a whole, whatever of it is tracked. */
+function whole(own, named, tree) {
+    const taken = named.filter((path) => {
+        const stat = rename_statOf((0,external_node_path_namespaceObject.join)(tree, path));
+        return stat !== null && !stat.isSymbolicLink();
+    });
+    const isIn = (path) => taken.some((one) => path === one || path.startsWith(`${one}/`));
+    return [...own.filter((path) => !isIn(path)), ...taken];
+}
+/**
+ * Takes what the plan names as shared out of the version, and out of its record. What the server has nowhere yet begins with the
+ * version's own, or as an empty directory. Gives the names, relative to the version.
+ */
+async function giveWay({ plan, places, git }, staged, tree) {
+    if (plan.layout.kind !== 'releases')
+        return [];
+    const named = plan.layout.shared.map((path) => (0,external_node_path_namespaceObject.join)(plan.workingDirectory, path));
+    if (named.length === 0)
+        return [];
+    for (const path of named) {
+        const [own, place] = [(0,external_node_path_namespaceObject.join)(staged.staging, path), (0,external_node_path_namespaceObject.join)(sharedIn(places.top), path)];
+        const there = rename_statOf(own);
+        const isVersions = there !== null && !there.isSymbolicLink();
+        if (rename_statOf(place) === null && rename_statOf((0,external_node_path_namespaceObject.join)(tree, path)) === null) {
+            (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(place), { recursive: true });
+            if (isVersions)
+                (0,external_node_fs_namespaceObject.renameSync)(own, place);
+            else
+                (0,external_node_fs_namespaceObject.mkdirSync)(place);
+        }
+        else if (isVersions)
+            (0,external_node_fs_namespaceObject.rmSync)(own, { recursive: true });
+    }
+    const tracked = await trackedFiles(git, staged.sha);
+    staged.generated = withoutPaths(staged.generated, tracked.keys(), named);
+    staged.record = saveRecordAgain(places.state, plan.deployId, staged.generated, staged.record);
+    return named;
+}
+/**
+ * Each version has env files of its own where `env-file` brought them: a rollback brings the old ones back. Without `env-file`
+ * the last ones stay.
+ */
+function copyEnvFiles(paths, tree, top, staging) {
+    if (tree === top)
+        return [];
+    const copied = paths.filter((path) => (0,external_node_path_namespaceObject.basename)(path).startsWith('.env') && rename_statOf((0,external_node_path_namespaceObject.join)(tree, path))?.isFile() === true);
+    for (const path of copied) {
+        const to = (0,external_node_path_namespaceObject.join)(staging, path);
+        if (exists(to))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(to), { recursive: true });
+        (0,external_node_fs_namespaceObject.copyFileSync)((0,external_node_path_namespaceObject.join)(tree, path), to);
+    }
+    return copied;
+}
+/** Makes the new version look like the one before, and brings it to disk before it is relied upon. */
+async function settleRelease(context, { staging }) {
+    const live = treeOf(context.places);
+    const unlike = matchOwnership({ live, staging, kept: staging }, [{ path: '.', live: true, staging: true }]);
+    if (unlike.length > 0)
+        warn(context.log, `This user may not set the group or mode of the files of the new version: ${unlike.slice(0, 5).join(', ')}.`);
+    await run('sync', ['-f', staging], { cwd: '/', env: context.env, timeLimit: 120_000 });
+}
+
+;// CONCATENATED MODULE: ./host/deploy/releases-swap.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Where the index as it was lies, for a rollback. */
+function releases_swap_keptIndex({ places }, { deployId }) {
+    return (0,external_node_path_namespaceObject.join)(places.beside, deployId, 'index');
+}
+/** Lets the link lead to the new version, at once and for all. */
+async function enterRelease(context, transaction, { head, staging }) {
+    const { places, git, plan } = context;
+    point(places.top, staging);
+    const dropStaged = plan.localChanges === 'save';
+    await moveHead(git, head, transaction.sha, releases_swap_keptIndex(context, transaction), dropStaged);
+    transaction.swapped = momentNow();
+    saveTransaction(places.state, transaction);
+}
+/** Lets the link lead back. Can be run again. */
+async function leaveRelease(context, transaction, { head, staging, previous }) {
+    if (transaction.restored)
+        return;
+    const { top } = context.places;
+    point(top, previous);
+    await releases_swap_bringBack(context, transaction, staging, previous ?? top);
+    await restoreHead(context.git, head, releases_swap_keptIndex(context, transaction));
+    noteRestored(context, transaction);
+}
+function point(top, release) {
+    if (release === null)
+        (0,external_node_fs_namespaceObject.rmSync)(currentIn(top), { force: true });
+    else
+        setLink(release, currentIn(top));
+    sync(top);
+}
+/** What the app wrote into the new version while that was live. */
+async function releases_swap_bringBack({ places, git, log }, { sha, record }, staging, tree) {
+    const generated = loadRecord(places.state, record);
+    if (generated === null || !exists(staging))
+        return;
+    const known = knownTree(await trackedFiles(git, sha), generated, 'known');
+    const brought = madeByApp(staging, known).filter((path) => rename_statOf((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(tree, path)))?.isDirectory() === true &&
+        moves((0,external_node_path_namespaceObject.join)(staging, path), (0,external_node_path_namespaceObject.join)(tree, path)));
+    if (brought.length > 0)
+        inform(log, `The app wrote these files into the new version. The old version has them now: ${brought.slice(0, 20).join(', ')}.`);
+}
+/** What cannot be moved is no reason to stop a rollback. */
+function moves(from, to) {
+    try {
+        return renameIfFree(from, to, () => { });
+    }
+    catch {
+        return false;
+    }
+}
+/** Whether the link leads to the new version. */
+function isEntered({ places }, { staging }) {
+    return realOrSame(currentIn(places.top)) === realOrSame(staging);
+}
+/**
+ * Moves what is the app's own from the version that was replaced to where all versions have it. To be called once the new one is
+ * verified. Says what it did. Can be run again after a kill at any point.
+ */
+async function share(context, transaction, { own, staging, previous }) {
+    const { top } = context.places;
+    const from = previous ?? top;
+    const late = previous === null ? [] : await madeIn(context, previous, transaction);
+    const moved = [];
+    const left = [];
+    for (const path of new Set([...own, ...late])) {
+        const here = rename_statOf((0,external_node_path_namespaceObject.join)(from, path));
+        const isShared = moveToShared(from, sharedIn(top), path, staging);
+        if (here !== null && !here.isSymbolicLink())
+            (isShared ? moved : left).push(path);
+    }
+    const shown = (paths) => paths.slice(0, 20).join(', ');
+    return [
+        ...(moved.length === 0
+            ? []
+            : [`Moved to ${sharedIn(top)}, with links in their places: ${shown(moved)}.`]),
+        ...(left.length === 0
+            ? []
+            : [`These stay in ${from}, because they could not be moved to ${sharedIn(top)}: ${shown(left)}.`]),
+    ];
+}
+async function madeIn({ places, git }, release, { previousSha, current }) {
+    const generated = loadRecord(places.state, current?.record ?? null);
+    if (previousSha === null || generated === null)
+        return [];
+    const known = knownTree(await trackedFiles(git, previousSha), generated, 'known');
+    const tree = live_tree_readTree(release, release);
+    // An app that has a database open must find it where it is.
+    return madeByApp(release, known).filter((path) => !tree.isDatabase(path));
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/layout.js
+
+
 
 
 /** Lists it; refuses what would touch something of the app's own. Changes nothing in live. */
 async function listExchange(context, staged, head, generated) {
+    if (context.plan.layout.kind === 'releases') {
+        const listed = await listRelease(context, staged, head, generated);
+        return { ...listed, settle: () => settleRelease(context, listed.swap) };
+    }
     const listed = await listSwap(context, staged, head, generated);
     return { ...listed, settle: () => settle(context, listed.swap) };
 }
 function exchangeOf(context, transaction) {
     const { swap } = transaction;
+    if (swap.layout === 'releases')
+        return {
+            swapIn: () => enterRelease(context, transaction, swap),
+            swapOut: () => leaveRelease(context, transaction, swap),
+            isIn: () => isEntered(context, swap),
+            afterwards: () => share(context, transaction, swap),
+        };
     return {
         swapIn: () => swapIn(context, transaction, swap),
         swapOut: () => swapOut(context, transaction, swap),
         isIn: () => isSwappedIn(context, swap),
+        afterwards: () => Promise.resolve([]),
     };
+}
+
+;// CONCATENATED MODULE: ./host/deploy/upkeep.js
+
+
+
+
+
+
+/** Longer files are no settings. */
+const upkeep_LONGEST = 64 * 1024;
+/** What a server needs once, beside deploys: somebody to start PM2 after a reboot, and to keep its logs small. */
+async function upkeepOf({ plan, pm2, env }) {
+    // In a container pm2-runtime starts it, and the engine keeps the logs.
+    if (plan.container !== null)
+        return [];
+    const user = (0,external_node_os_namespaceObject.userInfo)().username;
+    const machine = {
+        etc: '/etc',
+        user,
+        home: (0,external_node_os_namespaceObject.homedir)(),
+        pm2Home: pm2.home,
+        crontab: await crontabOf(env),
+    };
+    // A check on a server without PM2 does not know yet where it will be.
+    const starts = !plan.save || startsAtBoot(machine) || pm2.install.bin === '';
+    const command = startupCommand(machine, pm2.install, process.execPath, process.geteuid?.() === 0);
+    return [
+        ...(starts ? [] : [`Nothing starts PM2 after a reboot yet. Run this once on the server: ${command}`]),
+        rotationOf(machine) ??
+            "Nothing rotates PM2's logs. Run this once on the server: pm2 install pm2-logrotate",
+    ];
+}
+/** Whether something that runs at boot names PM2 and this user: a service, an init script, or a line of cron. */
+function startsAtBoot({ etc, user, home, crontab }) {
+    const own = upkeep_textsIn((0,external_node_path_namespaceObject.join)(home, '.config/systemd/user'), /\.service$/);
+    const services = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'systemd/system'), /\.service$/);
+    const scripts = [...upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'init.d'), /^pm2/), ...upkeep_textsIn(etc, /^(crontab|rc\.local)$/)];
+    const named = new RegExp(`(^|[^\\w-])${escaped(user)}([^\\w-]|$)`, 'm');
+    return ([crontab, ...own].some((text) => /\bpm2\b/.test(text)) ||
+        [...services, ...scripts].some((text) => /\bpm2\b/i.test(text) && (named.test(text) || (user === 'root' && !/^User=/m.test(text)))));
+}
+/** What rotates PM2's logs, as a sentence; null if nothing does. */
+function rotationOf({ etc, pm2Home }) {
+    if (exists((0,external_node_path_namespaceObject.join)(pm2Home, 'modules/pm2-logrotate')))
+        return "pm2-logrotate rotates PM2's logs.";
+    const rules = upkeep_textsIn((0,external_node_path_namespaceObject.join)(etc, 'logrotate.d'), /./);
+    return rules.some((text) => text.includes('.pm2') || text.includes(pm2Home))
+        ? "logrotate rotates PM2's logs."
+        : null;
+}
+/** The line that `pm2 startup` tells a user to run. PM2 finds the init system by itself. */
+function startupCommand({ user, home, pm2Home }, { bin }, node, isRoot) {
+    const env = ['env', `PATH=$PATH:${(0,external_node_path_namespaceObject.dirname)(node)}`];
+    // With --hp, PM2 takes the .pm2 of that home.
+    const where = pm2Home === (0,external_node_path_namespaceObject.join)(home, '.pm2')
+        ? { variables: [], options: ['--hp', home] }
+        : { variables: [`PM2_HOME=${pm2Home}`], options: [] };
+    return [
+        ...(isRoot ? [] : ['sudo']),
+        ...env,
+        ...where.variables,
+        bin,
+        'startup',
+        '-u',
+        user,
+        ...where.options,
+    ].join(' ');
+}
+/** The texts of the files in a directory whose names match; none if it cannot be read. */
+function upkeep_textsIn(directory, name) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(directory)
+            .filter((entry) => name.test(entry))
+            .flatMap((entry) => textOf((0,external_node_path_namespaceObject.join)(directory, entry)));
+    }
+    catch {
+        return [];
+    }
+}
+function textOf(file) {
+    try {
+        const stat = (0,external_node_fs_namespaceObject.statSync)(file);
+        return stat.isFile() && stat.size <= upkeep_LONGEST ? [(0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8')] : [];
+    }
+    catch {
+        return [];
+    }
+}
+async function crontabOf(env) {
+    try {
+        return (await run('crontab', ['-l'], { cwd: '/', env, timeLimit: 5_000, keep: ALL_OF_IT })).stdout;
+    }
+    catch {
+        // Without the command there is no cron.
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/commit.js
+
+
+
+
+
+
+
+
+/** Records that the version was verified. From here on it is what a rollback goes back to. */
+async function commit(context, transaction, expected) {
+    const { deployId, sha, fingerprint, record, config, swapped } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be committed');
+    keepReplaced(context, transaction);
+    saveCurrent(context.places.state, {
+        deployId,
+        sha,
+        fingerprint,
+        record,
+        config,
+        runsAs: deployId,
+        since: swapped,
+        ports: [...expected.ports],
+        restarts: await restartCounters(context, transaction),
+        abi: transaction.abi,
+    });
+    context.journal.end(subjectOf(transaction, sha), 'committed', 'deployed');
+    try {
+        await context.clock.book('pm2', () => removeLeftOut(context, transaction));
+        const names = [...config.map(({ name }) => name), ...transaction.leftOut];
+        if (transaction.save)
+            await context.clock.book('pm2', () => context.pm2.save(names));
+    }
+    catch (error) {
+        // The version runs and is verified: an old dump is not worth taking it down.
+        warn(context.log, `Could not save PM2's list, so a reboot may start the old settings: ${error.message}`);
+    }
+    try {
+        for (const text of await exchangeOf(context, transaction).afterwards())
+            inform(context.log, text);
+    }
+    catch (error) {
+        // The next deploy tries again.
+        warn(context.log, `The app's own files could not be moved: ${error.message}`);
+    }
+    if (transaction.current !== null)
+        return;
+    // It is advice alone.
+    for (const text of await upkeepOf(context).catch(() => []))
+        inform(context.log, text);
+}
+/** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
+function keepReplaced({ places }, { deployId, record, current, previousSha, swap }) {
+    // What no deploy verified, or was moved by hand since, is not a version to go back to.
+    if (current === null || current.sha !== previousSha)
+        return;
+    const { sha, fingerprint, abi } = current;
+    const files = commit_filesOf(swap);
+    if (files === null)
+        return;
+    saveReplaced(places.state, {
+        deployId,
+        over: record,
+        sha,
+        record: current.record,
+        fingerprint,
+        abi,
+        files,
+    });
+}
+/** Null if the version before had no directory of its own and none was put aside. */
+function commit_filesOf(swap) {
+    if (swap.layout === 'in-place')
+        return { layout: 'in-place', ops: swap.ops };
+    return swap.previous === null ? null : { layout: 'releases', release: (0,external_node_path_namespaceObject.basename)(swap.previous) };
+}
+/** What a deploy's own reload has counted is no restart of the app. */
+async function restartCounters({ pm2 }, { config, before }) {
+    const names = [...config, ...before.apps].map(({ name }) => name);
+    try {
+        const own = (await pm2.list()).filter(({ name }) => names.includes(name));
+        return Object.fromEntries(own.map(({ pmId, restartTime }) => [pmId, restartTime]));
+    }
+    catch {
+        // It is for the report alone.
+        return null;
+    }
+}
+async function removeLeftOut({ pm2, places, log }, { leftOut }) {
+    if (leftOut.length === 0)
+        return;
+    const left = instancesIn(places.top, await pm2.list()).filter(({ name }) => leftOut.includes(name));
+    await pm2.remove(left);
+    inform(log, `Removed from PM2, because this version does not have them: ${leftOut.join(', ')}.`);
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/migrate.js
@@ -10306,7 +10817,7 @@ function whole_again_copy(from, to) {
         return false;
     return true;
 }
-/** What a build left is told by its names, and by its content where the record has that. */
+/** The first path that is not as the build left it, or null. What a build left is told by its names, and by its content where the record has that. */
 function firstDifference(recorded, found) {
     const names = new Map(found.directories.map(([path, list]) => [path, new Set(list)]));
     for (const [path, list] of recorded.directories) {
@@ -10343,27 +10854,33 @@ function firstDifference(recorded, found) {
 
 
 
+
 /**
  * Makes a staged version of what a swap has put aside, with no install, no build and no remote. It stays where it lies, so
  * that another attempt finds it there. Gives the reason, as a sentence's end, if it is not whole any more.
  */
 async function restage(context, earlier, replaced, refuse) {
     const { plan, places, git, gitIn } = context;
-    const { sha, deployId, ops } = earlier;
-    const staging = (0,external_node_path_namespaceObject.join)(places.beside, deployId, 'kept');
+    const { sha, deployId, files } = earlier;
+    const staging = placeOfReplaced(places, earlier);
     refuseApart(places);
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
-    requirePrivate((0,external_node_path_namespaceObject.join)(places.beside, deployId));
+    if (files.layout === 'in-place')
+        requirePrivate((0,external_node_path_namespaceObject.join)(places.beside, deployId));
     discardLeftovers(context);
     const generated = loadRecord(places.state, earlier.record);
     if (generated === null || !exists(staging))
         return 'it was removed';
     const tracked = await trackedFiles(git, sha);
-    const different = makeWhole(staging, places.live, { tracked, generated, ops });
+    const different = files.layout === 'in-place'
+        ? makeWhole(staging, places.live, { tracked, generated, ops: files.ops })
+        : firstDifference(generated, recordGenerated(staging, tracked));
     if (different !== null)
         return `${different} is not as its build left it`;
-    (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, '.git'), { recursive: true, force: true });
-    await makeCheckout(git, gitIn, staging, sha);
+    if (files.layout === 'in-place') {
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, '.git'), { recursive: true, force: true });
+        await makeCheckout(git, gitIn, staging, sha);
+    }
     // The ecosystem file may read them.
     const lent = await lendEnvFiles(context, staging, tracked);
     const config = await readVersion(context, staging, refuse);
@@ -10387,13 +10904,18 @@ function recordAgain({ places, plan }, generated, record) {
 
 
 
+
 /** Changes when anything but the commit `sha` itself changes what a deploy of it does. */
 async function fingerprintOf({ plan, places, pm2, git }, sha) {
     const { workingDirectory, steps, apps, ecosystem, script, pm2Env, handover, drain } = plan;
     const tracked = await trackedFiles(git, sha);
     const given = envFilePath(plan);
-    const shown = envFiles(places.live, envDirectories(tracked.keys(), workingDirectory)).filter((path) => !tracked.has(path) && path !== given);
-    const contents = new Map(shown.map((path) => [path, readIfThere((0,external_node_path_namespaceObject.join)(places.live, path))]));
+    const directories = envDirectories(tracked.keys(), workingDirectory);
+    const contents = new Map();
+    for (const source of envSources(places).reverse())
+        for (const path of envFiles(source, directories))
+            if (!tracked.has(path) && path !== given)
+                contents.set(path, readIfThere((0,external_node_path_namespaceObject.join)(source, path)));
     if (given !== null)
         contents.set(given, plan.envFile?.content ?? null);
     const all = [
@@ -10408,6 +10930,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
         [...contents].sort(([a], [b]) => (a < b ? -1 : 1)),
         process.version,
         pm2.install.version,
+        ...(plan.layout.kind === 'releases' ? [plan.layout] : []),
     ];
     return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(JSON.stringify(all)).digest('hex');
 }
@@ -10425,7 +10948,7 @@ async function fingerprintOf({ plan, places, pm2, git }, sha) {
  */
 async function stageKept(context, sha, live, replaced, refuse) {
     const { plan, log, places } = context;
-    const kept = loadReplaced(places.state).filter((one) => one.sha === sha);
+    const kept = loadReplaced(places.state).filter(({ sha: its, files }) => its === sha && files.layout === plan.layout.kind);
     if (kept.length === 0 && plan.mode !== 'rollback')
         return null;
     const usable = await choose(context, kept, live);
@@ -10441,7 +10964,8 @@ async function stageKept(context, sha, live, replaced, refuse) {
 async function choose(context, kept, { head, current }) {
     // Assets of others that came with it are in no file of an earlier version.
     const build = current === null ? null : buildOf(current.record);
-    const beside = kept.find(({ over }) => buildOf(over) === build);
+    // A version with a directory of its own is whole, whatever is live.
+    const beside = kept.find(({ over, files }) => files.layout === 'releases' || buildOf(over) === build);
     if (beside === undefined)
         return kept.length === 0
             ? 'its files are not on the server any more'
@@ -11289,6 +11813,7 @@ async function refusalOf(standBy) {
 
 
 
+
 /**
  * Runs `before-reload-command`, the work, then `after-reload-command`, however the work ended: a host that was taken out
  * of a load balancer has to come back. Throws where the first command or the work does.
@@ -11393,7 +11918,8 @@ function withFailure(end, failure) {
 }
 /** Before a first deploy there is no more than the directory itself. */
 function reload_commands_liveCheckout({ places }) {
-    return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
+    const top = treeOf(places);
+    return { top, workDir: exists(places.workDir) ? places.workDir : top };
 }
 const reload_commands_noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
 const reload_commands_FORMAT = {
@@ -11422,7 +11948,7 @@ const external_node_fs_promises_namespaceObject = require("node:fs/promises");
 
 
 /** What of the state directory outlives the app: who did what here, and the lock that another deploy may wait for. */
-const STAYS = ['journal.ndjson', 'lock', 'holder.json'];
+const removal_STAYS = ['journal.ndjson', 'lock', 'holder.json'];
 /**
  * Takes the app out of PM2, and its directory away. Only what a deploy of ours brought goes: all else is refused before
  * anything is changed. Once begun it is finished, by a later run if this one is killed.
@@ -11523,7 +12049,7 @@ async function takeAway(context) {
     if (exists(top))
         (0,external_node_fs_namespaceObject.renameSync)(top, gone);
     await (0,external_node_fs_promises_namespaceObject.rm)(beside, { recursive: true, force: true });
-    const known = (0,external_node_fs_namespaceObject.readdirSync)(state).filter((name) => !STAYS.includes(name));
+    const known = (0,external_node_fs_namespaceObject.readdirSync)(state).filter((name) => !removal_STAYS.includes(name));
     await Promise.all(known.map((name) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(state, name), { recursive: true, force: true })));
 }
 function removal_namesOf(own, current) {
@@ -11867,6 +12393,8 @@ async function differsFrom(context, sha, { head, current, generated }) {
     const { plan, places } = context;
     if (current === null)
         return 'no deploy was ever verified here';
+    if (!exists(places.live))
+        return 'the layout of path is another one';
     if (current.sha !== sha || head.sha !== sha)
         return 'another commit is live';
     const given = envFilePath(plan);
@@ -13368,7 +13896,7 @@ async function preflight(start) {
     const { plan, home, clock, runner } = start;
     refuseOldNode(process.version);
     const top = resolvePath(plan.path, home);
-    const places = placesOf(top, plan.workingDirectory, stateRoot(start.env, home));
+    const places = placesOf(top, plan.workingDirectory, stateRoot(start.env, home), plan.layout.kind);
     const surroundings = withNode(start.env, process.execPath);
     const env = sessionless(surroundings);
     const locks = new Set();
@@ -13462,7 +13990,7 @@ async function requireGit(gitAt, start, live) {
         const isThere = exists(live);
         if (!isThere)
             await gitAt('/').attempt(['--version']);
-        const found = isThere ? await inspectCheckout(live, gitAt(live)) : 'absent';
+        const found = isThere ? await inspectCheckout(live, gitAt(live), preparedFor(start.plan)) : 'absent';
         if (found === 'absent')
             refuseNothing(start, live);
     }
@@ -13470,6 +13998,10 @@ async function requireGit(gitAt, start, live) {
         throw gitMissing(error) ?? error;
     }
     return gitAt(live);
+}
+/** Entries that a user may have put into `path` before there is a version. */
+function preparedFor({ layout }) {
+    return layout.kind === 'releases' ? ['shared'] : [];
 }
 /** A first deploy makes the checkout, and a check answers for one. The other modes are about what was deployed before. */
 function refuseNothing({ plan, isNew }, live) {
@@ -13536,7 +14068,74 @@ function mayRun(run) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/deploy/prune-releases.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
+ * in, and a version with something of the app's own that cannot be moved. Gives those that stay beside the wanted ones. To be
+ * called with no deploy unfinished.
+ */
+async function pruneReleases(context, wanted) {
+    const { places } = context;
+    const { top, state } = places;
+    const releases = releasesIn(top);
+    const live = realOrSame(currentIn(top));
+    if (!exists(releases) || !isWithin(releases, live))
+        return [];
+    await endSharing(context);
+    const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
+    const stoodIn = allPids().map((pid) => realOrSame(`/proc/${pid}/cwd`));
+    const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
+    const staying = [];
+    for (const name of (0,external_node_fs_namespaceObject.readdirSync)(releases)) {
+        const release = (0,external_node_path_namespaceObject.join)(releases, name);
+        if (kept.has(release))
+            continue;
+        const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
+        const goes = !stoodIn.some((path) => isWithin(release, path)) && (await isEmptied(context, release, version));
+        if (goes)
+            await (0,external_node_fs_promises_namespaceObject.rm)(release, { recursive: true, force: true });
+        else if (version !== null)
+            staying.push(version);
+    }
+    return staying;
+}
+/** The program of the last good deploy may have been killed before it had moved all. */
+async function endSharing(context) {
+    const transaction = loadTransaction(context.places.state);
+    const ended = endedDeploys(context.journal.entries()).find(({ deploy }) => deploy === transaction?.deployId);
+    if (transaction !== null && ended?.outcome === 'deployed')
+        await exchangeOf(context, transaction).afterwards();
+}
+/** Moves what is the app's own out of a version. False if something of it stays. */
+async function isEmptied({ places, gitAfterwards }, release, version) {
+    const generated = loadRecord(places.state, version?.record ?? null);
+    // What was never verified was never live for long; what it wrote then has gone back to the version before.
+    if (version === null || generated === null)
+        return true;
+    const known = knownTree(await trackedFiles(gitAfterwards, version.sha), generated, 'known');
+    const { isDatabase } = live_tree_readTree(release, release);
+    // The version that runs may have a database open: it has to find it where it is.
+    const stays = madeByApp(release, known).filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));
+    return stays.length === 0;
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/prune.js
+
 
 
 
@@ -13571,7 +14170,9 @@ async function prune(context, deployId) {
     const earlier = versionStack(entries).slice(-KEPT_COMMITS);
     await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
     const isShort = exists(places.beside) && (await isShortOfSpace(places.beside, env));
-    const earlierFiles = current === null ? [] : replacedToKeep(context, current, isShort);
+    const wanted = current === null ? [] : replacedToKeep(context, current, isShort);
+    const others = plan.layout.kind === 'releases' ? await pruneReleases(context, wanted) : [];
+    const earlierFiles = [...wanted, ...others];
     const keptIds = new Set(earlierFiles.map((one) => one.deployId));
     forgetReplaced(places.state, keptIds);
     const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
@@ -13593,8 +14194,7 @@ async function prune(context, deployId) {
 }
 /** The versions to which a rollback needs no build, what the current one replaced before all others. */
 function replacedToKeep({ places, plan }, current, isShort) {
-    const { state, beside } = places;
-    const there = loadReplaced(state).filter(({ deployId }) => exists((0,external_node_path_namespaceObject.join)(beside, deployId, 'kept')));
+    const there = loadReplaced(places.state).filter((one) => exists(placeOfReplaced(places, one)));
     const isLast = ({ deployId }) => deployId === current.deployId;
     const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
     return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
@@ -14861,7 +15461,7 @@ async function lookAtCheckout(context) {
 async function lookAtApps(context) {
     const { places, plan, pm2, log } = context;
     try {
-        const config = await readApps(context, places.live, plan.deployId);
+        const config = await readApps(context, treeOf(places), plan.deployId);
         const names = config.map(({ name }) => name);
         const { instances } = await readBaseline(pm2, names);
         for (const text of requireFit(context, config, instances, loadCurrent(places.state)))

@@ -63315,7 +63315,7 @@ var external_node_util_ = __nccwpck_require__(7975);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 13;
+const PROTOCOL_VERSION = 14;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
@@ -69484,6 +69484,8 @@ const DEFAULTS = {
     'connect-timeout': '30s',
     'connect-retries': '3',
     path: '',
+    layout: 'in-place',
+    shared: '',
     source: 'git',
     'upload-path': '.',
     'upload-exclude': '',
@@ -69944,6 +69946,21 @@ function parseAssetGlob(text) {
         throw new BadValue('it lies in `.git` or `node_modules`', takes);
     if (/[{}]/.test(path))
         throw new BadValue('it has braces', takes, 'Write each path on a line of its own.');
+    return path;
+}
+/** Reads `shared`, beside this `layout`. */
+function parseShared(text, layout) {
+    const takes = 'files and directories in `working-directory`, such as `uploads`, with layout releases';
+    if (text !== '' && layout.toLowerCase() !== 'releases')
+        throw new BadValue('`layout` is not releases, and everything is shared then', takes, 'Set `layout` to releases, or leave it out.');
+    return [...new Set(splitList(text).map((path) => parseSharedPath(path, takes)))];
+}
+function parseSharedPath(text, takes) {
+    const path = parseRelativePath(text, takes);
+    if (path === '')
+        throw new BadValue('it names the whole app', takes);
+    if (path.split('/').some((name) => name === '.git' || name === 'node_modules'))
+        throw new BadValue('it lies in `.git` or `node_modules`', takes);
     return path;
 }
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
@@ -71221,7 +71238,7 @@ function readInputs(env, workflow, mask) {
     const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
     const isUpload = sendsFiles(text('source'), text('mode'));
-    const { connection, container, session, github, fleet, upload, steps, envFile, plan } = readAll(env, {
+    const { connection, container, session, github, fleet, layout, upload, steps, envFile, plan } = readAll(env, {
         connection: {
             hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
             // Users before each host's "@" stand for it; one that is given is checked all the same.
@@ -71236,7 +71253,11 @@ function readInputs(env, workflow, mask) {
             fingerprints: input('fingerprint', (given) => parseFingerprints(given, allHosts(text('host'), text('proxy-jump')))),
             hostKeyCheck: input('host-key-check', (given) => parseHostKeyCheck(given, text('known-hosts'), text('fingerprint'))),
             proxyJump: input('proxy-jump', (given) => parseProxyJump(given, ...labelsOf(text('host')))),
-            proxyKey: input('proxy-key', (given) => parseProxyKey(given, text('proxy-passphrase'), { hops: text('proxy-jump'), key: text('key'), agent })),
+            proxyKey: input('proxy-key', (given) => parseProxyKey(given, text('proxy-passphrase'), {
+                hops: text('proxy-jump'),
+                key: text('key'),
+                agent,
+            })),
             proxyPassphrase: input('proxy-passphrase', (given) => checkProxyPassphrase(given, text('proxy-key'))),
             timeout: duration('connect-timeout', '100ms', '10m'),
             retries: input('connect-retries', (given) => parseCount(given, { least: 0, most: 10 })),
@@ -71258,6 +71279,10 @@ function readInputs(env, workflow, mask) {
         fleet: {
             maxParallel: input('max-parallel', parseMaxParallel),
             scope: input('rollback-scope', (given) => settings_oneOf(given, ['fleet', 'host'])),
+        },
+        layout: {
+            kind: input('layout', (given) => settings_oneOf(given.toLowerCase(), ['in-place', 'releases'])),
+            shared: input('shared', (given) => parseShared(given, text('layout'))),
         },
         upload: {
             path: input('upload-path', (given) => {
@@ -71340,6 +71365,7 @@ function readInputs(env, workflow, mask) {
         plan: {
             ...plan,
             container: container.name === null ? null : { name: container.name, pathVolatile: container.pathVolatile },
+            layout: layout.kind === 'releases' ? { kind: 'releases', shared: layout.shared } : { kind: 'in-place' },
             steps: isUpload && steps.build.kind === 'default' ? { ...steps, build: { kind: 'none' } } : steps,
             envFile: envFile.content === '' ? null : envFile,
             refOrigin: originOf(plan.ref, workflow),

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 13;
+export const PROTOCOL_VERSION = 14;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 export const STATES = [
@@ -67,6 +67,11 @@ export interface Plan {
   run: { repository: string; id: string; attempt: string; url: string; actor: string };
   /** The app's directory as the user gave it: absolute, `~/…`, or relative to the login's home. */
   path: string;
+  /**
+   * How `path` is laid out: it is the checkout itself, or it has a directory for each version. What `shared` names, relative to
+   * `path` of a checkout, is one for all versions.
+   */
+  layout: { kind: 'in-place' } | { kind: 'releases'; shared: string[] };
   /** Where in `path` the app lives, relative, without `..`; empty for `path` itself. */
   workingDirectory: string;
   /** The container in which the host program runs, and what happens if `path` is lost with it; null on the host itself. */

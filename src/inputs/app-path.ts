@@ -69,6 +69,26 @@ function parseAssetGlob(text: string): string {
   return path;
 }
 
+/** Reads `shared`, beside this `layout`. */
+export function parseShared(text: string, layout: string): string[] {
+  const takes = 'files and directories in `working-directory`, such as `uploads`, with layout releases';
+  if (text !== '' && layout.toLowerCase() !== 'releases')
+    throw new BadValue(
+      '`layout` is not releases, and everything is shared then',
+      takes,
+      'Set `layout` to releases, or leave it out.',
+    );
+  return [...new Set(splitList(text).map((path) => parseSharedPath(path, takes)))];
+}
+
+function parseSharedPath(text: string, takes: string): string {
+  const path = parseRelativePath(text, takes);
+  if (path === '') throw new BadValue('it names the whole app', takes);
+  if (path.split('/').some((name) => name === '.git' || name === 'node_modules'))
+    throw new BadValue('it lies in `.git` or `node_modules`', takes);
+  return path;
+}
+
 /** Reads a place inside the app's directory, in its shortest form; the directory itself is the empty text. */
 export function parseRelativePath(text: string, takes: string): string {
   if (hasUnprintable(text)) throw new BadValue('it holds an invisible character', takes);

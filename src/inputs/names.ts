@@ -15,6 +15,8 @@ export const DEFAULTS = {
   'connect-timeout': '30s',
   'connect-retries': '3',
   path: '',
+  layout: 'in-place',
+  shared: '',
   source: 'git',
   'upload-path': '.',
   'upload-exclude': '',

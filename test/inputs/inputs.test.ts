@@ -110,6 +110,7 @@ test('a minimal set of inputs gives the documented defaults', () => {
     healthTimeout: 60_000,
     stableFor: 10_000,
     lockTimeout: 900_000,
+    layout: { kind: 'in-place' },
     keepReleases: 5,
     logLines: 0,
     freshInstall: false,
@@ -561,6 +562,24 @@ describe('settings', () => {
     ] as const) {
       expect(messageOf({ 'keep-assets': given })).toContain(`\`keep-assets\` is "${given}": ${why}`);
     }
+  });
+
+  test('layout and shared', () => {
+    expect(read({ layout: 'Releases', shared: 'uploads/, ./data\nuploads' }).layout).toEqual({
+      kind: 'releases',
+      shared: ['uploads', 'data'],
+    });
+    expect(messageOf({ layout: 'flat' })).toContain('`layout` is "flat"');
+    expect(messageOf({ shared: 'uploads' })).toContain(
+      '`layout` is not releases, and everything is shared then',
+    );
+    for (const [given, why] of [
+      ['/srv/uploads', 'it is not relative'],
+      ['../uploads', 'it holds ".."'],
+      ['./', 'it names the whole app'],
+      ['a/node_modules', 'it lies in `.git` or `node_modules`'],
+    ] as const)
+      expect(messageOf({ layout: 'releases', shared: given })).toContain(`\`shared\` is "${given}": ${why}`);
   });
 
   test('steps', () => {

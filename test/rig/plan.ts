@@ -15,6 +15,7 @@ export function somePlan(changes: Partial<Plan> = {}): Plan {
       actor: 'someone',
     },
     path: '~/app',
+    layout: { kind: 'in-place' },
     workingDirectory: '',
     container: null,
     repository: { url: 'https://github.example/acme/app.git', given: false },

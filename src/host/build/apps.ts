@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { chooseApps, type DeployApp, deployConfig, moveApps } from '../pm2/app-config.ts';
 import { DeployFailure } from '../system/failure.ts';
+import { realOrSame } from '../system/paths.ts';
 import { findEcosystem, readEcosystem } from './ecosystem.ts';
 import { findModules } from './find-modules.ts';
 import { scriptApp } from './script-app.ts';
@@ -21,10 +22,11 @@ export async function readApps(
     const app = scriptApp(name, plan.script, workDir, await pm2.list());
     return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
   }
+  const from = [top, realOrSame(top)];
   const file = findEcosystem(workDir, plan.ecosystem);
   const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
   const apps = chooseApps(await readEcosystem(file, options), plan.apps);
-  const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), [top], places.live);
+  const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), from, places.live);
   return findModules(config, { top, live: places.live, env: pm2.env });
 }
 

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, wr
 import { dirname, join } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { type Context, inform } from '../context.ts';
+import { treeOf } from '../state/places.ts';
 import { writeDurably } from '../system/durable.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { isWithin, realOrSame } from '../system/paths.ts';
@@ -56,7 +57,7 @@ export function guardEnvFile({ plan, places, log }: Context, staging: string): v
   const path = envFilePath(plan);
   if (path === null) return;
   chmodSync(join(staging, path), 0o600);
-  const old = contentOf(join(places.live, path));
+  const old = contentOf(join(treeOf(places), path));
   if (old === null || old.equals(Buffer.from(plan.envFile?.content ?? ''))) return;
   const directory = join(places.state, 'env-files');
   makePrivate(directory);

@@ -2,6 +2,7 @@ import { constants, copyFileSync, lstatSync, mkdirSync, utimesSync } from 'node:
 import { posix } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { trackedFiles } from '../git/checkout.ts';
+import { treeOf } from '../state/places.ts';
 import { at, type KnownDirectory, knownTree } from '../swap/known-tree.ts';
 import { codeOf, statOf } from '../swap/rename.ts';
 import { type Generated, type KeptAssets, parentsOf } from '../swap/tree.ts';
@@ -30,12 +31,13 @@ export async function keepAssets(
   { sha, generated }: Replaced,
 ): Promise<KeptAssets[]> {
   if (sha === null) return [];
+  const tree = treeOf(places);
   const tracked = await trackedFiles(git, sha);
   const globs =
     plan.keepAssets?.map((glob) => posix.join(plan.workingDirectory, glob)) ??
-    frameworkAssets(places.live, tracked.keys());
+    frameworkAssets(tree, tracked.keys());
   const { kept, unreadable } = carryAssets({
-    live: places.live,
+    live: tree,
     staging,
     globs,
     known: generated === null ? null : knownTree(tracked, generated, 'known'),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { secretsOfEnvFile } from '../program/redact.ts';
+import { envSources } from '../state/places.ts';
 import { envDirectories, envFiles, hideEnvFiles, showEnvFiles } from './env-files.ts';
 import { envFilePath, writeEnvFile } from './env-input.ts';
 
@@ -27,7 +28,8 @@ export async function lendEnvFiles(
   const { plan, places, git, redactor } = context;
   const directories = envDirectories(tracked.keys(), plan.workingDirectory);
   const given = giveEnvFile(context, top, tracked);
-  const shown = await showEnvFiles(places.live, top, git, directories);
+  const shown: string[] = [];
+  for (const from of envSources(places)) shown.push(...(await showEnvFiles(from, top, git, directories)));
   for (const path of envFiles(top, directories))
     redactor.hide(secretsOfEnvFile(readFileSync(join(top, path), 'utf8')));
   return {

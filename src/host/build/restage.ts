@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { trackedFiles } from '../git/checkout.ts';
 import { refuseApart } from '../state/places.ts';
-import type { ReplacedVersion } from '../state/replaced.ts';
+import { placeOfReplaced, type ReplacedVersion } from '../state/replaced.ts';
 import { loadRecord, saveRecordAgain } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
-import { makeWhole } from '../swap/whole-again.ts';
+import { firstDifference, makeWhole } from '../swap/whole-again.ts';
 import { exists } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
@@ -25,20 +25,25 @@ export async function restage(
   refuse: Refuse,
 ): Promise<Staged | string> {
   const { plan, places, git, gitIn } = context;
-  const { sha, deployId, ops } = earlier;
-  const staging = join(places.beside, deployId, 'kept');
+  const { sha, deployId, files } = earlier;
+  const staging = placeOfReplaced(places, earlier);
   refuseApart(places);
   makePrivate(places.beside, join(places.beside, plan.deployId));
-  requirePrivate(join(places.beside, deployId));
+  if (files.layout === 'in-place') requirePrivate(join(places.beside, deployId));
   discardLeftovers(context);
   const generated = loadRecord(places.state, earlier.record);
   if (generated === null || !exists(staging)) return 'it was removed';
   const tracked = await trackedFiles(git, sha);
-  const different = makeWhole(staging, places.live, { tracked, generated, ops });
+  const different =
+    files.layout === 'in-place'
+      ? makeWhole(staging, places.live, { tracked, generated, ops: files.ops })
+      : firstDifference(generated, recordGenerated(staging, tracked));
   if (different !== null) return `${different} is not as its build left it`;
 
-  rmSync(join(staging, '.git'), { recursive: true, force: true });
-  await makeCheckout(git, gitIn, staging, sha);
+  if (files.layout === 'in-place') {
+    rmSync(join(staging, '.git'), { recursive: true, force: true });
+    await makeCheckout(git, gitIn, staging, sha);
+  }
   // The ecosystem file may read them.
   const lent = await lendEnvFiles(context, staging, tracked);
   const config = await readVersion(context, staging, refuse);

@@ -1,10 +1,10 @@
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { accessOf, type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { secretsOfApp } from '../program/redact.ts';
-import { refuseApart } from '../state/places.ts';
+import { buildPlace, refuseApart } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -68,8 +68,9 @@ export async function stage(
   await runStep(context, 'build', checkout);
 
   // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
-  const staging = join(places.beside, plan.deployId, 'version');
+  const staging = buildPlace(context);
   requirePrivate(places.beside);
+  mkdirSync(dirname(staging), { recursive: true });
   renameSync(workshop, staging);
   const config = await readVersion(context, staging, refuse);
   lent.takeBack(staging);

@@ -1,10 +1,12 @@
+import { basename } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import type { Expected } from '../health/health.ts';
 import { instancesIn } from '../pm2/list.ts';
 import { type Current, saveCurrent } from '../state/current.ts';
 import { subjectOf } from '../state/journal.ts';
-import { saveReplaced } from '../state/replaced.ts';
-import type { Transaction } from '../state/transaction.ts';
+import { type ReplacedFiles, saveReplaced } from '../state/replaced.ts';
+import type { Swap, Transaction } from '../state/transaction.ts';
+import { exchangeOf } from './layout.ts';
 import { upkeepOf } from './upkeep.ts';
 
 /** Records that the version was verified. From here on it is what a rollback goes back to. */
@@ -36,6 +38,12 @@ export async function commit(context: Context, transaction: Transaction, expecte
       `Could not save PM2's list, so a reboot may start the old settings: ${(error as Error).message}`,
     );
   }
+  try {
+    for (const text of await exchangeOf(context, transaction).afterwards()) inform(context.log, text);
+  } catch (error) {
+    // The next deploy tries again.
+    warn(context.log, `The app's own files could not be moved: ${(error as Error).message}`);
+  }
   if (transaction.current !== null) return;
   // It is advice alone.
   for (const text of await upkeepOf(context).catch(() => [])) inform(context.log, text);
@@ -49,8 +57,23 @@ function keepReplaced(
   // What no deploy verified, or was moved by hand since, is not a version to go back to.
   if (current === null || current.sha !== previousSha) return;
   const { sha, fingerprint, abi } = current;
-  const { ops } = swap;
-  saveReplaced(places.state, { deployId, over: record, sha, record: current.record, fingerprint, abi, ops });
+  const files = filesOf(swap);
+  if (files === null) return;
+  saveReplaced(places.state, {
+    deployId,
+    over: record,
+    sha,
+    record: current.record,
+    fingerprint,
+    abi,
+    files,
+  });
+}
+
+/** Null if the version before had no directory of its own and none was put aside. */
+function filesOf(swap: Swap): ReplacedFiles | null {
+  if (swap.layout === 'in-place') return { layout: 'in-place', ops: swap.ops };
+  return swap.previous === null ? null : { layout: 'releases', release: basename(swap.previous) };
 }
 
 /** What a deploy's own reload has counted is no restart of the app. */

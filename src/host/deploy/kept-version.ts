@@ -20,7 +20,9 @@ export async function stageKept(
   refuse: Refuse,
 ): Promise<Staged | null> {
   const { plan, log, places } = context;
-  const kept = loadReplaced(places.state).filter((one) => one.sha === sha);
+  const kept = loadReplaced(places.state).filter(
+    ({ sha: its, files }) => its === sha && files.layout === plan.layout.kind,
+  );
   if (kept.length === 0 && plan.mode !== 'rollback') return null;
   const usable = await choose(context, kept, live);
   const staged = typeof usable === 'string' ? usable : await restage(context, usable, replaced, refuse);
@@ -43,7 +45,8 @@ async function choose(
 ): Promise<ReplacedVersion | string> {
   // Assets of others that came with it are in no file of an earlier version.
   const build = current === null ? null : buildOf(current.record);
-  const beside = kept.find(({ over }) => buildOf(over) === build);
+  // A version with a directory of its own is whole, whatever is live.
+  const beside = kept.find(({ over, files }) => files.layout === 'releases' || buildOf(over) === build);
   if (beside === undefined)
     return kept.length === 0
       ? 'its files are not on the server any more'

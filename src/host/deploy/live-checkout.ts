@@ -15,7 +15,7 @@ import {
 import type { Git } from '../git/git.ts';
 import { type Changed, saveLocalPatch } from '../git/local-patch.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
-import { treeOf } from '../state/places.ts';
+import { currentIn, LAYOUT_NAMES, releasesIn, treeOf } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
 import {
   type Collision,
@@ -26,7 +26,7 @@ import {
 } from '../swap/swap-list.ts';
 import { disown, type Generated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { isWithin } from '../system/paths.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
 
 /** The checkout whose files run now, and git in it. */
 function liveCheckout({ places, git, gitIn }: Context): { tree: string; treeGit: Git } {
@@ -39,10 +39,19 @@ function liveCheckout({ places, git, gitIn }: Context): { tree: string; treeGit:
  * lets the deploy save them.
  */
 export async function checkLive(context: Context, generatedOld: Generated | null): Promise<string[]> {
+  refuseOtherLayout(context);
   await refuseGitLocks(context.git);
   const changes = pathsOf(await changesIn(context, generatedOld));
   if (context.plan.localChanges === 'fail') refuseLocalChanges(treeOf(context.places), changes);
   return changes;
+}
+
+/** Where each version has a directory, `path` itself has files of none. */
+function refuseOtherLayout({ plan, places: { top } }: Context): void {
+  if (plan.layout.kind === 'releases' || !isWithin(releasesIn(top), realOrSame(currentIn(top)))) return;
+  throw new DeployFailure(`${top} is laid out in releases, and layout is in-place.`, {
+    remedy: 'Set layout to releases. Or deploy in place to another directory.',
+  });
 }
 
 /** Local changes, those in submodules too where no record of ours has their files. */
@@ -112,7 +121,7 @@ export async function compare(
   staged: Staged,
   head: Head,
   generatedOld: Generated | null,
-): Promise<Pick<SwapList, 'ops'> & Surroundings> {
+): Promise<Pick<SwapList, 'ops' | 'same'> & Surroundings> {
   const { places, git } = context;
   const { tree, treeGit } = liveCheckout(context);
   const [trackedOld, trackedNew, flagged] = await Promise.all([
@@ -123,6 +132,7 @@ export async function compare(
   const { collisions, adopted, same, ...found } = await swapList({
     live: tree,
     staging: staged.staging,
+    hidden: new Set(tree === places.top && context.plan.layout.kind === 'releases' ? LAYOUT_NAMES : []),
     trackedOld,
     trackedNew,
     generatedOld,
@@ -145,7 +155,7 @@ export async function compare(
     staged.generated = disown(staged.generated, same);
     staged.record = saveRecord(places.state, context.plan.deployId, staged.generated);
   }
-  return found;
+  return { ...found, same };
 }
 
 function refuseCollisions(collisions: readonly Collision[]): void {

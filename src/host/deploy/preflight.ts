@@ -47,7 +47,7 @@ export async function preflight(start: Start): Promise<Context> {
   const { plan, home, clock, runner } = start;
   refuseOldNode(process.version);
   const top = resolvePath(plan.path, home);
-  const places = placesOf(top, plan.workingDirectory, stateRoot(start.env, home));
+  const places = placesOf(top, plan.workingDirectory, stateRoot(start.env, home), plan.layout.kind);
   const surroundings = withNode(start.env, process.execPath);
   const env = sessionless(surroundings);
   const locks: HeldLocks = new Set();
@@ -150,12 +150,17 @@ async function requireGit(gitAt: (directory: string) => Git, start: Start, live:
   try {
     const isThere = exists(live);
     if (!isThere) await gitAt('/').attempt(['--version']);
-    const found = isThere ? await inspectCheckout(live, gitAt(live)) : 'absent';
+    const found = isThere ? await inspectCheckout(live, gitAt(live), preparedFor(start.plan)) : 'absent';
     if (found === 'absent') refuseNothing(start, live);
   } catch (error) {
     throw gitMissing(error) ?? error;
   }
   return gitAt(live);
+}
+
+/** Entries that a user may have put into `path` before there is a version. */
+function preparedFor({ layout }: Plan): string[] {
+  return layout.kind === 'releases' ? ['shared'] : [];
 }
 
 /** A first deploy makes the checkout, and a check answers for one. The other modes are about what was deployed before. */

@@ -9,11 +9,18 @@ import { sweepRun } from '../program/sweep.ts';
 import { type Current, loadCurrent } from '../state/current.ts';
 import { versionStack } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
-import { forgetReplaced, loadReplaced, type ReplacedVersion, reachable } from '../state/replaced.ts';
+import {
+  forgetReplaced,
+  loadReplaced,
+  placeOfReplaced,
+  type ReplacedVersion,
+  reachable,
+} from '../state/replaced.ts';
 import { RECORD_PREFIX } from '../swap/record.ts';
 import { isShortOfSpace } from '../system/disk-space.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
+import { pruneReleases } from './prune-releases.ts';
 
 /** Verified versions whose commits git is told to keep. */
 const KEPT_COMMITS = 10;
@@ -35,7 +42,9 @@ export async function prune(context: Context, deployId: string): Promise<void> {
   const earlier = versionStack(entries).slice(-KEPT_COMMITS);
   await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
   const isShort = exists(places.beside) && (await isShortOfSpace(places.beside, env));
-  const earlierFiles = current === null ? [] : replacedToKeep(context, current, isShort);
+  const wanted = current === null ? [] : replacedToKeep(context, current, isShort);
+  const others = plan.layout.kind === 'releases' ? await pruneReleases(context, wanted) : [];
+  const earlierFiles = [...wanted, ...others];
   const keptIds = new Set(earlierFiles.map((one) => one.deployId));
   forgetReplaced(places.state, keptIds);
   const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
@@ -60,8 +69,7 @@ export async function prune(context: Context, deployId: string): Promise<void> {
 
 /** The versions to which a rollback needs no build, what the current one replaced before all others. */
 function replacedToKeep({ places, plan }: Context, current: Current, isShort: boolean): ReplacedVersion[] {
-  const { state, beside } = places;
-  const there = loadReplaced(state).filter(({ deployId }) => exists(join(beside, deployId, 'kept')));
+  const there = loadReplaced(places.state).filter((one) => exists(placeOfReplaced(places, one)));
   const isLast = ({ deployId }: ReplacedVersion): boolean => deployId === current.deployId;
   const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
   return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);

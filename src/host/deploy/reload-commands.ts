@@ -5,6 +5,7 @@ import type { Checkout } from '../build/default-commands.ts';
 import { runStep } from '../build/steps.ts';
 import { type Context, warn } from '../context.ts';
 import type { End } from '../program/end.ts';
+import { treeOf } from '../state/places.ts';
 import { fields, number, orNull, text } from '../system/checked.ts';
 import { failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
@@ -123,7 +124,8 @@ export function withFailure(end: End, failure: Failure): End {
 
 /** Before a first deploy there is no more than the directory itself. */
 function liveCheckout({ places }: Context): Checkout {
-  return { top: places.live, workDir: exists(places.workDir) ? places.workDir : places.live };
+  const top = treeOf(places);
+  return { top, workDir: exists(places.workDir) ? places.workDir : top };
 }
 
 /** Says that the commands have begun, and what ends them. */

@@ -20,6 +20,7 @@ export async function differsFrom(
 ): Promise<string | null> {
   const { plan, places } = context;
   if (current === null) return 'no deploy was ever verified here';
+  if (!exists(places.live)) return 'the layout of path is another one';
   if (current.sha !== sha || head.sha !== sha) return 'another commit is live';
   const given = envFilePath(plan);
   if (given !== null && readIfThere(join(places.live, given)) !== plan.envFile?.content)

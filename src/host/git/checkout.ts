@@ -26,9 +26,16 @@ export interface Head {
 
 export const headCheck: Check<Head> = fields({ sha: orNull(text), branch: orNull(text) });
 
-/** What is at `path` before a deploy: nothing, or the top of a git checkout. Anything else is refused. */
-export async function inspectCheckout(live: string, git: Git): Promise<'absent' | 'checkout'> {
-  if (!exists(live) || readdirSync(live).length === 0) return 'absent';
+/**
+ * What is at `path` before a deploy: nothing but what was `prepared` for the first one, or the top of a git checkout. Anything
+ * else is refused.
+ */
+export async function inspectCheckout(
+  live: string,
+  git: Git,
+  prepared: readonly string[] = [],
+): Promise<'absent' | 'checkout'> {
+  if (!exists(live) || readdirSync(live).every((name) => prepared.includes(name))) return 'absent';
   if (!isCheckout(live)) {
     throw new DeployFailure(`${live} has files in it but is not a git checkout.`, {
       remedy:

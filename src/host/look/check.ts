@@ -13,7 +13,7 @@ import { ruleOf } from '../git/resolve-ref.ts';
 import { readBaseline } from '../health/baseline.ts';
 import type { End } from '../program/end.ts';
 import { loadCurrent } from '../state/current.ts';
-import { type Places, refuseApart } from '../state/places.ts';
+import { type Places, refuseApart, treeOf } from '../state/places.ts';
 import { DeployFailure, failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
@@ -139,7 +139,7 @@ async function lookAtCheckout(context: Context): Promise<string> {
 async function lookAtApps(context: Context): Promise<string | null> {
   const { places, plan, pm2, log } = context;
   try {
-    const config = await readApps(context, places.live, plan.deployId);
+    const config = await readApps(context, treeOf(places), plan.deployId);
     const names = config.map(({ name }) => name);
     const { instances } = await readBaseline(pm2, names);
     for (const text of requireFit(context, config, instances, loadCurrent(places.state))) inform(log, text);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Plan } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { mountOf, mountPoints } from '../system/mounts.ts';
 import { exists, isWritable, realOrSame } from '../system/paths.ts';
@@ -47,12 +48,18 @@ export function stateRoot(env: NodeJS.ProcessEnv, home: string): string {
 }
 
 /** Names the places of the app at `top` without making or changing any. */
-export function placesOf(top: string, workingDirectory: string, root: string): Places {
+export function placesOf(
+  top: string,
+  workingDirectory: string,
+  root: string,
+  layout: Plan['layout']['kind'] = 'in-place',
+): Places {
+  const live = layout === 'releases' ? currentIn(top) : top;
   const hash = createHash('sha256').update(top).digest('hex').slice(0, 12);
   return {
     top,
-    live: top,
-    workDir: join(top, workingDirectory),
+    live,
+    workDir: join(live, workingDirectory),
     beside: placeBeside(top),
     state: join(root, `${basename(top)}-${hash}`),
   };
@@ -65,9 +72,39 @@ function placeBeside(top: string): string {
     : join(top, '.git', 'pm2-ssh-deploy');
 }
 
+/** Where the finished build of a deploy lies, from the end of the build on. */
+export function buildPlace({ places, plan }: { places: Places; plan: Plan }): string {
+  const { kind } = plan.layout;
+  return kind === 'releases'
+    ? join(releasesIn(places.top), plan.deployId)
+    : join(places.beside, plan.deployId, 'version');
+}
+
+/** What the layout with a directory for each version has in the app's directory, beside its repository. */
+export const LAYOUT_NAMES = ['releases', 'shared', 'current'] as const;
+
+/** With a directory for each version: where these are, and what outlasts them. */
+export function releasesIn(top: string): string {
+  return join(top, 'releases');
+}
+
+export function sharedIn(top: string): string {
+  return join(top, 'shared');
+}
+
+/** The link that leads to the version that runs. */
+export function currentIn(top: string): string {
+  return join(top, 'current');
+}
+
 /** Where the files of the version that runs lie. What `live` leads to may not be there yet. */
 export function treeOf({ top, live }: Places): string {
   return exists(live) ? realOrSame(live) : top;
+}
+
+/** Directories whose env files a version sees; those of the first count before those of the second. */
+export function envSources(places: Places): string[] {
+  return places.live === places.top ? [places.live] : [treeOf(places), sharedIn(places.top)];
 }
 
 /** Refuses places between which nothing can be renamed, before anything is built there. */

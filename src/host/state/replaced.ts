@@ -2,38 +2,54 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildOf } from '../swap/record.ts';
 import { type SwapOp, swapOp } from '../swap/swap-list.ts';
-import { fields, listOf, text } from '../system/checked.ts';
+import { type Check, fields, listOf, object, oneOf, text } from '../system/checked.ts';
 import { exists } from '../system/paths.ts';
 import { type Format, readIfUsable, writeVersioned } from '../system/versioned.ts';
 import { noted } from './current.ts';
+import { type Places, releasesIn } from './places.ts';
 
-/** A verified version that another one has replaced. Its files lie beside the app until they are pruned. */
+/** A verified version that another one has replaced. Its files stay until they are pruned. */
 export interface ReplacedVersion {
-  /** The deploy that replaced it, whose directory beside the app has the files. */
+  /** The deploy that replaced it. In place, its directory beside the app has the files. */
   deployId: string;
-  /** The record of the version that took its place. What `ops` does not name is the same in both. */
+  /** The record of the version that took its place. In place, what `ops` does not name is the same in both. */
   over: string;
   sha: string;
   /** As of `Current`, all three. */
   record: string;
   fingerprint: string;
   abi: string | null;
-  ops: SwapOp[];
+  files: ReplacedFiles;
 }
+
+/** Where its files are: put aside by a swap, or still in the version's own directory, of this name. */
+export type ReplacedFiles = { layout: 'in-place'; ops: SwapOp[] } | { layout: 'releases'; release: string };
+
+const common = {
+  deployId: text,
+  over: text,
+  sha: text,
+  record: text,
+  fingerprint: text,
+  abi: noted,
+};
+
+const format1: Check<ReplacedVersion> = (value, at) => {
+  const { ops, ...rest } = fields({ ...common, ops: listOf(swapOp) })(value, at);
+  return { ...rest, files: { layout: 'in-place', ops } };
+};
+
+const inPlace: Check<ReplacedFiles> = fields({ layout: oneOf(['in-place']), ops: listOf(swapOp) });
+const ownDirectory: Check<ReplacedFiles> = fields({ layout: oneOf(['releases']), release: text });
+
+const files: Check<ReplacedFiles> = (value, at) =>
+  object(value, at).layout === 'releases' ? ownDirectory(value, at) : inPlace(value, at);
+
+const format2: Check<ReplacedVersion> = fields<ReplacedVersion>({ ...common, files });
 
 const FORMAT: Format<ReplacedVersion> = {
   what: 'The record of a version that was replaced',
-  readers: [
-    fields<ReplacedVersion>({
-      deployId: text,
-      over: text,
-      sha: text,
-      record: text,
-      fingerprint: text,
-      abi: noted,
-      ops: listOf(swapOp),
-    }),
-  ],
+  readers: [format1, format2],
 };
 
 const PREFIX = 'replaced-';
@@ -48,6 +64,14 @@ export function saveReplaced(state: string, replaced: ReplacedVersion): void {
 /** All that can be read, in no order. One that cannot be costs time only: its version is built anew. */
 export function loadReplaced(state: string): ReplacedVersion[] {
   return idsIn(state).flatMap((id) => readIfUsable(fileOf(state, id), FORMAT) ?? []);
+}
+
+/** The directory that has its files. */
+export function placeOfReplaced(
+  { top, beside }: Pick<Places, 'top' | 'beside'>,
+  { deployId, files }: ReplacedVersion,
+): string {
+  return files.layout === 'releases' ? join(releasesIn(top), files.release) : join(beside, deployId, 'kept');
 }
 
 /** Removes the records of all but these deploys. */

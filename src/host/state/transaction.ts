@@ -5,7 +5,18 @@ import { type Head, headCheck } from '../git/checkout.ts';
 import { type DeployApp, deployApp } from '../pm2/app-config.ts';
 import { type Preload, preloadCheck } from '../pm2/preload-args.ts';
 import { type SwapOp, swapOp } from '../swap/swap-list.ts';
-import { type Check, fields, flag, listOf, mapOf, number, oneOf, orNull, text } from '../system/checked.ts';
+import {
+  type Check,
+  fields,
+  flag,
+  listOf,
+  mapOf,
+  number,
+  object,
+  oneOf,
+  orNull,
+  text,
+} from '../system/checked.ts';
 import { type Moment, moment } from '../system/processes.ts';
 import { type Format, readVersioned, writeVersioned } from '../system/versioned.ts';
 import { type Current, currentCheck, noted } from './current.ts';
@@ -56,7 +67,7 @@ export interface Transaction {
 }
 
 /** How the files of the two versions are exchanged, by the layout of the app's directory. */
-export type Swap = InPlaceSwap;
+export type Swap = InPlaceSwap | ReleasesSwap;
 
 /** The app's directory is a checkout; paths in it are exchanged by renames. */
 export interface InPlaceSwap {
@@ -69,6 +80,19 @@ export interface InPlaceSwap {
   ops: SwapOp[];
   /** Files in `staging` that the deploy's inputs brought. */
   given: string[];
+}
+
+/** Each version has a directory of its own. A link leads to the one that runs. */
+export interface ReleasesSwap {
+  layout: 'releases';
+  /** What HEAD said. */
+  head: Head;
+  /** The new version's directory. */
+  staging: string;
+  /** Where the link led. Null if there was none: then the app's directory was a checkout itself, or nothing ran. */
+  previous: string | null;
+  /** Relative to the version before: what is the app's own there, and moves to where all versions have it. */
+  own: string[];
 }
 
 /** What PM2 ran before the deploy. */
@@ -159,23 +183,39 @@ const format1: Check<Transaction> = (value, at) => {
 /** The first files of format 2 do not have it. */
 const given: Check<string[]> = (value = [], at) => listOf(text)(value, at);
 
-const format2: Check<Transaction> = fields<Transaction>({
+const inPlaceSwap: Check<InPlaceSwap> = fields<InPlaceSwap>({
+  layout: oneOf(['in-place']),
+  head: headCheck,
+  staging: text,
+  kept: text,
+  ops: listOf(swapOp),
+  given,
+});
+
+const releasesSwap: Check<ReleasesSwap> = fields<ReleasesSwap>({
+  layout: oneOf(['releases']),
+  head: headCheck,
+  staging: text,
+  previous: orNull(text),
+  own: listOf(text),
+});
+
+const anySwap: Check<Swap> = (value, at) =>
+  object(value, at).layout === 'releases' ? releasesSwap(value, at) : inPlaceSwap(value, at);
+
+/** What formats 2 and 3 have alike. */
+const later = {
   ...common,
   previousSha: orNull(text),
   migrated: flag,
-  swap: fields<InPlaceSwap>({
-    layout: oneOf(['in-place']),
-    head: headCheck,
-    staging: text,
-    kept: text,
-    ops: listOf(swapOp),
-    given,
-  }),
   preloads: mapOf(preloadCheck),
   before: fields<Before>({ ...beforeCommon, orphans: listOf(number), preloads: mapOf(preloadCheck) }),
-});
+};
+
+const format2: Check<Transaction> = fields<Transaction>({ ...later, swap: inPlaceSwap });
+const format3: Check<Transaction> = fields<Transaction>({ ...later, swap: anySwap });
 
 const FORMAT: Format<Transaction> = {
   what: 'The record of the deploy that was under way',
-  readers: [format1, format2],
+  readers: [format1, format2, format3],
 };

@@ -44,11 +44,14 @@ export function databaseOf(path: string): string | null {
   return COMPANION.test(path) ? path.replace(COMPANION, '') : null;
 }
 
-/** Reads `live`; `staging` only where the two are compared. */
-export function readTree(live: string, staging: string): LiveTree {
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** Reads `live`; `staging` only where the two are compared. What is `hidden` at the top is as if it were not there. */
+export function readTree(live: string, staging: string, hidden: ReadonlySet<string> = NOTHING): LiveTree {
+  const isHidden = (path: string): boolean => hidden.size > 0 && hidden.has(path.split('/')[0] ?? '');
   return {
     kind(path) {
-      const stat = statOf(`${live}/${path}`);
+      const stat = isHidden(path) ? null : statOf(`${live}/${path}`);
       return stat === null ? null : stat.isDirectory() ? 'directory' : 'leaf';
     },
     list(directory, limit) {
@@ -56,7 +59,8 @@ export function readTree(live: string, staging: string): LiveTree {
       // Reading a small directory at once is several times faster than reading it piece by piece.
       const large = (statOf(path)?.size ?? 0n) > LARGE_DIRECTORY;
       const entries = large ? firstEntries(path, limit) : readdirSync(path, { withFileTypes: true });
-      return entries.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
+      const seen = directory === '' ? entries.filter(({ name }) => !isHidden(name)) : entries;
+      return seen.slice(0, limit).map((entry) => [entry.name, entry.isDirectory() ? 'directory' : 'leaf']);
     },
     stamp(path) {
       const stat = statOf(`${live}/${path}`);

@@ -25,6 +25,8 @@ export interface SwapInput {
   /** Directories, absolute. Staging is known by its records alone: what was linked into it later never counts. */
   live: string;
   staging: string;
+  /** Names at the top of live that are no part of the checkout. */
+  hidden?: ReadonlySet<string>;
   trackedOld: Fingerprints;
   trackedNew: Fingerprints;
   /** Null if no deploy of ours was before. */
@@ -66,7 +68,7 @@ export interface Surroundings {
 
 /** Lists what has to be exchanged so that live becomes the version in staging. Changes nothing. */
 export async function swapList(input: SwapInput): Promise<SwapList & Surroundings> {
-  const live = readTree(input.live, input.staging);
+  const live = readTree(input.live, input.staging, input.hidden);
   const candidates = input.generatedOld === null ? adoptionCandidates(live, input.trackedOld) : [];
   const ignored = candidates.length === 0 ? new Set<string>() : await input.ignored(candidates);
   return listSwaps({ ...input, live, adoptable: candidates.filter((path) => ignored.has(path)) });

@@ -111,6 +111,26 @@ export function disown(generated: Generated, paths: readonly string[]): Generate
   };
 }
 
+/** The record without these paths and all in them: the version has them no more. `tracked` are the commit's files. */
+export function withoutPaths(
+  generated: Generated,
+  tracked: Iterable<string>,
+  paths: readonly string[],
+): Generated {
+  const stays = (path: string): boolean => !paths.some((one) => path === one || path.startsWith(`${one}/`));
+  const gone = [...tracked].filter((path) => !stays(path));
+  return {
+    ...generated,
+    roots: generated.roots.filter(stays),
+    directories: generated.directories
+      .filter(([path]) => stays(path))
+      .map(([path, names]) => [path, names.filter((name) => stays(path === '' ? name : `${path}/${name}`))]),
+    singles: generated.singles.filter(([path]) => stays(path)),
+    rewritten: Object.fromEntries(Object.entries(generated.rewritten).filter(([path]) => stays(path))),
+    deleted: [...new Set([...generated.deleted, ...gone])],
+  };
+}
+
 function mayBeWritten(path: string, name: string): boolean {
   if (inNodeModules(path)) return NAMED_LIKE_A_DATABASE.test(name);
   return path.split('/').some(isNamedLikeOwn);

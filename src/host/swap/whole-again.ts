@@ -82,8 +82,8 @@ function copy(from: string, to: string): boolean {
   return true;
 }
 
-/** What a build left is told by its names, and by its content where the record has that. */
-function firstDifference(recorded: Generated, found: Generated): string | null {
+/** The first path that is not as the build left it, or null. What a build left is told by its names, and by its content where the record has that. */
+export function firstDifference(recorded: Generated, found: Generated): string | null {
   const names = new Map(found.directories.map(([path, list]) => [path, new Set(list)]));
   for (const [path, list] of recorded.directories) {
     const there = names.get(path);

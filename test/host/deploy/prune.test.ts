@@ -39,7 +39,7 @@ beforeEach(() => {
     gitAfterwards: git,
     runDir: join(scratch, 'runs/run-now'),
     env: { PATH: process.env.PATH },
-    plan: { keepReleases: 2, freshInstall: false, source: { kind: 'git' } },
+    plan: { layout: { kind: 'in-place' }, keepReleases: 2, freshInstall: false, source: { kind: 'git' } },
     journal: openJournal(places.state),
   } as unknown as Context;
 });
@@ -114,7 +114,7 @@ function wentBack(): void {
   const swaps = { b: ['a', 'b'], c: ['b', 'c'], d: ['c', 'd'], back: ['d', 'c'] } as const;
   for (const [deploy, [old, over]] of Object.entries(swaps)) {
     mkdirSync(beside(`deploy-${deploy}`, 'kept'), { recursive: true });
-    const about = { sha: old, fingerprint: 'f', abi: null, ops: [] };
+    const about = { sha: old, fingerprint: 'f', abi: null, files: { layout: 'in-place' as const, ops: [] } };
     saveReplaced(state, { deployId: `deploy-${deploy}`, over: record(over), record: record(old), ...about });
     writeFileSync(join(state, record(old)), '{}');
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { loadCurrent, saveCurrent } from '../../../src/host/state/current.ts';
 import { openJournal, unfinished } from '../../../src/host/state/journal.ts';
+import { loadReplaced, saveReplaced } from '../../../src/host/state/replaced.ts';
 import { loadTransaction, saveTransaction } from '../../../src/host/state/transaction.ts';
 import { loadRecord, saveRecord } from '../../../src/host/swap/record.ts';
 import { DeployFailure } from '../../../src/host/system/failure.ts';
@@ -94,7 +95,38 @@ test('what is written now is read again, and carries the number of its format', 
   expect([loadTransaction(state), loadCurrent(state), loadRecord(state, 'built-second-deploy.json')]).toEqual(
     [transaction, current, record],
   );
-  expect(Object.keys(READERS).map((name) => json(name).version)).toEqual([2, 1, 2]);
+  expect(Object.keys(READERS).map((name) => json(name).version)).toEqual([3, 1, 2]);
+});
+
+test('a transaction says what its layout needs; format 2 knew one layout', () => {
+  const transaction = loadTransaction(state);
+  if (transaction === null) throw new Error('not there');
+  const { head } = transaction.swap;
+  const swap = {
+    layout: 'releases',
+    head,
+    staging: '/app/releases/2',
+    previous: null,
+    own: ['.env'],
+  } as const;
+  const released = { ...transaction, swap: { ...swap, own: [...swap.own] } };
+  saveTransaction(state, released);
+  expect(loadTransaction(state)).toEqual(released);
+  change('transaction.json', { version: 2 });
+  expect(refusal(() => loadTransaction(state)).message).toContain('swap.layout');
+  saveTransaction(state, transaction);
+  change('transaction.json', { version: 2 });
+  expect(loadTransaction(state)).toEqual(transaction);
+});
+
+test('a version that was replaced is read as format 1 had it', () => {
+  const about = { deployId: 'second-deploy', over: 'b', sha: 'a', record: 'a', fingerprint: 'f', abi: null };
+  const ops = [{ path: 'dist', live: true, staging: true }];
+  writeFileSync(file('replaced-second-deploy.json'), JSON.stringify({ version: 1, ...about, ops }));
+  expect(loadReplaced(state)).toEqual([{ ...about, files: { layout: 'in-place', ops } }]);
+  const released = { ...about, files: { layout: 'releases', release: 'first-deploy' } } as const;
+  saveReplaced(state, released);
+  expect(loadReplaced(state)).toEqual([released]);
 });
 
 test('a transaction says when the old files came back; one that does not say it is read all the same', () => {

@@ -1,0 +1,75 @@
+import { readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import { trackedFiles } from '../git/checkout.ts';
+import { endedDeploys } from '../state/history.ts';
+import { currentIn, releasesIn, sharedIn } from '../state/places.ts';
+import { loadReplaced, placeOfReplaced, type ReplacedVersion } from '../state/replaced.ts';
+import { loadTransaction } from '../state/transaction.ts';
+import { knownTree } from '../swap/known-tree.ts';
+import { madeByApp, moveToShared } from '../swap/lasting-entries.ts';
+import { readTree } from '../swap/live-tree.ts';
+import { loadRecord } from '../swap/record.ts';
+import { exists, isWithin, realOrSame } from '../system/paths.ts';
+import { allPids } from '../system/processes.ts';
+import { exchangeOf } from './layout.ts';
+
+/**
+ * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
+ * in, and a version with something of the app's own that cannot be moved. Gives those that stay beside the wanted ones. To be
+ * called with no deploy unfinished.
+ */
+export async function pruneReleases(
+  context: Context,
+  wanted: readonly ReplacedVersion[],
+): Promise<ReplacedVersion[]> {
+  const { places } = context;
+  const { top, state } = places;
+  const releases = releasesIn(top);
+  const live = realOrSame(currentIn(top));
+  if (!exists(releases) || !isWithin(releases, live)) return [];
+  await endSharing(context);
+  const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
+  const stoodIn = allPids().map((pid) => realOrSame(`/proc/${pid}/cwd`));
+  const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
+  const staying: ReplacedVersion[] = [];
+  for (const name of readdirSync(releases)) {
+    const release = join(releases, name);
+    if (kept.has(release)) continue;
+    const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
+    const goes =
+      !stoodIn.some((path) => isWithin(release, path)) && (await isEmptied(context, release, version));
+    if (goes) await rm(release, { recursive: true, force: true });
+    else if (version !== null) staying.push(version);
+  }
+  return staying;
+}
+
+/** The program of the last good deploy may have been killed before it had moved all. */
+async function endSharing(context: Context): Promise<void> {
+  const transaction = loadTransaction(context.places.state);
+  const ended = endedDeploys(context.journal.entries()).find(
+    ({ deploy }) => deploy === transaction?.deployId,
+  );
+  if (transaction !== null && ended?.outcome === 'deployed')
+    await exchangeOf(context, transaction).afterwards();
+}
+
+/** Moves what is the app's own out of a version. False if something of it stays. */
+async function isEmptied(
+  { places, gitAfterwards }: Context,
+  release: string,
+  version: ReplacedVersion | null,
+): Promise<boolean> {
+  const generated = loadRecord(places.state, version?.record ?? null);
+  // What was never verified was never live for long; what it wrote then has gone back to the version before.
+  if (version === null || generated === null) return true;
+  const known = knownTree(await trackedFiles(gitAfterwards, version.sha), generated, 'known');
+  const { isDatabase } = readTree(release, release);
+  // The version that runs may have a database open: it has to find it where it is.
+  const stays = madeByApp(release, known).filter(
+    (path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null),
+  );
+  return stays.length === 0;
+}

@@ -1,0 +1,183 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ActionRun } from '../rig/action.ts';
+import { startByHand } from '../rig/by-hand.ts';
+import { type Flaw, UNVISITED } from '../rig/fixture-app.ts';
+import { hostProgramOf } from '../rig/leftovers.ts';
+import { startLoad } from '../rig/load.ts';
+import { NEWEST } from '../rig/pm2.ts';
+import { createSite, type Site } from '../rig/site.ts';
+
+let site: Site;
+let first: string;
+beforeAll(async () => {
+  site = await createSite(NEWEST, {
+    app: { settings: { listen_timeout: 1500, kill_timeout: 1600 } },
+    inputs: { layout: 'releases', shared: 'media', 'keep-releases': '1' },
+  });
+  first = commit('1');
+  await startByHand(site, first, ['start', 'ecosystem.config.js']);
+});
+afterAll(() => site?.stop());
+
+const commit = (version: string, flaw?: Flaw): string =>
+  site.commit({ version, ...(flaw && { flaw }), moreFiles: { 'media/.gitkeep': '' } });
+const at = (...names: string[]): string => path.join(site.live, ...names);
+const current = (): string => path.basename(readlinkSync(at('current')));
+const releases = (): string[] => readdirSync(at('releases'));
+/** Where the app's processes stand. */
+async function directories(): Promise<string[]> {
+  const pids = (await site.host.instances('shop')).map(({ pid }) => pid);
+  return [...new Set(pids.map((pid) => realpathSync(`/proc/${pid}/cwd`)))];
+}
+
+async function underLoad(deploy: () => Promise<ActionRun>, from: string, to: string): Promise<ActionRun> {
+  const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 10 });
+  await load.sees(from, 10_000);
+  const run = await deploy();
+  await load.sees(to, 5_000).catch(() => {});
+  const { failures, sent } = await load.stop();
+  expect(failures, run.stdout).toEqual({});
+  expect(sent).toBeGreaterThan(100);
+  return run;
+}
+
+test('a first release that fails leaves the checkout as it was', async () => {
+  const except = ['.git', 'releases', 'shared'];
+  const sum = site.host.checksum(site.live, { except });
+  const run = await site.deploy({ ref: commit('broken', 'throws at boot'), canary: 'off' });
+  expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back', sha: first } });
+  expect(site.host.checksum(site.live, { except })).toBe(sum);
+  expect(await site.served()).toBe('1');
+  expect(await directories()).toEqual([site.live]);
+});
+
+test('a checkout that was deployed in place is taken over with no request lost', async () => {
+  writeFileSync(at('.env'), 'SECRET_WORD=correct-horse-battery\n', { mode: 0o600 });
+  writeFileSync(at('notes.txt'), 'kept by hand');
+  writeFileSync(at('media/photo.jpg'), 'bytes');
+  const sha = commit('2');
+  const run = await underLoad(() => site.deploy({ ref: sha }), '1', '2');
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', 'previous-sha': first } });
+  expect(run.stdout).toMatch(/Moved to \S+\/shared, with links in their places: .*\.env.*/);
+
+  expect(readdirSync(at('shared')).sort()).toEqual(['.env', 'media', 'notes.txt']);
+  expect(readFileSync(at('shared/media/photo.jpg'), 'utf8')).toBe('bytes');
+  expect(lstatSync(at('shared/.env')).mode & 0o777).toBe(0o600);
+  for (const name of ['.env', 'media', 'notes.txt']) {
+    expect(lstatSync(at(name)).isSymbolicLink()).toBe(true);
+    expect(realpathSync(at('current', name))).toBe(at('shared', name));
+  }
+  expect(releases()).toEqual([current()]);
+  expect(await directories()).toEqual([at('releases', current())]);
+  // What the old version ran from is still there.
+  expect(existsSync(at('dist/server.js'))).toBe(true);
+
+  const again = await site.deploy({ ref: sha });
+  expect(again, again.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
+  const check = await site.deploy({ ref: sha, mode: 'check' });
+  expect(check, check.stdout).toMatchObject({ code: 0 });
+});
+
+test('the next version, and back to the one before', async () => {
+  const before = current();
+  const third = await underLoad(() => site.deploy({ ref: commit('3') }), '2', '3');
+  expect(third, third.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(releases().sort()).toEqual([before, current()].sort());
+
+  const back = await underLoad(() => site.deploy({ mode: 'rollback' }), '3', '2');
+  expect(back, back.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(back.stdout).toContain('needs no fetch, no install and no build');
+  expect(current()).toBe(before);
+  expect(await directories()).toEqual([at('releases', before)]);
+});
+
+test('a host program that is killed: the same job ends what it began, and the next version is as ever', async () => {
+  const before = current();
+  const killedIn = async (state: string, flaw?: Flaw): Promise<ActionRun> => {
+    const action = site.start({
+      ref: commit(`killed in ${state}`, flaw),
+      canary: 'off',
+      'health-timeout': '5s',
+    });
+    await action.says(new RegExp(`\\] ${state}`));
+    process.kill(hostProgramOf(site.host.directory), 'SIGKILL');
+    return action.done;
+  };
+  const back = await killedIn('activating', 'never listens');
+  expect(back, back.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+  expect(current()).toBe(before);
+  expect(await site.served()).toBe('2');
+
+  writeFileSync(at('current/made-by-the-app.txt'), 'while version 2 was live');
+  const done = await killedIn('verifying');
+  expect(done, done.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(await site.served()).toBe('killed in verifying');
+  expect(realpathSync(at('current/made-by-the-app.txt'))).toBe(at('shared/made-by-the-app.txt'));
+  expect(await directories()).toEqual([at('releases', current())]);
+});
+
+test('keep-releases counts good versions, and with env-file each has its own', async () => {
+  const run = await site.deploy({ ref: commit('5'), 'env-file': 'VERSION_WORD=number-5' });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(readFileSync(at('current/.env'), 'utf8')).toBe('VERSION_WORD=number-5');
+  expect(readFileSync(at('shared/.env'), 'utf8')).toBe('SECRET_WORD=correct-horse-battery\n');
+  // The host program removes what is no longer needed after it has reported.
+  await expect.poll(releases, { timeout: 10_000 }).toHaveLength(2);
+
+  const inPlace = await site.deploy({ ref: first, layout: 'in-place', shared: '' });
+  expect(inPlace, inPlace.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(inPlace.stdout).toContain('is laid out in releases, and layout is in-place.');
+  await site.host.pm2(['kill']);
+  await site.host.pm2(['resurrect']);
+  await expect.poll(() => site.served().catch(() => null), { timeout: 20_000 }).toBe('5');
+});
+
+test('a new server, from git and then by an upload: a prepared env file, a directory and a database that last', async () => {
+  await using blog = await createSite(site.host, {
+    app: { name: 'blog', ...UNVISITED },
+    inputs: { layout: 'releases', shared: 'uploads' },
+  });
+  const shared = (name: string): string => path.join(blog.live, 'shared', name);
+  mkdirSync(shared(''), { recursive: true });
+  writeFileSync(shared('.env'), 'BLOG_WORD=prepared-by-hand\n');
+  const run = await blog.deploy({
+    ref: blog.commit({ version: '1' }),
+    'build-command': 'node build.js && cp .env dist/seen',
+    'migrate-command': "printf 'SQLite format 3\\0 and more' > app.db",
+  });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(await blog.served()).toBe('1');
+  const live = path.join(blog.live, 'current');
+  expect(readFileSync(path.join(live, 'dist/seen'), 'utf8')).toBe('BLOG_WORD=prepared-by-hand\n');
+
+  const workspace = mkdtempSync(path.join(tmpdir(), 'releases-'));
+  for (const [name, content] of Object.entries(blog.files({ version: '2' }))) {
+    mkdirSync(path.dirname(path.join(workspace, name)), { recursive: true });
+    writeFileSync(path.join(workspace, name), content);
+  }
+  execFileSync('node', ['build.js'], { cwd: workspace });
+  const sent = await blog.deploy(
+    { source: 'upload', repository: '', 'build-command': '' },
+    { env: { GITHUB_WORKSPACE: workspace, GITHUB_SHA: 'a'.repeat(40) } },
+  );
+  expect(sent, sent.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(await blog.served()).toBe('2');
+  for (const name of ['uploads', '.env', 'app.db'])
+    expect(realpathSync(path.join(live, name))).toBe(shared(name));
+  rmSync(workspace, { recursive: true });
+});

@@ -1,0 +1,102 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Context } from '../../../src/host/context.ts';
+import { pruneReleases } from '../../../src/host/deploy/prune-releases.ts';
+import { gitIn } from '../../../src/host/git/git.ts';
+import { openJournal } from '../../../src/host/state/journal.ts';
+import { saveReplaced } from '../../../src/host/state/replaced.ts';
+import { saveRecord } from '../../../src/host/swap/record.ts';
+import { recordGenerated } from '../../../src/host/swap/tree.ts';
+import { createClock } from '../../../src/host/system/clock.ts';
+import { DATABASE, type Files, fingerprints, plant } from '../swap/site-fixture.ts';
+
+let top: string;
+let context: Context;
+let sha: string;
+const release = (name: string): string => join(top, 'releases', name);
+const left = (): string[] => readdirSync(join(top, 'releases')).sort();
+const TRACKED = { 'server.js': '1', 'uploads/.gitkeep': '' };
+
+beforeEach(() => {
+  const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'prune-')));
+  top = join(scratch, 'app');
+  plant(top, { ...TRACKED, 'releases/live/server.js': '1' });
+  const env = { PATH: process.env.PATH, HOME: scratch };
+  const run = (...args: string[]): string =>
+    execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: top, env })
+      .toString()
+      .trim();
+  run('init', '--quiet');
+  run('add', 'server.js', 'uploads');
+  run('commit', '--quiet', '--message', 'first');
+  sha = run('rev-parse', 'HEAD');
+  symlinkSync('releases/live', join(top, 'current'));
+  const state = join(scratch, 'state');
+  mkdirSync(state);
+  context = {
+    places: {
+      top,
+      live: join(top, 'current'),
+      workDir: join(top, 'current'),
+      beside: join(scratch, 'beside'),
+      state,
+    },
+    plan: { layout: { kind: 'releases', shared: [] } },
+    gitAfterwards: gitIn(top, { clock: createClock(), env, timeLimit: 10_000, locks: new Set() }),
+    journal: openJournal(state),
+  } as unknown as Context;
+});
+afterEach(() => rmSync(join(top, '..'), { recursive: true, force: true }));
+
+/** A version that was verified and replaced, with what its app has made since. */
+function version(name: string, made: Files = {}) {
+  plant(release(name), TRACKED);
+  const record = saveRecord(
+    context.places.state,
+    name,
+    recordGenerated(release(name), fingerprints(TRACKED)),
+  );
+  plant(release(name), made);
+  const replaced = { deployId: `after-${name}`, over: 'x', sha, record, fingerprint: 'f', abi: null };
+  const files = { layout: 'releases', release: name } as const;
+  saveReplaced(context.places.state, { ...replaced, files });
+  return { ...replaced, files };
+}
+
+test('what is live, what is wanted and what a process stands in stays; a version that failed goes', async () => {
+  const wanted = version('wanted');
+  version('old');
+  version('busy');
+  plant(release('failed'), { 'server.js': '1', 'uploads/x': 'by a canary' });
+  mkdirSync(join(release('busy'), 'deep'));
+  const process = spawn('sleep', ['60'], { cwd: join(release('busy'), 'deep') });
+  try {
+    const staying = await pruneReleases(context, [wanted]);
+    expect(left()).toEqual(['busy', 'live', 'wanted']);
+    expect(staying.map(({ files }) => files)).toEqual([{ layout: 'releases', release: 'busy' }]);
+  } finally {
+    process.kill('SIGKILL');
+  }
+});
+
+test('what an app has made in a version outlasts it', async () => {
+  version('old', { 'uploads/a.png': 'a', '.env': 'its own', 'node_modules/.cache/x': '' });
+  version('taken', { 'uploads/a.png': 'another' });
+  version('database', { 'app.db': DATABASE });
+  await pruneReleases(context, []);
+  expect(left()).toEqual(['database', 'live', 'taken']);
+  expect(existsSync(join(top, 'shared/uploads/a.png'))).toBe(true);
+  expect(existsSync(join(top, 'shared/.env'))).toBe(false);
+  expect(existsSync(join(release('database'), 'app.db'))).toBe(true);
+  expect(existsSync(join(release('taken'), 'uploads/a.png'))).toBe(true);
+});
+
+test('without a link to a release nothing goes', async () => {
+  version('old');
+  rmSync(join(top, 'current'));
+  await pruneReleases(context, []);
+  expect(left()).toEqual(['live', 'old']);
+});
