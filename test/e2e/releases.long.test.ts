@@ -181,3 +181,26 @@ test('a new server, from git and then by an upload: a prepared env file, a direc
     expect(realpathSync(path.join(live, name))).toBe(shared(name));
   rmSync(workspace, { recursive: true });
 });
+
+test('an app in fork mode, without shutdown code, in a working directory: no request is lost', async () => {
+  await using api = await createSite(site.host, {
+    app: { name: 'api', shutdown: 'none', settings: { exec_mode: 'fork', instances: 1, wait_ready: false } },
+    inputs: { layout: 'releases', 'working-directory': 'apps/api', shared: 'uploads' },
+  });
+  const commitBelow = (version: string): string => {
+    const files = Object.entries(api.files({ version })).map(([name, text]) => [`apps/api/${name}`, text]);
+    return api.commit({ files: Object.fromEntries(files) });
+  };
+  const one = await api.deploy({ ref: commitBelow('1') });
+  expect(one, one.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  const load = startLoad({ url: `http://127.0.0.1:${api.port}/version`, connections: 10 });
+  await load.sees('1', 10_000);
+  const two = await api.deploy({ ref: commitBelow('2') });
+  await load.sees('2', 10_000);
+  const { failures } = await load.stop();
+  expect(two, two.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(failures, two.stdout).toEqual({});
+  expect(realpathSync(path.join(api.live, 'current/apps/api/uploads'))).toBe(
+    path.join(api.live, 'shared/apps/api/uploads'),
+  );
+});
