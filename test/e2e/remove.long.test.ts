@@ -79,9 +79,9 @@ describe('mode: remove', () => {
     expect(await site.served()).toBe('1');
     await site.host.pm2(['delete', 'guest']);
 
-    const older = await remove({ ...{} });
-    await expectGone(older);
-    expect(older.summary).toMatch(/^### ✅ shop was removed from host-1, was `\w{7}`/);
+    const removed = await remove();
+    await expectGone(removed);
+    expect(removed.summary).toMatch(/^### ✅ shop was removed from host-1, was `\w{7}`/);
     const root = path.join(site.host.directory, '.local/state/pm2-ssh-deploy');
     const [state = ''] = readdirSync(root).filter((name) => name.startsWith('shop-'));
     expect(readdirSync(path.join(root, state)).sort()).toEqual(['journal.ndjson', 'lock']);
@@ -94,5 +94,24 @@ describe('mode: remove', () => {
     for (const pid of processesOf(site.host.directory).filter(isHostProgram)) process.kill(pid, 'SIGKILL');
     await expectGone(await removal.done);
     await deploy();
+  });
+
+  test('a removal that nobody goes on with is ended by the next deploy, which finds nothing of the app', async () => {
+    writeFileSync(path.join(site.live, 'own.txt'), 'written by the app\n');
+    const removal = site.start({ mode: 'remove' });
+    await removal.says(/\] removing/);
+    removal.process.kill('SIGKILL');
+    for (const pid of processesOf(site.host.directory).filter(isHostProgram)) process.kill(pid, 'SIGKILL');
+    await removal.done;
+
+    const next = await site.deploy({ ref: first });
+    expect(next, next.stdout).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'deployed', 'previous-sha': '' },
+    });
+    expect(next.stdout).toContain('was interrupted. It is ended first.');
+    expect(await site.served()).toBe('1');
+    expect(existsSync(path.join(site.live, 'own.txt'))).toBe(false);
+    expect(await namesInPm2()).toEqual(['neighbour', 'shop']);
   });
 });
