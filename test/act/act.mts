@@ -10,7 +10,7 @@ import { createSite } from '../rig/site.ts';
 
 /**
  * Runs README's workflow by act, a runner of workflows that others wrote, in its self-hosted mode: `npm run test:act`. Builds
- * act from the Go module proxy where it is not built yet, which takes some minutes; needs Go.
+ * act from the Go module proxy where it is not built yet, which takes some minutes; needs Go. With --build it does no more.
  */
 const VERSION = 'v0.2.89';
 const CACHE = path.join(os.tmpdir(), `act-${VERSION}`);
@@ -38,8 +38,9 @@ function buildAct(): string {
   return act;
 }
 
-setup();
 const act = buildAct();
+if (process.argv.includes('--build')) process.exit();
+setup();
 const site = await createSite(undefined, { app: UNVISITED });
 const directory = mkdtempSync(path.join(os.tmpdir(), 'act-job-'));
 try {
