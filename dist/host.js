@@ -838,6 +838,7 @@ function signalGroup(pid, signal) {
 
 
 
+
 /**
  * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
  * Pid and start together name a process for good: a reused pid has another start.
@@ -914,6 +915,29 @@ function ticksOf(moment) {
 function startedSince(pid, since) {
     const [started, ticks] = [startTicks(pid), ticksOf(since)];
     return started !== null && (ticks === null || started > ticks);
+}
+/** The arguments of a process, its program first; none where it is gone. */
+function argumentsOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    }
+    catch {
+        return [];
+    }
+}
+/** The variables that a process was started with; none where it is gone, or another user's. */
+function environmentOf(pid) {
+    try {
+        const lines = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'utf8').split('\0');
+        return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+    }
+    catch {
+        return new Map();
+    }
+}
+/** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
+function directoryOf(pid) {
+    return realOrSame(`/proc/${pid}/cwd`);
 }
 /** All pids that this user can see. */
 function allPids() {
@@ -4479,10 +4503,7 @@ async function makeCheckout(live, gitIn, staging, sha) {
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
 function endLeftBuild(beside) {
     const workshop = (0,external_node_path_namespaceObject.join)(beside, 'staging');
-    const pids = allPids().filter((pid) => {
-        const cwd = realOrSame(`/proc/${pid}/cwd`);
-        return cwd === workshop || cwd.startsWith(`${workshop}/`);
-    });
+    const pids = allPids().filter((pid) => isWithin(workshop, directoryOf(pid)));
     for (const pid of pids) {
         try {
             process.kill(pid, 'SIGKILL');
@@ -5213,7 +5234,6 @@ function aboutError(code) {
 
 
 
-
 const POLL_EVERY = 200;
 /** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
 const LOOK_EVERY = 100;
@@ -5267,12 +5287,8 @@ function orphansOf(pm2, all) {
 const FIRST_PROCESS = 1;
 /** Whether PM2 started the process, by the variables that it gives an app in fork mode, or a cluster worker. */
 function isPm2s(pid) {
-    try {
-        return /(^|\0)(pm_id|pm2_env)=/.test((0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'latin1'));
-    }
-    catch {
-        return false;
-    }
+    const variables = environmentOf(pid);
+    return variables.has('pm_id') || variables.has('pm2_env');
 }
 /**
  * Resolves once everything expected held for `stableFor` milliseconds without a break; rejects as `untilStable` does.
@@ -8928,7 +8944,7 @@ async function listRelease(context, staged, head, generatedOld) {
     const linked = { release: staging, version, given, links: new Set() };
     const movable = [];
     const blocked = [];
-    const isDatabase = (path) => live_tree_readTree(tree, tree).isDatabase(path);
+    const { isDatabase } = live_tree_readTree(tree, tree);
     for (const path of lasting) {
         const from = (0,external_node_path_namespaceObject.join)(tree, path);
         const target = rename_statOf(from)?.isSymbolicLink() ? realOrSame(from) : from;
@@ -9099,11 +9115,10 @@ function point(top, release) {
 }
 /** What the app wrote into the new version while that was live. */
 async function releases_swap_bringBack({ places, git, log }, { sha, record }, staging, tree) {
-    const generated = loadRecord(places.state, record);
-    if (generated === null || !exists(staging))
+    if (!exists(staging))
         return;
-    const known = knownTree(await trackedFiles(git, sha), generated, 'known');
-    const brought = madeByApp(staging, known).filter((path) => rename_statOf((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(tree, path)))?.isDirectory() === true &&
+    const made = await madeSinceBuilt(git, places.state, { release: staging, sha, record });
+    const brought = (made ?? []).filter((path) => rename_statOf((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(tree, path)))?.isDirectory() === true &&
         moves((0,external_node_path_namespaceObject.join)(staging, path), (0,external_node_path_namespaceObject.join)(tree, path)));
     if (brought.length > 0)
         inform(log, `The app wrote these files into the new version. The old version has them now: ${brought.slice(0, 20).join(', ')}.`);
@@ -9148,13 +9163,20 @@ async function share(context, transaction, { own, staging, previous }) {
     ];
 }
 async function madeIn({ places, git }, release, { previousSha, current }) {
-    const generated = loadRecord(places.state, current?.record ?? null);
-    if (previousSha === null || generated === null)
+    if (previousSha === null || current === null)
         return [];
-    const known = knownTree(await trackedFiles(git, previousSha), generated, 'known');
-    const tree = live_tree_readTree(release, release);
+    const version = { release, sha: previousSha, record: current.record };
+    const made = await madeSinceBuilt(git, places.state, version);
+    const { isDatabase } = live_tree_readTree(release, release);
     // An app that has a database open must find it where it is.
-    return madeByApp(release, known).filter((path) => !tree.isDatabase(path));
+    return (made ?? []).filter((path) => !isDatabase(path));
+}
+/** What the app has made in a version's directory since that was built; null if nothing tells what the build made. */
+async function madeSinceBuilt(git, state, { release, sha, record }) {
+    const generated = loadRecord(state, record);
+    if (generated === null)
+        return null;
+    return madeByApp(release, knownTree(await trackedFiles(git, sha), generated, 'known'));
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/layout.js
@@ -9711,7 +9733,6 @@ function seconds(ms) {
 
 
 
-
 /** Milliseconds. */
 const left_processes_DRAINS_WITHIN = 35_000;
 const ENDS_WITHIN = 5_000;
@@ -9766,15 +9787,6 @@ function left_processes_signal(pid, name) {
     }
     catch {
         // It has ended.
-    }
-}
-function environmentOf(pid) {
-    try {
-        const lines = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/environ`, 'utf8').split('\0');
-        return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
-    }
-    catch {
-        return new Map();
     }
 }
 
@@ -11136,14 +11148,6 @@ async function watchLeftReload(context) {
 function leftCommand(context) {
     const [pid, ...others] = lockKeepers(context);
     return pid !== undefined && others.length === 0 && isStartOrReload(argumentsOf(pid)) ? pid : null;
-}
-function argumentsOf(pid) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    }
-    catch {
-        return [];
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/live.js
@@ -13611,7 +13615,6 @@ async function askLogind(env) {
 
 
 
-
 const WHERE = {
     'nameless volume': 'on a volume without a name, and a new container gets another one',
     memory: 'in memory (tmpfs)',
@@ -13666,15 +13669,7 @@ function ageOfContainer() {
 }
 /** The arguments of every process here, by pid. */
 function commandLines() {
-    return new Map(allPids().map((pid) => [pid, in_container_argumentsOf(pid)]));
-}
-function in_container_argumentsOf(pid) {
-    try {
-        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    }
-    catch {
-        return [];
-    }
+    return new Map(allPids().map((pid) => [pid, argumentsOf(pid)]));
 }
 const RESTARTED = 'When the container restarts, nothing starts the app again';
 /**
@@ -14082,8 +14077,6 @@ function mayRun(run) {
 
 
 
-
-
 /**
  * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
  * in, and a version with something of the app's own that cannot be moved. Gives those that stay beside the wanted ones. To be
@@ -14098,7 +14091,7 @@ async function pruneReleases(context, wanted) {
         return [];
     await endSharing(context);
     const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-    const stoodIn = allPids().map((pid) => realOrSame(`/proc/${pid}/cwd`));
+    const stoodIn = allPids().map(directoryOf);
     const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
     const staying = [];
     for (const name of (0,external_node_fs_namespaceObject.readdirSync)(releases)) {
@@ -14123,14 +14116,13 @@ async function endSharing(context) {
 }
 /** Moves what is the app's own out of a version. False if something of it stays. */
 async function isEmptied({ places, gitAfterwards }, release, version) {
-    const generated = loadRecord(places.state, version?.record ?? null);
     // What was never verified was never live for long; what it wrote then has gone back to the version before.
-    if (version === null || generated === null)
+    const made = version === null ? null : await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
+    if (made === null)
         return true;
-    const known = knownTree(await trackedFiles(gitAfterwards, version.sha), generated, 'known');
     const { isDatabase } = live_tree_readTree(release, release);
     // The version that runs may have a database open: it has to find it where it is.
-    const stays = madeByApp(release, known).filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));
+    const stays = made.filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));
     return stays.length === 0;
 }
 

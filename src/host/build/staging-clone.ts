@@ -6,8 +6,8 @@ import type { Git } from '../git/git.ts';
 import { formatOf, initRepository } from '../git/object-format.ts';
 import type { Access } from '../git/remote.ts';
 import { fillSubmodules } from '../git/submodules.ts';
-import { realOrSame } from '../system/paths.ts';
-import { allPids } from '../system/processes.ts';
+import { isWithin } from '../system/paths.ts';
+import { allPids, directoryOf } from '../system/processes.ts';
 
 /** Checks the commit out into `staging`, a private clone, with its submodules. */
 export async function checkOut(
@@ -79,10 +79,7 @@ export async function makeCheckout(
 /** Kills what still works in a left staging: the program that started it was killed, and nobody waits for it. */
 export function endLeftBuild(beside: string): void {
   const workshop = join(beside, 'staging');
-  const pids = allPids().filter((pid) => {
-    const cwd = realOrSame(`/proc/${pid}/cwd`);
-    return cwd === workshop || cwd.startsWith(`${workshop}/`);
-  });
+  const pids = allPids().filter((pid) => isWithin(workshop, directoryOf(pid)));
   for (const pid of pids) {
     try {
       process.kill(pid, 'SIGKILL');

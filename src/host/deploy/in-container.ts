@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Plan } from '../../protocol.ts';
@@ -7,7 +6,7 @@ import type { Places } from '../state/places.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { type Keeper, keeperOf, type Mount } from '../system/mounts.ts';
 import { realOrSame } from '../system/paths.ts';
-import { allPids, startTicks } from '../system/processes.ts';
+import { allPids, argumentsOf, startTicks } from '../system/processes.ts';
 
 type Container = NonNullable<Plan['container']>;
 
@@ -77,14 +76,6 @@ function ageOfContainer(): number {
 /** The arguments of every process here, by pid. */
 export function commandLines(): Map<number, string[]> {
   return new Map(allPids().map((pid) => [pid, argumentsOf(pid)]));
-}
-
-function argumentsOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
 }
 
 const RESTARTED = 'When the container restarts, nothing starts the app again';

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, warn } from '../context.ts';
 import { isStartOrReload } from '../pm2/cli.ts';
 import { programOf, stillRuns } from '../program/program.ts';
 import { unfinished } from '../state/journal.ts';
 import { signalGroup } from '../system/command.ts';
+import { argumentsOf } from '../system/processes.ts';
 import { lockKeepers } from './locks.ts';
 import { stoppedReload, watchUntil } from './watch-reload.ts';
 
@@ -39,12 +39,4 @@ export async function watchLeftReload(context: Context): Promise<string | null> 
 function leftCommand(context: Context): number | null {
   const [pid, ...others] = lockKeepers(context);
   return pid !== undefined && others.length === 0 && isStartOrReload(argumentsOf(pid)) ? pid : null;
-}
-
-function argumentsOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
 }

@@ -2,18 +2,16 @@ import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
-import { trackedFiles } from '../git/checkout.ts';
 import { endedDeploys } from '../state/history.ts';
 import { currentIn, releasesIn, sharedIn } from '../state/places.ts';
 import { loadReplaced, placeOfReplaced, type ReplacedVersion } from '../state/replaced.ts';
 import { loadTransaction } from '../state/transaction.ts';
-import { knownTree } from '../swap/known-tree.ts';
-import { madeByApp, moveToShared } from '../swap/lasting-entries.ts';
+import { moveToShared } from '../swap/lasting-entries.ts';
 import { readTree } from '../swap/live-tree.ts';
-import { loadRecord } from '../swap/record.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
-import { allPids } from '../system/processes.ts';
+import { allPids, directoryOf } from '../system/processes.ts';
 import { exchangeOf } from './layout.ts';
+import { madeSinceBuilt } from './releases-swap.ts';
 
 /**
  * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
@@ -31,7 +29,7 @@ export async function pruneReleases(
   if (!exists(releases) || !isWithin(releases, live)) return [];
   await endSharing(context);
   const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-  const stoodIn = allPids().map((pid) => realOrSame(`/proc/${pid}/cwd`));
+  const stoodIn = allPids().map(directoryOf);
   const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
   const staying: ReplacedVersion[] = [];
   for (const name of readdirSync(releases)) {
@@ -62,13 +60,13 @@ async function isEmptied(
   release: string,
   version: ReplacedVersion | null,
 ): Promise<boolean> {
-  const generated = loadRecord(places.state, version?.record ?? null);
   // What was never verified was never live for long; what it wrote then has gone back to the version before.
-  if (version === null || generated === null) return true;
-  const known = knownTree(await trackedFiles(gitAfterwards, version.sha), generated, 'known');
+  const made =
+    version === null ? null : await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
+  if (made === null) return true;
   const { isDatabase } = readTree(release, release);
   // The version that runs may have a database open: it has to find it where it is.
-  const stays = madeByApp(release, known).filter(
+  const stays = made.filter(
     (path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null),
   );
   return stays.length === 0;

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Context, inform } from '../context.ts';
 import { moveHead, restoreHead, trackedFiles } from '../git/checkout.ts';
+import type { Git } from '../git/git.ts';
 import { currentIn, sharedIn } from '../state/places.ts';
 import { type ReleasesSwap, saveTransaction, type Transaction } from '../state/transaction.ts';
 import { knownTree } from '../swap/known-tree.ts';
@@ -60,10 +61,9 @@ async function bringBack(
   staging: string,
   tree: string,
 ): Promise<void> {
-  const generated = loadRecord(places.state, record);
-  if (generated === null || !exists(staging)) return;
-  const known = knownTree(await trackedFiles(git, sha), generated, 'known');
-  const brought = madeByApp(staging, known).filter(
+  if (!exists(staging)) return;
+  const made = await madeSinceBuilt(git, places.state, { release: staging, sha, record });
+  const brought = (made ?? []).filter(
     (path) =>
       statOf(dirname(join(tree, path)))?.isDirectory() === true &&
       moves(join(staging, path), join(tree, path)),
@@ -124,10 +124,21 @@ async function madeIn(
   release: string,
   { previousSha, current }: Transaction,
 ): Promise<string[]> {
-  const generated = loadRecord(places.state, current?.record ?? null);
-  if (previousSha === null || generated === null) return [];
-  const known = knownTree(await trackedFiles(git, previousSha), generated, 'known');
-  const tree = readTree(release, release);
+  if (previousSha === null || current === null) return [];
+  const version = { release, sha: previousSha, record: current.record };
+  const made = await madeSinceBuilt(git, places.state, version);
+  const { isDatabase } = readTree(release, release);
   // An app that has a database open must find it where it is.
-  return madeByApp(release, known).filter((path) => !tree.isDatabase(path));
+  return (made ?? []).filter((path) => !isDatabase(path));
+}
+
+/** What the app has made in a version's directory since that was built; null if nothing tells what the build made. */
+export async function madeSinceBuilt(
+  git: Git,
+  state: string,
+  { release, sha, record }: { release: string; sha: string; record: string },
+): Promise<string[] | null> {
+  const generated = loadRecord(state, record);
+  if (generated === null) return null;
+  return madeByApp(release, knownTree(await trackedFiles(git, sha), generated, 'known'));
 }

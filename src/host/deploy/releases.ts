@@ -43,7 +43,7 @@ export async function listRelease(
 
   const movable: string[] = [];
   const blocked: string[] = [];
-  const isDatabase = (path: string): boolean => readTree(tree, tree).isDatabase(path);
+  const { isDatabase } = readTree(tree, tree);
   for (const path of lasting) {
     const from = join(tree, path);
     const target = statOf(from)?.isSymbolicLink() ? realOrSame(from) : from;

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, warn } from '../context.ts';
 import { listeningPorts } from '../health/listening.ts';
 import { DEPLOY_ID } from '../pm2/list.ts';
-import { allPids, descendantsOf, isAlive } from '../system/processes.ts';
+import { allPids, descendantsOf, environmentOf, isAlive } from '../system/processes.ts';
 import { listenersOf } from './app-sockets.ts';
 
 /** Milliseconds. */
@@ -66,16 +65,5 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name);
   } catch {
     // It has ended.
-  }
-}
-
-function environmentOf(pid: number): ReadonlyMap<string, string> {
-  try {
-    const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-    return new Map(
-      lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-    );
-  } catch {
-    return new Map();
   }
 }

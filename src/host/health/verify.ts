@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { childrenOf, startTicks } from '../system/processes.ts';
+import { childrenOf, environmentOf, startTicks } from '../system/processes.ts';
 import { afterPlannedRestarts, type Expected, judge, type Snapshot, type Verdict } from './health.ts';
 import { complaintAbout } from './health-request.ts';
 import type { Listener } from './last-words.ts';
@@ -72,11 +71,8 @@ const FIRST_PROCESS = 1;
 
 /** Whether PM2 started the process, by the variables that it gives an app in fork mode, or a cluster worker. */
 function isPm2s(pid: number): boolean {
-  try {
-    return /(^|\0)(pm_id|pm2_env)=/.test(readFileSync(`/proc/${pid}/environ`, 'latin1'));
-  } catch {
-    return false;
-  }
+  const variables = environmentOf(pid);
+  return variables.has('pm_id') || variables.has('pm2_env');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Check, fields, number, text } from './checked.ts';
+import { realOrSame } from './paths.ts';
 
 /**
  * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
@@ -90,6 +91,32 @@ export function ticksOf(moment: Moment): number | null {
 export function startedSince(pid: number, since: Moment): boolean {
   const [started, ticks] = [startTicks(pid), ticksOf(since)];
   return started !== null && (ticks === null || started > ticks);
+}
+
+/** The arguments of a process, its program first; none where it is gone. */
+export function argumentsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+/** The variables that a process was started with; none where it is gone, or another user's. */
+export function environmentOf(pid: number): ReadonlyMap<string, string> {
+  try {
+    const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return new Map(
+      lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+  } catch {
+    return new Map();
+  }
+}
+
+/** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
+export function directoryOf(pid: number): string {
+  return realOrSame(`/proc/${pid}/cwd`);
 }
 
 /** All pids that this user can see. */
