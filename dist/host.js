@@ -13624,13 +13624,13 @@ const WHERE = {
  * Refuses a deploy into what is lost when the container is recreated, before anything is changed. Where the mounts are not known
  * nothing is refused.
  */
-function requireVolumes({ name, pathVolatile }, { live, state }, mounts) {
+function requireVolumes({ name, pathVolatile }, { top, state }, mounts) {
     if (pathVolatile === 'allow')
         return;
     // What is mounted is the parent of the directory that the host program makes for itself alone.
     const stateHome = realOrSame((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(state)));
     const places = [
-        { what: `path (${live})`, volume: `${name}-app:${live}`, keeper: keeperOf(live, mounts) },
+        { what: `path (${top})`, volume: `${name}-app:${top}`, keeper: keeperOf(top, mounts) },
         {
             what: `The state of the deploys (${stateHome})`,
             volume: `${name}-state:${stateHome}`,
@@ -15062,6 +15062,7 @@ async function differenceTo(git, gitIn, { from, sha, repository }, access) {
 
 
 
+
 const MOST_FILES = 20;
 /** What a deploy of `sha` would change in the checkout, as sentences: commits and tracked files. */
 async function changesOfCommit(context, from, sha) {
@@ -15090,7 +15091,7 @@ function changeOfEnvFile({ plan, places }) {
     const path = envFilePath(plan);
     if (plan.envFile === null || path === null)
         return null;
-    const now = readIfThere((0,external_node_path_namespaceObject.join)(places.live, path));
+    const now = readIfThere((0,external_node_path_namespaceObject.join)(treeOf(places), path));
     if (now === plan.envFile.content)
         return `${path} would stay: it is what env-file says.`;
     return now === null ? `${path} would be written.` : `${path} would change: env-file says something else.`;
@@ -15219,17 +15220,19 @@ async function lookAtNewSettings(context, git, sha) {
 
 
 
+
 /** How many deploys of the history are reported. */
 const status_TOLD = 30;
 /** Tells what runs and how it came there. Changes nothing. */
 async function status_status(context) {
-    const { git, journal } = context;
+    const { git, journal, places, pm2 } = context;
     const { sha } = await readHead(git);
     const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
+    const own = instancesIn(places.top, await pm2.list());
     const standing = {
         deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
-        apps: await status_appsOf(context),
-        logs: await logsOf(context),
+        apps: status_appsOf(context, own),
+        logs: logsOf(context, own),
         remarks: remarksOn(context, sha),
         history: history.slice(0, status_TOLD),
     };
@@ -15239,8 +15242,7 @@ async function status_status(context) {
     return { outcome, sha, previousSha: sha, failure, unhealthy, standing };
 }
 /** What PM2 runs from the app's directory, by name. */
-async function status_appsOf({ pm2, places, journal }) {
-    const own = instancesIn(places.top, await pm2.list());
+function status_appsOf({ places, journal }, own) {
     const current = loadCurrent(places.state);
     const outdated = outdatedOf(own, current, journal.entries());
     return countsOfApps(own).map((counts) => {
@@ -15253,13 +15255,13 @@ async function status_appsOf({ pm2, places, journal }) {
     });
 }
 /** The last lines that the apps wrote. What stands in their `.env` files is hidden from now on. */
-async function logsOf({ pm2, places, plan, redactor }) {
+function logsOf({ places, plan, redactor }, own) {
     const { logLines } = plan;
     if (logLines === 0)
         return [];
-    for (const path of envFiles(places.live, ['', plan.workingDirectory]))
-        redactor.hide(secretsOfEnvFile(readIfThere((0,external_node_path_namespaceObject.join)(places.live, path)) ?? ''));
-    const own = instancesIn(places.live, await pm2.list());
+    for (const source of envSources(places))
+        for (const path of envFiles(source, ['', plan.workingDirectory]))
+            redactor.hide(secretsOfEnvFile(readIfThere((0,external_node_path_namespaceObject.join)(source, path)) ?? ''));
     const names = [...new Set(own.map(({ name }) => name))];
     return names.flatMap((app) => {
         const same = own.filter(({ name }) => name === app);

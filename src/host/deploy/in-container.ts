@@ -22,14 +22,14 @@ const WHERE: Record<Exclude<Keeper, 'volume'>, string> = {
  */
 export function requireVolumes(
   { name, pathVolatile }: Container,
-  { live, state }: Pick<Places, 'live' | 'state'>,
+  { top, state }: Pick<Places, 'top' | 'state'>,
   mounts: readonly Mount[],
 ): void {
   if (pathVolatile === 'allow') return;
   // What is mounted is the parent of the directory that the host program makes for itself alone.
   const stateHome = realOrSame(dirname(dirname(state)));
   const places = [
-    { what: `path (${live})`, volume: `${name}-app:${live}`, keeper: keeperOf(live, mounts) },
+    { what: `path (${top})`, volume: `${name}-app:${top}`, keeper: keeperOf(top, mounts) },
     {
       what: `The state of the deploys (${stateHome})`,
       volume: `${name}-state:${stateHome}`,

@@ -5,6 +5,7 @@ import { accessOf, type Context } from '../context.ts';
 import { differenceTo } from '../git/difference.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { DEPLOY_ID } from '../pm2/list.ts';
+import { treeOf } from '../state/places.ts';
 import { readIfThere } from '../system/durable.ts';
 
 const MOST_FILES = 20;
@@ -34,7 +35,7 @@ export async function changesOfCommit(context: Context, from: string, sha: strin
 export function changeOfEnvFile({ plan, places }: Pick<Context, 'plan' | 'places'>): string | null {
   const path = envFilePath(plan);
   if (plan.envFile === null || path === null) return null;
-  const now = readIfThere(join(places.live, path));
+  const now = readIfThere(join(treeOf(places), path));
   if (now === plan.envFile.content) return `${path} would stay: it is what env-file says.`;
   return now === null ? `${path} would be written.` : `${path} would change: env-file says something else.`;
 }

@@ -15,6 +15,7 @@ import { secretsOfEnvFile } from '../program/redact.ts';
 import { loadCurrent } from '../state/current.ts';
 import { endedDeploys, pastDeploy } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
+import { envSources } from '../state/places.ts';
 import { readIfThere } from '../system/durable.ts';
 import { DeployFailure, failureOf } from '../system/failure.ts';
 
@@ -23,13 +24,14 @@ const TOLD = 30;
 
 /** Tells what runs and how it came there. Changes nothing. */
 export async function status(context: Context): Promise<End & { standing: Standing }> {
-  const { git, journal } = context;
+  const { git, journal, places, pm2 } = context;
   const { sha } = await readHead(git);
   const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
+  const own = instancesIn(places.top, await pm2.list());
   const standing: Standing = {
     deployed: history.find((past) => past.outcome === 'deployed' && past.sha === sha) ?? null,
-    apps: await appsOf(context),
-    logs: await logsOf(context),
+    apps: appsOf(context, own),
+    logs: logsOf(context, own),
     remarks: remarksOn(context, sha),
     history: history.slice(0, TOLD),
   };
@@ -40,8 +42,7 @@ export async function status(context: Context): Promise<End & { standing: Standi
 }
 
 /** What PM2 runs from the app's directory, by name. */
-async function appsOf({ pm2, places, journal }: Context): Promise<AppStanding[]> {
-  const own = instancesIn(places.top, await pm2.list());
+function appsOf({ places, journal }: Context, own: readonly Instance[]): AppStanding[] {
   const current = loadCurrent(places.state);
   const outdated = outdatedOf(own, current, journal.entries());
   return countsOfApps(own).map((counts) => {
@@ -55,12 +56,12 @@ async function appsOf({ pm2, places, journal }: Context): Promise<AppStanding[]>
 }
 
 /** The last lines that the apps wrote. What stands in their `.env` files is hidden from now on. */
-async function logsOf({ pm2, places, plan, redactor }: Context): Promise<LogEnd[]> {
+function logsOf({ places, plan, redactor }: Context, own: readonly Instance[]): LogEnd[] {
   const { logLines } = plan;
   if (logLines === 0) return [];
-  for (const path of envFiles(places.live, ['', plan.workingDirectory]))
-    redactor.hide(secretsOfEnvFile(readIfThere(join(places.live, path)) ?? ''));
-  const own = instancesIn(places.live, await pm2.list());
+  for (const source of envSources(places))
+    for (const path of envFiles(source, ['', plan.workingDirectory]))
+      redactor.hide(secretsOfEnvFile(readIfThere(join(source, path)) ?? ''));
   const names = [...new Set(own.map(({ name }) => name))];
   return names.flatMap((app) => {
     const same = own.filter(({ name }) => name === app);

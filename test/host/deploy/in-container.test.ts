@@ -40,7 +40,7 @@ test('a mount that covers another one counts, and what is not known is not said'
 const SHOP = { name: 'shop', pathVolatile: 'fail' } as const;
 const state = (directory: string): string => `${directory}/pm2-ssh-deploy/shop-0123`;
 
-function refusal(places: { live: string; state: string }): DeployFailure | null {
+function refusal(places: { top: string; state: string }): DeployFailure | null {
   try {
     requireVolumes(SHOP, places, MOUNTS);
     return null;
@@ -50,21 +50,21 @@ function refusal(places: { live: string; state: string }): DeployFailure | null 
 }
 
 test('what is lost with the container is refused, with the -v lines that keep it', () => {
-  expect(refusal({ live: '/srv/shop', state: state('/srv/.state') })).toBeNull();
-  const both = refusal({ live: '/app', state: state('/root/.local/state') });
+  expect(refusal({ top: '/srv/shop', state: state('/srv/.state') })).toBeNull();
+  const both = refusal({ top: '/app', state: state('/root/.local/state') });
   expect(both?.message).toBe(
     "path (/app) is in the container's own layer. The state of the deploys (/root/.local/state) is in the container's own layer. It is lost when container 'shop' is recreated.",
   );
   expect(both?.remedy).toContain('-v shop-app:/app -v shop-state:/root/.local/state.');
-  const one = refusal({ live: '/srv/shop', state: state('/root/.local/state') });
+  const one = refusal({ top: '/srv/shop', state: state('/root/.local/state') });
   expect(one?.remedy).toContain(': -v shop-state:/root/.local/state.');
-  expect(refusal({ live: '/data/shop', state: state('/srv') })?.message).toContain('a volume without a name');
-  expect(refusal({ live: '/tmp/shop', state: state('/srv') })?.message).toContain('in memory');
+  expect(refusal({ top: '/data/shop', state: state('/srv') })?.message).toContain('a volume without a name');
+  expect(refusal({ top: '/tmp/shop', state: state('/srv') })?.message).toContain('in memory');
 });
 
 test('who knows what is lost may deploy there', () => {
   const allowing = { ...SHOP, pathVolatile: 'allow' } as const;
-  expect(() => requireVolumes(allowing, { live: '/app', state: state('/x') }, MOUNTS)).not.toThrow();
+  expect(() => requireVolumes(allowing, { top: '/app', state: state('/x') }, MOUNTS)).not.toThrow();
 });
 
 const RUNTIME = ['node', '/usr/local/bin/pm2-runtime', 'start', 'ecosystem.config.js', '--no-auto-exit'];
