@@ -71238,7 +71238,7 @@ function readInputs(env, workflow, mask) {
     const duration = (name, least, most) => input(name, (given) => parseDuration(given, { least, most }));
     const agent = env.SSH_AUTH_SOCK ?? '';
     const isUpload = sendsFiles(text('source'), text('mode'));
-    const { connection, container, session, github, fleet, layout, upload, steps, envFile, plan } = readAll(env, {
+    const read = readAll(env, {
         connection: {
             hosts: input('host', (given) => parseHosts(given, { username: text('username'), port: text('port') })),
             // Users before each host's "@" stand for it; one that is given is checked all the same.
@@ -71354,6 +71354,7 @@ function readInputs(env, workflow, mask) {
             force: input('force', parseSwitch),
         },
     });
+    const { connection, container, session, github, fleet, layout, upload, steps, envFile, plan } = read;
     return {
         destinations: makeDestinations({ ...connection, container }, { host: text('host'), proxyJump: text('proxy-jump'), agent }),
         ...session,
