@@ -12,11 +12,11 @@ import { parseArgs } from 'node:util';
 import { marksOf } from '../src/host/handover/app-sockets.ts';
 import { installPreload } from '../src/host/handover/preload-file.ts';
 import { preloadArgument } from '../src/host/pm2/preload-args.ts';
-import { poll } from '../test/faults/poll.ts';
 import { startWrk } from '../test/load/wrk.ts';
 import { freePort } from '../test/rig/free-port.ts';
 import { startLoad } from '../test/rig/load.ts';
 import { NEWEST, startPm2 } from '../test/rig/pm2.ts';
+import { poll } from '../test/rig/poll.ts';
 
 const { values, positionals } = parseArgs({
   options: { wrk: { type: 'boolean', default: false } },

@@ -3,6 +3,7 @@ import { LEASE, type Outcome } from '../../src/protocol.ts';
 import type { ActionRun } from '../rig/action.ts';
 import type { FixtureOptions } from '../rig/fixture-app.ts';
 import { startLoad } from '../rig/load.ts';
+import { poll } from '../rig/poll.ts';
 import { startRelay, throughRelay } from '../rig/relay.ts';
 import { type Cell, inForkMode, type Moment, type Version } from './cells.ts';
 import { type Fault, followOf, type Scene } from './faults.ts';
@@ -17,7 +18,6 @@ import {
   versionsServed,
 } from './host-state.ts';
 import { deployNext, type NextDeploy } from './next-deploy.ts';
-import { poll } from './poll.ts';
 import { type FaultSite, HOLDING, holdAt, releaseAll, slowDirectory } from './site.ts';
 
 export interface CellResult extends NextDeploy {

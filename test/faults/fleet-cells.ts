@@ -2,8 +2,8 @@ import { LEASE } from '../../src/protocol.ts';
 import type { ActionRun, StartedAction } from '../rig/action.ts';
 import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
 import type { MachineFleet } from '../rig/machines.ts';
+import { poll } from '../rig/poll.ts';
 import { pick, random } from '../rig/random.ts';
-import { poll } from './poll.ts';
 
 /** The server on which a version does not boot, where one has to fail. */
 export const BROKEN = 2;

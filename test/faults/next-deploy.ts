@@ -1,7 +1,7 @@
 import type { ActionRun } from '../rig/action.ts';
 import type { Load } from '../rig/load.ts';
+import { poll } from '../rig/poll.ts';
 import { complaints, othersOf } from './host-state.ts';
-import { poll } from './poll.ts';
 import { type FaultSite, releaseAll } from './site.ts';
 
 export interface Requests {

@@ -5,9 +5,9 @@ import path from 'node:path';
 import type { ActionRun } from '../rig/action.ts';
 import { killAllOf } from '../rig/leftovers.ts';
 import { ROOT } from '../rig/places.ts';
+import { poll } from '../rig/poll.ts';
 import { reached } from './cell.ts';
 import { startsOf } from './host-state.ts';
-import { poll } from './poll.ts';
 import { type FaultSite, HOLDING, holdAt } from './site.ts';
 
 /** Something that breaks around a deploy, and not at one moment of it. */

@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { poll } from '../faults/poll.ts';
 import { freePort } from './free-port.ts';
 import { killAllOf } from './leftovers.ts';
+import { poll } from './poll.ts';
 
 /** Listens, and has so much memory that it is still being taken back when its environment can no longer be read. */
 const HOLDER = `
