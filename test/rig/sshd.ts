@@ -8,9 +8,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 
 export interface SshdOptions {
   /** The login's home: where each session starts. */
@@ -89,7 +89,7 @@ export async function startSshd(options: SshdOptions): Promise<SshHost> {
   const env = options.within === undefined ? {} : options.env;
 
   for (let attempt = 1; ; attempt += 1) {
-    const port = options.port ?? (await freePort(host));
+    const port = options.port ?? (await freePort());
     writeFileSync(file('config'), configText(options, directory, listenAddress(host, port)));
     let server = new Server(command, env);
     if (!(await server.listens(`${host} port ${port}`))) {
@@ -263,17 +263,4 @@ function descendants(pid: number): number[] {
   const below = (parent: number): number[] =>
     (children.get(parent) ?? []).flatMap((child) => [child, ...below(child)]);
   return below(pid);
-}
-
-function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }
