@@ -1,4 +1,4 @@
-import { endGroup, startGroup } from '@actions/core';
+import { endGroup, startGroup } from './workflow-commands.ts';
 
 /** The group of the job's log that is open. GitHub folds no group within another, so there is one for all hosts. */
 let open: string | null = null;
