@@ -2736,6 +2736,44 @@ async function pathsOf(modules, directory, env) {
     return result.code === 0 ? JSON.parse(result.stdout) : [];
 }
 
+;// CONCATENATED MODULE: ./host/build/live-paths.js
+
+
+/** Settings that say where an app is, and what starts it. */
+const PLACES = /^(cwd|script|exec|cmd|command|interpreter|exec_?interpreter)$/i;
+/**
+ * The apps with `live` in place of what no new version reaches, where each version has a directory of its own: a file that was
+ * written for a checkout names `top`, and PM2 notes the directory of one version for what was started by hand.
+ */
+function meantOfLive(apps, places) {
+    if (places.live === places.top)
+        return [...apps];
+    return apps.map((app) => {
+        const moved = Object.entries(app).flatMap(([key, value]) => PLACES.test(key) && typeof value === 'string' && (0,external_node_path_namespaceObject.isAbsolute)(value)
+            ? [[key, inLive(value, places)]]
+            : []);
+        return { ...app, ...Object.fromEntries(moved) };
+    });
+}
+/** What all versions share stays as it is, and what lies elsewhere. */
+function inLive(path, { top, live }) {
+    const [first, ...rest] = below(top, path)?.split('/') ?? ['shared'];
+    if (first === 'shared')
+        return path;
+    if (first === 'current')
+        return (0,external_node_path_namespaceObject.join)(live, ...rest);
+    return first === 'releases' ? (0,external_node_path_namespaceObject.join)(live, ...rest.slice(1)) : (0,external_node_path_namespaceObject.join)(live, first ?? '', ...rest);
+}
+/** The way from `top` to a path, through whatever link that names `top`. Null if it does not lie there. */
+function below(top, path) {
+    for (let directory = path;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        if (realOrSame(directory) === top)
+            return (0,external_node_path_namespaceObject.relative)(directory, path);
+        if (directory === (0,external_node_path_namespaceObject.dirname)(directory))
+            return null;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/launcher.js
 
 /** npm and its like, by the name that people write and by the file that PM2 finds for it. */
@@ -2850,6 +2888,7 @@ function kindOf(script) {
 
 
 
+
 /**
  * What PM2 is to run of the version that lies at `top`, staging or live, as if it lay in live. The file is evaluated
  * where it is, so that whatever it requires is of its own version.
@@ -2859,14 +2898,15 @@ async function readApps({ plan, places, pm2 }, top, deployId) {
     const [name] = plan.apps;
     if (plan.script !== null && name !== undefined) {
         const app = scriptApp(name, plan.script, workDir, await pm2.list());
-        return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
+        const config = deployConfig([app], { workDir, deployId, pm2Env: null });
+        return meantOfLive(moveApps(config, [top], places.live), places);
     }
     const from = [top, realOrSame(top)];
     const file = findEcosystem(workDir, plan.ecosystem);
     const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
     const apps = chooseApps(await readEcosystem(file, options), plan.apps);
     const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), from, places.live);
-    return findModules(config, { top, live: places.live, env: pm2.env });
+    return findModules(meantOfLive(config, places), { top, live: places.live, env: pm2.env });
 }
 /** The same before install and build; null if the file cannot be evaluated without what they bring. */
 async function readAppsEarly(context, top, deployId) {

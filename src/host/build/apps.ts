@@ -5,6 +5,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { realOrSame } from '../system/paths.ts';
 import { findEcosystem, readEcosystem } from './ecosystem.ts';
 import { findModules } from './find-modules.ts';
+import { meantOfLive } from './live-paths.ts';
 import { scriptApp } from './script-app.ts';
 
 /**
@@ -20,14 +21,15 @@ export async function readApps(
   const [name] = plan.apps;
   if (plan.script !== null && name !== undefined) {
     const app = scriptApp(name, plan.script, workDir, await pm2.list());
-    return moveApps(deployConfig([app], { workDir, deployId, pm2Env: null }), [top], places.live);
+    const config = deployConfig([app], { workDir, deployId, pm2Env: null });
+    return meantOfLive(moveApps(config, [top], places.live), places);
   }
   const from = [top, realOrSame(top)];
   const file = findEcosystem(workDir, plan.ecosystem);
   const options = { node: process.execPath, env: pm2.env, cwd: workDir, pm2Root: pm2.install.root };
   const apps = chooseApps(await readEcosystem(file, options), plan.apps);
   const config = moveApps(deployConfig(apps, { workDir, deployId, pm2Env: plan.pm2Env }), from, places.live);
-  return findModules(config, { top, live: places.live, env: pm2.env });
+  return findModules(meantOfLive(config, places), { top, live: places.live, env: pm2.env });
 }
 
 /** The same before install and build; null if the file cannot be evaluated without what they bring. */
