@@ -838,7 +838,6 @@ function signalGroup(pid, signal) {
 
 
 
-
 /**
  * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
  * Pid and start together name a process for good: a reused pid has another start.
@@ -937,7 +936,14 @@ function environmentOf(pid) {
 }
 /** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
 function directoryOf(pid) {
-    return realOrSame(`/proc/${pid}/cwd`);
+    const link = `/proc/${pid}/cwd`;
+    try {
+        // Of a directory that was removed it still tells the name.
+        return (0,external_node_fs_namespaceObject.readlinkSync)(link);
+    }
+    catch {
+        return link;
+    }
 }
 /** All pids that this user can see. */
 function allPids() {
@@ -4943,6 +4949,7 @@ function unnamedPort(apps, accepted) {
 const promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: ./host/health/health.js
 
+
 const HEALTHY = { kind: 'healthy' };
 /** PM2's own default for the time in which a new instance listens, in milliseconds. */
 const BOOTS_WITHIN = 3_000;
@@ -4964,6 +4971,7 @@ function judge(expected, now, since) {
     const pending = miscounted(expected, now) ??
         firstOf(now.instances, (one) => notReady(one, now)) ??
         firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
+        firstOf(now.instances, (one) => astray(one, expected, now)) ??
         orphans(expected, now) ??
         mute ??
         now.complaint;
@@ -5066,6 +5074,16 @@ function otherVersion(one, expected, now) {
     const started = now.startTicks.get(one.pid) ?? 0;
     const tooOld = expected.after !== null && started <= expected.after;
     return tooOld ? `${health_nameOf(one)} was started before this version's files were in place` : null;
+}
+/** An app may go wherever it likes, but not into another version's files: it would run those, or read them. */
+function astray(one, { elsewhere }, now) {
+    if (elsewhere === null)
+        return null;
+    const { directory, but } = elsewhere;
+    const other = (now.directories.get(one.pid) ?? []).find((path) => isWithin(directory, path) && !but.some((own) => isWithin(own, path)));
+    return other === undefined
+        ? null
+        : `${health_nameOf(one)} runs in ${other}, which is not the directory of this version`;
 }
 function orphans(expected, now) {
     const found = now.orphans.filter((pid) => !expected.knownOrphans.includes(pid));
@@ -5284,7 +5302,7 @@ const ACCEPTS_WITHIN = 2_000;
 /** How long an app that was healthy may be unhealthy, in milliseconds. */
 const STAYS_BAD = 5_000;
 /** Looks at everything that health depends on, once. */
-async function observe(pm2, { instances, ports, healthUrl }, thrown = []) {
+async function observe(pm2, { instances, ports, healthUrl, elsewhere, }, thrown = []) {
     const asked = healthUrl ? complaintAbout(healthUrl) : null;
     const [all, accepting, complaint] = await Promise.all([pm2.list(), acceptingPorts(ports), asked]);
     const started = new Map();
@@ -5293,15 +5311,22 @@ async function observe(pm2, { instances, ports, healthUrl }, thrown = []) {
         if (ticks !== null)
             started.set(pid, ticks);
     }
+    const own = all.filter((one) => instances[one.name] !== undefined);
     return {
         at: Date.now(),
-        instances: all.filter((one) => instances[one.name] !== undefined),
+        instances: own,
         startTicks: started,
+        directories: elsewhere === null ? new Map() : directoriesOf(own),
         orphans: orphansOf(pm2, all),
         accepting,
         thrown,
         complaint,
     };
+}
+/** Where these and what they have started stand: npm and bash start the app as a process of its own. */
+function directoriesOf(instances) {
+    const running = instances.filter(({ pid }) => pid > 0);
+    return new Map(running.map(({ pid }) => [pid, [pid, ...descendantsOf(pid)].map(directoryOf)]));
 }
 /** Of these ports, those that take a connection at an address of this host. */
 async function acceptingPorts(ports) {
@@ -5717,6 +5742,36 @@ function error_log_pathsOf(instances) {
     return new Set(instances.flatMap(({ errLogPath }) => errLogPath ?? []));
 }
 
+;// CONCATENATED MODULE: ./host/health/expectation.js
+
+
+
+
+
+/** What the new version must show to count as healthy. */
+function expectationOf(transaction) {
+    const { swapped, before, deployId, config, pm2Env, healthUrl, swap } = transaction;
+    if (swapped === null)
+        throw new Error('a version that was not swapped in cannot be judged');
+    return {
+        deployId,
+        instances: expectedCounts(config),
+        ports: expectedPorts(config, pm2Env, before),
+        after: ticksOf(swapped),
+        knownOrphans: before.orphans,
+        healthUrl,
+        elsewhere: elsewhereOf(swap),
+    };
+}
+/** In place the old version's files are gone from where the new one's are: where a process stands tells nothing. */
+function elsewhereOf(swap) {
+    return swap.layout === 'in-place' ? null : outsideOf(swap.staging, (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(swap.staging)));
+}
+/** All of the app's directory but this version's own, and what all versions share. */
+function outsideOf(release, top) {
+    return { directory: top, but: [release, sharedIn(top)] };
+}
+
 ;// CONCATENATED MODULE: ./host/pm2/daemon-log.js
 /** PM2's own lines in its log. */
 const OWN = /^(?:[^ ]+ )?PM2 +(?:log|error)?: |^\[PM2\]|^\d{4}-\d\d-\d\dT[\d:.]+: PM2/;
@@ -6077,6 +6132,7 @@ function readReport(file) {
 
 
 
+
 /** On the host itself a slower answer is not healthy. In milliseconds. */
 const watch_ACCEPTS_WITHIN = 2_000;
 /** Looks at all canaries once. The first one that is not healthy decides. */
@@ -6122,6 +6178,7 @@ function judgeAlone(canary, one, then) {
         const code = one.exitCode ? ` with exit code ${one.exitCode}` : '';
         return { kind: 'broken', why: `the process of '${title}' has ended${code}` };
     }
+    const { elsewhere } = canary;
     const empty = { at: Date.now(), thrown: [], orphans: [], accepting: new Set(), complaint: null };
     return judge({
         deployId: String(canary.config.env[DEPLOY_ID]),
@@ -6130,7 +6187,13 @@ function judgeAlone(canary, one, then) {
         after: null,
         knownOrphans: [],
         healthUrl: null,
-    }, { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) }, { ...empty, instances: [then], startTicks: new Map() });
+        elsewhere,
+    }, {
+        ...empty,
+        instances: [one],
+        startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]),
+        directories: elsewhere === null ? new Map() : directoriesOf([one]),
+    }, { ...empty, instances: [then], startTicks: new Map(), directories: new Map() });
 }
 /** Where a canary listens in place of this port, as its report tells; undefined if it does not. */
 function listenerFor({ byChance }, port, { listens }) {
@@ -6174,6 +6237,7 @@ async function answers(canary, healthUrl) {
 }
 
 ;// CONCATENATED MODULE: ./host/canary/run.js
+
 
 
 
@@ -6280,7 +6344,8 @@ function prepare({ plan, places, runDir }, trial, chosen, at) {
         inherited: trial.inheritedBy(app),
         runsNow: now.length > 0,
     });
-    return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
+    const elsewhere = places.live === places.top ? null : outsideOf(trial.staging, places.top);
+    return { ...chosen, name, title: `${app.name} (canary)`, config, elsewhere, report, files };
 }
 /** Without a `health-url` nobody says which page has to answer, so that nothing seen here fails a deploy. */
 async function warnAboutRoots({ log }, canaries) {
@@ -8015,25 +8080,6 @@ function refuseForeign(top, instances) {
             });
         }
     }
-}
-
-;// CONCATENATED MODULE: ./host/health/expectation.js
-
-
-
-/** What the new version must show to count as healthy. */
-function expectationOf(transaction) {
-    const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
-    if (swapped === null)
-        throw new Error('a version that was not swapped in cannot be judged');
-    return {
-        deployId,
-        instances: expectedCounts(config),
-        ports: expectedPorts(config, pm2Env, before),
-        after: ticksOf(swapped),
-        knownOrphans: before.orphans,
-        healthUrl,
-    };
 }
 
 ;// CONCATENATED MODULE: ./host/state/replaced.js
@@ -10631,6 +10677,7 @@ async function restoreApps(context, transaction, runsAs, swapped) {
         after: ticksOf(swapped),
         knownOrphans: before.orphans,
         healthUrl: before.healthUrl,
+        elsewhere: failedVersion(transaction),
     };
     const daemon = pm2.daemonPid();
     try {
@@ -10643,6 +10690,10 @@ async function restoreApps(context, transaction, runsAs, swapped) {
             throw error;
         return error;
     }
+}
+/** Where the old version ran is no matter: it has to be no better than it was. */
+function failedVersion({ swap }) {
+    return swap.layout === 'in-place' ? null : { directory: swap.staging, but: [] };
 }
 function keepForDiagnosis({ places, log }, { swap, deployId }) {
     const { staging } = swap;
@@ -11460,11 +11511,14 @@ function replacing(app, boots) {
 
 
 
+
+
 /** How long a restart by `cron_restart` may take, and how often we look, in milliseconds. */
 const RESTARTS_WITHIN = 5_000;
 const live_health_LOOK_EVERY = 200;
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
 async function complaintAboutLive(context, current) {
+    const { places } = context;
     const { healthUrl, pm2Env } = context.plan;
     const { config, ports, runsAs, since } = current;
     const expected = {
@@ -11474,6 +11528,7 @@ async function complaintAboutLive(context, current) {
         after: ticksOf(since),
         knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
         healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
+        elsewhere: places.live === places.top ? null : outsideOf(treeOf(places), places.top),
     };
     let verdict;
     const deadline = performance.now() + RESTARTS_WITHIN;

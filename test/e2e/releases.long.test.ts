@@ -40,8 +40,8 @@ const at = (...names: string[]): string => path.join(site.live, ...names);
 const current = (): string => path.basename(readlinkSync(at('current')));
 const releases = (): string[] => readdirSync(at('releases'));
 /** Where the app's processes stand. */
-async function directories(): Promise<string[]> {
-  const pids = (await site.host.instances('shop')).map(({ pid }) => pid);
+async function directories(app = 'shop'): Promise<string[]> {
+  const pids = (await site.host.instances(app)).map(({ pid }) => pid);
   return [...new Set(pids.map((pid) => realpathSync(`/proc/${pid}/cwd`)))];
 }
 
@@ -203,4 +203,47 @@ test('an app in fork mode, without shutdown code, in a working directory: no req
   expect(realpathSync(path.join(api.live, 'current/apps/api/uploads'))).toBe(
     path.join(api.live, 'shared/apps/api/uploads'),
   );
+});
+
+test('an app that names directories: each version runs in its own, and one that runs in another is not healthy', async () => {
+  await using bot = await createSite(site.host, {
+    app: { name: 'bot', ...UNVISITED, settings: { ...UNVISITED.settings, exec_mode: 'fork', instances: 1 } },
+    inputs: { layout: 'releases', 'health-timeout': '3s' },
+  });
+  const release = (): string => realpathSync(path.join(bot.live, 'current'));
+  const commitWith = (version: string, changes: Record<string, string>): string =>
+    bot.commit({ files: { ...bot.files({ version }), ...changes } });
+  const server = bot.files({ version: '1' })['src/server.js'];
+  const ecosystem = bot.files({ version: '1', settings: { cwd: bot.live } })['ecosystem.config.js'] ?? '';
+  const named = { 'ecosystem.config.js': ecosystem };
+
+  await startByHand(bot, commitWith('1', named), ['start', 'ecosystem.config.js']);
+  const two = await bot.deploy({ ref: commitWith('2', named) });
+  expect(two, two.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(await bot.served()).toBe('2');
+  expect(await directories('bot')).toEqual([release()]);
+
+  const old = JSON.stringify(release());
+  const stale = { 'src/server.js': `process.chdir(${old});\nrequire(${old} + '/dist/server.js');\n` };
+  const ref = commitWith('3', { ...named, ...stale });
+  const tried = await bot.deploy({ ref });
+  expect(tried, tried.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  const back = await bot.deploy({ ref, canary: 'off' });
+  expect(back, back.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+  for (const { stdout } of [tried, back])
+    expect(stdout).toContain(`runs in ${release()}, which is not the directory of this version`);
+
+  await bot.host.pm2(['kill']);
+  await bot.host.pm2(['resurrect']);
+  await expect.poll(() => bot.served().catch(() => null), { timeout: 20_000 }).toBe('2');
+  expect(await directories('bot')).toEqual([release()]);
+
+  // PM2 notes the real path of what is started by hand.
+  await bot.host.pm2(['delete', 'bot']);
+  await bot.host.pm2(['start', 'ecosystem.config.js'], path.join(bot.live, 'current'));
+  const wanders = { 'src/server.js': `process.chdir('/');\n${server}` };
+  const four = await bot.deploy({ ref: commitWith('4', wanders) });
+  expect(four, four.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(await bot.served()).toBe('4');
+  expect(await directories('bot')).toEqual(['/']);
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AppLog } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { readAdded } from '../health/error-log.ts';
+import { outsideOf } from '../health/expectation.ts';
 import { shownUrl, troubleAtRoot } from '../health/health-request.ts';
 import { type Listener, listenTo } from '../health/last-words.ts';
 import { untilStable } from '../health/verify.ts';
@@ -135,7 +136,8 @@ function prepare({ plan, places, runDir }: Context, trial: Trial, chosen: Chosen
     inherited: trial.inheritedBy(app),
     runsNow: now.length > 0,
   });
-  return { ...chosen, name, title: `${app.name} (canary)`, config, report, files };
+  const elsewhere = places.live === places.top ? null : outsideOf(trial.staging, places.top);
+  return { ...chosen, name, title: `${app.name} (canary)`, config, elsewhere, report, files };
 }
 
 /** Without a `health-url` nobody says which page has to answer, so that nothing seen here fails a deploy. */

@@ -1,7 +1,8 @@
-import { judge, type Verdict } from '../health/health.ts';
+import { type Elsewhere, judge, type Verdict } from '../health/health.ts';
 import { complaintAbout } from '../health/health-request.ts';
 import { endedWell, endsByItself } from '../health/job.ts';
 import { accepts } from '../health/listening.ts';
+import { directoriesOf } from '../health/verify.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { DEPLOY_ID, type Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
@@ -16,6 +17,8 @@ export interface Canary extends Chosen {
   name: string;
   title: string;
   config: DeployApp;
+  /** As of `Expected`. */
+  elsewhere: Elsewhere | null;
   report: string;
   /** Absolute paths, without suffix, of what PM2 and the preload make. */
   files: string;
@@ -80,6 +83,7 @@ function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
     const code = one.exitCode ? ` with exit code ${one.exitCode}` : '';
     return { kind: 'broken', why: `the process of '${title}' has ended${code}` };
   }
+  const { elsewhere } = canary;
   const empty = { at: Date.now(), thrown: [], orphans: [], accepting: new Set<number>(), complaint: null };
   return judge(
     {
@@ -89,9 +93,15 @@ function judgeAlone(canary: Canary, one: Instance, then: Instance): Verdict {
       after: null,
       knownOrphans: [],
       healthUrl: null,
+      elsewhere,
     },
-    { ...empty, instances: [one], startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]) },
-    { ...empty, instances: [then], startTicks: new Map() },
+    {
+      ...empty,
+      instances: [one],
+      startTicks: new Map(ticks === null ? [] : [[one.pid, ticks]]),
+      directories: elsewhere === null ? new Map() : directoriesOf([one]),
+    },
+    { ...empty, instances: [then], startTicks: new Map(), directories: new Map() },
   );
 }
 

@@ -2,6 +2,7 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { endHalfWay } from '../handover/half-way.ts';
+import type { Elsewhere } from '../health/health.ts';
 import { verify } from '../health/verify.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { reloadFailure, swapTimeLimit } from '../pm2/cli.ts';
@@ -145,6 +146,7 @@ async function restoreApps(
     after: ticksOf(swapped),
     knownOrphans: before.orphans,
     healthUrl: before.healthUrl,
+    elsewhere: failedVersion(transaction),
   };
   const daemon = pm2.daemonPid();
   try {
@@ -157,6 +159,11 @@ async function restoreApps(
     if (pm2.daemonPid() !== daemon) throw error;
     return error as Error;
   }
+}
+
+/** Where the old version ran is no matter: it has to be no better than it was. */
+function failedVersion({ swap }: Transaction): Elsewhere | null {
+  return swap.layout === 'in-place' ? null : { directory: swap.staging, but: [] };
 }
 
 function keepForDiagnosis({ places, log }: Context, { swap, deployId }: Transaction): void {

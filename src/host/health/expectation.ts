@@ -1,12 +1,14 @@
-import type { Transaction } from '../state/transaction.ts';
+import { dirname } from 'node:path';
+import { sharedIn } from '../state/places.ts';
+import type { Swap, Transaction } from '../state/transaction.ts';
 import { ticksOf } from '../system/processes.ts';
 import { expectedCounts } from './baseline.ts';
-import type { Expected } from './health.ts';
+import type { Elsewhere, Expected } from './health.ts';
 import { expectedPorts } from './ports.ts';
 
 /** What the new version must show to count as healthy. */
 export function expectationOf(transaction: Transaction): Expected {
-  const { swapped, before, deployId, config, pm2Env, healthUrl } = transaction;
+  const { swapped, before, deployId, config, pm2Env, healthUrl, swap } = transaction;
   if (swapped === null) throw new Error('a version that was not swapped in cannot be judged');
   return {
     deployId,
@@ -15,5 +17,16 @@ export function expectationOf(transaction: Transaction): Expected {
     after: ticksOf(swapped),
     knownOrphans: before.orphans,
     healthUrl,
+    elsewhere: elsewhereOf(swap),
   };
+}
+
+/** In place the old version's files are gone from where the new one's are: where a process stands tells nothing. */
+function elsewhereOf(swap: Swap): Elsewhere | null {
+  return swap.layout === 'in-place' ? null : outsideOf(swap.staging, dirname(dirname(swap.staging)));
+}
+
+/** All of the app's directory but this version's own, and what all versions share. */
+export function outsideOf(release: string, top: string): Elsewhere {
+  return { directory: top, but: [release, sharedIn(top)] };
 }

@@ -1,4 +1,5 @@
 import type { Instance } from '../pm2/list.ts';
+import { isWithin } from '../system/paths.ts';
 import { endedWell, hasEnded, isJob, restartedOnPurpose, restartsByCron } from './job.ts';
 
 /** What must run for a version to count as healthy. */
@@ -15,6 +16,14 @@ export interface Expected {
   knownOrphans: readonly number[];
   /** The absolute URL that must answer 2xx; null if nothing is requested. */
   healthUrl: string | null;
+  /** Where the files of other versions lie, so that no process of this one may stand there; null if that tells nothing. */
+  elsewhere: Elsewhere | null;
+}
+
+/** All in a directory, but what is in one of these. Absolute, real paths. */
+export interface Elsewhere {
+  directory: string;
+  but: readonly string[];
 }
 
 /** What was seen at one moment. */
@@ -25,6 +34,8 @@ export interface Snapshot {
   instances: readonly Instance[];
   /** Start time of each living process, in ticks. */
   startTicks: ReadonlyMap<number, number>;
+  /** Where each process of these instances and its descendants stand, by the pid of the instance. Empty if nobody has to know. */
+  directories: ReadonlyMap<number, readonly string[]>;
   /** Children of PM2's daemon that it does not list. */
   orphans: readonly number[];
   /** Of the expected ports, those that accepted a connection. */
@@ -65,6 +76,7 @@ export function judge(expected: Expected, now: Snapshot, since: Snapshot): Verdi
     miscounted(expected, now) ??
     firstOf(now.instances, (one) => notReady(one, now)) ??
     firstOf(now.instances, (one) => otherVersion(one, expected, now)) ??
+    firstOf(now.instances, (one) => astray(one, expected, now)) ??
     orphans(expected, now) ??
     mute ??
     now.complaint;
@@ -170,6 +182,18 @@ function otherVersion(one: Instance, expected: Expected, now: Snapshot): string 
   const started = now.startTicks.get(one.pid) ?? 0;
   const tooOld = expected.after !== null && started <= expected.after;
   return tooOld ? `${nameOf(one)} was started before this version's files were in place` : null;
+}
+
+/** An app may go wherever it likes, but not into another version's files: it would run those, or read them. */
+function astray(one: Instance, { elsewhere }: Expected, now: Snapshot): string | null {
+  if (elsewhere === null) return null;
+  const { directory, but } = elsewhere;
+  const other = (now.directories.get(one.pid) ?? []).find(
+    (path) => isWithin(directory, path) && !but.some((own) => isWithin(own, path)),
+  );
+  return other === undefined
+    ? null
+    : `${nameOf(one)} runs in ${other}, which is not the directory of this version`;
 }
 
 function orphans(expected: Expected, now: Snapshot): string | null {

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { instancesIn } from '../pm2/list.ts';
 import type { Current } from '../state/current.ts';
+import { treeOf } from '../state/places.ts';
 import { ticksOf } from '../system/processes.ts';
 import { expectedCounts, readBaseline } from './baseline.ts';
+import { outsideOf } from './expectation.ts';
 import { judge, type Snapshot, type Verdict } from './health.ts';
 import { absoluteUrl, complaintAbout } from './health-request.ts';
 import { healthTarget } from './health-target.ts';
@@ -16,6 +18,7 @@ const LOOK_EVERY = 200;
 
 /** Why the version that was verified last is not healthy now, by the rules of a deploy, at this one moment; or null. */
 export async function complaintAboutLive(context: Context, current: Current): Promise<string | null> {
+  const { places } = context;
   const { healthUrl, pm2Env } = context.plan;
   const { config, ports, runsAs, since } = current;
   const expected = {
@@ -25,6 +28,7 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
     after: ticksOf(since),
     knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
     healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
+    elsewhere: places.live === places.top ? null : outsideOf(treeOf(places), places.top),
   };
   let verdict: Verdict;
   const deadline = performance.now() + RESTARTS_WITHIN;

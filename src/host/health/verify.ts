@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../pm2/list.ts';
 import type { Pm2 } from '../pm2/session.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { childrenOf, environmentOf, startTicks } from '../system/processes.ts';
+import { childrenOf, descendantsOf, directoryOf, environmentOf, startTicks } from '../system/processes.ts';
 import { afterPlannedRestarts, type Expected, judge, type Snapshot, type Verdict } from './health.ts';
 import { complaintAbout } from './health-request.ts';
 import type { Listener } from './last-words.ts';
@@ -21,7 +21,12 @@ const STAYS_BAD = 5_000;
 /** Looks at everything that health depends on, once. */
 export async function observe(
   pm2: Pm2,
-  { instances, ports, healthUrl }: Pick<Expected, 'instances' | 'ports' | 'healthUrl'>,
+  {
+    instances,
+    ports,
+    healthUrl,
+    elsewhere,
+  }: Pick<Expected, 'instances' | 'ports' | 'healthUrl' | 'elsewhere'>,
   thrown: readonly string[] = [],
 ): Promise<Snapshot> {
   const asked = healthUrl ? complaintAbout(healthUrl) : null;
@@ -31,15 +36,23 @@ export async function observe(
     const ticks = pid > 0 ? startTicks(pid) : null;
     if (ticks !== null) started.set(pid, ticks);
   }
+  const own = all.filter((one) => instances[one.name] !== undefined);
   return {
     at: Date.now(),
-    instances: all.filter((one) => instances[one.name] !== undefined),
+    instances: own,
     startTicks: started,
+    directories: elsewhere === null ? new Map() : directoriesOf(own),
     orphans: orphansOf(pm2, all),
     accepting,
     thrown,
     complaint,
   };
+}
+
+/** Where these and what they have started stand: npm and bash start the app as a process of its own. */
+export function directoriesOf(instances: readonly Pick<Instance, 'pid'>[]): Map<number, string[]> {
+  const running = instances.filter(({ pid }) => pid > 0);
+  return new Map(running.map(({ pid }) => [pid, [pid, ...descendantsOf(pid)].map(directoryOf)]));
 }
 
 /** Of these ports, those that take a connection at an address of this host. */

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type Check, fields, number, text } from './checked.ts';
-import { realOrSame } from './paths.ts';
 
 /**
  * When a process started, in clock ticks since boot (100 a second on Linux); null if there is no such process.
@@ -116,7 +115,13 @@ export function environmentOf(pid: number): ReadonlyMap<string, string> {
 
 /** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
 export function directoryOf(pid: number): string {
-  return realOrSame(`/proc/${pid}/cwd`);
+  const link = `/proc/${pid}/cwd`;
+  try {
+    // Of a directory that was removed it still tells the name.
+    return readlinkSync(link);
+  } catch {
+    return link;
+  }
 }
 
 /** All pids that this user can see. */

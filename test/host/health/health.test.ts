@@ -16,6 +16,7 @@ const expected: Expected = {
   after: 500,
   knownOrphans: [77],
   healthUrl: 'http://localhost:3000/health',
+  elsewhere: null,
 };
 
 function instance(pmId: number, change: Partial<Instance> = {}): Instance {
@@ -47,6 +48,7 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
       [100, 501],
       [101, 510],
     ]),
+    directories: new Map(),
     at: 0,
     thrown: [],
     orphans: [77],
@@ -59,6 +61,24 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
 describe('judge', () => {
   it('calls a version healthy when every rule holds', () => {
     expect(judge(expected, snapshot(), snapshot())).toEqual({ kind: 'healthy' });
+  });
+
+  it.each([
+    ['/srv/app/releases/old', 'runs in /srv/app/releases/old, which is not the directory of this version'],
+    ['/srv/app', 'runs in /srv/app, which is not the directory of this version'],
+    ['/srv/app/releases/new/apps/web', null],
+    ['/srv/app/shared/uploads', null],
+    ['/srv/app2', null],
+    ['/', null],
+  ])('with a directory for each version, a process may stand in its own or outside: %s', (directory, why) => {
+    const elsewhere = { directory: '/srv/app', but: ['/srv/app/releases/new', '/srv/app/shared'] };
+    const directories = new Map([[101, ['/srv/app/releases/new', directory]]]);
+    const verdict = judge({ ...expected, elsewhere }, snapshot({ directories }), snapshot());
+    expect(verdict).toEqual(
+      why === null
+        ? { kind: 'healthy' }
+        : { kind: 'pending', why: `'web' (pm2 id 1) ${why}`, planned: false },
+    );
   });
 
   it.each<[string, Partial<Snapshot>, string]>([
