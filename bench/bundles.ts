@@ -21,7 +21,6 @@ const OTHERS = (process.env.BENCH_BUNDLES ?? '').split(',').filter((given) => gi
 export function measureBundles(): { bundles: BundleSize[]; empty: number } {
   const files: [name: string, file: string, isAction: boolean][] = [
     ['the action, `dist/index.js`', path.join(ROOT, 'dist/index.js'), true],
-    ['what it reads for `deployment: true`, `dist/octokit.js`', path.join(ROOT, 'dist/octokit.js'), false],
     ['its host program, `dist/host.js`', path.join(ROOT, 'dist/host.js'), false],
     ...OTHERS.map((given): [string, string, boolean] => {
       const at = given.indexOf('=');

@@ -1,4 +1,4 @@
-// Builds the programs of the action into dist/ or into the directory that is given.
+// Builds the programs of the action, index.js, post.js and host.js, into dist/ or into the directory that is given.
 // `--if-changed` builds only when the sources or the output differ from what the last build saw and made.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +21,7 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const DIST = path.join(ROOT, 'dist');
 const LIB = path.join(ROOT, 'lib');
 const STAMP = path.join(LIB, 'last-build.json');
-const OUTPUTS = ['index.js', 'post.js', 'octokit.js', 'host.js', 'licenses.txt'];
+const OUTPUTS = ['index.js', 'post.js', 'host.js', 'licenses.txt'];
 const INPUTS = [
   'src',
   'scripts/build.mjs',
@@ -61,28 +61,20 @@ function build() {
     );
     const action = bundle(work, 'main.js', NEVER_SHIPPED);
     const post = bundle(work, 'post.js', NEVER_SHIPPED);
-    const octokit = bundle(work, 'report/octokit.js', NEVER_SHIPPED);
-    const licenses = path.join(work, 'licenses.txt');
-    const gathered = [action, octokit].map(({ directory }) => licensesIn(directory)).join('\n\n');
-    const packages = packagesOf([...action.files, ...post.files, ...octokit.files]);
-    writeFileSync(licenses, completed(gathered, packages, ownTexts()));
+    const licenses = path.join(action.directory, 'licenses.txt');
+    const packages = packagesOf([...action.files, ...post.files]);
+    writeFileSync(licenses, completed(readFileSync(licenses, 'utf8'), packages, ownTexts()));
     // The host program has no dependency, so its license is the project's own and no text is to be merged.
     const host = bundle(work, 'host/main.js', /[\\/]node_modules[\\/]/);
     place([
       [action.directory, 'index.js', 'index.js'],
+      [action.directory, 'licenses.txt', 'licenses.txt'],
       [post.directory, 'index.js', 'post.js'],
-      [octokit.directory, 'index.js', 'octokit.js'],
       [host.directory, 'index.js', 'host.js'],
-      [work, 'licenses.txt', 'licenses.txt'],
     ]);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-/** The licenses that ncc has gathered of a bundle's packages. */
-function licensesIn(directory) {
-  return readFileSync(path.join(directory, 'licenses.txt'), 'utf8').trimEnd();
 }
 
 /** Bundles one program, none of whose modules may match `refused`. Returns its directory, and the files it was made of. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { info, setSecret } from '@actions/core';
 import { deployToSeveral } from './fleet-run.ts';
 import { leftDeploy } from './follow-up.ts';
 import { deployToOne } from './host-run.ts';
@@ -12,7 +13,6 @@ import { noteDeploy, noteSettled } from './report/left-for-post.ts';
 import { startLog } from './report/log.ts';
 import { reportTrouble } from './report/report.ts';
 import { versionLine } from './report/version.ts';
-import { info, setSecret } from './report/workflow-commands.ts';
 import { packProgram } from './runner/session/packed-program.ts';
 import { gather } from './runner/upload/gather.ts';
 import type { Ended } from './task.ts';

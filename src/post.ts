@@ -1,3 +1,4 @@
+import { setSecret } from '@actions/core';
 import { followSeveral } from './fleet-run.ts';
 import { planOfLeft } from './follow-up.ts';
 import { followOne } from './host-run.ts';
@@ -8,7 +9,6 @@ import { endDeployment, openDeployment } from './report/deployment.ts';
 import { statusWithoutResult } from './report/deployment-status.ts';
 import { type LeftDeploy, openedDeployment, unsettledDeploy } from './report/left-for-post.ts';
 import { reportLateTrouble } from './report/report.ts';
-import { setSecret } from './report/workflow-commands.ts';
 import type { Followed } from './task.ts';
 import { troubleOf } from './trouble.ts';
 import { readWorkflow } from './workflow.ts';

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as core from '@actions/core';
 import { rateLimitWait, refusalOf, refusalSentence } from './deployment-refusal.ts';
 import type { DeploymentStatus } from './deployment-status.ts';
 import { hostLines } from './hostile-text.ts';
@@ -11,7 +11,6 @@ import {
   noteDeploymentTold,
 } from './left-for-post.ts';
 import { leaveGroup } from './log-group.ts';
-import { setOutput, warning } from './workflow-commands.ts';
 
 /** A deploy that GitHub shows as a deployment of an environment. */
 export interface DeploymentFacts extends Omit<CreatedDeployment, 'id'> {
@@ -21,8 +20,6 @@ export interface DeploymentFacts extends Omit<CreatedDeployment, 'id'> {
   /** What GitHub's pages call it: `deploy` or `rollback`. */
   task: string;
 }
-
-type Octokit = typeof import('./octokit.ts');
 
 /** Set once GitHub has given it; the other outputs are set at the end. */
 export const DEPLOYMENT_OUTPUT = 'deployment-id';
@@ -69,7 +66,7 @@ export async function endDeployment(
 async function create(facts: DeploymentFacts, ref: string): Promise<CreatedDeployment | null> {
   const { token, repository, environment, environmentUrl, logUrl, task } = facts;
   const id = await told('create the deployment', false, async () => {
-    const octokit = octokitOf(token);
+    const octokit = await octokitOf(token);
     const { data } = await octokit.rest.repos.createDeployment({
       ...ownerAndName(repository),
       ref,
@@ -88,7 +85,7 @@ async function create(facts: DeploymentFacts, ref: string): Promise<CreatedDeplo
   const created = { id, repository, environment, environmentUrl, logUrl };
   noteDeployment(created);
   try {
-    setOutput(DEPLOYMENT_OUTPUT, String(id));
+    core.setOutput(DEPLOYMENT_OUTPUT, String(id));
   } catch (error) {
     warn(`Could not set the output ${DEPLOYMENT_OUTPUT}: ${String(error)}`);
   }
@@ -107,7 +104,7 @@ async function setStatus(
     environment_url?: string;
   },
 ): Promise<void> {
-  const octokit = octokitOf(token);
+  const octokit = await octokitOf(token);
   await octokit.rest.repos.createDeploymentStatus({
     ...ownerAndName(repository),
     deployment_id: id,
@@ -143,13 +140,15 @@ async function told<T>(what: string, repeatable: boolean, request: () => Promise
 
 function warn(text: string): void {
   leaveGroup();
-  warning(hostLines(text, { colours: false }).join('\n'), { title: 'GitHub deployment' });
+  core.warning(hostLines(text, { colours: false }).join('\n'), { title: 'GitHub deployment' });
 }
 
-/** Octokit lies beside this bundle, and not in it: a deploy that tells GitHub nothing would be 50 ms later for it. */
-function octokitOf(token: string): ReturnType<Octokit['octokitOf']> {
-  const octokit: Octokit = createRequire(__filename)('./octokit.js');
-  return octokit.octokitOf(token);
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Loaded by those who use it alone: it costs start-up time. In the same file, so that `dist` stays as it is. */
+async function octokitOf(token: string) {
+  const { getOctokit } = await import(/* webpackMode: "eager" */ '@actions/github');
+  return getOctokit(token, { userAgent: 'pm2-ssh-deploy', log: SILENT });
 }
 
 function ownerAndName(repository: string): { owner: string; repo: string } {

@@ -1,3 +1,4 @@
+import * as core from '@actions/core';
 import type { HostResult } from '../protocol.ts';
 import { type FleetFacts, fleetHeadline, fleetOutcome, mixSentence, resultsOf } from './fleet-outcome.ts';
 import { hostTable } from './host-row.ts';
@@ -9,7 +10,6 @@ import { outputsOfFleet } from './outputs.ts';
 import { appendSummary, attempt, setOutputs } from './report.ts';
 import { standingMarkdown } from './standing.ts';
 import { advice, bounded, foldedParts, type SummaryFacts, whatBroke } from './summary.ts';
-import { error, info } from './workflow-commands.ts';
 
 export interface FleetReportFacts extends FleetFacts, Pick<SummaryFacts, 'commits' | 'late'> {
   /** Milliseconds of the whole action. */
@@ -61,13 +61,13 @@ function tellLog({ hosts, logs, followed, ...facts }: FleetReportFacts, good: bo
     const { message, remedy, output } = end.trouble;
     printTail(`More details from ${label}`, output, `  ${label} | `);
     const text = hostSentence([message, remedy].filter(Boolean).join(' '), 2_000);
-    if (isCause(label)) error(text, { title: `${label}: ${headline}` });
-    else info(text);
+    if (isCause(label)) core.error(text, { title: `${label}: ${headline}` });
+    else core.info(text);
   }
   const mix = mixSentence(hosts);
-  if (mix !== null) info(mix);
-  if (good) info(`${headline}.`);
-  else error([`${headline}.`, mix].filter(Boolean).join(' '), { title: 'PM2 SSH Deploy failed' });
+  if (mix !== null) core.info(mix);
+  if (good) core.info(`${headline}.`);
+  else core.error([`${headline}.`, mix].filter(Boolean).join(' '), { title: 'PM2 SSH Deploy failed' });
 }
 
 /** The job's summary of a deploy to several hosts. */

@@ -1,5 +1,5 @@
+import { getState, saveState } from '@actions/core';
 import type { DeploymentStatus } from './deployment-status.ts';
-import { getState, saveState } from './workflow-commands.ts';
 
 /** What the action's `main` leaves for its `post`. No secrets: the runner keeps it in a file. */
 export interface LeftDeploy {
@@ -75,6 +75,8 @@ export function openedDeployment(): { created: CreatedDeployment; end: KnownEnd 
 }
 
 function save(name: string, value: string): void {
+  // Outside a workflow there is no `post`, and core would print the state.
+  if (!process.env.GITHUB_STATE) return;
   try {
     saveState(name, value);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { endGroup, startGroup } from './workflow-commands.ts';
+import { endGroup, startGroup } from '@actions/core';
 
 /** The group of the job's log that is open. GitHub folds no group within another, so there is one for all hosts. */
 let open: string | null = null;

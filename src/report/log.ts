@@ -1,3 +1,4 @@
+import * as core from '@actions/core';
 import type { Event, HostResult, SourceLine, State } from '../protocol.ts';
 import { findErrors, printedBy } from './error-lines.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
@@ -12,7 +13,6 @@ import {
   requestsSentence,
   STATE_WORDS,
 } from './words.ts';
-import { error, info, warning } from './workflow-commands.ts';
 
 /** Lines of a failed step: the log has all of them above, in a group. */
 const TAIL = 40;
@@ -71,12 +71,12 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
 
   const timed = (line: string): void => {
     leaveGroup();
-    info(`[${formatDuration(now() - start).padStart(7)}] ${before}${line}`);
+    core.info(`[${formatDuration(now() - start).padStart(7)}] ${before}${line}`);
   };
   const say = (text: string): void => timed(hostSentence(text, 1_200));
   const warn = (text: string, where?: SourceLine | null): void => {
     leaveGroup();
-    warning(hostSentence(`${label}: ${text}`), {
+    core.warning(hostSentence(`${label}: ${text}`), {
       title: `Deploy to ${label}`,
       ...(where && { file: where.file, startLine: where.line }),
     });
@@ -98,12 +98,12 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
   const showHeld = (): void => {
     if (held.lines.length === 0) return;
     enterGroup(`${hostSentence(held.from, 20)} on ${label}`);
-    for (const line of held.lines.splice(0)) info(line);
+    for (const line of held.lines.splice(0)) core.info(line);
     leaveGroup();
   };
   const showLine = (from: string, line: string): void => {
     if (!isOneOfSeveral) {
-      info(line);
+      core.info(line);
       return;
     }
     if (from !== held.from || held.lines.length >= MOST_HELD) showHeld();
@@ -160,12 +160,13 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
       if (requests !== null) say(requests);
       printTail('Last lines of the failed step', failure?.output.slice(-TAIL) ?? [], prefix);
       for (const log of failure?.appLogs ?? []) printTail(appLogTitle(log), log.lines, prefix);
-      for (const line of standingLines(result)) info(hostLines(line, { prefix, colours: false }).join('\n'));
+      for (const line of standingLines(result))
+        core.info(hostLines(line, { prefix, colours: false }).join('\n'));
       for (const { app, stream, lines } of result.standing?.logs ?? [])
         printTail(hostSentence(`Last lines of the ${stream} log of '${app}'`, 200), lines, prefix);
       const sentence = outcomeSentence(result);
       if (isGood(result) || title === null) say(sentence);
-      else error([before + sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
+      else core.error([before + sentence, causeOf(failure), remedy].filter(Boolean).join(' '), { title });
     },
   };
 }
@@ -214,7 +215,7 @@ export function isGood(result: HostResult): boolean {
 /** Prints a host's lines under a title. Prints nothing if there are none. */
 export function printTail(title: string, lines: readonly string[], prefix: string): void {
   if (lines.length === 0) return;
-  info('');
-  info(`${title}:`);
-  for (const line of hostLines(lines.join('\n'), { prefix, most: 100_000 })) info(line);
+  core.info('');
+  core.info(`${title}:`);
+  for (const line of hostLines(lines.join('\n'), { prefix, most: 100_000 })) core.info(line);
 }

@@ -1,3 +1,4 @@
+import * as core from '@actions/core';
 import type { HostResult } from '../protocol.ts';
 import { plainHeadline } from './headline.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
@@ -7,7 +8,6 @@ import { prose } from './markdown.ts';
 import { type Outputs, outputsOf, outputsWithoutResult } from './outputs.ts';
 import { renderErrorSummary, renderSummary, type SummaryFacts } from './summary.ts';
 import { versionLine } from './version.ts';
-import { addToSummary, error, setOutput } from './workflow-commands.ts';
 
 export interface ReportFacts extends SummaryFacts {
   /** Milliseconds of the whole action. */
@@ -30,7 +30,7 @@ export interface Trouble {
 
 /**
  * Reports how the deploy ended, in outputs, summary and log, and returns the action's exit code. The exit code makes the
- * job red, without an annotation of its own: the only one is the log's last line.
+ * job red, not core's `setFailed`: the only error annotation is the log's last line.
  */
 export async function reportResult(result: HostResult, log: LiveLog, facts: ReportFacts): Promise<number> {
   // The outcome does not depend on whether the runner takes outputs and summary: the log says it in any case.
@@ -71,7 +71,7 @@ async function tell({ message, remedy, output }: Trouble, goesOn: boolean): Prom
   await attempt('Could not write the log', () => {
     leaveGroup();
     printTail('More details', output, '  ');
-    error(
+    core.error(
       hostLines([message, remedy ?? ''].join('\n'), { colours: false })
         .join('\n')
         .trim(),
@@ -82,12 +82,15 @@ async function tell({ message, remedy, output }: Trouble, goesOn: boolean): Prom
 }
 
 export function setOutputs(outputs: Outputs): void {
-  for (const [name, value] of Object.entries(outputs)) setOutput(name, value);
+  for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
 }
 
-export function appendSummary(markdown: string): void {
+export async function appendSummary(markdown: string): Promise<void> {
+  // Outside a workflow, and on old GitHub servers, there is no summary. Core would throw.
+  if (!process.env.GITHUB_STEP_SUMMARY) return;
+  // A failed attempt may have left text in the buffer.
   const version = `<sub>${prose(versionLine(process.env), 200)}</sub>\n\n`;
-  addToSummary(markdown + version);
+  await core.summary.emptyBuffer().addRaw(markdown).addRaw(version).write();
 }
 
 export async function attempt(trouble: string, work: () => void | Promise<void>): Promise<void> {

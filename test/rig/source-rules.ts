@@ -7,10 +7,10 @@ export type Breach = string;
 /** Source files by their path in the project, such as `src/host/main.ts`. */
 export type Sources = ReadonlyMap<string, string>;
 
-/** Packages, and files of ours, that only some files may import. */
+/** Packages that only some files may import. */
 const RESERVED: Record<string, RegExp> = {
-  '@actions/github': /^src\/report\/octokit\.ts$/,
-  'src/report/workflow-commands.ts': /^src\/(?:main|post)\.ts$|^src\/report\//,
+  '@actions/core': /^src\/(?:main|post|inputs)\.ts$|^src\/report\//,
+  '@actions/github': /^src\/report\/deployment\.ts$/,
   'node-ssh': /^src\/runner\/connection\/ssh\.ts$/,
 };
 
@@ -77,8 +77,14 @@ function forbidden(file: string, specifier: string, sources: Sources): string | 
     if (isBuiltin(specifier)) return null;
     if (inHost) return "but the host program has only Node's own modules";
     if (/^(?:@pm2\/|pm2(?:$|[/-]))/.test(specifier)) return 'but PM2 is no part of the action';
-    const parts = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1);
-    return notFor(file, parts.join('/'));
+    const allowed =
+      RESERVED[
+        specifier
+          .split('/')
+          .slice(0, specifier.startsWith('@') ? 2 : 1)
+          .join('/')
+      ];
+    return allowed && !allowed.test(file) ? `which is for ${allowed.source} alone` : null;
   }
   const target = path.join(path.dirname(file), specifier);
   if (!sources.has(target)) return 'which is no source file';
@@ -92,12 +98,7 @@ function forbidden(file: string, specifier: string, sources: Sources): string | 
   const parts = [file, target].map((each) => each.split('/')[1]);
   if (parts.includes('runner') && parts.includes('report'))
     return 'but runner and report do not know each other';
-  return notFor(file, target);
-}
-
-function notFor(file: string, imported: string): string | null {
-  const allowed = RESERVED[imported];
-  return allowed && !allowed.test(file) ? `which is for ${allowed.source} alone` : null;
+  return null;
 }
 
 /** The room that a file is in, and its floor, -1 where nobody has given it one; null where there are no rooms. */
