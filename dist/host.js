@@ -3781,6 +3781,46 @@ function addName(file, name) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/build/copy-absent.js
+
+
+
+/**
+ * A copy, which shares its blocks where the file system can do that. A hard link would let whatever writes to the live file
+ * change the version that a rollback brings back.
+ */
+function copyIfAbsent(path, live, staging) {
+    if (rename_statOf(`${staging}/${path}`) !== null || !makeParents(path, staging))
+        return 'not copied';
+    try {
+        const { atime, mtime } = (0,external_node_fs_namespaceObject.lstatSync)(`${live}/${path}`);
+        const { COPYFILE_EXCL, COPYFILE_FICLONE } = external_node_fs_namespaceObject.constants;
+        (0,external_node_fs_namespaceObject.copyFileSync)(`${live}/${path}`, `${staging}/${path}`, COPYFILE_EXCL | COPYFILE_FICLONE);
+        // Servers make the ETag of its time.
+        (0,external_node_fs_namespaceObject.utimesSync)(`${staging}/${path}`, atime, mtime);
+        return 'copied';
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOENT')
+            return 'not copied';
+        if (codeOf(error) === 'EACCES')
+            return 'unreadable';
+        throw error;
+    }
+}
+/** False if the build has something else in the place of a directory. No link is followed out of it. */
+function makeParents(path, staging) {
+    const topDown = [...parentsOf([path])].sort((a, b) => a.length - b.length);
+    for (const parent of topDown) {
+        const there = rename_statOf(`${staging}/${parent}`);
+        if (there === null)
+            (0,external_node_fs_namespaceObject.mkdirSync)(`${staging}/${parent}`);
+        else if (!there.isDirectory())
+            return false;
+    }
+    return true;
+}
+
 ;// CONCATENATED MODULE: ./host/build/frameworks.js
 
 
@@ -3874,8 +3914,6 @@ function namePattern(glob) {
 
 
 
-
-
 /** Of so many replaced versions files are kept, and for so long. */
 const KEPT_VERSIONS = 3;
 const KEPT_FOR = 7 * 24 * 3_600_000;
@@ -3933,41 +3971,6 @@ function dueVersions(found, sha, earlier, now) {
     return [{ sha, replacedAt: now, paths: [...there] }, ...older]
         .filter(({ paths, replacedAt }) => paths.length > 0 && now - replacedAt < KEPT_FOR)
         .slice(0, KEPT_VERSIONS);
-}
-/**
- * A copy, which shares its blocks where the file system can do that. A hard link would let whatever writes to the live file
- * change the version that a rollback brings back.
- */
-function copyIfAbsent(path, live, staging) {
-    if (rename_statOf(`${staging}/${path}`) !== null || !makeParents(path, staging))
-        return 'not copied';
-    try {
-        const { atime, mtime } = (0,external_node_fs_namespaceObject.lstatSync)(`${live}/${path}`);
-        const { COPYFILE_EXCL, COPYFILE_FICLONE } = external_node_fs_namespaceObject.constants;
-        (0,external_node_fs_namespaceObject.copyFileSync)(`${live}/${path}`, `${staging}/${path}`, COPYFILE_EXCL | COPYFILE_FICLONE);
-        // Servers make the ETag of its time.
-        (0,external_node_fs_namespaceObject.utimesSync)(`${staging}/${path}`, atime, mtime);
-        return 'copied';
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOENT')
-            return 'not copied';
-        if (codeOf(error) === 'EACCES')
-            return 'unreadable';
-        throw error;
-    }
-}
-/** False if the build has something else in the place of a directory. No link is followed out of it. */
-function makeParents(path, staging) {
-    const topDown = [...parentsOf([path])].sort((a, b) => a.length - b.length);
-    for (const parent of topDown) {
-        const there = rename_statOf(`${staging}/${parent}`);
-        if (there === null)
-            (0,external_node_fs_namespaceObject.mkdirSync)(`${staging}/${parent}`);
-        else if (!there.isDirectory())
-            return false;
-    }
-    return true;
 }
 
 ;// CONCATENATED MODULE: ./host/build/lent-env-files.js
