@@ -2926,42 +2926,308 @@ async function readAppsEarly(context, top, deployId) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/system/node-version.js
+;// CONCATENATED MODULE: external "node:timers/promises"
+const promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./host/state/history.js
+/** Deploys and rollbacks that ended, oldest first. Each appears once, with its last outcome. */
+function endedDeploys(entries) {
+    const ended = new Map();
+    for (const entry of entries) {
+        if (entry.outcome === null)
+            continue;
+        ended.delete(entry.deploy);
+        ended.set(entry.deploy, entry);
+    }
+    return [...ended.values()];
+}
+/**
+ * The verified versions as a stack, with the current one on top. A deploy adds one. A rollback removes all above the one
+ * that it went to, so that rollbacks in a row go further back each time.
+ */
+function versionStack(entries) {
+    const stack = [];
+    for (const entry of endedDeploys(entries).filter(isVerified)) {
+        const known = stack.map(({ sha }) => sha).lastIndexOf(entry.sha);
+        if (entry.mode === 'rollback' && known >= 0)
+            stack.length = known + 1;
+        else if (stack[stack.length - 1]?.sha === entry.sha)
+            stack[stack.length - 1] = entry;
+        else
+            stack.push(entry);
+    }
+    return stack;
+}
+/** Every commit that was verified here and is not marked bad, each with its last deploy; newest first. */
+function goodVersions(entries) {
+    const newest = new Map();
+    for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
+        if (!newest.has(entry.sha) && !isBad(entries, entry.sha))
+            newest.set(entry.sha, entry);
+    }
+    return [...newest.values()];
+}
+/** Whether this commit had to be rolled back the last time that it went live. A failed build does not count. */
+function isBad(entries, sha) {
+    const judged = endedDeploys(entries).filter((entry) => entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)));
+    const last = judged[judged.length - 1];
+    return last !== undefined && last.outcome !== 'deployed';
+}
+/** The deploy that decides what should run here: the last that went well, `unchanged` and a removal included. */
+function standingDeploy(entries) {
+    const good = endedDeploys(entries).filter(({ outcome }) => ['deployed', 'unchanged', 'removed'].includes(String(outcome)));
+    return good[good.length - 1] ?? null;
+}
+/** In the form that the runner gets. */
+function pastDeploy({ mode, outcome, sha, at, run, reason }) {
+    return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
+}
+function isVerified(entry) {
+    return entry.outcome === 'deployed' && entry.sha !== null;
+}
+
+;// CONCATENATED MODULE: ./host/swap/known-tree.js
+
+/** All generated leaves of which nothing but the name is recorded. */
+const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
+/**
+ * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
+ * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
+ */
+function knownTree(tracked, generated, deleted) {
+    const tree = grower();
+    const removed = new Set(generated?.deleted ?? []);
+    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
+    for (const parent of parentsOf(tracked.keys()))
+        tree.directory(parent).tracked = true;
+    for (const [path, fingerprint] of tracked) {
+        if (removed.has(path) && deleted === 'absent')
+            continue;
+        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
+        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
+    }
+    for (const [path, names] of generated?.directories ?? []) {
+        const { entries } = tree.directory(path);
+        for (const name of names)
+            entries.set(name, GENERATED);
+    }
+    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
+        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
+    if (removed.size > 0 && deleted === 'absent')
+        dropEmptied(tree.top, removed);
+    return tree.top;
+}
+/** Puts a subtree at a path, whatever was known there. */
+function graft(top, path, what) {
+    const cut = path.lastIndexOf('/');
+    const parent = at(top, path.slice(0, Math.max(cut, 0)));
+    if (parent?.kind !== 'directory')
+        throw new Error(`nothing is known around ${path}`);
+    parent.entries.set(path.slice(cut + 1), what);
+}
+/** What is known at a path; `''` is the top. */
+function at(top, path) {
+    let found = top;
+    for (const name of path === '' ? [] : path.split('/')) {
+        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
+    }
+    return found;
+}
+/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
+function grower() {
+    const top = { kind: 'directory', tracked: false, entries: new Map() };
+    const directories = new Map([['', top]]);
+    const directory = (path) => {
+        const cached = directories.get(path);
+        if (cached !== undefined)
+            return cached;
+        const made = { kind: 'directory', tracked: false, entries: new Map() };
+        directories.set(path, made);
+        put(path, made);
+        return made;
+    };
+    const put = (path, what) => {
+        const cut = path.lastIndexOf('/');
+        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
+    };
+    return { top, directory, leaf: put };
+}
+/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
+function dropEmptied(top, removed) {
+    const parents = [...parentsOf(removed)].filter((path) => path !== '');
+    for (const path of parents.sort((a, b) => b.length - a.length)) {
+        const found = at(top, path);
+        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
+            continue;
+        const cut = path.lastIndexOf('/');
+        const parent = at(top, path.slice(0, Math.max(cut, 0)));
+        if (parent?.kind === 'directory')
+            parent.entries.delete(path.slice(cut + 1));
+    }
+}
+
+;// CONCATENATED MODULE: ./host/swap/rename.js
+
+const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
+/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
+function rename_statOf(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOTDIR')
+            return null;
+        throw error;
+    }
+}
+/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
+function isSameFile(one, other) {
+    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
+}
+/**
+ * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
+ * file that is written at this very moment, so that a file is first given its second name and then loses its first.
+ */
+function renameIfFree(from, to, onStep) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
+    try {
+        if (stat.isFile()) {
+            if (addName(from, to)) {
+                onStep();
+                removeName(from, onStep);
+                return true;
+            }
+            if (rename_statOf(to) !== null)
+                return false;
+        }
+        (0,external_node_fs_namespaceObject.renameSync)(from, to);
+    }
+    catch (error) {
+        if (IN_THE_WAY.has(codeOf(error)))
+            return false;
+        throw error;
+    }
+    onStep();
+    return true;
+}
+function removeName(path, onStep) {
+    (0,external_node_fs_namespaceObject.unlinkSync)(path);
+    onStep();
+}
+function codeOf(error) {
+    return error.code ?? '';
+}
+/** False if the filesystem, or a rule about other users' files, allows no second name. */
+function addName(file, name) {
+    try {
+        (0,external_node_fs_namespaceObject.linkSync)(file, name);
+        return true;
+    }
+    catch (error) {
+        if (codeOf(error) === 'EEXIST')
+            throw error;
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/system/disk-space.js
+
+/** In KiB: 2 GiB. */
+const SPACE_TO_KEEP = 2 * 1024 * 1024;
+/** Whether less than 2 GiB is free, or nobody knows: then nothing is kept that could be made anew. */
+async function isShortOfSpace(directory, env) {
+    const free = await freeSpace(directory, env);
+    return free === null || free < SPACE_TO_KEEP;
+}
+/** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
+async function freeSpace(directory, env) {
+    const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
+    const { stdout } = await run('df', ['-Pk', directory], options);
+    const free = Number(stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
+    return Number.isFinite(free) ? free : null;
+}
+
+;// CONCATENATED MODULE: ./host/build/copy-absent.js
 
 
-const TIME_LIMIT = 5_000;
-/** `v22.12.0` or `22.12`; null for anything else. */
-function parseVersion(text) {
-    const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(text.trim()) ?? [];
-    return major === undefined ? null : [Number(major), Number(minor)];
+
+/**
+ * A copy, which shares its blocks where the file system can do that. A hard link would let whatever writes to the live file
+ * change the version that a rollback brings back.
+ */
+function copyIfAbsent(path, live, staging) {
+    if (rename_statOf(`${staging}/${path}`) !== null || !makeParents(path, staging))
+        return 'not copied';
+    try {
+        const { atime, mtime } = (0,external_node_fs_namespaceObject.lstatSync)(`${live}/${path}`);
+        const { COPYFILE_EXCL, COPYFILE_FICLONE } = external_node_fs_namespaceObject.constants;
+        (0,external_node_fs_namespaceObject.copyFileSync)(`${live}/${path}`, `${staging}/${path}`, COPYFILE_EXCL | COPYFILE_FICLONE);
+        // Servers make the ETag of its time.
+        (0,external_node_fs_namespaceObject.utimesSync)(`${staging}/${path}`, atime, mtime);
+        return 'copied';
+    }
+    catch (error) {
+        if (codeOf(error) === 'ENOENT')
+            return 'not copied';
+        if (codeOf(error) === 'EACCES')
+            return 'unreadable';
+        throw error;
+    }
 }
-/** Whether it takes the guard of our preload, which has nothing that can be missing. */
-function loadsPreload([major, minor]) {
-    return major >= 19 || (major === 18 && minor >= 18);
+/** False if the build has something else in the place of a directory. No link is followed out of it. */
+function makeParents(path, staging) {
+    const topDown = [...parentsOf([path])].sort((a, b) => a.length - b.length);
+    for (const parent of topDown) {
+        const there = rename_statOf(`${staging}/${parent}`);
+        if (there === null)
+            (0,external_node_fs_namespaceObject.mkdirSync)(`${staging}/${parent}`);
+        else if (!there.isDirectory())
+            return false;
+    }
+    return true;
 }
-/** Whether two processes can listen on one port with it (`reusePort`). */
-function sharesPorts([major, minor]) {
-    return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+
+;// CONCATENATED MODULE: ./host/build/frameworks.js
+
+
+/** All paths are relative to the app's `package.json`. */
+const FRAMEWORKS = [
+    {
+        packages: ['next'],
+        assets: ['.next/static', '.next/standalone/**/.next/static', 'out/_next/static'],
+        cache: { directory: '.next/cache', data: ['fetch-cache', 'images'] },
+    },
+    { packages: ['nuxt'], assets: ['.output/public/_nuxt'] },
+    { packages: ['@remix-run/dev', '@react-router/dev'], assets: ['build/client/assets', 'public/build'] },
+    { packages: ['@sveltejs/kit'], assets: ['build/client/_app/immutable', 'build/_app/immutable'] },
+    { packages: ['vite'], assets: ['dist/assets'] },
+];
+/** Globs of the hashed files of each app among the `tracked` files of the version at `top`, by its dependencies. */
+function frameworkAssets(top, tracked) {
+    return frameworksIn(top, tracked).flatMap(({ app, assets }) => assets.map((glob) => external_node_path_namespaceObject.posix.join(app, glob)));
 }
-/** What native modules are built for, of the Node that runs this program. */
-function nodeAbi() {
-    return `${process.platform}-${process.arch}-${process.versions.modules}`;
+/** The build cache of each app among the `tracked` files of the version at `top`; relative to `top`. */
+function frameworkCaches(top, tracked) {
+    return frameworksIn(top, tracked).flatMap(({ app, cache }) => cache === undefined ? [] : { ...cache, directory: external_node_path_namespaceObject.posix.join(app, cache.directory) });
 }
-function older(one, other) {
-    return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
+/** Each with the directory of its app. */
+function frameworksIn(top, tracked) {
+    return [...tracked]
+        .filter((path) => external_node_path_namespaceObject.posix.basename(path) === 'package.json')
+        .flatMap((path) => {
+        const has = dependenciesOf(`${top}/${path}`);
+        const known = FRAMEWORKS.filter(({ packages }) => packages.some((name) => has.has(name)));
+        return known.map((framework) => ({ ...framework, app: external_node_path_namespaceObject.posix.dirname(path) }));
+    });
 }
-const asked = new Map();
-/** The version of a Node by its path; null where it is none or does not say. */
-function versionOf(executable) {
-    if (!/^node(js)?\d*$/.test((0,external_node_path_namespaceObject.basename)(executable)))
-        return Promise.resolve(null);
-    const known = asked.get(executable);
-    if (known !== undefined)
-        return known;
-    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT, keep: 100 };
-    const answer = run(executable, ['--version'], options).then(({ stdout }) => parseVersion(stdout), () => null);
-    asked.set(executable, answer);
-    return answer;
+/** None if it cannot be read: then nobody could have built it either. */
+function dependenciesOf(manifest) {
+    try {
+        const { dependencies, devDependencies } = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(manifest, 'utf8'));
+        return new Set(Object.keys({ ...dependencies, ...devDependencies }));
+    }
+    catch {
+        return new Set();
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/build/package-managers.js
@@ -2993,143 +3259,6 @@ function choosePackageManager({ files, field, }) {
         return null;
     const berry = files.has('.yarnrc.yml') || /^yarn@(?!1\.)/.test(field ?? '');
     return { name: manager.name, install: manager.install({ berry }) };
-}
-
-;// CONCATENATED MODULE: ./host/build/default-commands.js
-
-
-
-
-/** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
-function defaultInstall({ top, workDir }, env) {
-    const chosen = packageManagerOf(top, workDir);
-    if (chosen !== null)
-        return managed(chosen.name, chosen.install, chosen.directory, env);
-    const manifest = packageJson(workDir);
-    if (manifest === null ||
-        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
-        return null;
-    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
-        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
-    });
-}
-/** The `build` script of package.json; null if there is none. */
-function defaultBuild({ top, workDir }, env) {
-    if (packageJson(workDir)?.scripts?.build === undefined)
-        return null;
-    return managed(packageManagerOf(top, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
-}
-/** In a monorepo the lockfile lies above the app. */
-function packageManagerOf(top, workDir) {
-    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
-        const field = packageJson(directory)?.packageManager ?? null;
-        const chosen = choosePackageManager({ files: filesOf(directory), field });
-        if (chosen !== null)
-            return { ...chosen, directory };
-        if ((0,external_node_path_namespaceObject.relative)(top, directory) === '')
-            return null;
-    }
-}
-/** Corepack stands in for a package manager that is not installed by itself. */
-function managed(name, args, cwd, env) {
-    const shown = [name, ...args].join(' ');
-    if (onPath(name, env) !== null)
-        return { file: name, args, cwd, shown };
-    if (name !== 'bun' && onPath('corepack', env) !== null)
-        return { file: 'corepack', args: [name, ...args], cwd, shown };
-    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
-        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
-    });
-}
-/** The program that a name stands for; null if there is none. */
-function onPath(name, env) {
-    const directories = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
-    return directories.map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)).find(isExecutable) ?? null;
-}
-function isExecutable(file) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(file, external_node_fs_namespaceObject.constants.X_OK);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-function filesOf(directory) {
-    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
-}
-function packageJson(directory) {
-    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
-    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
-        return null;
-    try {
-        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
-    }
-    catch (error) {
-        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
-    }
-}
-
-;// CONCATENATED MODULE: ./host/build/env-files.js
-
-
-
-
-
-/**
- * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
- * has a package.json. `tracked` are the commit's files.
- */
-function envDirectories(tracked, workingDirectory) {
-    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
-    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
-}
-/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
-async function showEnvFiles(live, staging, liveGit, directories) {
-    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
-    const shown = [];
-    for (const path of envFiles(live, directories)) {
-        // A link that leads nowhere is something too: nothing is ever written through it.
-        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
-            continue;
-        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
-        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
-        shown.push(path);
-    }
-    return shown;
-}
-function copy(from, to) {
-    try {
-        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
-    }
-    catch (error) {
-        if (error.code !== 'EACCES')
-            throw error;
-        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
-            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
-            cause: error,
-        });
-    }
-}
-/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
-function envFiles(top, directories) {
-    return [...new Set(directories)]
-        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
-        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
-}
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
-function envFilesIn(directory) {
-    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
-    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
-}
-/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
-function hideEnvFiles(staging, shown) {
-    for (const path of shown) {
-        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
-        if (!isDirectory)
-            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/build/install-inputs.js
@@ -3236,6 +3365,334 @@ function textsIn(value) {
     if (typeof value === 'string')
         return [value];
     return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+;// CONCATENATED MODULE: ./host/build/path-globs.js
+
+
+/** Never looked into: no page asks for what is in there. */
+const PASSED_OVER = new Set(['.git', 'node_modules']);
+/**
+ * The files below `top` that a glob names, or that lie in a directory that it names; relative, sorted. `*` and `?` stand for
+ * letters of one name, `**` for any directories. No link is followed, and none is given.
+ */
+function matchingFiles(top, globs) {
+    const found = new Set();
+    for (const glob of globs)
+        visit(top, '', glob.split('/'), found);
+    return [...found].sort();
+}
+function visit(top, directory, [first, ...rest], found) {
+    const anyDepth = first === '**' || first === undefined;
+    if (first === '**' && rest.length > 0)
+        visit(top, directory, rest, found);
+    for (const entry of entriesOf(`${top}/${directory}`)) {
+        if (PASSED_OVER.has(entry.name) || !(anyDepth || namePattern(first).test(entry.name)))
+            continue;
+        const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
+        if (entry.isDirectory())
+            visit(top, path, first === '**' ? [first, ...rest] : rest, found);
+        else if (entry.isFile() && rest.length === 0)
+            found.add(path);
+    }
+}
+/** None where there is no directory, or a link, or one that this user may not read. */
+function entriesOf(directory) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(directory, { withFileTypes: true });
+    }
+    catch (error) {
+        if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? ''))
+            return [];
+        throw error;
+    }
+}
+/** All but `*` and `?` stand for themselves: frameworks have brackets in the names of directories. */
+function namePattern(glob) {
+    const source = glob
+        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replace(/\*/g, '.*')
+        .replace(/\?/g, '.');
+    return new RegExp(`^${source}$`, 's');
+}
+
+;// CONCATENATED MODULE: ./host/build/build-cache.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** In bytes. A build that keeps more begins without, and so keeps less. */
+const LARGEST = 1024 ** 3;
+/** In milliseconds: a longer copy might take more time than it saves. */
+const LONGEST = 10_000;
+/**
+ * Gives the build in the checkout at `top` a copy of what the build of the live version left for the next one. So no build
+ * that failed, and none that was rolled back, has any part in it. Says so, or why it has none.
+ */
+async function carryBuildCache(context, top, tracked, replaced) {
+    const { plan, places, git, log } = context;
+    if (plan.freshInstall || plan.steps.build.kind === 'none')
+        return;
+    if (replaced.sha === null || replaced.generated === null)
+        return;
+    const caches = frameworkCaches(top, tracked.keys()).filter(({ directory }) => !exists((0,external_node_path_namespaceObject.join)(top, directory)));
+    if (caches.length === 0)
+        return;
+    const live = treeOf(places);
+    const trackedOld = await trackedFiles(git, replaced.sha);
+    const known = knownTree(trackedOld, replaced.generated, 'known');
+    // What no build of ours made there is the app's own.
+    const files = caches
+        .flatMap((cache) => filesOf(cache, live))
+        .filter((path) => at(known, path)?.kind === 'leaf');
+    if (files.length === 0)
+        return;
+    const bytes = files.reduce((sum, path) => sum + Number(rename_statOf(`${live}/${path}`)?.size ?? 0), 0);
+    const why = (await whyWithout(context, bytes, trackedOld, tracked)) ?? (await copyAll(context, files, live, top));
+    const shown = caches.map(({ directory }) => directory).join(', ');
+    const size = `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
+    inform(log, why === null
+        ? `The build has a copy of the last build's cache: ${shown}, ${size}.`
+        : `The build starts without the last build's cache (${shown}, ${size}): ${why}.`);
+}
+function filesOf({ directory, data }, live) {
+    const isData = (path) => data.includes(external_node_path_namespaceObject.posix.relative(directory, path).split('/')[0] ?? '');
+    return matchingFiles(live, [directory]).filter((path) => !isData(path));
+}
+/** As a sentence's end; null if the cache can be used. */
+async function whyWithout({ journal, places, env }, bytes, trackedOld, tracked) {
+    const last = endedDeploys(journal.entries()).pop();
+    // The cache may be why.
+    if (last?.outcome === 'failed' && last.state === 'staged')
+        return 'the last deploy failed before its build was ready';
+    // A bundler takes a package that has its old version for unchanged, though a patch may have changed it.
+    const changed = [...new Set([...trackedOld.keys(), ...tracked.keys()])]
+        .filter((path) => decidesInstall(path))
+        .find((path) => trackedOld.get(path) !== tracked.get(path));
+    if (changed !== undefined)
+        return `${changed} changed`;
+    if (bytes > LARGEST)
+        return 'it has more than 1 GiB';
+    return (await isShortOfSpace(places.beside, env)) ? 'less than 2 GiB of the disk is free' : null;
+}
+/** Copies all, or nothing and gives why, as a sentence's end. */
+async function copyAll({ runner }, files, live, top) {
+    const made = new Set(files.map((path) => firstMissing(top, path)));
+    const until = performance.now() + LONGEST;
+    const copy = async () => {
+        for (const path of files) {
+            if (copyIfAbsent(path, live, top) !== 'copied')
+                return `${path} could not be copied`;
+            // A cancel can be heard between two files.
+            await (0,promises_namespaceObject.setImmediate)();
+            if (runner.cancelled.aborted)
+                throw runner.cancelled.reason;
+            if (performance.now() > until)
+                return `the copy took more than ${LONGEST / 1000} s`;
+        }
+        return null;
+    };
+    const why = await copy().catch((error) => {
+        if (runner.cancelled.aborted)
+            throw error;
+        return `it could not be copied: ${error.message}`;
+    });
+    if (why !== null)
+        for (const path of made)
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(top, path), { recursive: true, force: true });
+    return why;
+}
+/** The topmost directory that has to be made for `path`, or the path itself. */
+function firstMissing(top, path) {
+    const names = path.split('/');
+    const count = names.findIndex((_, index) => !exists((0,external_node_path_namespaceObject.join)(top, ...names.slice(0, index + 1))));
+    return names.slice(0, count < 0 ? names.length : count + 1).join('/');
+}
+
+;// CONCATENATED MODULE: ./host/system/node-version.js
+
+
+const TIME_LIMIT = 5_000;
+/** `v22.12.0` or `22.12`; null for anything else. */
+function parseVersion(text) {
+    const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(text.trim()) ?? [];
+    return major === undefined ? null : [Number(major), Number(minor)];
+}
+/** Whether it takes the guard of our preload, which has nothing that can be missing. */
+function loadsPreload([major, minor]) {
+    return major >= 19 || (major === 18 && minor >= 18);
+}
+/** Whether two processes can listen on one port with it (`reusePort`). */
+function sharesPorts([major, minor]) {
+    return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+}
+/** What native modules are built for, of the Node that runs this program. */
+function nodeAbi() {
+    return `${process.platform}-${process.arch}-${process.versions.modules}`;
+}
+function older(one, other) {
+    return one[0] < other[0] || (one[0] === other[0] && one[1] < other[1]) ? one : other;
+}
+const asked = new Map();
+/** The version of a Node by its path; null where it is none or does not say. */
+function versionOf(executable) {
+    if (!/^node(js)?\d*$/.test((0,external_node_path_namespaceObject.basename)(executable)))
+        return Promise.resolve(null);
+    const known = asked.get(executable);
+    if (known !== undefined)
+        return known;
+    const options = { cwd: '/', env: {}, timeLimit: TIME_LIMIT, keep: 100 };
+    const answer = run(executable, ['--version'], options).then(({ stdout }) => parseVersion(stdout), () => null);
+    asked.set(executable, answer);
+    return answer;
+}
+
+;// CONCATENATED MODULE: ./host/build/default-commands.js
+
+
+
+
+/** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
+function defaultInstall({ top, workDir }, env) {
+    const chosen = packageManagerOf(top, workDir);
+    if (chosen !== null)
+        return managed(chosen.name, chosen.install, chosen.directory, env);
+    const manifest = packageJson(workDir);
+    if (manifest === null ||
+        Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).length === 0)
+        return null;
+    throw new DeployFailure('package.json has dependencies, but there is no lockfile to install them from.', {
+        remedy: 'Commit package-lock.json (or the lockfile of pnpm, yarn or bun), or set install-command.',
+    });
+}
+/** The `build` script of package.json; null if there is none. */
+function defaultBuild({ top, workDir }, env) {
+    if (packageJson(workDir)?.scripts?.build === undefined)
+        return null;
+    return managed(packageManagerOf(top, workDir)?.name ?? 'npm', ['run', 'build'], workDir, env);
+}
+/** In a monorepo the lockfile lies above the app. */
+function packageManagerOf(top, workDir) {
+    for (let directory = workDir;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        const field = packageJson(directory)?.packageManager ?? null;
+        const chosen = choosePackageManager({ files: default_commands_filesOf(directory), field });
+        if (chosen !== null)
+            return { ...chosen, directory };
+        if ((0,external_node_path_namespaceObject.relative)(top, directory) === '')
+            return null;
+    }
+}
+/** Corepack stands in for a package manager that is not installed by itself. */
+function managed(name, args, cwd, env) {
+    const shown = [name, ...args].join(' ');
+    if (onPath(name, env) !== null)
+        return { file: name, args, cwd, shown };
+    if (name !== 'bun' && onPath('corepack', env) !== null)
+        return { file: 'corepack', args: [name, ...args], cwd, shown };
+    throw new DeployFailure(`The lockfile asks for ${name}, which is not on this host's PATH (${env.PATH ?? 'empty'}).`, {
+        remedy: `Install it on the server ('npm install -g ${name}'), add its directory to PATH with shell-init, or set install-command and build-command.`,
+    });
+}
+/** The program that a name stands for; null if there is none. */
+function onPath(name, env) {
+    const directories = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
+    return directories.map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)).find(isExecutable) ?? null;
+}
+function isExecutable(file) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(file, external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+function default_commands_filesOf(directory) {
+    return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
+}
+function packageJson(directory) {
+    const file = (0,external_node_path_namespaceObject.join)(directory, 'package.json');
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return null;
+    try {
+        return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8'));
+    }
+    catch (error) {
+        throw new DeployFailure(`package.json cannot be read: ${error.message}.`);
+    }
+}
+
+;// CONCATENATED MODULE: ./host/build/env-files.js
+
+
+
+
+
+/**
+ * Directories, relative, in which builds look for `.env*` files: the top, the working directory, and wherever the commit
+ * has a package.json. `tracked` are the commit's files.
+ */
+function envDirectories(tracked, workingDirectory) {
+    const packages = [...tracked].filter((path) => (0,external_node_path_namespaceObject.basename)(path) === 'package.json').map(external_node_path_namespaceObject.dirname);
+    return [...new Set(['', workingDirectory, ...packages.map((path) => (path === '.' ? '' : path))])];
+}
+/** `.env*` files that git does not know are shown to the build as copies: a build that writes to one changes no live file. */
+async function showEnvFiles(live, staging, liveGit, directories) {
+    const tracked = new Set(splitZ((await liveGit.attempt(['ls-files', '-z'])).stdout));
+    const shown = [];
+    for (const path of envFiles(live, directories)) {
+        // A link that leads nowhere is something too: nothing is ever written through it.
+        if (tracked.has(path) || exists((0,external_node_path_namespaceObject.join)(staging, path)))
+            continue;
+        (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(staging, path)), { recursive: true });
+        copy((0,external_node_path_namespaceObject.join)(live, path), (0,external_node_path_namespaceObject.join)(staging, path));
+        shown.push(path);
+    }
+    return shown;
+}
+function copy(from, to) {
+    try {
+        (0,external_node_fs_namespaceObject.copyFileSync)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_EXCL);
+    }
+    catch (error) {
+        if (error.code !== 'EACCES')
+            throw error;
+        throw new DeployFailure(`${from} cannot be read by this user, so the build would miss its variables.`, {
+            remedy: `Let this user read it: 'sudo chown <user> ${from}' on the server.`,
+            cause: error,
+        });
+    }
+}
+/** Paths of the files in these directories of `top` that begin with `.env`. A directory outside of `top`, by a link, has none. */
+function envFiles(top, directories) {
+    return [...new Set(directories)]
+        .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
+        .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
+}
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+function envFilesIn(directory) {
+    const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
+}
+/** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */
+function hideEnvFiles(staging, shown) {
+    for (const path of shown) {
+        const isDirectory = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(staging, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+        if (!isDirectory)
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path), { force: true });
+    }
 }
 
 ;// CONCATENATED MODULE: ./host/build/manager-version.js
@@ -3348,23 +3805,6 @@ function readable(file) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/system/disk-space.js
-
-/** In KiB: 2 GiB. */
-const SPACE_TO_KEEP = 2 * 1024 * 1024;
-/** Whether less than 2 GiB is free, or nobody knows: then nothing is kept that could be made anew. */
-async function isShortOfSpace(directory, env) {
-    const free = await freeSpace(directory, env);
-    return free === null || free < SPACE_TO_KEEP;
-}
-/** What is free on a directory's filesystem for users other than root, in KiB. Null if `df` does not tell. */
-async function freeSpace(directory, env) {
-    const options = { cwd: '/', env, timeLimit: 10_000, keep: ALL_OF_IT };
-    const { stdout } = await run('df', ['-Pk', directory], options);
-    const free = Number(stdout.trim().split('\n').at(-1)?.split(/\s+/)[3]);
-    return Number.isFinite(free) ? free : null;
-}
-
 ;// CONCATENATED MODULE: ./host/build/kept-install.js
 
 
@@ -3401,7 +3841,7 @@ async function takeInstall(context, key, top) {
     if (roots.some((root) => exists((0,external_node_path_namespaceObject.join)(top, root))))
         return false;
     try {
-        await copyAll(context, roots, (0,external_node_path_namespaceObject.join)(place, 'tree'), top);
+        await kept_install_copyAll(context, roots, (0,external_node_path_namespaceObject.join)(place, 'tree'), top);
         const found = measure(top, roots);
         if (found.entries !== entries || found.bytes !== bytes)
             throw new Error('it is not whole any more');
@@ -3433,7 +3873,7 @@ async function keepInstall(context, key, top, lent) {
             return 'less than 2 GiB of the disk is free';
         (0,external_node_fs_namespaceObject.rmSync)(next, { recursive: true, force: true });
         makePrivate(next);
-        await copyAll(context, roots, top, (0,external_node_path_namespaceObject.join)(next, 'tree'));
+        await kept_install_copyAll(context, roots, top, (0,external_node_path_namespaceObject.join)(next, 'tree'));
         writeVersioned((0,external_node_path_namespaceObject.join)(next, 'install.json'), kept_install_FORMAT, { key, roots, ...measure((0,external_node_path_namespaceObject.join)(next, 'tree'), roots) });
         if (exists(place))
             (0,external_node_fs_namespaceObject.renameSync)(place, (0,external_node_path_namespaceObject.join)(places.beside, `discarded-install-${Date.now()}`));
@@ -3460,7 +3900,7 @@ async function untrackedIn(git) {
     return { paths };
 }
 /** Modes, times and links stay as they are. Data is shared where the filesystem can, and no file is ever shared. */
-async function copyAll(context, roots, from, to) {
+async function kept_install_copyAll(context, roots, from, to) {
     for (const root of roots)
         (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(to, root)), { recursive: true });
     await Promise.all(roots.map((root) => kept_install_copy(context, (0,external_node_path_namespaceObject.join)(from, root), (0,external_node_path_namespaceObject.join)(to, root))));
@@ -3635,274 +4075,6 @@ async function install(context, checkout, tracked, lent) {
     const why = await clock.book('install', () => keepInstall(context, key, checkout.top, lent));
     if (why !== null)
         inform(log, `This install is not reused by later deploys: ${why}.`);
-}
-
-;// CONCATENATED MODULE: ./host/swap/known-tree.js
-
-/** All generated leaves of which nothing but the name is recorded. */
-const GENERATED = { kind: 'leaf', tracked: null, content: null, stamp: null };
-/**
- * One version's tracked and generated paths as a tree. `deleted` says what becomes of the tracked files that its build
- * removed: of a version that comes they are absent; of one that is live they stay known, should they be back.
- */
-function knownTree(tracked, generated, deleted) {
-    const tree = grower();
-    const removed = new Set(generated?.deleted ?? []);
-    const rewritten = new Map(Object.entries(generated?.rewritten ?? {}));
-    for (const parent of parentsOf(tracked.keys()))
-        tree.directory(parent).tracked = true;
-    for (const [path, fingerprint] of tracked) {
-        if (removed.has(path) && deleted === 'absent')
-            continue;
-        const content = removed.has(path) ? 'deleted' : (rewritten.get(path) ?? null);
-        tree.leaf(path, { kind: 'leaf', tracked: fingerprint, content, stamp: null });
-    }
-    for (const [path, names] of generated?.directories ?? []) {
-        const { entries } = tree.directory(path);
-        for (const name of names)
-            entries.set(name, GENERATED);
-    }
-    for (const [path, size, mtimeNs, content] of generated?.singles ?? [])
-        tree.leaf(path, { kind: 'leaf', tracked: null, content, stamp: `${size} ${mtimeNs}` });
-    if (removed.size > 0 && deleted === 'absent')
-        dropEmptied(tree.top, removed);
-    return tree.top;
-}
-/** Puts a subtree at a path, whatever was known there. */
-function graft(top, path, what) {
-    const cut = path.lastIndexOf('/');
-    const parent = at(top, path.slice(0, Math.max(cut, 0)));
-    if (parent?.kind !== 'directory')
-        throw new Error(`nothing is known around ${path}`);
-    parent.entries.set(path.slice(cut + 1), what);
-}
-/** What is known at a path; `''` is the top. */
-function at(top, path) {
-    let found = top;
-    for (const name of path === '' ? [] : path.split('/')) {
-        found = found?.kind === 'directory' ? found.entries.get(name) : undefined;
-    }
-    return found;
-}
-/** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
-function grower() {
-    const top = { kind: 'directory', tracked: false, entries: new Map() };
-    const directories = new Map([['', top]]);
-    const directory = (path) => {
-        const cached = directories.get(path);
-        if (cached !== undefined)
-            return cached;
-        const made = { kind: 'directory', tracked: false, entries: new Map() };
-        directories.set(path, made);
-        put(path, made);
-        return made;
-    };
-    const put = (path, what) => {
-        const cut = path.lastIndexOf('/');
-        directory(path.slice(0, Math.max(cut, 0))).entries.set(path.slice(cut + 1), what);
-    };
-    return { top, directory, leaf: put };
-}
-/** A directory of which the build removed all that was tracked, and put nothing in, is not there either. */
-function dropEmptied(top, removed) {
-    const parents = [...parentsOf(removed)].filter((path) => path !== '');
-    for (const path of parents.sort((a, b) => b.length - a.length)) {
-        const found = at(top, path);
-        if (found?.kind !== 'directory' || !found.tracked || found.entries.size > 0)
-            continue;
-        const cut = path.lastIndexOf('/');
-        const parent = at(top, path.slice(0, Math.max(cut, 0)));
-        if (parent?.kind === 'directory')
-            parent.entries.delete(path.slice(cut + 1));
-    }
-}
-
-;// CONCATENATED MODULE: ./host/swap/rename.js
-
-const IN_THE_WAY = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-/** What is at a path, a link itself and not what it names; null if nothing is, or a parent is no directory. */
-function rename_statOf(path) {
-    try {
-        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false }) ?? null;
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOTDIR')
-            return null;
-        throw error;
-    }
-}
-/** Whether two paths name one file, as a kill between the two halves of `renameIfFree` leaves them. */
-function isSameFile(one, other) {
-    return one !== null && other !== null && one.isFile() && one.ino === other.ino && one.dev === other.dev;
-}
-/**
- * Renames without replacing anything but an empty directory, and says whether it could. `rename` alone would replace a
- * file that is written at this very moment, so that a file is first given its second name and then loses its first.
- */
-function renameIfFree(from, to, onStep) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(from);
-    try {
-        if (stat.isFile()) {
-            if (addName(from, to)) {
-                onStep();
-                removeName(from, onStep);
-                return true;
-            }
-            if (rename_statOf(to) !== null)
-                return false;
-        }
-        (0,external_node_fs_namespaceObject.renameSync)(from, to);
-    }
-    catch (error) {
-        if (IN_THE_WAY.has(codeOf(error)))
-            return false;
-        throw error;
-    }
-    onStep();
-    return true;
-}
-function removeName(path, onStep) {
-    (0,external_node_fs_namespaceObject.unlinkSync)(path);
-    onStep();
-}
-function codeOf(error) {
-    return error.code ?? '';
-}
-/** False if the filesystem, or a rule about other users' files, allows no second name. */
-function addName(file, name) {
-    try {
-        (0,external_node_fs_namespaceObject.linkSync)(file, name);
-        return true;
-    }
-    catch (error) {
-        if (codeOf(error) === 'EEXIST')
-            throw error;
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/build/copy-absent.js
-
-
-
-/**
- * A copy, which shares its blocks where the file system can do that. A hard link would let whatever writes to the live file
- * change the version that a rollback brings back.
- */
-function copyIfAbsent(path, live, staging) {
-    if (rename_statOf(`${staging}/${path}`) !== null || !makeParents(path, staging))
-        return 'not copied';
-    try {
-        const { atime, mtime } = (0,external_node_fs_namespaceObject.lstatSync)(`${live}/${path}`);
-        const { COPYFILE_EXCL, COPYFILE_FICLONE } = external_node_fs_namespaceObject.constants;
-        (0,external_node_fs_namespaceObject.copyFileSync)(`${live}/${path}`, `${staging}/${path}`, COPYFILE_EXCL | COPYFILE_FICLONE);
-        // Servers make the ETag of its time.
-        (0,external_node_fs_namespaceObject.utimesSync)(`${staging}/${path}`, atime, mtime);
-        return 'copied';
-    }
-    catch (error) {
-        if (codeOf(error) === 'ENOENT')
-            return 'not copied';
-        if (codeOf(error) === 'EACCES')
-            return 'unreadable';
-        throw error;
-    }
-}
-/** False if the build has something else in the place of a directory. No link is followed out of it. */
-function makeParents(path, staging) {
-    const topDown = [...parentsOf([path])].sort((a, b) => a.length - b.length);
-    for (const parent of topDown) {
-        const there = rename_statOf(`${staging}/${parent}`);
-        if (there === null)
-            (0,external_node_fs_namespaceObject.mkdirSync)(`${staging}/${parent}`);
-        else if (!there.isDirectory())
-            return false;
-    }
-    return true;
-}
-
-;// CONCATENATED MODULE: ./host/build/frameworks.js
-
-
-/** Where frameworks put the files that pages ask for by a hashed name, relative to the app's `package.json`. */
-const FRAMEWORKS = [
-    { packages: ['next'], assets: ['.next/static', '.next/standalone/**/.next/static', 'out/_next/static'] },
-    { packages: ['nuxt'], assets: ['.output/public/_nuxt'] },
-    { packages: ['@remix-run/dev', '@react-router/dev'], assets: ['build/client/assets', 'public/build'] },
-    { packages: ['@sveltejs/kit'], assets: ['build/client/_app/immutable', 'build/_app/immutable'] },
-    { packages: ['vite'], assets: ['dist/assets'] },
-];
-/** Globs of the hashed files of each app among the `tracked` files of the version at `top`, by its dependencies. */
-function frameworkAssets(top, tracked) {
-    const globs = [];
-    for (const path of tracked) {
-        if (external_node_path_namespaceObject.posix.basename(path) !== 'package.json')
-            continue;
-        const has = dependenciesOf(`${top}/${path}`);
-        const known = FRAMEWORKS.filter(({ packages }) => packages.some((name) => has.has(name)));
-        for (const { assets } of known)
-            globs.push(...assets.map((glob) => external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.dirname(path), glob)));
-    }
-    return globs;
-}
-/** None if it cannot be read: then nobody could have built it either. */
-function dependenciesOf(manifest) {
-    try {
-        const { dependencies, devDependencies } = JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(manifest, 'utf8'));
-        return new Set(Object.keys({ ...dependencies, ...devDependencies }));
-    }
-    catch {
-        return new Set();
-    }
-}
-
-;// CONCATENATED MODULE: ./host/build/path-globs.js
-
-
-/** Never looked into: no page asks for what is in there. */
-const PASSED_OVER = new Set(['.git', 'node_modules']);
-/**
- * The files below `top` that a glob names, or that lie in a directory that it names; relative, sorted. `*` and `?` stand for
- * letters of one name, `**` for any directories. No link is followed, and none is given.
- */
-function matchingFiles(top, globs) {
-    const found = new Set();
-    for (const glob of globs)
-        visit(top, '', glob.split('/'), found);
-    return [...found].sort();
-}
-function visit(top, directory, [first, ...rest], found) {
-    const anyDepth = first === '**' || first === undefined;
-    if (first === '**' && rest.length > 0)
-        visit(top, directory, rest, found);
-    for (const entry of entriesOf(`${top}/${directory}`)) {
-        if (PASSED_OVER.has(entry.name) || !(anyDepth || namePattern(first).test(entry.name)))
-            continue;
-        const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
-        if (entry.isDirectory())
-            visit(top, path, first === '**' ? [first, ...rest] : rest, found);
-        else if (entry.isFile() && rest.length === 0)
-            found.add(path);
-    }
-}
-/** None where there is no directory, or a link, or one that this user may not read. */
-function entriesOf(directory) {
-    try {
-        return (0,external_node_fs_namespaceObject.readdirSync)(directory, { withFileTypes: true });
-    }
-    catch (error) {
-        if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? ''))
-            return [];
-        throw error;
-    }
-}
-/** All but `*` and `?` stand for themselves: frameworks have brackets in the names of directories. */
-function namePattern(glob) {
-    const source = glob
-        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-        .replace(/\*/g, '.*')
-        .replace(/\?/g, '.');
-    return new RegExp(`^${source}$`, 's');
 }
 
 ;// CONCATENATED MODULE: ./host/build/keep-assets.js
@@ -4583,10 +4755,11 @@ function endLeftBuild(beside) {
 
 
 
+
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
  * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
- * version come along.
+ * version come along, and what its build left for this one.
  */
 async function stage(context, sha, replaced, refuse) {
     const { plan, places } = context;
@@ -4606,6 +4779,7 @@ async function stage(context, sha, replaced, refuse) {
         await refuse(early, workshop);
     const checkout = { top: workshop, workDir };
     await install(context, checkout, tracked, lent.paths);
+    await carryBuildCache(context, workshop, tracked, replaced);
     await runStep(context, 'build', checkout);
     // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.
     const staging = buildPlace(context);
@@ -4948,8 +5122,6 @@ function unnamedPort(apps, accepted) {
     return others.length === 1 && named.filter((one) => one === null).length === 1 ? port : null;
 }
 
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: ./host/health/health.js
 
 
@@ -7200,7 +7372,7 @@ const entryCheck = fields({
 /** Of one line. */
 const journal_FORMAT = { what: 'A line of the journal', readers: [entryCheck] };
 /** A journal with more lines is trimmed. So many good deploys stay, and so many others. */
-const LONGEST = 1_000;
+const journal_LONGEST = 1_000;
 const journal_KEPT = 100;
 /** The journal is also the app's history: what was deployed when, by which run, and how it ended. */
 function openJournal(state) {
@@ -7219,7 +7391,7 @@ function openJournal(state) {
         entries: read,
         trim() {
             const entries = read();
-            if (entries.length <= LONGEST)
+            if (entries.length <= journal_LONGEST)
                 return;
             const ended = entries.filter(({ outcome }) => outcome !== null);
             // Counted apart, so that many failures do not push out the versions that a rollback can go to.
@@ -11314,63 +11486,6 @@ function new_transaction_isByChance(port, instances, boots) {
     const asksForAny = instances.filter(({ env }) => env.PORT === '0').map(({ name }) => name);
     return (boots.some(({ byChance }) => byChance.includes(port)) ||
         asksForAny.some((name) => portsOfApp(name, instances, [port]).certain.length > 0));
-}
-
-;// CONCATENATED MODULE: ./host/state/history.js
-/** Deploys and rollbacks that ended, oldest first. Each appears once, with its last outcome. */
-function endedDeploys(entries) {
-    const ended = new Map();
-    for (const entry of entries) {
-        if (entry.outcome === null)
-            continue;
-        ended.delete(entry.deploy);
-        ended.set(entry.deploy, entry);
-    }
-    return [...ended.values()];
-}
-/**
- * The verified versions as a stack, with the current one on top. A deploy adds one. A rollback removes all above the one
- * that it went to, so that rollbacks in a row go further back each time.
- */
-function versionStack(entries) {
-    const stack = [];
-    for (const entry of endedDeploys(entries).filter(isVerified)) {
-        const known = stack.map(({ sha }) => sha).lastIndexOf(entry.sha);
-        if (entry.mode === 'rollback' && known >= 0)
-            stack.length = known + 1;
-        else if (stack[stack.length - 1]?.sha === entry.sha)
-            stack[stack.length - 1] = entry;
-        else
-            stack.push(entry);
-    }
-    return stack;
-}
-/** Every commit that was verified here and is not marked bad, each with its last deploy; newest first. */
-function goodVersions(entries) {
-    const newest = new Map();
-    for (const entry of endedDeploys(entries).filter(isVerified).reverse()) {
-        if (!newest.has(entry.sha) && !isBad(entries, entry.sha))
-            newest.set(entry.sha, entry);
-    }
-    return [...newest.values()];
-}
-/** Whether this commit had to be rolled back the last time that it went live. A failed build does not count. */
-function isBad(entries, sha) {
-    const judged = endedDeploys(entries).filter((entry) => entry.sha === sha && ['deployed', 'rolled-back', 'rollback-failed'].includes(String(entry.outcome)));
-    const last = judged[judged.length - 1];
-    return last !== undefined && last.outcome !== 'deployed';
-}
-/** The deploy that decides what should run here: the last that went well, `unchanged` and a removal included. */
-function standingDeploy(entries) {
-    const good = endedDeploys(entries).filter(({ outcome }) => ['deployed', 'unchanged', 'removed'].includes(String(outcome)));
-    return good[good.length - 1] ?? null;
-}
-/** In the form that the runner gets. */
-function pastDeploy({ mode, outcome, sha, at, run, reason }) {
-    return { mode, outcome: outcome ?? 'failed', sha, at, run, reason };
-}
-function isVerified(entry) {
-    return entry.outcome === 'deployed' && entry.sha !== null;
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/newer-run.js

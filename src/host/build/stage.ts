@@ -11,6 +11,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { readApps, readAppsEarly } from './apps.ts';
+import { carryBuildCache } from './build-cache.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { install } from './install.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
@@ -38,7 +39,7 @@ export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
  * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
- * version come along.
+ * version come along, and what its build left for this one.
  */
 export async function stage(
   context: Context,
@@ -65,6 +66,7 @@ export async function stage(
   if (early !== null) await refuse(early, workshop);
   const checkout = { top: workshop, workDir };
   await install(context, checkout, tracked, lent.paths);
+  await carryBuildCache(context, workshop, tracked, replaced);
   await runStep(context, 'build', checkout);
 
   // A path into staging that the build wrote down must fail where it can still be seen: before the version is live.

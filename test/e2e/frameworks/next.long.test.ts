@@ -3,7 +3,7 @@ import { exampleWorkflow } from '../../rig/example.ts';
 import { createHost, type Host } from '../../rig/host.ts';
 import { createSite } from '../../rig/site.ts';
 import { stepOf } from './example.ts';
-import { type Flaw, livesThrough, tell } from './life.ts';
+import { AS_USERS_DO, type Flaw, livesThrough, tell } from './life.ts';
 import { BUILD_ONCE, nextApp, type Visits, visit } from './next.ts';
 
 /** One for all ways to start it, so that each version is built once. */
@@ -57,12 +57,19 @@ test.each([
     let oldPage: number[] = [];
     let deployment: string | null = null;
     let second = '';
+    const logs: string[] = [];
     await using workflow = await exampleWorkflow('nextjs', host, site.repository, WORKFLOW);
     const load = await livesThrough(site, {
       files: (version, flaw) => nextApp(site, settingsOf(flaw), version, flaw),
       ...(name === 'site'
         ? { deploy: async ({ ref = '', mode }) => stepOf(await workflow.run(ref, mode)) }
-        : { inputs: { 'build-command': BUILD_ONCE } }),
+        : {
+            async deploy(inputs) {
+              const run = await site.deploy({ ...AS_USERS_DO, 'build-command': BUILD_ONCE, ...inputs });
+              logs.push(run.stdout);
+              return run;
+            },
+          }),
       during() {
         const visitors = visit(site);
         return {
@@ -77,6 +84,9 @@ test.each([
     });
     tell(`Next.js by ${way}`, load);
     console.log(`Visits of the page with all its assets: ${JSON.stringify(visits)}`);
+    // The second version is built with it, and is what visitors got all the same.
+    if (name !== 'site')
+      expect(logs[1]).toMatch(/copy of the last build's cache: \.next\/cache, [1-9]\d* MiB/);
     expect(load.failed).toBeLessThan(load.sent / 500);
     expect(visits?.whole).toBeGreaterThan(50);
     expect(Object.keys(visits?.pages ?? {})).toEqual(['1', '2']);

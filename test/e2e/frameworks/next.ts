@@ -12,8 +12,7 @@ import type { Flaw } from './life.ts';
 export const BUILD_ONCE = `
 git rev-parse --short HEAD > deployment-id.txt
 built=$HOME/built-$(cat version.txt)
-if ! test -e $built; then NEXT_OUTPUT=standalone npm run build; cp -r .next/static .next/standalone/.next/; cp -r .next $built.part; mv $built.part $built; fi
-test -e .next || cp -r $built .next`;
+if test -e $built; then rm -rf .next; cp -r $built .next; else NEXT_OUTPUT=standalone npm run build; cp -r .next/static .next/standalone/.next/; cp -r .next $built.part; mv $built.part $built; fi`;
 
 /** A version of the example; `settings` are texts of its ecosystem file by what stands there instead. Built by `BUILD_ONCE`. */
 export function nextApp(
