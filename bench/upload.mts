@@ -112,7 +112,10 @@ async function upload(
     hostKey: { kind: 'fingerprints', list: [ssh.fingerprint] },
     timeout: 20_000,
   });
-  const program = await packProgram(readFileSync(path.join(ROOT, 'dist/host.js')));
+  const program = await packProgram({
+    follower: '',
+    host: readFileSync(path.join(ROOT, 'dist/host.js'), 'utf8'),
+  });
   const cancelled = new AbortController().signal;
   await sendUpload({ connection, program, plan, shellInit: null, log, cancelled, bundle });
   await connection.close();

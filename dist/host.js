@@ -39,10 +39,8 @@ __nccwpck_require__.r(__webpack_exports__);
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  follow: () => (/* reexport */ follow),
   look: () => (/* reexport */ look),
-  receive: () => (/* reexport */ receive),
-  rejoin: () => (/* reexport */ rejoin)
+  receive: () => (/* reexport */ receive)
 });
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -57,7 +55,7 @@ const external_node_os_namespaceObject = require("node:os");
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 14;
+const PROTOCOL_VERSION = 15;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
@@ -11275,9 +11273,9 @@ function stillRuns({ pid, ticks, boot }) {
 const FILE = 'program.json';
 /** Records the program for those who follow it later. */
 function saveProgram(runDir, program) {
-    const file = (0,external_node_path_namespaceObject.join)(runDir, FILE);
-    (0,external_node_fs_namespaceObject.writeFileSync)(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
-    (0,external_node_fs_namespaceObject.renameSync)(`${file}.new`, file);
+    const file = join(runDir, FILE);
+    writeFileSync(`${file}.new`, JSON.stringify(program), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
 }
 function loadProgram(runDir) {
     return JSON.parse((0,external_node_fs_namespaceObject.readFileSync)((0,external_node_path_namespaceObject.join)(runDir, FILE), 'utf8'));
@@ -14625,7 +14623,7 @@ const LINES = 20;
 const TAIL = 16 * 1024;
 /** Opens the file for what the host program prints, such as the reason for a crash. */
 function openProgramLog(runDir) {
-    return (0,external_node_fs_namespaceObject.openSync)(program_log_file(runDir), 'a', 0o600);
+    return openSync(program_log_file(runDir), 'a', 0o600);
 }
 /** The last lines of that file. */
 function programLog(runDir) {
@@ -15018,100 +15016,7 @@ function clean(key, value, redactor) {
     return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)} …` : text;
 }
 
-;// CONCATENATED MODULE: ./host/program/start.js
-
-
-
-
-
-
-/** Starts the host program as a process that outlives this one. Null if that failed at once. */
-function startProgram({ runDir, programFile, plan }, command, onFailure) {
-    const log = openProgramLog(runDir);
-    const child = (0,external_node_child_process_namespaceObject.spawn)(process.execPath, [programFile, command, runDir], {
-        cwd: (0,external_node_os_namespaceObject.homedir)(),
-        detached: true,
-        stdio: ['pipe', log, log],
-    });
-    (0,external_node_fs_namespaceObject.closeSync)(log);
-    child.once('error', (error) => onFailure(error.message));
-    const { pid } = child;
-    if (pid === undefined)
-        return null;
-    const program = programOf(pid);
-    // Before it gets its plan: nobody could follow an unrecorded program later, so none may begin.
-    saveProgram(runDir, program);
-    // If the program ended before it read its plan, its follower reports it as gone.
-    child.stdin?.on('error', () => { });
-    child.stdin?.end(JSON.stringify(plan));
-    child.unref();
-    return program;
-}
-/**
- * Starts the program once more if it is gone without a last event, so that it ends what it began. This happens once in a
- * deploy, whoever follows it. Null if it has happened already.
- */
-function startAgain(options, onFailure) {
-    const { runDir } = options;
-    try {
-        (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'resumed'), 'wx', 0o600));
-    }
-    catch {
-        return null;
-    }
-    dropTornEnd((0,external_node_path_namespaceObject.join)(runDir, 'events.ndjson'));
-    return startProgram(options, 'resume', onFailure);
-}
-/** An event that was cut off does not count, and the next one must not continue it. */
-function dropTornEnd(file) {
-    const bytes = (0,external_node_fs_namespaceObject.readFileSync)(file);
-    if (bytes.length > 0 && bytes[bytes.length - 1] !== 10)
-        (0,external_node_fs_namespaceObject.truncateSync)(file, bytes.lastIndexOf(10) + 1);
-}
-
-;// CONCATENATED MODULE: ./host/program/follower.js
-
-
-
-
-
-
-
-
-/** If the kernel reports no change, it is found within this time, in milliseconds. */
-const follower_POLL_EVERY = 200;
-/** How long to wait for a program that another follower may be starting, in milliseconds. */
-const follower_STARTS_WITHIN = 1_000;
-/**
- * Starts the host program as a process of its own, which outlives this one. Shows the runner what it does until it ends,
- * or the runner ends the session, or the runner is silent for `LEASE`. A program that is gone without a last event is
- * started once more, to end what it began. Prints lines of these forms:
- * `<nonce> started <pid>`, `<nonce> event <offset of its end> <json>`, `<nonce> gone <json array of its last log lines>`
- * and `<nonce> failed <json string>`.
- */
-function follow(options) {
-    const events = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
-    (0,external_node_fs_namespaceObject.closeSync)((0,external_node_fs_namespaceObject.openSync)(events, 'a', 0o600));
-    const print = printer(options.nonce);
-    const program = startProgram(options, 'run', follower_failed(print));
-    if (program === null)
-        return;
-    print(`started ${program.pid}`);
-    follower_listen(options.runDir, options.rest);
-    show(options, program, print, 0);
-}
-/**
- * Follows a program of an earlier session from `offset` on, whether it still runs or not. Prints what `follow` prints, with
- * `joined` instead of `started`.
- */
-function rejoin(options) {
-    const print = printer(options.nonce);
-    const program = loadProgram(options.runDir);
-    // First: a cancel that came with the request must arrive, even if this session ends now.
-    follower_listen(options.runDir, options.rest);
-    print(`joined ${program.pid}`);
-    show(options, program, print, options.offset);
-}
+;// CONCATENATED MODULE: ./host/program/printer.js
 /** Starts each line on a new line, because a background job of the login shell may have printed half a line. */
 function printer(nonce) {
     // If nobody reads any more, the session is over.
@@ -15120,117 +15025,9 @@ function printer(nonce) {
         process.stdout.write(`\n${nonce} ${text}\n`, done);
     };
 }
-function follower_failed(print) {
-    return (reason) => print(`failed ${JSON.stringify(reason)}`, leave);
-}
+/** Ends the session. What the host program does goes on. */
 function leave() {
     process.exit(0);
-}
-/** Passes on what the runner says, line by line. Every byte renews the lease. */
-function follower_listen(runDir, rest) {
-    const control = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(runDir, 'control.ndjson'), 'a', 0o600);
-    const append = (text) => {
-        try {
-            return (0,external_node_fs_namespaceObject.writeSync)(control, text) === Buffer.byteLength(text);
-        }
-        catch {
-            return false;
-        }
-    };
-    const toControl = byLine((line) => {
-        if (!isJson(line) || append(`${line}\n`))
-            return;
-        // On a full disk a cancel needs the room more than later output. It must not continue a line that was cut off.
-        freeReserve(runDir);
-        append(`\n${line}\n`);
-    });
-    const lease = setTimeout(leave, LEASE);
-    const take = (chunk) => {
-        lease.refresh();
-        toControl(chunk);
-    };
-    if (rest.length > 0)
-        take(rest);
-    process.stdin.on('data', take);
-    process.stdin.on('end', leave);
-    process.stdin.on('error', leave);
-    process.stdin.resume();
-}
-function show(options, first, print, from) {
-    const file = (0,external_node_path_namespaceObject.join)(options.runDir, 'events.ndjson');
-    const events = (0,external_node_fs_namespaceObject.openSync)(file, 'r');
-    let program = first;
-    let ended = false;
-    let position = from;
-    /** How long to wait for another follower to start the program. Our own start needs no waiting. */
-    let deadline = null;
-    const catchUp = () => {
-        const bytes = readFrom(events, position);
-        let start = 0;
-        // A line without an end is read again later. It may never get one.
-        for (let at = bytes.indexOf(10); at >= 0 && !ended; at = bytes.indexOf(10, start)) {
-            const line = bytes.toString('utf8', start, at);
-            start = at + 1;
-            ended = isEnd(line);
-            print(`event ${position + start} ${line}`, ended ? leave : undefined);
-        }
-        position += start;
-    };
-    const look = () => {
-        // Ask this first: then everything that the program wrote before its end can be read.
-        const alive = stillRuns(program);
-        catchUp();
-        if (alive || ended)
-            return;
-        const again = startAgain(options, follower_failed(print));
-        deadline ??= again === null ? performance.now() + follower_STARTS_WITHIN : 0;
-        program = again ?? loadProgram(options.runDir);
-        if (again !== null || stillRuns(program) || performance.now() < deadline)
-            return;
-        ended = true;
-        print(`gone ${JSON.stringify(programLog(options.runDir))}`, leave);
-    };
-    setInterval(look, follower_POLL_EVERY);
-    onChange(file, catchUp);
-    look();
-}
-function readFrom(descriptor, position) {
-    const bytes = Buffer.alloc(Math.max(0, (0,external_node_fs_namespaceObject.fstatSync)(descriptor).size - position));
-    return bytes.subarray(0, (0,external_node_fs_namespaceObject.readSync)(descriptor, bytes, 0, bytes.length, position));
-}
-/** Quick but not reliable: the kernel may have no watch left, and some filesystems have none. */
-function onChange(file, listener) {
-    let watcher;
-    try {
-        watcher = (0,external_node_fs_namespaceObject.watch)(file, listener);
-    }
-    catch {
-        return;
-    }
-    watcher.on('error', () => watcher.close());
-}
-/** Calls back with each whole line of a stream. */
-function byLine(onLine) {
-    let rest = [];
-    return (chunk) => {
-        let from = 0;
-        for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
-            const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
-            rest = [];
-            from = at + 1;
-            onLine(line.toString('utf8'));
-        }
-        if (from < chunk.length)
-            rest.push(chunk.subarray(from));
-    };
-}
-function isEnd(line) {
-    try {
-        return JSON.parse(line)?.type === 'end';
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/git/difference.js
@@ -15707,7 +15504,6 @@ const NOWHERE = '/dev/null';
  */
 function look({ nonce, plan }) {
     const print = printer(nonce);
-    const leave = () => process.exit(0);
     // If nobody reads the answer, there is no need for one.
     process.stdin.on('end', leave).on('error', leave).resume();
     setTimeout(leave, LEASE).unref();
@@ -15838,7 +15634,6 @@ const DIGEST = 20;
  */
 function receive({ nonce, deliver, rest }) {
     const print = printer(nonce);
-    const leave = () => process.exit(0);
     process.stdin.unshift(rest);
     void receive_take(deliver, print).then(() => print('received', leave), (error) => {
         if (error instanceof CutShort)
@@ -15971,7 +15766,6 @@ async function save(bytes, file) {
 
 
 
-
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
 const LEFT_CHILDREN = 10 * 60_000;
 /** States that the result tells; a deploy enters each once. */
@@ -16048,7 +15842,7 @@ function workOf({ mode }, isNew) {
         return isNew ? removal_remove : resumeRemoval;
     return isNew ? deploy : resume;
 }
-// The bundle is also required as a module, by the follower and to look.
+// The bundle is also required as a module, to look and to take an upload.
 const [, , command, runDir] = process.argv;
 if ((command === 'run' || command === 'resume') && runDir !== undefined) {
     process.title = 'pm2-ssh-deploy';

@@ -63315,7 +63315,7 @@ var external_node_util_ = __nccwpck_require__(7975);
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-const PROTOCOL_VERSION = 14;
+const PROTOCOL_VERSION = 15;
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 const STATES = [
     'preflight',
@@ -63546,7 +63546,7 @@ const LOADER = String.raw `
   function rejoin(runDir, opening, rest, until) {
     var isNew = make(runDir);
     if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
-      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
+      require(path.join(runDir, "follower.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
     } else if (!isNew && Date.now() < until) {
       setTimeout(function () {
         try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
@@ -63557,12 +63557,14 @@ const LOADER = String.raw `
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  // Whoever follows reads the small follower alone: the host program takes ten times as long to read.
   function unpack(program) {
-    return require("zlib").inflateSync(Buffer.from(program, "base64"));
+    var both = require("zlib").inflateSync(Buffer.from(program, "base64")), end = both.indexOf(0);
+    return { "follower.js": both.slice(0, end), "host.js": both.slice(end + 1) };
   }
   function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(unpack(program).toString("utf8"), "pm2-ssh-deploy.js");
+    host._compile(unpack(program)["host.js"].toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
@@ -63576,14 +63578,14 @@ const LOADER = String.raw `
     var ours = path.join(state, "pm2-ssh-deploy");
     var runs = path.join(ours, "runs");
     var runDir = path.join(runs, id);
-    var programFile = path.join(runDir, "host.js");
     fs.mkdirSync(runs, { recursive: true, mode: 448 });
     [ours, runs].forEach(requirePrivate);
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, unpack(opening.program), { mode: 384, flag: "wx" });
-    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
+    var files = unpack(opening.program);
+    for (var name in files) fs.writeFileSync(path.join(runDir, name), files[name], { mode: 384, flag: "wx" });
+    require(path.join(runDir, "follower.js")).follow({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }
   function onData(chunk) {
@@ -63662,7 +63664,8 @@ pm2sd_newest() {
 }
 
 pm2sd_daemon() {
-  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
+  pm2sd_pid=
+  { read -r pm2sd_pid <"\${PM2_HOME:-$HOME/.pm2}/pm2.pid"; } 2>/dev/null
   case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
   pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
   # A stale pid file may name any process by now.
@@ -71607,9 +71610,12 @@ function ownerAndName(repository) {
 ;// CONCATENATED MODULE: ./runner/session/packed-program.js
 
 
-/** The host program as it is sent: a third of its size, which a far host has some round trips earlier. */
-async function packProgram(source) {
-    return (await (0,external_node_util_.promisify)(external_node_zlib_.deflate)(source)).toString('base64');
+/**
+ * The host program and its follower as they are sent, see `Opening`: a third of their size, which a far host has some round
+ * trips earlier.
+ */
+async function packProgram(texts) {
+    return (await (0,external_node_util_.promisify)(external_node_zlib_.deflate)(`${texts.follower}\0${texts.host}`)).toString('base64');
 }
 
 ;// CONCATENATED MODULE: ./main.js
@@ -71656,7 +71662,10 @@ async function main() {
 }
 /** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */
 async function programOnce(noted) {
-    const program = packProgram((0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js')));
+    const program = packProgram({
+        follower: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'follower.js'), 'utf8'),
+        host: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
+    });
     await noted;
     return program;
 }

@@ -1,4 +1,4 @@
-// Builds the programs of the action, index.js, post.js and host.js, into dist/ or into the directory that is given.
+// Builds the programs of the action, index.js, post.js, host.js and follower.js, into dist/ or into the directory that is given.
 // `--if-changed` builds only when the sources or the output differ from what the last build saw and made.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +21,7 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const DIST = path.join(ROOT, 'dist');
 const LIB = path.join(ROOT, 'lib');
 const STAMP = path.join(LIB, 'last-build.json');
-const OUTPUTS = ['index.js', 'post.js', 'host.js', 'licenses.txt'];
+const OUTPUTS = ['index.js', 'post.js', 'host.js', 'follower.js', 'licenses.txt'];
 const INPUTS = [
   'src',
   'scripts/build.mjs',
@@ -35,6 +35,7 @@ const INPUTS = [
 const LEFT_OUT = ['pagent.exe'];
 /** PM2 is under the AGPL: a tool of the tests, never a part of what is shipped. */
 const NEVER_SHIPPED = /[\\/]node_modules[\\/](?:@pm2|pm2[^\\/]*)[\\/]/;
+const ANY_PACKAGE = /[\\/]node_modules[\\/]/;
 
 const args = process.argv.slice(2);
 const out = path.resolve(args.find((arg) => !arg.startsWith('-')) ?? DIST);
@@ -64,13 +65,15 @@ function build() {
     const licenses = path.join(action.directory, 'licenses.txt');
     const packages = packagesOf([...action.files, ...post.files]);
     writeFileSync(licenses, completed(readFileSync(licenses, 'utf8'), packages, ownTexts()));
-    // The host program has no dependency, so its license is the project's own and no text is to be merged.
-    const host = bundle(work, 'host/main.js', /[\\/]node_modules[\\/]/);
+    // What runs on the host has no dependency, so its license is the project's own and no text is to be merged.
+    const host = bundle(work, 'host/main.js', ANY_PACKAGE);
+    const follower = bundle(work, 'host/program/follower.js', ANY_PACKAGE);
     place([
       [action.directory, 'index.js', 'index.js'],
       [action.directory, 'licenses.txt', 'licenses.txt'],
       [post.directory, 'index.js', 'post.js'],
       [host.directory, 'index.js', 'host.js'],
+      [follower.directory, 'index.js', 'follower.js'],
     ]);
   } finally {
     rmSync(work, { recursive: true, force: true });

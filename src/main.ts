@@ -45,7 +45,10 @@ async function main(): Promise<Ended> {
 
 /** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */
 async function programOnce(noted: Promise<void> | null): Promise<string> {
-  const program = packProgram(readFileSync(path.join(__dirname, 'host.js')));
+  const program = packProgram({
+    follower: readFileSync(path.join(__dirname, 'follower.js'), 'utf8'),
+    host: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
+  });
   await noted;
   return program;
 }

@@ -5,7 +5,7 @@
  * line of JSON. Raise `PROTOCOL_VERSION` whenever a shape changes: the two programs of one deploy are always of
  * the same build, but a journal on a host may have been written by an older one.
  */
-export const PROTOCOL_VERSION = 14;
+export const PROTOCOL_VERSION = 15;
 
 /** The states of a deploy on one host, in the order in which they are entered, then those of a rollback and of a removal. */
 export const STATES = [
@@ -304,7 +304,7 @@ export interface Readiness {
 
 /** The first line that the runner sends once the bootstrap has proved itself. */
 export interface Opening {
-  /** Source text of the host program, deflated (zlib's format), in base64. */
+  /** Source texts of the follower and of the host program, with a NUL between them, deflated (zlib's format), in base64. */
   program: string;
   plan: Plan;
 }
@@ -334,7 +334,7 @@ export const LEASE = 120_000;
  * that it lacks, as one of git's pack files, up to the end of stdin, and the host answers `received`. A `refused` is final.
  */
 export interface Delivery {
-  /** Source text of the host program, deflated (zlib's format), in base64. */
+  /** As in an `Opening`. */
   program: string;
   deliver: Pick<Plan, 'deployId' | 'path'> & { listBytes: number };
 }

@@ -158,7 +158,7 @@ const WORDS_OF_JAVASCRIPT = 'throw new TypeError("Converting circular structure 
 
 test("nothing of PM2's code is in what is shipped", () => {
   const pm2 = filesBelow('node_modules/pm2/lib', '.js').map(read).join('\n');
-  for (const program of ['dist/index.js', 'dist/post.js', 'dist/host.js'])
+  for (const program of ['dist/index.js', 'dist/post.js', 'dist/host.js', 'dist/follower.js'])
     expect(sharedLines(read(program), pm2).filter((line) => line !== WORDS_OF_JAVASCRIPT)).toEqual([]);
   expect(read('dist/licenses.txt')).not.toMatch(/^@?pm2(?:\/|$)|AFFERO|AGPL/im);
   const part = read('node_modules/pm2/lib/God/Reload.js');

@@ -20,7 +20,6 @@ import { failureOf } from './system/failure.ts';
 import { sweepUploads, uploadsIn } from './upload/arrived.ts';
 
 export { look } from './look/look.ts';
-export { follow, rejoin } from './program/follower.ts';
 export { receive } from './upload/receive.ts';
 
 /** How long children that a killed program has left are waited for at least, in milliseconds. */
@@ -99,7 +98,7 @@ function workOf({ mode }: Plan, isNew: boolean): (context: Context, progress: Pr
   return isNew ? deploy : resume;
 }
 
-// The bundle is also required as a module, by the follower and to look.
+// The bundle is also required as a module, to look and to take an upload.
 const [, , command, runDir] = process.argv;
 if ((command === 'run' || command === 'resume') && runDir !== undefined) {
   process.title = 'pm2-ssh-deploy';

@@ -5,11 +5,10 @@ import { readInputs } from '../../src/inputs.ts';
 import { connect, type Destination, type Hop } from '../../src/runner/connection/connect.ts';
 import { readPrivateKey } from '../../src/runner/keys/keys.ts';
 import { deployOnHost } from '../../src/runner/session/deploying.ts';
-import { packProgram } from '../../src/runner/session/packed-program.ts';
 import { readWorkflow } from '../../src/workflow.ts';
 import { generateKeyPair } from '../rig/embedded-ssh.ts';
 import { freePort } from '../rig/free-port.ts';
-import { hostProgram } from '../rig/host-program.ts';
+import { packedProgram } from '../rig/host-program.ts';
 import { somePlan } from '../rig/plan.ts';
 import type { SshdOptions, SshHost } from '../rig/sshd.ts';
 import type { Servers } from './servers.ts';
@@ -76,7 +75,7 @@ export function failures(servers: Servers): Record<string, Failure[]> {
     const sshd = await servers.sshd(options);
     const connection = (await from(sshd)) as Awaited<ReturnType<typeof connect>>;
     try {
-      const program = await packProgram(await hostProgram(''));
+      const program = await packedProgram('');
       return await deployOnHost({
         connection,
         program,

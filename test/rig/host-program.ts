@@ -1,15 +1,21 @@
 import { resolve } from 'node:path';
 import { build } from 'vite';
 import { ACCOUNTS } from '../../src/protocol.ts';
+import { packProgram } from '../../src/runner/session/packed-program.ts';
+
+/** The real follower, and a stand-in for the host program, packed. */
+export async function packedProgram(run: string): Promise<string> {
+  return packProgram({ follower: await followerProgram(), host: hostProgram(run) });
+}
 
 /**
- * The text of a stand-in for the host program: the real `follow`, and `run` and `resume`, JavaScript that is carried out
- * by `host.js run <runDir>` and `host.js resume <runDir>` with `plan`, `runDir`, `emit(event)` and `heard(type): Promise<Control>` at hand.
+ * The text of a stand-in for the host program: `run` and `resume` are JavaScript that is carried out by
+ * `host.js run <runDir>` and `host.js resume <runDir>` with `plan`, `runDir`, `emit(event)` and `heard(type): Promise<Control>` at hand.
  */
-export async function hostProgram(run: string, resume = ''): Promise<string> {
+export function hostProgram(run: string, resume = ''): string {
   const command = (name: string, body: string): string =>
     `if (process.argv[2] === '${name}' && require.main === module) main(async () => {\n${body}\n});\n`;
-  return `${await followText()}\n${PROLOGUE}\n${command('run', run)}${command('resume', resume)}`;
+  return `${PROLOGUE}\n${command('run', run)}${command('resume', resume)}`;
 }
 
 /** The part of the real host program that takes an upload. */
@@ -17,9 +23,10 @@ export function receivingProgram(): Promise<string> {
   return bundle('upload/receive.ts');
 }
 
-let followText = (): Promise<string> => {
+/** The text of the real follower. */
+export let followerProgram = (): Promise<string> => {
   const text = bundle('program/follower.ts');
-  followText = () => text;
+  followerProgram = () => text;
   return text;
 };
 

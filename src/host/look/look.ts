@@ -7,7 +7,7 @@ import { resultOf } from '../deploy/result.ts';
 import { standsAlone } from '../program/control.ts';
 import type { End } from '../program/end.ts';
 import { printEvents } from '../program/events.ts';
-import { printer } from '../program/follower.ts';
+import { leave, printer } from '../program/printer.ts';
 import { createRedactor } from '../program/redact.ts';
 import { createClock } from '../system/clock.ts';
 import { failureOf } from '../system/failure.ts';
@@ -23,7 +23,6 @@ const NOWHERE = '/dev/null';
  */
 export function look({ nonce, plan }: { nonce: string; plan: Plan }): void {
   const print = printer(nonce);
-  const leave = (): void => process.exit(0);
   // If nobody reads the answer, there is no need for one.
   process.stdin.on('end', leave).on('error', leave).resume();
   setTimeout(leave, LEASE).unref();

@@ -2,6 +2,7 @@ import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch, writeS
 import { join } from 'node:path';
 import { LEASE } from '../../protocol.ts';
 import { isJson } from '../system/checked.ts';
+import { leave, type Print, printer } from './printer.ts';
 import { loadProgram, type Program, stillRuns } from './program.ts';
 import { programLog } from './program-log.ts';
 import { freeReserve } from './reserve.ts';
@@ -55,23 +56,8 @@ export function rejoin(options: RejoinOptions): void {
   show(options, program, print, options.offset);
 }
 
-type Print = (text: string, done?: () => void) => void;
-
-/** Starts each line on a new line, because a background job of the login shell may have printed half a line. */
-export function printer(nonce: string): Print {
-  // If nobody reads any more, the session is over.
-  process.stdout.on('error', leave);
-  return (text, done) => {
-    process.stdout.write(`\n${nonce} ${text}\n`, done);
-  };
-}
-
 function failed(print: Print): (reason: string) => void {
   return (reason) => print(`failed ${JSON.stringify(reason)}`, leave);
-}
-
-function leave(): void {
-  process.exit(0);
 }
 
 /** Passes on what the runner says, line by line. Every byte renews the lease. */

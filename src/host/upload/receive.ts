@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { type Delivery, LEASE } from '../../protocol.ts';
 import { inspectCheckout } from '../git/checkout.ts';
 import { type Git, gitIn, gitMissing } from '../git/git.ts';
-import { printer } from '../program/follower.ts';
+import { leave, printer } from '../program/printer.ts';
 import { resolvePath, stateRoot } from '../state/places.ts';
 import { createClock } from '../system/clock.ts';
 import { freeSpace } from '../system/disk-space.ts';
@@ -38,7 +38,6 @@ const DIGEST = 20;
  */
 export function receive({ nonce, deliver, rest }: Receiving): void {
   const print = printer(nonce);
-  const leave = (): void => process.exit(0);
   process.stdin.unshift(rest);
   void take(deliver, print).then(
     () => print('received', leave),

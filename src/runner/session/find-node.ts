@@ -36,7 +36,7 @@ export const LOADER = String.raw`
   function rejoin(runDir, opening, rest, until) {
     var isNew = make(runDir);
     if (!isNew && fs.existsSync(path.join(runDir, "program.json"))) {
-      require(path.join(runDir, "host.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
+      require(path.join(runDir, "follower.js")).rejoin({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, offset: opening.offset, rest: rest });
     } else if (!isNew && Date.now() < until) {
       setTimeout(function () {
         try { rejoin(runDir, opening, rest, until); } catch (error) { fail(error); }
@@ -47,12 +47,14 @@ export const LOADER = String.raw`
       process.stdout.write("\n" + nonce + " absent\n", function () { process.exit(0); });
     }
   }
+  // Whoever follows reads the small follower alone: the host program takes ten times as long to read.
   function unpack(program) {
-    return require("zlib").inflateSync(Buffer.from(program, "base64"));
+    var both = require("zlib").inflateSync(Buffer.from(program, "base64")), end = both.indexOf(0);
+    return { "follower.js": both.slice(0, end), "host.js": both.slice(end + 1) };
   }
   function inMemory(program) {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(unpack(program).toString("utf8"), "pm2-ssh-deploy.js");
+    host._compile(unpack(program)["host.js"].toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
@@ -66,14 +68,14 @@ export const LOADER = String.raw`
     var ours = path.join(state, "pm2-ssh-deploy");
     var runs = path.join(ours, "runs");
     var runDir = path.join(runs, id);
-    var programFile = path.join(runDir, "host.js");
     fs.mkdirSync(runs, { recursive: true, mode: 448 });
     [ours, runs].forEach(requirePrivate);
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    fs.writeFileSync(programFile, unpack(opening.program), { mode: 384, flag: "wx" });
-    require(programFile).follow({ nonce: nonce, runDir: runDir, programFile: programFile, plan: opening.plan, rest: rest });
+    var files = unpack(opening.program);
+    for (var name in files) fs.writeFileSync(path.join(runDir, name), files[name], { mode: 384, flag: "wx" });
+    require(path.join(runDir, "follower.js")).follow({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }
   function onData(chunk) {
@@ -153,7 +155,8 @@ pm2sd_newest() {
 }
 
 pm2sd_daemon() {
-  pm2sd_pid=$(cat "\${PM2_HOME:-$HOME/.pm2}/pm2.pid" 2>/dev/null)
+  pm2sd_pid=
+  { read -r pm2sd_pid <"\${PM2_HOME:-$HOME/.pm2}/pm2.pid"; } 2>/dev/null
   case $pm2sd_pid in ''|*[!0-9]*) return 1 ;; esac
   pm2sd_exe=$(readlink "/proc/$pm2sd_pid/exe" 2>/dev/null)
   # A stale pid file may name any process by now.

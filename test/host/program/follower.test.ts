@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { hostProgram } from '../../rig/host-program.ts';
+import { followerProgram, hostProgram } from '../../rig/host-program.ts';
 import { killAllOf } from '../../rig/leftovers.ts';
 
 const OLDEST = resolve(import.meta.dirname, '../../host-tools/node_modules/node-16/bin/node');
@@ -40,14 +40,15 @@ async function startFollower(
     plan?: unknown;
     rest?: string;
     resume?: string;
-    change?: (program: string) => string;
+    change?: (follower: string) => string;
   } = {},
 ): Promise<Follower> {
   const runDir = join(home, `run-${++runs}`);
   mkdirSync(runDir, { mode: 0o700 });
   const programFile = join(runDir, 'host.js');
-  const program = await hostProgram(run, options.resume);
-  writeFileSync(programFile, options.change?.(program) ?? program, { mode: 0o600 });
+  writeFileSync(programFile, hostProgram(run, options.resume), { mode: 0o600 });
+  const follower = await followerProgram();
+  writeFileSync(join(runDir, 'follower.js'), options.change?.(follower) ?? follower, { mode: 0o600 });
   const settings = { nonce: NONCE, runDir, programFile, plan: options.plan ?? {} };
   return call('follow', runDir, settings, options);
 }
@@ -73,8 +74,8 @@ function call(
   settings: object,
   options: { node?: string; rest?: string },
 ): Follower {
-  const program = JSON.stringify(join(runDir, 'host.js'));
-  const script = `require(${program}).${name}({ ...${JSON.stringify(settings)}, rest: Buffer.from(${JSON.stringify(options.rest ?? '')}) })`;
+  const follower = JSON.stringify(join(runDir, 'follower.js'));
+  const script = `require(${follower}).${name}({ ...${JSON.stringify(settings)}, rest: Buffer.from(${JSON.stringify(options.rest ?? '')}) })`;
   const child = spawn(options.node ?? process.execPath, ['-e', script], {
     cwd: home,
     env: { HOME: home, PATH: process.env.PATH ?? '' },
@@ -287,9 +288,9 @@ it('is not the death of the program when it is killed with all of its process gr
 it('ends with the lease, which only bytes from the runner renew', async () => {
   const follower = await startFollower(
     `setInterval(() => emit({ type: 'notice', level: 'info', text: 'alive' }), 50);`,
-    { change: (program) => program.replace(/LEASE = [\d_e]+/, 'LEASE = 1500') },
+    { change: (text) => text.replace(/LEASE = [\d_e]+/, 'LEASE = 1500') },
   );
-  expect(readFileSync(join(follower.runDir, 'host.js'), 'utf8')).toContain('LEASE = 1500');
+  expect(readFileSync(join(follower.runDir, 'follower.js'), 'utf8')).toContain('LEASE = 1500');
   const started = performance.now();
   let heartbeats = 0;
   const timer = setInterval(() => {
@@ -304,7 +305,7 @@ it('ends with the lease, which only bytes from the runner renew', async () => {
 
 it('says why where the program cannot be started', async () => {
   const follower = await startFollower('', {
-    change: (program) => program.replace(/process\.execPath/, '"/nonexistent/node"'),
+    change: (text) => text.replace(/process\.execPath/, '"/nonexistent/node"'),
   });
   expect(await follower.ended).toBe(0);
   expect(follower.lines()).toEqual([expect.stringMatching(/^failed ".*ENOENT/)]);

@@ -17,9 +17,8 @@ import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { BOOTSTRAP_LINE } from '../../../src/runner/session/bootstrap.ts';
 import { deployOnHost } from '../../../src/runner/session/deploying.ts';
-import { packProgram } from '../../../src/runner/session/packed-program.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
-import { hostProgram } from '../../rig/host-program.ts';
+import { packedProgram } from '../../rig/host-program.ts';
 import { killAllOf } from '../../rig/leftovers.ts';
 import { somePlan } from '../../rig/plan.ts';
 import { type SshdOptions, startSshd } from '../../rig/sshd.ts';
@@ -94,7 +93,7 @@ async function deploy(
   const recorded = recording(connection);
   const result = await deployOnHost({
     connection: recorded.connection,
-    program: await packProgram(await hostProgram(run)),
+    program: await packedProgram(run),
     plan: somePlan({ ref: MARKER }),
     shellInit: options.shellInit ?? null,
     bootstrapTimeout: options.bootstrapTimeout ?? 15_000,
@@ -274,6 +273,7 @@ describe('a session', () => {
       modes,
     ).toBe(true);
     expect(modes).toContain('host.js');
+    expect(modes).toContain('follower.js');
     const grep = execFileSync('sh', ['-c', `grep -rl ${MARKER} . || true`], {
       cwd: deployed.home,
       encoding: 'utf8',
@@ -332,7 +332,8 @@ describe('a session', () => {
 
   it('tells of a program that is none', async () => {
     const { result } = await deploy({}, 'syntax error here');
-    expect(result).toMatchObject({ message: expect.stringContaining('could not be started on host-1') });
+    expect(result).toMatchObject({ message: expect.stringContaining('ended without a result') });
+    expect((result as SessionError).output.join('\n')).toContain('SyntaxError');
   });
 
   it('that is lost says what the host does now, and the host does it', async () => {

@@ -9,9 +9,8 @@ import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { type DeployOptions, deployOnHost, followUp } from '../../../src/runner/session/deploying.ts';
 import type { HostLog } from '../../../src/runner/session/following.ts';
-import { packProgram } from '../../../src/runner/session/packed-program.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
-import { hostProgram } from '../../rig/host-program.ts';
+import { packedProgram } from '../../rig/host-program.ts';
 import { killAllOf } from '../../rig/leftovers.ts';
 import { somePlan } from '../../rig/plan.ts';
 import { type Relay, startRelay } from '../../rig/relay.ts';
@@ -77,7 +76,7 @@ async function standInHost(node = process.execPath): Promise<Place> {
       cleanUp.push(() => connection.close());
       return deployOnHost({
         connection,
-        program: await packProgram(await hostProgram(run)),
+        program: await packedProgram(run),
         plan,
         shellInit: null,
         link,

@@ -53,7 +53,7 @@ beforeAll(async () => {
   const node = existsSync(NODE_16) ? NODE_16 : process.execPath;
   sshd = await startSshd({ home, env: { PATH: `${dirname(node)}:/usr/bin:/bin`, HOME: home } });
   relay = await startRelay(sshd.port);
-  program = await packProgram(await receivingProgram());
+  program = await packProgram({ follower: '', host: await receivingProgram() });
 });
 afterAll(async () => {
   await connection?.close();
