@@ -3030,6 +3030,21 @@ function at(top, path) {
     }
     return found;
 }
+/** The record without what is not known: a version that was live has files of its app as well. */
+function onlyKnown(generated, known) {
+    const isKnown = (path) => at(known, path) !== undefined;
+    return {
+        ...generated,
+        roots: generated.roots.filter(isKnown),
+        directories: generated.directories
+            .filter(([path]) => isKnown(path))
+            .map(([path, names]) => [
+            path,
+            names.filter((name) => isKnown(path === '' ? name : `${path}/${name}`)),
+        ]),
+        singles: generated.singles.filter(([path]) => isKnown(path)),
+    };
+}
 /** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
 function grower() {
     const top = { kind: 'directory', tracked: false, entries: new Map() };
@@ -11131,6 +11146,8 @@ function firstDifference(recorded, found) {
 
 
 
+
+
 /**
  * Makes a staged version of what a swap has put aside, with no install, no build and no remote. It stays where it lies, so
  * that another attempt finds it there. Gives the reason, as a sentence's end, if it is not whole any more.
@@ -11164,10 +11181,17 @@ async function restage(context, earlier, replaced, refuse) {
     const assets = await keepAssets(context, staging, replaced);
     const version = assets.length === 0
         ? { generated, record: earlier.record }
-        : recordAgain(context, recordGenerated(staging, tracked, assets), earlier.record);
+        : recordAgain(context, withAssets(staging, { tracked, generated }, assets), earlier.record);
     const given = giveEnvFile(context, staging, tracked);
     const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
     return { sha, staging, kept, ...version, given, config };
+}
+/** What the build made, and these: neither links to what all versions share, nor what the app wrote while it was live. */
+function withAssets(staging, { tracked, generated }, assets) {
+    const known = knownTree(tracked, generated, 'known');
+    for (const path of assets.flatMap(({ paths }) => paths))
+        learn(known, path);
+    return onlyKnown(recordGenerated(staging, tracked, assets), known);
 }
 function recordAgain({ places, plan }, generated, record) {
     return { generated, record: saveRecordAgain(places.state, plan.deployId, generated, record) };

@@ -27,7 +27,7 @@ let first: string;
 beforeAll(async () => {
   site = await createSite(NEWEST, {
     app: { settings: { listen_timeout: 1500, kill_timeout: 1600 } },
-    inputs: { layout: 'releases', shared: 'media', 'keep-releases': '1' },
+    inputs: { layout: 'releases', shared: 'media', 'keep-releases': '1', 'keep-assets': 'public/build' },
   });
   first = commit('1');
   await startByHand(site, first, ['start', 'ecosystem.config.js']);
@@ -35,7 +35,11 @@ beforeAll(async () => {
 afterAll(() => site?.stop());
 
 const commit = (version: string, flaw?: Flaw): string =>
-  site.commit({ version, ...(flaw && { flaw }), moreFiles: { 'media/.gitkeep': '' } });
+  site.commit({
+    version,
+    ...(flaw && { flaw }),
+    moreFiles: { 'media/.gitkeep': '', [`public/build/${version.replaceAll(' ', '-')}.js`]: '' },
+  });
 const at = (...names: string[]): string => path.join(site.live, ...names);
 const current = (): string => path.basename(readlinkSync(at('current')));
 const releases = (): string[] => readdirSync(at('releases'));
@@ -104,6 +108,8 @@ test('the next version, and back to the one before', async () => {
   expect(back.stdout).toContain('needs no fetch, no install and no build');
   expect(current()).toBe(before);
   expect(await directories()).toEqual([at('releases', before)]);
+  expect(readdirSync(at('current/public/build'))).toContain('3.js');
+  expect(realpathSync(at('current/notes.txt'))).toBe(at('shared/notes.txt'));
 });
 
 test('a host program that is killed: the same job ends what it began, and the next version is as ever', async () => {

@@ -4,9 +4,11 @@ import type { Context } from '../context.ts';
 import { trackedFiles } from '../git/checkout.ts';
 import { refuseApart } from '../state/places.ts';
 import { placeOfReplaced, type ReplacedVersion } from '../state/replaced.ts';
+import { knownTree, onlyKnown } from '../swap/known-tree.ts';
+import { learn } from '../swap/lasting-entries.ts';
 import { loadRecord, saveRecordAgain } from '../swap/record.ts';
-import { type Generated, recordGenerated } from '../swap/tree.ts';
-import { firstDifference, makeWhole } from '../swap/whole-again.ts';
+import { type Generated, type KeptAssets, recordGenerated } from '../swap/tree.ts';
+import { type Before, firstDifference, makeWhole } from '../swap/whole-again.ts';
 import { exists } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
@@ -52,10 +54,21 @@ export async function restage(
   const version =
     assets.length === 0
       ? { generated, record: earlier.record }
-      : recordAgain(context, recordGenerated(staging, tracked, assets), earlier.record);
+      : recordAgain(context, withAssets(staging, { tracked, generated }, assets), earlier.record);
   const given = giveEnvFile(context, staging, tracked);
   const kept = join(places.beside, plan.deployId, 'kept');
   return { sha, staging, kept, ...version, given, config };
+}
+
+/** What the build made, and these: neither links to what all versions share, nor what the app wrote while it was live. */
+function withAssets(
+  staging: string,
+  { tracked, generated }: Pick<Before, 'tracked' | 'generated'>,
+  assets: KeptAssets[],
+): Generated {
+  const known = knownTree(tracked, generated, 'known');
+  for (const path of assets.flatMap(({ paths }) => paths)) learn(known, path);
+  return onlyKnown(recordGenerated(staging, tracked, assets), known);
 }
 
 function recordAgain(

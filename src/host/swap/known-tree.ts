@@ -68,6 +68,22 @@ export function at(top: KnownDirectory, path: string): Known | undefined {
   return found;
 }
 
+/** The record without what is not known: a version that was live has files of its app as well. */
+export function onlyKnown(generated: Generated, known: KnownDirectory): Generated {
+  const isKnown = (path: string): boolean => at(known, path) !== undefined;
+  return {
+    ...generated,
+    roots: generated.roots.filter(isKnown),
+    directories: generated.directories
+      .filter(([path]) => isKnown(path))
+      .map(([path, names]) => [
+        path,
+        names.filter((name) => isKnown(path === '' ? name : `${path}/${name}`)),
+      ]),
+    singles: generated.singles.filter(([path]) => isKnown(path)),
+  };
+}
+
 /** Builds a tree from whole paths; a cache spares walking down from the top for each of them. */
 function grower() {
   const top: KnownDirectory = { kind: 'directory', tracked: false, entries: new Map() };
