@@ -2955,6 +2955,11 @@ function versionStack(entries) {
     }
     return stack;
 }
+/** The version that a rollback from `current` goes to; null if there is none. */
+function versionBefore(entries, current) {
+    const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
+    return earlier[earlier.length - 1] ?? null;
+}
 /** Every commit that was verified here and is not marked bad, each with its last deploy; newest first. */
 function goodVersions(entries) {
     const newest = new Map();
@@ -11834,9 +11839,8 @@ function fetch(context, ref, rule) {
 }
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
 function previousVersion(entries, current) {
-    const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
-    const version = earlier[earlier.length - 1];
-    if (version !== undefined)
+    const version = versionBefore(entries, current);
+    if (version !== null)
         return version;
     throw new DeployFailure(`There is no version to roll back to. No commit was verified here before ${current ?? 'this'}, or each was rolled back.`, {
         output: endedDeploys(entries).slice(-LISTED).reverse().map(describe),
@@ -14419,12 +14423,17 @@ async function prune(context, deployId) {
     if (plan.source.kind === 'upload')
         await collectUploads(gitAfterwards);
 }
-/** The versions to which a rollback needs no build, what the current one replaced before all others. */
-function replacedToKeep({ places, plan }, current, isShort) {
+/** The versions to which a rollback needs no build: where the next one goes, then what the current one replaced, then all others. */
+function replacedToKeep({ places, plan, journal }, current, isShort) {
     const there = loadReplaced(places.state).filter((one) => exists(placeOfReplaced(places, one)));
     const isLast = ({ deployId }) => deployId === current.deployId;
     const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
-    return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
+    const target = versionBefore(journal.entries(), current.sha)?.sha;
+    // In place it needs the files of the version that it is gone back to from.
+    const isTarget = ({ sha, over, files }) => sha === target && (files.layout === 'releases' || buildOf(over) === buildOf(current.record));
+    const found = reachable(lastFirst, current.record);
+    const targetFirst = [...found.filter(isTarget), ...found.filter((one) => !isTarget(one))];
+    return targetFirst.slice(0, isShort ? 1 : plan.keepReleases);
 }
 /** What an app wrote while it was replaced, and nobody has looked at yet. */
 function holdsReappeared(directory) {

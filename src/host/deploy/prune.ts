@@ -7,7 +7,7 @@ import { pruneRefs } from '../git/fetch.ts';
 import { collectUploads } from '../git/garbage.ts';
 import { sweepRun } from '../program/sweep.ts';
 import { type Current, loadCurrent } from '../state/current.ts';
-import { versionStack } from '../state/history.ts';
+import { versionBefore, versionStack } from '../state/history.ts';
 import { unfinished } from '../state/journal.ts';
 import {
   forgetReplaced,
@@ -16,7 +16,7 @@ import {
   type ReplacedVersion,
   reachable,
 } from '../state/replaced.ts';
-import { RECORD_PREFIX } from '../swap/record.ts';
+import { buildOf, RECORD_PREFIX } from '../swap/record.ts';
 import { isShortOfSpace } from '../system/disk-space.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
@@ -67,12 +67,22 @@ export async function prune(context: Context, deployId: string): Promise<void> {
   if (plan.source.kind === 'upload') await collectUploads(gitAfterwards);
 }
 
-/** The versions to which a rollback needs no build, what the current one replaced before all others. */
-function replacedToKeep({ places, plan }: Context, current: Current, isShort: boolean): ReplacedVersion[] {
+/** The versions to which a rollback needs no build: where the next one goes, then what the current one replaced, then all others. */
+function replacedToKeep(
+  { places, plan, journal }: Context,
+  current: Current,
+  isShort: boolean,
+): ReplacedVersion[] {
   const there = loadReplaced(places.state).filter((one) => exists(placeOfReplaced(places, one)));
   const isLast = ({ deployId }: ReplacedVersion): boolean => deployId === current.deployId;
   const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
-  return reachable(lastFirst, current.record).slice(0, isShort ? 1 : plan.keepReleases);
+  const target = versionBefore(journal.entries(), current.sha)?.sha;
+  // In place it needs the files of the version that it is gone back to from.
+  const isTarget = ({ sha, over, files }: ReplacedVersion): boolean =>
+    sha === target && (files.layout === 'releases' || buildOf(over) === buildOf(current.record));
+  const found = reachable(lastFirst, current.record);
+  const targetFirst = [...found.filter(isTarget), ...found.filter((one) => !isTarget(one))];
+  return targetFirst.slice(0, isShort ? 1 : plan.keepReleases);
 }
 
 /** What an app wrote while it was replaced, and nobody has looked at yet. */

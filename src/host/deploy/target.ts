@@ -3,7 +3,7 @@ import { createRepository, fetchCommit } from '../git/fetch.ts';
 import { formatOf, formatOfRemote, isFullId } from '../git/object-format.ts';
 import { openRemote } from '../git/remote.ts';
 import { type RefRule, ruleOf } from '../git/resolve-ref.ts';
-import { endedDeploys, goodVersions, isBad, type Version, versionStack } from '../state/history.ts';
+import { endedDeploys, goodVersions, isBad, type Version, versionBefore } from '../state/history.ts';
 import type { Entry } from '../state/journal.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { takeInUpload } from '../upload/take-in.ts';
@@ -51,9 +51,8 @@ function fetch(context: Context, ref: string, rule: RefRule): Promise<string> {
 
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
 export function previousVersion(entries: readonly Entry[], current: string | null): Version {
-  const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
-  const version = earlier[earlier.length - 1];
-  if (version !== undefined) return version;
+  const version = versionBefore(entries, current);
+  if (version !== null) return version;
   throw new DeployFailure(
     `There is no version to roll back to. No commit was verified here before ${current ?? 'this'}, or each was rolled back.`,
     {

@@ -30,6 +30,12 @@ export function versionStack(entries: readonly Entry[]): Version[] {
   return stack;
 }
 
+/** The version that a rollback from `current` goes to; null if there is none. */
+export function versionBefore(entries: readonly Entry[], current: string | null): Version | null {
+  const earlier = versionStack(entries).filter(({ sha }) => sha !== current && !isBad(entries, sha));
+  return earlier[earlier.length - 1] ?? null;
+}
+
 /** Every commit that was verified here and is not marked bad, each with its last deploy; newest first. */
 export function goodVersions(entries: readonly Entry[]): Version[] {
   const newest = new Map<string, Version>();

@@ -146,6 +146,17 @@ test('with little space on the disk the last one stays alone, and no install', a
   expect(records()).toEqual([withAssets, record('d'), 'replaced-deploy-back.json']);
 });
 
+test('where the next rollback goes stays before all others', async () => {
+  for (const sha of ['a', 'b', 'c', 'd'])
+    context.journal.end({ deploy: sha, mode: 'deploy', run, sha }, 'committed', 'deployed');
+  context.journal.end({ deploy: 'back', mode: 'rollback', run, sha: 'c' }, 'committed', 'deployed');
+  wentBack();
+  context.plan.keepReleases = 1;
+  await prune(context, 'deploy-back');
+  expect(records()).toEqual([record('b'), withAssets, 'replaced-deploy-c.json']);
+  expect(readdirSync(beside())).toContain('deploy-c');
+});
+
 /** A directory for PATH, whose `df` says that so many GiB are free. */
 function withFreeSpace(gigabytes: number): string {
   const line = `/dev/sda1 9999999 1 ${gigabytes * 1024 * 1024} 1% /`;
