@@ -14318,11 +14318,11 @@ function mayRun(run) {
 
 /**
  * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
- * in, and a version with something of the app's own that cannot be moved. Gives those that stay beside the wanted ones. To be
- * called with no deploy unfinished.
+ * in or PM2 itself lies in, and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
+ * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
  */
 async function pruneReleases(context, wanted) {
-    const { places } = context;
+    const { places, pm2 } = context;
     const { top, state } = places;
     const releases = releasesIn(top);
     const live = realOrSame(currentIn(top));
@@ -14330,7 +14330,8 @@ async function pruneReleases(context, wanted) {
         return [];
     await endSharing(context);
     const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-    const stoodIn = allPids().map(directoryOf);
+    // PM2 starts each process with files of its own, which may be among the app's packages.
+    const needed = [pm2.install.root, ...allPids().map(directoryOf)];
     const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
     const staying = [];
     for (const name of (0,external_node_fs_namespaceObject.readdirSync)(releases)) {
@@ -14338,7 +14339,8 @@ async function pruneReleases(context, wanted) {
         if (kept.has(release))
             continue;
         const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
-        const goes = !stoodIn.some((path) => isWithin(release, path)) && (await isEmptied(context, release, version));
+        const goes = !needed.some((path) => isWithin(release, path)) &&
+            (version === null ? isOfNoUse(context, name) : await isEmptied(context, release, version));
         if (goes)
             await (0,external_node_fs_promises_namespaceObject.rm)(release, { recursive: true, force: true });
         else if (version !== null)
@@ -14353,16 +14355,37 @@ async function endSharing(context) {
     if (transaction !== null && ended?.outcome === 'deployed')
         await exchangeOf(context, transaction).afterwards();
 }
+/**
+ * Whether a directory that no record names may go: a version that failed. What it wrote while it was live has gone back to the
+ * version before. A deploy that was killed early is not in the journal, but its clone of the repository tells that it is ours.
+ */
+function isOfNoUse({ places, journal }, name) {
+    const release = (0,external_node_path_namespaceObject.join)(releasesIn(places.top), name);
+    const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
+    if (ended !== undefined && ended.outcome !== 'deployed')
+        return true;
+    return exists((0,external_node_path_namespaceObject.join)(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
+}
 /** Moves what is the app's own out of a version. False if something of it stays. */
 async function isEmptied({ places, gitAfterwards }, release, version) {
-    // What was never verified was never live for long; what it wrote then has gone back to the version before.
-    const made = version === null ? null : await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
+    const made = await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
     if (made === null)
-        return true;
+        return !holdsDatabase(release);
     const { isDatabase } = live_tree_readTree(release, release);
     // The version that runs may have a database open: it has to find it where it is.
     const stays = made.filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));
     return stays.length === 0;
+}
+/** Where nothing tells what the build made, a database may be the app's. */
+function holdsDatabase(release) {
+    const { isDatabase } = live_tree_readTree(release, release);
+    const visit = (directory) => (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(release, directory), { withFileTypes: true }).some((entry) => {
+        if (['.git', 'node_modules'].includes(entry.name))
+            return false;
+        const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
+        return entry.isDirectory() ? visit(path) : isDatabase(path);
+    });
+    return visit('');
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/prune.js

@@ -15,21 +15,22 @@ import { madeSinceBuilt } from './releases-swap.ts';
 
 /**
  * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
- * in, and a version with something of the app's own that cannot be moved. Gives those that stay beside the wanted ones. To be
- * called with no deploy unfinished.
+ * in or PM2 itself lies in, and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
+ * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
  */
 export async function pruneReleases(
   context: Context,
   wanted: readonly ReplacedVersion[],
 ): Promise<ReplacedVersion[]> {
-  const { places } = context;
+  const { places, pm2 } = context;
   const { top, state } = places;
   const releases = releasesIn(top);
   const live = realOrSame(currentIn(top));
   if (!exists(releases) || !isWithin(releases, live)) return [];
   await endSharing(context);
   const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-  const stoodIn = allPids().map(directoryOf);
+  // PM2 starts each process with files of its own, which may be among the app's packages.
+  const needed = [pm2.install.root, ...allPids().map(directoryOf)];
   const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
   const staying: ReplacedVersion[] = [];
   for (const name of readdirSync(releases)) {
@@ -37,7 +38,8 @@ export async function pruneReleases(
     if (kept.has(release)) continue;
     const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
     const goes =
-      !stoodIn.some((path) => isWithin(release, path)) && (await isEmptied(context, release, version));
+      !needed.some((path) => isWithin(release, path)) &&
+      (version === null ? isOfNoUse(context, name) : await isEmptied(context, release, version));
     if (goes) await rm(release, { recursive: true, force: true });
     else if (version !== null) staying.push(version);
   }
@@ -54,20 +56,41 @@ async function endSharing(context: Context): Promise<void> {
     await exchangeOf(context, transaction).afterwards();
 }
 
+/**
+ * Whether a directory that no record names may go: a version that failed. What it wrote while it was live has gone back to the
+ * version before. A deploy that was killed early is not in the journal, but its clone of the repository tells that it is ours.
+ */
+function isOfNoUse({ places, journal }: Context, name: string): boolean {
+  const release = join(releasesIn(places.top), name);
+  const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
+  if (ended !== undefined && ended.outcome !== 'deployed') return true;
+  return exists(join(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
+}
+
 /** Moves what is the app's own out of a version. False if something of it stays. */
 async function isEmptied(
   { places, gitAfterwards }: Context,
   release: string,
-  version: ReplacedVersion | null,
+  version: ReplacedVersion,
 ): Promise<boolean> {
-  // What was never verified was never live for long; what it wrote then has gone back to the version before.
-  const made =
-    version === null ? null : await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
-  if (made === null) return true;
+  const made = await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
+  if (made === null) return !holdsDatabase(release);
   const { isDatabase } = readTree(release, release);
   // The version that runs may have a database open: it has to find it where it is.
   const stays = made.filter(
     (path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null),
   );
   return stays.length === 0;
+}
+
+/** Where nothing tells what the build made, a database may be the app's. */
+function holdsDatabase(release: string): boolean {
+  const { isDatabase } = readTree(release, release);
+  const visit = (directory: string): boolean =>
+    readdirSync(join(release, directory), { withFileTypes: true }).some((entry) => {
+      if (['.git', 'node_modules'].includes(entry.name)) return false;
+      const path = join(directory, entry.name);
+      return entry.isDirectory() ? visit(path) : isDatabase(path);
+    });
+  return visit('');
 }

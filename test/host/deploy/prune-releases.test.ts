@@ -18,6 +18,7 @@ let context: Context;
 let sha: string;
 const release = (name: string): string => join(top, 'releases', name);
 const left = (): string[] => readdirSync(join(top, 'releases')).sort();
+const run = { repository: 'o/r', id: '1', attempt: '1', url: '', actor: 'ann' };
 const TRACKED = { 'server.js': '1', 'uploads/.gitkeep': '' };
 
 beforeEach(() => {
@@ -47,6 +48,7 @@ beforeEach(() => {
     plan: { layout: { kind: 'releases', shared: [] } },
     gitAfterwards: gitIn(top, { clock: createClock(), env, timeLimit: 10_000, locks: new Set() }),
     journal: openJournal(state),
+    pm2: { install: { root: '/usr/lib/node_modules/pm2' } },
   } as unknown as Context;
 });
 afterEach(() => rmSync(join(top, '..'), { recursive: true, force: true }));
@@ -71,6 +73,7 @@ test('what is live, what is wanted and what a process stands in stays; a version
   version('old');
   version('busy');
   plant(release('failed'), { 'server.js': '1', 'uploads/x': 'by a canary' });
+  context.journal.end({ deploy: 'failed', mode: 'deploy', run, sha: null }, 'canary', 'failed');
   mkdirSync(join(release('busy'), 'deep'));
   const process = spawn('sleep', ['60'], { cwd: join(release('busy'), 'deep') });
   try {
@@ -80,6 +83,17 @@ test('what is live, what is wanted and what a process stands in stays; a version
   } finally {
     process.kill('SIGKILL');
   }
+});
+
+test('what no deploy of ours made stays, and whatever may be of use', async () => {
+  plant(release('by-hand'), { 'server.js': '1' });
+  const alternates = '.git/objects/info/alternates';
+  plant(release('killed'), { 'server.js': '1', [alternates]: '' });
+  plant(release('unknown'), { 'server.js': '1', [alternates]: '', 'data/app.db': DATABASE });
+  plant(release('has-pm2'), { 'server.js': '1', [alternates]: '', 'node_modules/pm2/package.json': '{}' });
+  context.pm2.install.root = join(release('has-pm2'), 'node_modules/pm2');
+  await pruneReleases(context, []);
+  expect(left()).toEqual(['by-hand', 'has-pm2', 'live', 'unknown']);
 });
 
 test('what an app has made in a version outlasts it', async () => {
