@@ -9367,10 +9367,11 @@ function releases_swap_keptIndex({ places }, { deployId }) {
     return (0,external_node_path_namespaceObject.join)(places.beside, deployId, 'index');
 }
 /** Lets the link lead to the new version, at once and for all. */
-async function enterRelease(context, transaction, { head, staging }) {
+async function enterRelease(context, transaction, { head, staging, previous }) {
     const { places, git, plan } = context;
     point(places.top, staging);
-    const dropStaged = plan.localChanges === 'save';
+    // No file that runs is of this index. What is staged in a checkout that is taken over was looked at before.
+    const dropStaged = previous !== null || plan.localChanges === 'save';
     await moveHead(git, head, transaction.sha, releases_swap_keptIndex(context, transaction), dropStaged);
     transaction.swapped = momentNow();
     saveTransaction(places.state, transaction);
@@ -11447,13 +11448,30 @@ function leftCommand(context) {
 
 
 
-async function readLive({ places, git }) {
+
+async function readLive(context) {
+    const { places } = context;
     const current = loadCurrent(places.state);
     return {
-        head: await readHead(git),
+        head: await readLiveHead(context),
         current,
         generated: loadRecord(places.state, current?.record ?? null),
     };
+}
+/**
+ * HEAD, with the commit of the version that runs. Where each version is a checkout of its own, that one tells: what somebody checks
+ * out in the app's directory changes no file that runs.
+ */
+async function readLiveHead({ places, gitAfterwards, }) {
+    const head = await readHead(gitAfterwards);
+    const tree = treeOf(places);
+    if (tree === places.top)
+        return head;
+    const own = await gitAfterwards.attempt(['-C', tree, 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
+    const sha = own.stdout.trim();
+    // What was committed in there by hand is in no other repository.
+    const isKnown = own.code === 0 && (await gitAfterwards.attempt(['cat-file', '-e', `${sha}^{commit}`])).code === 0;
+    return isKnown ? { ...head, sha } : head;
 }
 
 ;// CONCATENATED MODULE: ./host/deploy/new-transaction.js
@@ -11472,7 +11490,7 @@ async function readLive({ places, git }) {
 async function drawUp(context, staged, { current, generated }, boots, migrated) {
     const { plan, pm2, log } = context;
     const { config, sha } = staged;
-    const head = await readHead(context.git);
+    const head = await readLiveHead(context);
     const { swap } = await listExchange(context, staged, head, generated);
     const { instances, before } = await readBaseline(pm2, config.map(({ name }) => name));
     before.ports = before.ports.filter((port) => !new_transaction_isByChance(port, instances, boots));
@@ -11879,10 +11897,11 @@ function describe({ sha, outcome, at, run }) {
 
 
 
+
 /** Looks at the host before it is locked. Changes nothing. */
 async function readinessOf(context) {
-    const { places, git, plan } = context;
-    const sha = isCheckout(places.top) ? (await readHead(git)).sha : null;
+    const { places, plan } = context;
+    const sha = isCheckout(places.top) ? (await readLiveHead(context)).sha : null;
     return {
         place: readiness_placeOf(places.top),
         sha,
@@ -12720,7 +12739,7 @@ async function deploy(given, progress) {
         freeReserve(context.runDir);
         if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
             journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
-        const { sha } = await readHead(context.gitAfterwards);
+        const { sha } = await readLiveHead(context);
         return { outcome: 'failed', sha, previousSha: sha, failure };
     }
     finally {
@@ -14751,9 +14770,10 @@ async function resume(context, progress) {
     return end.failure === null ? end : { ...end, failure: withCommandLeft(context, end.failure) };
 }
 /** How the deploy ended, as the journal has it, or what kept it from being ended. */
-async function resume_endOf({ plan, places, journal, git }, reached, killed, output, trouble) {
+async function resume_endOf(context, reached, killed, output, trouble) {
+    const { plan, places, journal } = context;
     const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
-    const { sha } = await readHead(git);
+    const { sha } = await readLiveHead(context);
     const failure = (state, message) => ({
         state,
         message,
@@ -15291,8 +15311,8 @@ async function lookAtNewSettings(context, git, sha) {
 const status_TOLD = 30;
 /** Tells what runs and how it came there. Changes nothing. */
 async function status_status(context) {
-    const { git, journal, places, pm2 } = context;
-    const { sha } = await readHead(git);
+    const { journal, places, pm2 } = context;
+    const { sha } = await readLiveHead(context);
     const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
     const own = instancesIn(places.top, await pm2.list());
     const standing = {
@@ -15410,7 +15430,7 @@ function remarksOn(context, head) {
 async function check_check(context) {
     const { places, git, gitIn, log } = context;
     const there = isCheckout(places.top);
-    const { sha } = await readHead(git);
+    const { sha } = await readLiveHead(context);
     for (const remark of remarksOn(context, sha))
         warn(log, remark);
     if (!there)

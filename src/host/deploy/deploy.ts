@@ -5,7 +5,7 @@ import { prove } from '../canary/prove.ts';
 import type { Boot } from '../canary/run.ts';
 import { removeCanaries } from '../canary/run.ts';
 import { type Context, inform, warn } from '../context.ts';
-import { isCheckout, readHead } from '../git/checkout.ts';
+import { isCheckout } from '../git/checkout.ts';
 import { dressAll } from '../handover/dress.ts';
 import { choosePreloads } from '../handover/preload-choice.ts';
 import { startProbe } from '../health/probe.ts';
@@ -19,7 +19,7 @@ import { goLive } from './go-live.ts';
 import { stageKept } from './kept-version.ts';
 import { type Listed, listExchange } from './layout.ts';
 import { watchLeftReload } from './left-reload.ts';
-import { type Live, readLive } from './live.ts';
+import { type Live, readLive, readLiveHead } from './live.ts';
 import { checkLive, saveChanges } from './live-checkout.ts';
 import { type Pm2Turn, startPm2Turn, takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrate, migrationLeft, withMigration } from './migrate.ts';
@@ -64,7 +64,7 @@ export async function deploy(given: Context, progress: Progress): Promise<End> {
     freeReserve(context.runDir);
     if (STATES.indexOf(progress.state) > STATES.indexOf('locked'))
       journal.end(subjectOf(plan, progress.sha), progress.state, 'failed', failure.message);
-    const { sha } = await readHead(context.gitAfterwards);
+    const { sha } = await readLiveHead(context);
     return { outcome: 'failed', sha, previousSha: sha, failure };
   } finally {
     forgetMigration(context);

@@ -1,7 +1,6 @@
 import type { Staged } from '../build/stage.ts';
 import type { Boot } from '../canary/run.ts';
 import { type Context, inform } from '../context.ts';
-import { readHead } from '../git/checkout.ts';
 import { choosePreloads } from '../handover/preload-choice.ts';
 import { portsOfApp } from '../health/app-ports.ts';
 import { readBaseline } from '../health/baseline.ts';
@@ -12,7 +11,7 @@ import type { Transaction } from '../state/transaction.ts';
 import { nodeAbi } from '../system/node-version.ts';
 import { leftOut, requireFit } from './fit.ts';
 import { listExchange } from './layout.ts';
-import type { Live } from './live.ts';
+import { type Live, readLiveHead } from './live.ts';
 import { fingerprintOf } from './plan-fingerprint.ts';
 
 /** Looks at the host a last time and writes down what is to be done, and what undoes it. Changes nothing yet. */
@@ -25,7 +24,7 @@ export async function drawUp(
 ): Promise<{ transaction: Transaction; instances: Instance[] }> {
   const { plan, pm2, log } = context;
   const { config, sha } = staged;
-  const head = await readHead(context.git);
+  const head = await readLiveHead(context);
   const { swap } = await listExchange(context, staged, head, generated);
   const { instances, before } = await readBaseline(
     pm2,

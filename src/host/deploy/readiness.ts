@@ -3,17 +3,18 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Readiness } from '../../protocol.ts';
 import type { Context } from '../context.ts';
-import { isCheckout, readHead } from '../git/checkout.ts';
+import { isCheckout } from '../git/checkout.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
 import { loadCurrent } from '../state/current.ts';
 import { exists } from '../system/paths.ts';
 import { bootId } from '../system/processes.ts';
+import { readLiveHead } from './live.ts';
 import { previousVersion } from './target.ts';
 
 /** Looks at the host before it is locked. Changes nothing. */
 export async function readinessOf(context: Context): Promise<Readiness> {
-  const { places, git, plan } = context;
-  const sha = isCheckout(places.top) ? (await readHead(git)).sha : null;
+  const { places, plan } = context;
+  const sha = isCheckout(places.top) ? (await readLiveHead(context)).sha : null;
   return {
     place: placeOf(places.top),
     sha,

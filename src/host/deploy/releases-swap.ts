@@ -24,11 +24,12 @@ function keptIndex({ places }: Context, { deployId }: Transaction): string {
 export async function enterRelease(
   context: Context,
   transaction: Transaction,
-  { head, staging }: ReleasesSwap,
+  { head, staging, previous }: ReleasesSwap,
 ): Promise<void> {
   const { places, git, plan } = context;
   point(places.top, staging);
-  const dropStaged = plan.localChanges === 'save';
+  // No file that runs is of this index. What is staged in a checkout that is taken over was looked at before.
+  const dropStaged = previous !== null || plan.localChanges === 'save';
   await moveHead(git, head, transaction.sha, keptIndex(context, transaction), dropStaged);
   transaction.swapped = momentNow();
   saveTransaction(places.state, transaction);

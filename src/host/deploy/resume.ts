@@ -4,7 +4,6 @@ import { type Failure, STATES, type State } from '../../protocol.ts';
 import { endLeftBuild } from '../build/staging-clone.ts';
 import { removeCanaries } from '../canary/run.ts';
 import { type Context, warn } from '../context.ts';
-import { readHead } from '../git/checkout.ts';
 import type { End, Progress } from '../program/end.ts';
 import { programLog } from '../program/program-log.ts';
 import { endedDeploys } from '../state/history.ts';
@@ -13,6 +12,7 @@ import { loadTransaction } from '../state/transaction.ts';
 import { objectIn } from '../system/checked.ts';
 import { failureOf } from '../system/failure.ts';
 import { watchLeftReload } from './left-reload.ts';
+import { readLiveHead } from './live.ts';
 import { takeAppLock } from './locks.ts';
 import { forgetMigration, MAY_HAVE_RUN, migrationLeft } from './migrate.ts';
 import { reconcile } from './reconcile.ts';
@@ -61,14 +61,15 @@ export async function resume(context: Context, progress: Progress): Promise<End>
 
 /** How the deploy ended, as the journal has it, or what kept it from being ended. */
 async function endOf(
-  { plan, places, journal, git }: Context,
+  context: Context,
   reached: State,
   killed: string,
   output: string[],
   trouble: { error: unknown } | null,
 ): Promise<End> {
+  const { plan, places, journal } = context;
   const entry = endedDeploys(journal.entries()).find(({ deploy }) => deploy === plan.deployId);
-  const { sha } = await readHead(git);
+  const { sha } = await readLiveHead(context);
   const failure = (state: State, message: string): Failure => ({
     state,
     message,

@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import { readApps } from '../build/apps.ts';
 import { accessOf, type Context, inform, warn } from '../context.ts';
 import { requireFit } from '../deploy/fit.ts';
-import { readLive } from '../deploy/live.ts';
+import { readLive, readLiveHead } from '../deploy/live.ts';
 import { checkLive } from '../deploy/live-checkout.ts';
 import { upkeepOf } from '../deploy/upkeep.ts';
-import { isCheckout, readHead } from '../git/checkout.ts';
+import { isCheckout } from '../git/checkout.ts';
 import { findCommit } from '../git/fetch.ts';
 import type { Git } from '../git/git.ts';
 import { ruleOf } from '../git/resolve-ref.ts';
@@ -25,7 +25,7 @@ import { remarksOn, whyUnhealthy } from './status.ts';
 export async function check(context: Context): Promise<End> {
   const { places, git, gitIn, log } = context;
   const there = isCheckout(places.top);
-  const { sha } = await readHead(git);
+  const { sha } = await readLiveHead(context);
   for (const remark of remarksOn(context, sha)) warn(log, remark);
   if (!there) inform(log, `${places.top} is not a checkout yet. A deploy makes one.`);
 

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { type AppStanding, type LogEnd, type PastDeploy, STREAMS, type Standing } from '../../protocol.ts';
 import { envFiles } from '../build/env-files.ts';
 import type { Context } from '../context.ts';
+import { readLiveHead } from '../deploy/live.ts';
 import { lockHolders } from '../deploy/locks.ts';
 import { countsOfApps } from '../deploy/running-apps.ts';
-import { readHead } from '../git/checkout.ts';
 import { lastLines } from '../health/error-log.ts';
 import { complaintAboutLive } from '../health/live-health.ts';
 import { outdatedOf } from '../health/outdated.ts';
@@ -24,8 +24,8 @@ const TOLD = 30;
 
 /** Tells what runs and how it came there. Changes nothing. */
 export async function status(context: Context): Promise<End & { standing: Standing }> {
-  const { git, journal, places, pm2 } = context;
-  const { sha } = await readHead(git);
+  const { journal, places, pm2 } = context;
+  const { sha } = await readLiveHead(context);
   const history = endedDeploys(journal.entries()).map(pastDeploy).reverse();
   const own = instancesIn(places.top, await pm2.list());
   const standing: Standing = {
