@@ -9230,6 +9230,12 @@ async function listRelease(context, staged, head, generatedOld) {
         // What is shared already is linked below, as long as it is there.
         if (isWithin(shared, target))
             continue;
+        // A version that was live before may have it itself, and the one that is live a link to that.
+        if (isWithin(staging, target)) {
+            learn(version, path);
+            linked.links.add(path);
+            continue;
+        }
         const isElsewhere = target !== from && isWithin(top, target) && !isWithin(tree, target);
         blocked.push(...linkLasting(linked, path, isElsewhere ? target : from));
         if (target === from && !given.has(path) && !isDatabase(path))
@@ -10891,6 +10897,9 @@ function failedVersion({ swap }) {
 }
 function keepForDiagnosis({ places, log }, { swap, deployId }) {
     const { staging } = swap;
+    // A release that was live before has files of the app, to which other releases lead.
+    if (swap.layout === 'releases' && (0,external_node_path_namespaceObject.basename)(staging) !== deployId)
+        return;
     const broken = (0,external_node_path_namespaceObject.join)(places.beside, `broken-${deployId}`);
     if (!exists(staging) || exists(broken))
         return;

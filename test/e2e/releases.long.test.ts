@@ -161,8 +161,9 @@ test('a new server, from git and then by an upload: a prepared env file, a direc
   const shared = (name: string): string => path.join(blog.live, 'shared', name);
   mkdirSync(shared(''), { recursive: true });
   writeFileSync(shared('.env'), 'BLOG_WORD=prepared-by-hand\n');
+  const first = blog.commit({ version: '1' });
   const run = await blog.deploy({
-    ref: blog.commit({ version: '1' }),
+    ref: first,
     'build-command': 'node build.js && cp .env dist/seen',
     'migrate-command': "printf 'SQLite format 3\\0 and more' > app.db",
   });
@@ -171,6 +172,8 @@ test('a new server, from git and then by an upload: a prepared env file, a direc
   const live = path.join(blog.live, 'current');
   expect(readFileSync(path.join(live, 'dist/seen'), 'utf8')).toBe('BLOG_WORD=prepared-by-hand\n');
 
+  writeFileSync(path.join(live, 'late.db'), 'SQLite format 3\0 and rows');
+  const database = realpathSync(path.join(live, 'late.db'));
   const workspace = mkdtempSync(path.join(tmpdir(), 'releases-'));
   for (const [name, content] of Object.entries(blog.files({ version: '2' }))) {
     mkdirSync(path.dirname(path.join(workspace, name)), { recursive: true });
@@ -186,6 +189,23 @@ test('a new server, from git and then by an upload: a prepared env file, a direc
   for (const name of ['uploads', '.env', 'app.db'])
     expect(realpathSync(path.join(live, name))).toBe(shared(name));
   rmSync(workspace, { recursive: true });
+
+  // What somebody checks out in path changes no version that runs.
+  execFileSync('git', ['checkout', '--quiet', '--force', '--orphan', 'by-hand'], { cwd: blog.live });
+  execFileSync('git', ['rm', '-r', '--quiet', '--cached', '.'], { cwd: blog.live });
+  const three = await blog.deploy({ ref: blog.commit({ version: '3' }) });
+  expect(three, three.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  const back = await blog.deploy({ mode: 'rollback' });
+  expect(back, back.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  const bad = { canary: 'off', 'health-url': '/missing', 'health-timeout': '2s' };
+  const unhealthy = await blog.deploy({ mode: 'rollback', ...bad });
+  expect(unhealthy, unhealthy.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+  expect(await blog.served()).toBe('2');
+  expect(realpathSync(path.join(live, 'late.db'))).toBe(database);
+  const one = await blog.deploy({ ref: first });
+  expect(one, one.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  expect(await blog.served()).toBe('1');
+  expect(realpathSync(path.join(live, 'late.db'))).toBe(database);
 });
 
 test('an app in fork mode, without shutdown code, in a working directory: no request is lost', async () => {

@@ -49,6 +49,12 @@ export async function listRelease(
     const target = statOf(from)?.isSymbolicLink() ? realOrSame(from) : from;
     // What is shared already is linked below, as long as it is there.
     if (isWithin(shared, target)) continue;
+    // A version that was live before may have it itself, and the one that is live a link to that.
+    if (isWithin(staging, target)) {
+      learn(version, path);
+      linked.links.add(path);
+      continue;
+    }
     const isElsewhere = target !== from && isWithin(top, target) && !isWithin(tree, target);
     blocked.push(...linkLasting(linked, path, isElsewhere ? target : from));
     if (target === from && !given.has(path) && !isDatabase(path)) movable.push(path);

@@ -1,5 +1,5 @@
 import { renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { endHalfWay } from '../handover/half-way.ts';
 import type { Elsewhere } from '../health/health.ts';
@@ -168,6 +168,8 @@ function failedVersion({ swap }: Transaction): Elsewhere | null {
 
 function keepForDiagnosis({ places, log }: Context, { swap, deployId }: Transaction): void {
   const { staging } = swap;
+  // A release that was live before has files of the app, to which other releases lead.
+  if (swap.layout === 'releases' && basename(staging) !== deployId) return;
   const broken = join(places.beside, `broken-${deployId}`);
   if (!exists(staging) || exists(broken)) return;
   renameSync(staging, broken);
