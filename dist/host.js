@@ -12141,8 +12141,7 @@ async function endReloadCommands(context) {
     const after = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
     const steps = { ...context.plan.steps, 'after-reload': after };
     const plan = { ...context.plan, steps, workingDirectory, commandTimeout };
-    const places = { ...context.places, workDir: (0,external_node_path_namespaceObject.join)(context.places.live, workingDirectory) };
-    const failure = await runAfter({ ...context, plan, places });
+    const failure = await runAfter({ ...context, plan });
     if (failure === null)
         return null;
     const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
@@ -12188,9 +12187,10 @@ function withFailure(end, failure) {
     return { ...end, failure: { ...end.failure, message, output: [...end.failure.output, ...failure.output] } };
 }
 /** Before a first deploy there is no more than the directory itself. */
-function reload_commands_liveCheckout({ places }) {
+function reload_commands_liveCheckout({ places, plan }) {
     const top = treeOf(places);
-    return { top, workDir: exists(places.workDir) ? places.workDir : top };
+    const workDir = (0,external_node_path_namespaceObject.join)(top, plan.workingDirectory);
+    return { top, workDir: exists(workDir) ? workDir : top };
 }
 const reload_commands_noteOf = ({ places }) => (0,external_node_path_namespaceObject.join)(places.state, 'after-reload.json');
 const reload_commands_FORMAT = {

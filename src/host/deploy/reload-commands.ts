@@ -76,8 +76,7 @@ export async function endReloadCommands(context: Context): Promise<Failure | nul
   const after: Step = left.after === null ? { kind: 'none' } : { kind: 'command', command: left.after };
   const steps = { ...context.plan.steps, 'after-reload': after };
   const plan = { ...context.plan, steps, workingDirectory, commandTimeout };
-  const places = { ...context.places, workDir: join(context.places.live, workingDirectory) };
-  const failure = await runAfter({ ...context, plan, places });
+  const failure = await runAfter({ ...context, plan });
   if (failure === null) return null;
   const message = `A deploy was interrupted before its after-reload-command. It was run now: ${failure.message}`;
   warn(context.log, message);
@@ -123,9 +122,10 @@ export function withFailure(end: End, failure: Failure): End {
 }
 
 /** Before a first deploy there is no more than the directory itself. */
-function liveCheckout({ places }: Context): Checkout {
+function liveCheckout({ places, plan }: Context): Checkout {
   const top = treeOf(places);
-  return { top, workDir: exists(places.workDir) ? places.workDir : top };
+  const workDir = join(top, plan.workingDirectory);
+  return { top, workDir: exists(workDir) ? workDir : top };
 }
 
 /** Says that the commands have begun, and what ends them. */

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -58,6 +66,21 @@ test('what a killed deploy left to run is run where that deploy would have run i
   rmSync(join(scratch, 'said'));
   expect(await endReloadCommands(next)).toBeNull();
   expect(() => said()).toThrow('ENOENT');
+});
+
+test('in a checkout that is about to be taken over, the commands run in the working directory', async () => {
+  const command = { kind: 'command' as const, command: `pwd >> ${scratch}/said` };
+  const steps = { ...somePlan().steps, 'before-reload': command, 'after-reload': command };
+  const context = contextOf({ workingDirectory: 'one', steps });
+  context.places.live = join(scratch, 'live/current');
+  context.places.workDir = join(scratch, 'live/current/one');
+  const end = { outcome: 'deployed' as const, sha: null, previousSha: null, failure: null };
+  mkdirSync(join(scratch, 'live/releases/new/one'), { recursive: true });
+  await betweenReloadCommands(context, async () => {
+    symlinkSync('releases/new', context.places.live);
+    return end;
+  });
+  expect(said().split('\n')).toEqual([join(scratch, 'live/one'), join(scratch, 'live/releases/new/one')]);
 });
 
 test('and for no longer than that deploy allowed', async () => {
