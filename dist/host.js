@@ -4791,7 +4791,7 @@ async function stage(context, sha, replaced, refuse) {
     const tracked = await trackedFiles(context.git, sha);
     const lent = await lendEnvFiles(context, workshop, tracked);
     if (lent.shown.length > 0)
-        inform(context.log, `Install and build see copies of these files of ${places.live}: ${lent.shown.join(', ')}.`);
+        inform(context.log, `Install and build see copies of these files of ${envSources(places).join(' and ')}: ${lent.shown.join(', ')}.`);
     const early = await readAppsEarly(context, workshop, plan.deployId);
     if (early !== null)
         await refuse(early, workshop);
@@ -10946,6 +10946,7 @@ async function standBy(context, { turn, service }, onBegin) {
 
 
 
+
 /** From the intent on: it ends with the new version verified, or with the old one back. */
 async function goLive(context, progress, transaction, instances, boots, held) {
     const { sha, previousSha } = transaction;
@@ -11045,7 +11046,7 @@ function bothFailures(first, second, { places }) {
     return {
         ...first,
         rollback: second.message,
-        remedy: `The files of the old version are in ${places.live}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
+        remedy: `The files of the old version are in ${treeOf(places)}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
         output: [...first.output, ...second.output],
     };
 }
@@ -14182,7 +14183,7 @@ async function preflight(start) {
     const pm2 = await clock.book('pm2', () => openPm2({
         env: pm2Environment(surroundings),
         home,
-        workDir: places.workDir,
+        workDir: (0,external_node_path_namespaceObject.join)(treeOf(places), plan.workingDirectory),
         configDir: start.runDir,
         locks,
         provide: async (find) => (start.isNew || plan.mode === 'check' ? providePm2(provided, find) : find()),

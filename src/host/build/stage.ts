@@ -4,7 +4,7 @@ import { accessOf, type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { secretsOfApp } from '../program/redact.ts';
-import { buildPlace, refuseApart } from '../state/places.ts';
+import { buildPlace, envSources, refuseApart } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
 import { type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -60,7 +60,7 @@ export async function stage(
   if (lent.shown.length > 0)
     inform(
       context.log,
-      `Install and build see copies of these files of ${places.live}: ${lent.shown.join(', ')}.`,
+      `Install and build see copies of these files of ${envSources(places).join(' and ')}: ${lent.shown.join(', ')}.`,
     );
   const early = await readAppsEarly(context, workshop, plan.deployId);
   if (early !== null) await refuse(early, workshop);

@@ -8,6 +8,7 @@ import type { Instance } from '../pm2/list.ts';
 import type { End, Progress } from '../program/end.ts';
 import { freeReserve, makeRoom } from '../program/reserve.ts';
 import { subjectOf } from '../state/journal.ts';
+import { treeOf } from '../state/places.ts';
 import type { Transaction } from '../state/transaction.ts';
 import { failureOf } from '../system/failure.ts';
 import { commit } from './commit.ts';
@@ -136,7 +137,7 @@ function bothFailures(first: Failure, second: Failure, { places }: Context): Fai
   return {
     ...first,
     rollback: second.message,
-    remedy: `The files of the old version are in ${places.live}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
+    remedy: `The files of the old version are in ${treeOf(places)}. Log in and look at 'pm2 list' and 'pm2 logs'. Start the app with 'pm2 startOrReload' in ${places.workDir}. The next deploy goes on from whatever runs then.`,
     output: [...first.output, ...second.output],
   };
 }

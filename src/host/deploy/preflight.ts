@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { inspectCheckout } from '../git/checkout.ts';
@@ -10,7 +10,7 @@ import type { RunnerLine } from '../program/control.ts';
 import type { EventLog } from '../program/events.ts';
 import { type Redactor, secretsOfEnvironment } from '../program/redact.ts';
 import { openJournal } from '../state/journal.ts';
-import { placesOf, resolvePath, stateRoot } from '../state/places.ts';
+import { placesOf, resolvePath, stateRoot, treeOf } from '../state/places.ts';
 import type { Clock } from '../system/clock.ts';
 import { freeSpace } from '../system/disk-space.ts';
 import { pm2Environment, sessionless, withNode } from '../system/environment.ts';
@@ -73,7 +73,7 @@ export async function preflight(start: Start): Promise<Context> {
     openPm2({
       env: pm2Environment(surroundings),
       home,
-      workDir: places.workDir,
+      workDir: join(treeOf(places), plan.workingDirectory),
       configDir: start.runDir,
       locks,
       provide: async (find) => (start.isNew || plan.mode === 'check' ? providePm2(provided, find) : find()),
