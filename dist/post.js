@@ -61805,7 +61805,7 @@ var io_util_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _
 };
 
 
-const { chmod, copyFile, lstat: io_util_lstat, mkdir, open: io_util_open, readdir: io_util_readdir, rename, rm, rmdir, stat: io_util_stat, symlink, unlink } = external_fs_.promises;
+const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir: io_util_readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_.promises;
 // export const {open} = 'fs'
 const IS_WINDOWS = process.platform === 'win32';
 /**
@@ -61836,7 +61836,7 @@ const READONLY = external_fs_.constants.O_RDONLY;
 function exists(fsPath) {
     return io_util_awaiter(this, void 0, void 0, function* () {
         try {
-            yield io_util_stat(fsPath);
+            yield stat(fsPath);
         }
         catch (err) {
             if (err.code === 'ENOENT') {
@@ -61849,7 +61849,7 @@ function exists(fsPath) {
 }
 function isDirectory(fsPath_1) {
     return io_util_awaiter(this, arguments, void 0, function* (fsPath, useStat = false) {
-        const stats = useStat ? yield io_util_stat(fsPath) : yield io_util_lstat(fsPath);
+        const stats = useStat ? yield stat(fsPath) : yield lstat(fsPath);
         return stats.isDirectory();
     });
 }
@@ -61879,7 +61879,7 @@ function tryGetExecutablePath(filePath, extensions) {
         let stats = undefined;
         try {
             // test file exists
-            stats = yield io_util_stat(filePath);
+            stats = yield stat(filePath);
         }
         catch (err) {
             if (err.code !== 'ENOENT') {
@@ -61907,7 +61907,7 @@ function tryGetExecutablePath(filePath, extensions) {
             filePath = originalFilePath + extension;
             stats = undefined;
             try {
-                stats = yield io_util_stat(filePath);
+                stats = yield stat(filePath);
             }
             catch (err) {
                 if (err.code !== 'ENOENT') {
@@ -68483,7 +68483,7 @@ class upload_error_UploadError extends Error {
     }
 }
 /** The same for one file; `path` is as the tree has it. */
-function upload_error_changedWhileRead(path) {
+function changedWhileRead(path) {
     return new upload_error_UploadError(`${path} changed while it was read. Nothing was changed on any server.`, 'Let every step that writes below upload-path end first, and run the job again. Leave out files that keep changing with upload-exclude.');
 }
 
@@ -68553,7 +68553,7 @@ function textOf(bytes, directory) {
 }
 async function readFileEntry(file, below) {
     try {
-        const stat = await lstat(file, { bigint: true });
+        const stat = lstatSync(file, { bigint: true });
         return {
             kind: 'file',
             path: below,
@@ -68624,18 +68624,34 @@ function read_tree_unreadable(file, error) {
 
 
 
+
 /** A file above this is read in pieces. Bytes. */
 const WHOLE = 1024 * 1024;
+/** Files that are kept until they are sent, in bytes together. */
+const KEPT = (/* unused pure expression or super */ null && (64 * 1024 * 1024));
 const AT_ONCE = 8;
+/** Milliseconds of reading after which others have their turn, such as the connection to the host. */
+const TURN = 10;
+/** Files that take longer, in milliseconds for each, are not in the system's memory; and how many tell that. */
+const SLOW = 0.5;
+const ENOUGH = 20;
 /** Reads every file once, and names all by their content. Throws an `UploadError`. */
 async function bundle_bundleOf(entries, builtFrom) {
     const objects = new Map();
     const top = directory();
+    const read = startReader();
     let size = 0;
+    let kept = 0;
     await inParallel(entries, async (entry) => {
-        const object = entry.kind === 'link' ? linkObject(entry.target) : await fileObject(entry);
-        if (!objects.has(object.id))
+        const object = entry.kind === 'link' ? linkObject(entry.target) : await fileObject(entry, read);
+        if (!objects.has(object.id)) {
+            if ('from' in object && object.content !== null) {
+                kept += object.size;
+                if (kept > KEPT)
+                    object.content = null;
+            }
             objects.set(object.id, object);
+        }
         if (entry.kind === 'file')
             size += entry.size;
         const mode = entry.kind === 'link' ? '120000' : entry.executable ? '100755' : '100644';
@@ -68675,17 +68691,37 @@ function linkObject(target) {
     const content = Buffer.from(target);
     return { kind: 'blob', id: idOf('blob', content), size: content.length, content };
 }
-async function fileObject(from) {
-    const { size } = from;
-    let id;
+async function fileObject(from, read) {
+    const { file, size } = from;
     try {
-        id = size <= WHOLE ? idOf('blob', await readFile(from.file)) : await idOfLarge(from);
-        await requireSame(from);
+        const content = size <= WHOLE ? await read(file) : null;
+        const id = content === null ? await idOfLarge(from) : idOf('blob', content);
+        requireSame(from);
+        return { kind: 'blob', id, size, from, content };
     }
     catch (error) {
-        throw error instanceof UploadError ? error : unreadable(from.file, error);
+        throw error instanceof UploadError ? error : unreadable(file, error);
     }
-    return { kind: 'blob', id, size, from };
+}
+/** To ask for several files at once takes longer than to read one, unless a disk is what is waited for. */
+function startReader() {
+    let turn = performance.now();
+    let count = 0;
+    let time = 0;
+    return async (file) => {
+        if (count >= ENOUGH && time > count * SLOW)
+            return readFile(file);
+        const started = performance.now();
+        const content = readFileSync(file);
+        const now = performance.now();
+        count += 1;
+        time += now - started;
+        if (now - turn > TURN) {
+            await nextTurn();
+            turn = performance.now();
+        }
+        return content;
+    };
 }
 async function idOfLarge({ file, size }) {
     const hash = createHash('sha1').update(headerOf('blob', size));
@@ -68694,8 +68730,8 @@ async function idOfLarge({ file, size }) {
     return hash.digest('hex');
 }
 /** A file that grew, shrank or was written meanwhile is half of one version and half of another. */
-async function requireSame({ file, path, size, changed }) {
-    const now = await stat(file, { bigint: true });
+function requireSame({ file, path, size, changed }) {
+    const now = (0,external_node_fs_namespaceObject.statSync)(file, { bigint: true });
     if (now.size !== BigInt(size) || now.mtimeNs !== changed)
         throw changedWhileRead(path);
 }
@@ -68761,7 +68797,38 @@ function megabytes(bytes) {
 var external_node_stream_ = __nccwpck_require__(7075);
 // EXTERNAL MODULE: external "node:zlib"
 var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./runner/upload/line-pace.js
+/** An SSH server takes so many bytes before anybody has read one. They tell nothing of the line. */
+const WINDOW = 2 * 1024 * 1024;
+/** Bytes by which a line is judged, and after which earlier ones count half. */
+const line_pace_ENOUGH = 512 * 1024;
+const RECENT = 4 * 1024 * 1024;
+/** A line that takes more bytes in a millisecond is done with a file before one core has compressed it. */
+const FAST = 60_000;
+/** Compresses until the line is known to be fast: on a slow one, every byte that is not compressed is waited for. */
+function startPace() {
+    let unmeasured = WINDOW;
+    let bytes = 0;
+    let time = 0;
+    return {
+        took(count, ms) {
+            if (unmeasured > 0) {
+                unmeasured -= count;
+                return;
+            }
+            bytes += count;
+            time += ms;
+            if (bytes < RECENT)
+                return;
+            bytes /= 2;
+            time /= 2;
+        },
+        compresses: () => bytes < line_pace_ENOUGH || bytes < time * FAST,
+    };
+}
+
 ;// CONCATENATED MODULE: ./runner/upload/pack.js
+
 
 
 
@@ -68776,14 +68843,17 @@ var external_node_zlib_ = __nccwpck_require__(8522);
 const pack_KINDS = { commit: 1, tree: 2, blob: 3 };
 /** Objects that are read and compressed before their turn: together at most this many times `WHOLE` in memory. */
 const AHEAD = 8;
+/** Small objects are sent together, in so many bytes or more: each piece costs an SSH packet. */
+const TOGETHER = 256 * 1024;
 /** Bytes of a file that tell whether it can be compressed, and to which part of its size. */
 const SAMPLE = 4 * 1024;
 const WORTH_IT = 0.9;
 /**
- * These objects as one of git's pack files (gitformat-pack): a stream of bytes that ends with its own digest. Throws an
- * `UploadError` if a file is not as it was when it was named.
+ * These objects as one of git's pack files (gitformat-pack): a stream of bytes that ends with its own digest. `pace` hears how
+ * long each piece is waited for before the next one is asked for. Throws an `UploadError` if a file is not as it was when it
+ * was named.
  */
-async function* packOf(objects) {
+async function* packOf(objects, pace = startPace()) {
     const hash = (0,external_node_crypto_.createHash)('sha1');
     const start = Buffer.alloc(12);
     start.write('PACK');
@@ -68791,13 +68861,30 @@ async function* packOf(objects) {
     start.writeUInt32BE(objects.length, 8);
     hash.update(start);
     yield start;
-    for await (const piece of inOrder(objects)) {
+    for await (const piece of together(inOrder(objects, pace))) {
         hash.update(piece);
+        const given = performance.now();
         yield piece;
+        pace.took(piece.length, performance.now() - given);
     }
     yield hash.digest();
 }
-async function* inOrder(objects) {
+async function* together(pieces) {
+    let waiting = [];
+    let size = 0;
+    for await (const piece of pieces) {
+        waiting.push(piece);
+        size += piece.length;
+        if (size < TOGETHER)
+            continue;
+        yield Buffer.concat(waiting);
+        waiting = [];
+        size = 0;
+    }
+    if (size > 0)
+        yield Buffer.concat(waiting);
+}
+async function* inOrder(objects, pace) {
     const waiting = [];
     const next = objects[Symbol.iterator]();
     for (;;) {
@@ -68805,7 +68892,7 @@ async function* inOrder(objects) {
             const { value, done } = next.next();
             if (done === true)
                 break;
-            const made = piecesOf(value);
+            const made = piecesOf(value, pace.compresses());
             // Whoever waits for it hears of it.
             made.catch(() => { });
             waiting.push(made);
@@ -68821,21 +68908,28 @@ async function* inOrder(objects) {
         }
     }
 }
-async function piecesOf(object) {
+async function piecesOf(object, compresses) {
     const entry = entryHeader(object.kind, object.size);
-    if (!('from' in object))
-        return [entry, await compressed(object.content)];
-    const { file, path } = object.from;
-    if (object.size > WHOLE)
-        return [entry, external_node_stream_.Readable.from(compressedLarge(object.from, object.id))];
+    if ('from' in object && object.size > WHOLE) {
+        return [entry, external_node_stream_.Readable.from(compressedLarge(object.from, object.id, compresses))];
+    }
+    const content = 'from' in object ? await contentOf(object) : object.content;
+    return [entry, await (compresses ? compressed(content) : stored(content))];
+}
+/** As it was when it was named. */
+async function contentOf({ id, from, content }) {
     try {
-        const content = await (0,external_node_fs_promises_namespaceObject.readFile)(file);
-        if (git_objects_idOf('blob', content) !== object.id)
-            throw upload_error_changedWhileRead(path);
-        return [entry, await compressed(content)];
+        if (content === null) {
+            const read = await (0,external_node_fs_promises_namespaceObject.readFile)(from.file);
+            if (git_objects_idOf('blob', read) !== id)
+                throw changedWhileRead(from.path);
+            return read;
+        }
+        requireSame(from);
+        return content;
     }
     catch (error) {
-        throw error instanceof upload_error_UploadError ? error : read_tree_unreadable(file, error);
+        throw error instanceof upload_error_UploadError ? error : read_tree_unreadable(from.file, error);
     }
 }
 /** The kind, and the size in groups of 4 and then 7 bits, the lowest first. */
@@ -68854,22 +68948,28 @@ const deflated = (0,external_node_util_.promisify)(external_node_zlib_.deflate);
 function compressed(content) {
     return deflated(content, { level: levelFor(content.subarray(0, SAMPLE)) });
 }
+/** zlib's format takes content as it is. It needs no memory to look for what is the same then. */
+const AS_IT_IS = { level: 0, memLevel: 1, windowBits: 9 };
+function stored(content) {
+    return (0,external_node_zlib_.deflateSync)(content, { ...AS_IT_IS, chunkSize: content.length + 1024 });
+}
 /** Images and archives are compressed already: their bytes are sent as they are. */
 function levelFor(sample) {
     return (0,external_node_zlib_.deflateSync)(sample, { level: 1 }).length < sample.length * WORTH_IT ? 1 : 0;
 }
-async function* compressedLarge({ file, path, size }, id) {
+async function* compressedLarge({ file, path, size }, id, compresses) {
     const hash = (0,external_node_crypto_.createHash)('sha1').update(git_objects_headerOf('blob', size));
     const handle = await (0,external_node_fs_promises_namespaceObject.open)(file);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(SAMPLE), 0, SAMPLE, 0);
     await handle.close();
     const source = (0,external_node_fs_namespaceObject.createReadStream)(file, { highWaterMark: WHOLE / 4 });
-    const zlib = (0,external_node_zlib_.createDeflate)({ level: levelFor(buffer.subarray(0, bytesRead)) });
+    const level = compresses ? levelFor(buffer.subarray(0, bytesRead)) : 0;
+    const zlib = (0,external_node_zlib_.createDeflate)({ level });
     source.on('data', (chunk) => hash.update(chunk));
     source.on('error', (error) => zlib.destroy(read_tree_unreadable(file, error)));
     yield* source.pipe(zlib);
     if (hash.digest('hex') !== id)
-        throw upload_error_changedWhileRead(path);
+        throw changedWhileRead(path);
 }
 
 ;// CONCATENATED MODULE: ./runner/session/sending.js

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { commitContent, headerOf, idOf, type NamedObject, treeContent } from './git-objects.ts';
 import { type TreeEntry, unreadable } from './read-tree.ts';
 import { changedWhileRead, UploadError } from './upload-error.ts';
 
 type FileEntry = Extract<TreeEntry, { kind: 'file' }>;
 
-/** One object of an upload. What is a file is read again when it is sent. */
+/** One object of an upload. A file whose content is not kept is read again when it is sent. */
 export type UploadObject =
-  | { kind: 'blob'; id: string; size: number; from: FileEntry }
+  | { kind: 'blob'; id: string; size: number; from: FileEntry; content: Buffer | null }
   | { kind: 'commit' | 'tree' | 'blob'; id: string; size: number; content: Buffer };
 
 /** All that a host has to have of an upload, as git objects. */
@@ -24,16 +25,31 @@ export interface Bundle {
 
 /** A file above this is read in pieces. Bytes. */
 export const WHOLE = 1024 * 1024;
+/** Files that are kept until they are sent, in bytes together. */
+const KEPT = 64 * 1024 * 1024;
 const AT_ONCE = 8;
+/** Milliseconds of reading after which others have their turn, such as the connection to the host. */
+const TURN = 10;
+/** Files that take longer, in milliseconds for each, are not in the system's memory; and how many tell that. */
+const SLOW = 0.5;
+const ENOUGH = 20;
 
 /** Reads every file once, and names all by their content. Throws an `UploadError`. */
 export async function bundleOf(entries: readonly TreeEntry[], builtFrom: string): Promise<Bundle> {
   const objects = new Map<string, UploadObject>();
   const top = directory();
+  const read = startReader();
   let size = 0;
+  let kept = 0;
   await inParallel(entries, async (entry) => {
-    const object = entry.kind === 'link' ? linkObject(entry.target) : await fileObject(entry);
-    if (!objects.has(object.id)) objects.set(object.id, object);
+    const object = entry.kind === 'link' ? linkObject(entry.target) : await fileObject(entry, read);
+    if (!objects.has(object.id)) {
+      if ('from' in object && object.content !== null) {
+        kept += object.size;
+        if (kept > KEPT) object.content = null;
+      }
+      objects.set(object.id, object);
+    }
     if (entry.kind === 'file') size += entry.size;
     const mode = entry.kind === 'link' ? '120000' : entry.executable ? '100755' : '100644';
     put(top, entry.path.split('/'), mode, object.id);
@@ -84,16 +100,38 @@ function linkObject(target: string): UploadObject {
   return { kind: 'blob', id: idOf('blob', content), size: content.length, content };
 }
 
-async function fileObject(from: FileEntry): Promise<UploadObject> {
-  const { size } = from;
-  let id: string;
+async function fileObject(from: FileEntry, read: Reader): Promise<UploadObject> {
+  const { file, size } = from;
   try {
-    id = size <= WHOLE ? idOf('blob', await readFile(from.file)) : await idOfLarge(from);
-    await requireSame(from);
+    const content = size <= WHOLE ? await read(file) : null;
+    const id = content === null ? await idOfLarge(from) : idOf('blob', content);
+    requireSame(from);
+    return { kind: 'blob', id, size, from, content };
   } catch (error) {
-    throw error instanceof UploadError ? error : unreadable(from.file, error);
+    throw error instanceof UploadError ? error : unreadable(file, error);
   }
-  return { kind: 'blob', id, size, from };
+}
+
+type Reader = (file: string) => Promise<Buffer>;
+
+/** To ask for several files at once takes longer than to read one, unless a disk is what is waited for. */
+function startReader(): Reader {
+  let turn = performance.now();
+  let count = 0;
+  let time = 0;
+  return async (file) => {
+    if (count >= ENOUGH && time > count * SLOW) return readFile(file);
+    const started = performance.now();
+    const content = readFileSync(file);
+    const now = performance.now();
+    count += 1;
+    time += now - started;
+    if (now - turn > TURN) {
+      await nextTurn();
+      turn = performance.now();
+    }
+    return content;
+  };
 }
 
 async function idOfLarge({ file, size }: FileEntry): Promise<string> {
@@ -103,8 +141,8 @@ async function idOfLarge({ file, size }: FileEntry): Promise<string> {
 }
 
 /** A file that grew, shrank or was written meanwhile is half of one version and half of another. */
-async function requireSame({ file, path, size, changed }: FileEntry): Promise<void> {
-  const now = await stat(file, { bigint: true });
+export function requireSame({ file, path, size, changed }: FileEntry): void {
+  const now = statSync(file, { bigint: true });
   if (now.size !== BigInt(size) || now.mtimeNs !== changed) throw changedWhileRead(path);
 }
 

@@ -1,5 +1,5 @@
-import { type BigIntStats, type Dirent, realpathSync, statSync } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { type BigIntStats, type Dirent, lstatSync, realpathSync, statSync } from 'node:fs';
+import { open, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { Exclude } from './exclude.ts';
 import { UploadError } from './upload-error.ts';
@@ -98,7 +98,7 @@ function textOf(bytes: Buffer, directory: string): string {
 
 async function readFileEntry(file: string, below: string): Promise<TreeEntry> {
   try {
-    const stat = await lstat(file, { bigint: true });
+    const stat = lstatSync(file, { bigint: true });
     return {
       kind: 'file',
       path: below,

@@ -221,7 +221,7 @@ function slowly({ objects }: Bundle): Bundle['objects'] {
   execFileSync('mkfifo', [pipe]);
   return objects.map((object) =>
     'from' in object && object.from.path === 'last.bin'
-      ? { ...object, from: { ...object.from, file: pipe } }
+      ? { ...object, content: null, from: { ...object.from, file: pipe } }
       : object,
   );
 }

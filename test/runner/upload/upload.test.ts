@@ -17,6 +17,7 @@ import { afterAll, expect, test } from 'vitest';
 import { type Bundle, bundleOf } from '../../../src/runner/upload/bundle.ts';
 import { excludeOf } from '../../../src/runner/upload/exclude.ts';
 import { gather } from '../../../src/runner/upload/gather.ts';
+import { type Pace, startPace } from '../../../src/runner/upload/line-pace.ts';
 import { packOf } from '../../../src/runner/upload/pack.ts';
 import { readTree } from '../../../src/runner/upload/read-tree.ts';
 import { UploadError } from '../../../src/runner/upload/upload-error.ts';
@@ -46,20 +47,20 @@ const paths = async (top: string, changes: Partial<typeof options> = {}): Promis
   (await read(top, changes)).entries.map((entry) => entry.path).sort();
 const bundle = async (top: string): Promise<Bundle> => bundleOf((await read(top)).entries, BUILT);
 
-async function packed(given: Bundle): Promise<Buffer> {
+async function packed(given: Bundle, pace = startPace()): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of packOf(given.objects)) chunks.push(chunk);
+  for await (const chunk of packOf(given.objects, pace)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
 /** What git itself makes of the pack. */
-async function unpacked(given: Bundle): Promise<string> {
+async function unpacked(given: Bundle, pace = startPace()): Promise<string> {
   const repository = path.join(scratch, `repository-${count++}`);
   const git = (args: string[], input?: Buffer) =>
     execFileSync('git', ['-C', repository, ...args], { ...(input && { input }), stdio: 'pipe' });
   mkdirSync(repository);
   git(['init', '--quiet']);
-  git(['index-pack', '--strict', '--stdin'], await packed(given));
+  git(['index-pack', '--strict', '--stdin'], await packed(given, pace));
   git(['fsck', '--full', '--strict']);
   git(['checkout', '--quiet', given.commit]);
   rmSync(path.join(repository, '.git'), { recursive: true });
@@ -88,10 +89,36 @@ test('git reads what is sent, with every check, and gets the same files', async 
   symlinkSync(path.join(top, 'größe'), path.join(top, 'absolute'));
   symlinkSync('gone', path.join(top, 'dangling'));
   const out = await unpacked(await bundle(top));
+  const uncompressed = { took() {}, compresses: () => false };
+  expect(checksum(await unpacked(await bundle(top), uncompressed))).toBe(checksum(out));
   // An absolute link within the tree leads to the same place there.
   rmSync(path.join(top, 'absolute'));
   symlinkSync('größe', path.join(top, 'absolute'));
   expect(checksum(out)).toBe(checksum(top));
+});
+
+test('on a slow line all is compressed; a fast one gets most as it is', async () => {
+  const text = (file: number): string =>
+    randomBytes(12_000).toString('base64') + `export const part${file} = 1;\n`.repeat(1_000);
+  const files = Array.from({ length: 600 }, (_, file) => [`${file}.js`, text(file)]);
+  const given = await bundle(treeOf(Object.fromEntries(files)));
+  const slow = startPace();
+  const line = (rate: number): Pace => ({ ...slow, took: (bytes) => slow.took(bytes, bytes / rate) });
+  expect((await packed(given, line(12_500))).length).toBeLessThan(given.size / 2);
+  const fast = startPace();
+  const pack = await packed(given, { ...fast, took: (bytes) => fast.took(bytes, bytes / 500_000) });
+  expect(pack.length).toBeGreaterThan(given.size * 0.5);
+});
+
+test('a line that becomes slow is noticed', () => {
+  const pace = startPace();
+  const sent = (rate: number) => pace.took(1_000_000, 1_000_000 / rate);
+  const compressed = [500_000, 500_000, 500_000, 500_000, 500_000, 10_000, 10_000].map((rate) => {
+    sent(rate);
+    return pace.compresses();
+  });
+  // What the SSH server takes before anybody reads it comes first.
+  expect(compressed).toEqual([true, true, true, false, false, true, true]);
 });
 
 test('the same files of the same commit are one upload; another file, mode or commit is another', async () => {
