@@ -72,8 +72,8 @@ export async function findCommit(
  * without its files, and git checks such a one out as empty, with exit code 0.
  */
 export async function isWhole(git: Git, sha: string): Promise<boolean> {
-  if ((await git.attempt(['cat-file', '-e', `${sha}^{commit}`])).code !== 0) return false;
-  return (await git.attempt(['rev-list', '--quiet', '--objects', sha, '--not', '--all'])).code === 0;
+  const walk = await git.attempt(['rev-list', '--quiet', '--objects', `${sha}^{commit}`, '--not', '--all']);
+  return walk.code === 0;
 }
 
 /** Keeps refs of ours for the given commits alone. */
