@@ -15,8 +15,8 @@ import { createRepository } from '../src/host/git/fetch.ts';
 import { gitIn } from '../src/host/git/git.ts';
 import { createClock } from '../src/host/system/clock.ts';
 import { takeInUpload } from '../src/host/upload/take-in.ts';
-import { connect } from '../src/runner/connection/connect.ts';
 import { readPrivateKey } from '../src/runner/keys/keys.ts';
+import { openEarly } from '../src/runner/session/early-session.ts';
 import { packProgram } from '../src/runner/session/packed-program.ts';
 import { sendUpload } from '../src/runner/session/sending.ts';
 import { gather } from '../src/runner/upload/gather.ts';
@@ -98,9 +98,7 @@ async function upload(
   const log = { say() {}, warn() {}, event() {} };
   const builtFrom = 'a'.repeat(40);
   const wishes = { path: source, exclude: [], sendsModules: true, builtFrom };
-  const bundle = await gather(wishes, source, log);
-  const plan = somePlan({ path: live, source: { kind: 'upload', builtFrom }, ref: bundle.commit });
-  const connection = await connect({
+  const destination = {
     label: 'host-1',
     host: '127.0.0.1',
     port,
@@ -109,16 +107,19 @@ async function upload(
     key: readPrivateKey(ssh.key, null),
     password: null,
     agent: null,
-    hostKey: { kind: 'fingerprints', list: [ssh.fingerprint] },
+    hostKey: { kind: 'fingerprints', list: [ssh.fingerprint] } as const,
     timeout: 20_000,
-  });
-  const program = await packProgram({
+  };
+  const early = openEarly(destination, null, log.say);
+  const packing = packProgram({
     follower: '',
     host: readFileSync(path.join(ROOT, 'dist/host.js'), 'utf8'),
   });
-  const cancelled = new AbortController().signal;
-  await sendUpload({ connection, program, plan, shellInit: null, log, cancelled, bundle });
-  await connection.close();
+  const bundle = await gather(wishes, source, log);
+  const plan = somePlan({ path: live, source: { kind: 'upload', builtFrom }, ref: bundle.commit });
+  const shell = await early.shell;
+  await sendUpload(shell, { label: 'host-1', program: await packing, plan, log, bundle });
+  await (await early.connection).close();
   // What the host program does then.
   const at = (directory: string) =>
     gitIn(directory, { clock: createClock(), env: process.env, timeLimit: 60_000, locks: new Set() });

@@ -668,6 +668,8 @@ function objectIn(line) {
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: external "node:stream"
+const external_node_stream_namespaceObject = require("node:stream");
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = require("node:string_decoder");
 ;// CONCATENATED MODULE: ./host/system/line-splitter.js
@@ -725,6 +727,7 @@ _LineSplitter_decoder = new WeakMap(), _LineSplitter_onLine = new WeakMap(), _Li
 ;// CONCATENATED MODULE: ./host/system/command.js
 
 
+
 /** For `keep`, where all of stdout is wanted and a limit is only against running out of memory. */
 const ALL_OF_IT = 64 * 1024 * 1024;
 const TAIL_LINES = 40;
@@ -776,8 +779,12 @@ function run(file, args, options) {
         child.stderr?.on('data', (chunk) => errLines.write(chunk));
         if (child.stdin) {
             // A program that does not read its input is judged by its exit code, not by our EPIPE.
-            child.stdin.on('error', () => { });
-            child.stdin.end(options.input);
+            if (options.input instanceof external_node_stream_namespaceObject.Readable)
+                (0,external_node_stream_namespaceObject.pipeline)(options.input, child.stdin, () => { });
+            else {
+                child.stdin.on('error', () => { });
+                child.stdin.end(options.input);
+            }
         }
         const finish = () => {
             clearTimeout(limit);
@@ -11744,15 +11751,18 @@ async function complaintAtHealthUrl({ plan, places, pm2 }) {
 
 /** An upload that no deploy has taken in by then was given up by its runner. Milliseconds. */
 const arrived_KEPT_FOR = 24 * 3_600_000;
-/** Where the uploads for all apps of this user wait for their deploys: one of git's pack files for each. */
+/** Where the uploads for all apps of this user wait for their deploys: one of git's pack files for each, with its index. */
 function uploadsIn(stateRoot) {
     return (0,external_node_path_namespaceObject.join)(stateRoot, 'uploads');
 }
 function packFile(uploads, deployId) {
     return (0,external_node_path_namespaceObject.join)(uploads, `${deployId}.pack`);
 }
-/** An upload while it arrives. The process is named, so that what a killed one left can be told. */
-function partFile(uploads, deployId, pid) {
+function indexFile(uploads, deployId) {
+    return (0,external_node_path_namespaceObject.join)(uploads, `${deployId}.idx`);
+}
+/** The directory of an upload while it arrives. The process is named, so that what a killed one left can be told. */
+function partOf(uploads, deployId, pid) {
     return (0,external_node_path_namespaceObject.join)(uploads, `${deployId}.${pid}.part`);
 }
 /** Removes what a deploy has not used, and what was left by sessions and deploys that are gone. */
@@ -11761,7 +11771,7 @@ function sweepUploads(uploads, deployId) {
         return;
     for (const name of (0,external_node_fs_namespaceObject.readdirSync)(uploads)) {
         if (name.startsWith(`${deployId}.`) || isLeft(uploads, name))
-            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(uploads, name), { force: true });
+            (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(uploads, name), { recursive: true, force: true });
     }
 }
 function isLeft(uploads, name) {
@@ -11779,28 +11789,37 @@ function isLeft(uploads, name) {
 
 
 
-/**
- * Puts the upload that has arrived for this deploy into the repository at `path`, as the commit `sha`. Git reads it with every
- * check that it has: a name such as `..` or `.git`, an entry that is there twice, or an object that is missing is refused.
- */
+/** Bytes. */
+const DIGEST = 20;
+/** Puts the upload that has arrived for this deploy, and that git has checked, into the repository at `path`, as the commit `sha`. */
 async function takeInUpload({ plan, places, git }, sha) {
-    const pack = packFile(uploadsIn((0,external_node_path_namespaceObject.dirname)(places.state)), plan.deployId);
+    const uploads = uploadsIn((0,external_node_path_namespaceObject.dirname)(places.state));
+    const pack = packFile(uploads, plan.deployId);
     if ((0,external_node_fs_namespaceObject.existsSync)(pack)) {
-        const index = pack.replace(/pack$/, 'idx');
-        const what = 'Reading the upload';
-        const name = (await git.text(['index-pack', '--strict', '-o', index, pack], what)).trim();
-        const directory = (await git.text(['rev-parse', '--git-path', 'objects/pack'], what)).trim();
-        const target = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.resolve)(git.directory, directory), `pack-${name}`);
+        const path = await git.text(['rev-parse', '--git-path', 'objects/pack'], 'Reading the repository');
+        const target = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.resolve)(git.directory, path.trim()), `pack-${digestOf(pack)}`);
         (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
         // Git takes a pack for there once its index is.
         take_in_place(pack, `${target}.pack`);
-        take_in_place(index, `${target}.idx`);
+        take_in_place(indexFile(uploads, plan.deployId), `${target}.idx`);
     }
     if (await isWhole(git, sha))
         return;
     throw new DeployFailure(`The upload ${sha} is not on this host as a whole.`, {
         remedy: 'Run the job again. It sends what is missing.',
     });
+}
+/** A pack's own digest, at its end: git names it so. */
+function digestOf(pack) {
+    const descriptor = (0,external_node_fs_namespaceObject.openSync)(pack, 'r');
+    try {
+        const digest = Buffer.alloc(DIGEST);
+        (0,external_node_fs_namespaceObject.readSync)(descriptor, digest, 0, DIGEST, (0,external_node_fs_namespaceObject.fstatSync)(descriptor).size - DIGEST);
+        return digest.toString('hex');
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
 }
 /** On the disk as a whole, or not there: the repository must not hold half a pack after a power loss. */
 function take_in_place(from, to) {
@@ -15652,37 +15671,133 @@ function lackingBits(listed, here) {
     return bits;
 }
 
+;// CONCATENATED MODULE: ./host/upload/quarantine.js
+
+
+
+
+
+
+/** As long as the pack comes, in milliseconds: whoever waits for the next piece of it has a limit of its own. */
+const NO_LIMIT = 24 * 3_600_000;
+/**
+ * Has git read a pack while it arrives, in a repository of its own that borrows the objects which are here already. Git makes
+ * every check that it has: a name such as `..` or `.git`, an entry that is there twice, or an object that is missing is refused,
+ * with a `DeployFailure`. What is whole then waits for the deploy, pack and index; of all else nothing is left.
+ */
+async function keepPack(pieces, arriving) {
+    const { uploads, deployId, env } = arriving;
+    const part = partOf(uploads, deployId, process.pid);
+    try {
+        const git = quarantine_borrow(part, arriving.objects, env);
+        const [pack, index] = [(0,external_node_path_namespaceObject.join)(part, 'pack'), (0,external_node_path_namespaceObject.join)(part, 'index')];
+        let cut;
+        const heard = async function* () {
+            const next = pieces[Symbol.asyncIterator]();
+            for (;;) {
+                const piece = await next.next().catch((error) => {
+                    cut = error;
+                });
+                if (piece === undefined || piece.done === true)
+                    return;
+                yield piece.value;
+            }
+        };
+        const args = ['index-pack', '--strict', '--stdin', '-o', index, pack];
+        const result = await git.attempt(args, { input: external_node_stream_namespaceObject.Readable.from(heard()) });
+        if (cut !== undefined)
+            throw cut;
+        if (result.code !== 0)
+            throw git.failure(result, 'Reading the upload');
+        for (const file of [pack, index])
+            (0,external_node_fs_namespaceObject.chmodSync)(file, 0o600);
+        (0,external_node_fs_namespaceObject.renameSync)(index, indexFile(uploads, deployId));
+        // Last: it says that the other one is there too.
+        (0,external_node_fs_namespaceObject.renameSync)(pack, packFile(uploads, deployId));
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.rmSync)(part, { recursive: true, force: true });
+    }
+}
+function quarantine_borrow(directory, objects, env) {
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(directory, 'objects', 'info'), { recursive: true, mode: 0o700 });
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(directory, 'refs'), { mode: 0o700 });
+    // All that git takes for a repository.
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(directory, 'HEAD'), 'ref: refs/heads/none\n');
+    if (objects !== null)
+        (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(directory, 'objects', 'info', 'alternates'), `${objects}\n`);
+    const options = { clock: createClock(), timeLimit: NO_LIMIT, locks: new Set() };
+    return gitIn(directory, { ...options, env: { ...env, GIT_DIR: directory } });
+}
+
 ;// CONCATENATED MODULE: ./host/upload/stdin-bytes.js
 /** The sender is gone before all had come. */
 class CutShort extends Error {
 }
-function bytesOf(stream) {
-    const chunks = stream[Symbol.asyncIterator]();
-    let ahead = Buffer.alloc(0);
+/** `ahead` was read before. A frozen sender sends no end: after `patience` milliseconds of silence it is taken for gone. */
+function bytesOf(stream, ahead, patience) {
+    const chunks = ahead.length === 0 ? [] : [ahead];
+    let isOver = false;
+    let wake = () => { };
+    const onData = (chunk) => {
+        chunks.push(chunk);
+        stream.pause();
+        wake();
+    };
+    const onEnd = () => {
+        isOver = true;
+        wake();
+    };
+    stream.on('data', onData).on('end', onEnd).on('error', onEnd);
+    const more = async () => {
+        if (isOver)
+            throw new CutShort();
+        const silence = setTimeout(onEnd, patience);
+        await new Promise((resolve) => {
+            wake = resolve;
+            stream.resume();
+        });
+        clearTimeout(silence);
+    };
+    const upTo = async (most) => {
+        for (;;) {
+            const [first] = chunks;
+            if (first === undefined)
+                await more();
+            else if (first.length > most) {
+                chunks[0] = first.subarray(most);
+                return first.subarray(0, most);
+            }
+            else {
+                chunks.shift();
+                return first;
+            }
+        }
+    };
+    const take = async (count) => {
+        const pieces = [];
+        for (let left = count; left > 0; left -= pieces.at(-1)?.length ?? 0)
+            pieces.push(await upTo(left));
+        return Buffer.concat(pieces);
+    };
     return {
-        async take(count) {
-            const pieces = [ahead];
-            for (let there = ahead.length; there < count;) {
-                const { value, done } = await chunks.next();
-                if (done === true)
-                    throw new CutShort();
-                pieces.push(value);
-                there += value.length;
-            }
-            const whole = Buffer.concat(pieces);
-            ahead = whole.subarray(count);
-            return whole.subarray(0, count);
-        },
-        async *rest() {
-            if (ahead.length > 0)
-                yield ahead;
-            ahead = Buffer.alloc(0);
+        take,
+        async *frames() {
             for (;;) {
-                const { value, done } = await chunks.next();
-                if (done === true)
+                let left = (await take(4)).readUInt32BE();
+                if (left === 0)
                     return;
-                yield value;
+                while (left > 0) {
+                    const piece = await upTo(left);
+                    left -= piece.length;
+                    yield piece;
+                }
             }
+        },
+        leave() {
+            stream.off('data', onData).off('end', onEnd).off('error', onEnd);
+            stream.pause();
+            return Buffer.concat(chunks);
         },
     };
 }
@@ -15705,129 +15820,82 @@ function bytesOf(stream) {
 
 
 
-
-
 /** Milliseconds for one look into the repository. */
 const LOOK = 120_000;
+/** Lines of what git printed that are told. */
+const receive_SHOWN = 10;
 /** What stays free on the disk, in KiB. */
 const ROOM = 100 * 1024;
-/** A pack's own digest, at its end. Bytes. */
-const DIGEST = 20;
 /**
- * Takes an upload within the session, in a file of its own that waits for the deploy. Until all of it is here and whole, it
- * bears another name; if the runner is gone before that, or silent for `LEASE`, the file is removed. Nothing of the app is touched.
+ * Takes an upload within the session, in files of its own that wait for the deploy. Until all of it is here and whole, they lie
+ * elsewhere; if the runner is gone before that, or silent for `LEASE`, they are removed. Nothing of the app is touched.
  */
-function receive({ nonce, deliver, rest }) {
+function receive({ nonce, deliver, rest, next }) {
     const print = printer(nonce);
-    process.stdin.unshift(rest);
-    void receive_take(deliver, print).then(() => print('received', leave), (error) => {
+    const bytes = bytesOf(process.stdin, rest, LEASE);
+    void receive_take(deliver, bytes, print).then(() => {
+        print('received');
+        next(bytes.leave());
+    }, (error) => {
         if (error instanceof CutShort)
             return leave();
-        const { message, remedy } = failureOf(error, 'preflight');
-        print(`refused ${JSON.stringify([message, remedy ?? ''])}`, leave);
+        const { message, remedy, output } = failureOf(error, 'preflight');
+        print(`refused ${JSON.stringify([message, remedy ?? '', ...output.slice(-receive_SHOWN)])}`, leave);
     });
 }
-async function receive_take({ deployId, path, listBytes }, print) {
-    const bytes = bytesOf(heard(process.stdin));
+async function receive_take({ deployId, path, listBytes }, bytes, print) {
     const listed = object_list_parseList((await bytes.take(listBytes)).toString('latin1'));
     const root = stateRoot(process.env, (0,external_node_os_namespaceObject.homedir)());
     const uploads = uploadsIn(root);
     makePrivate((0,external_node_path_namespaceObject.dirname)(uploads), uploads);
     sweepUploads(uploads, deployId);
-    const here = await objectsHere(resolvePath(path, (0,external_node_os_namespaceObject.homedir)()), listed);
+    // In a partial clone, git would fetch what is asked for.
+    const env = { ...sessionless(withNode(process.env, process.execPath)), GIT_NO_LAZY_FETCH: '1' };
+    const [{ objects, here }, free] = await Promise.all([
+        lookFor(listed, resolvePath(path, (0,external_node_os_namespaceObject.homedir)()), env),
+        freeSpace(uploads, env),
+    ]);
     const lacking = listed.filter(({ id }) => !here.has(id));
-    await requireRoom(uploads, lacking);
+    requireRoom(uploads, free, lacking);
     print(`lacks ${lackingBits(listed, here).toString('base64')}`);
-    if (lacking.length === 0)
-        return;
-    const part = partFile(uploads, deployId, process.pid);
+    if (lacking.length > 0)
+        await keepPack(bytes.frames(), { uploads, deployId, objects, env });
+}
+async function lookFor(listed, live, env) {
+    const options = { clock: createClock(), env, timeLimit: LOOK, locks: new Set() };
+    const git = gitIn(exists(live) ? live : '/', options);
     try {
-        await save(bytes, part);
-        (0,external_node_fs_namespaceObject.renameSync)(part, packFile(uploads, deployId));
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.rmSync)(part, { force: true });
-    }
-}
-/** The stream, as long as something comes within `LEASE`: a frozen runner sends no end. */
-async function* heard(stream) {
-    const chunks = stream[Symbol.asyncIterator]();
-    for (;;) {
-        let timer;
-        const silence = new Promise((_, reject) => {
-            timer = setTimeout(() => reject(new CutShort()), LEASE);
-        });
-        try {
-            const { value, done } = await Promise.race([chunks.next(), silence]);
-            if (done === true)
-                return;
-            yield value;
+        if (!exists(live) || (await inspectCheckout(live, git)) === 'absent') {
+            await git.attempt(['--version']);
+            return { objects: null, here: new Set() };
         }
-        finally {
-            clearTimeout(timer);
+        const input = listed.map(({ id }) => `${id}\n`).join('');
+        const [about, found] = await Promise.all([
+            git.attempt(['rev-parse', '--git-path', 'objects', '--show-object-format']),
+            git.attempt(['cat-file', '--batch-check=%(objectname)'], { input }),
+        ]);
+        const [objects = '', format = ''] = about.stdout.split('\n');
+        if (format === 'sha256') {
+            throw new DeployFailure(`The repository at ${live} uses SHA-256. An upload takes one that uses SHA-1.`, {
+                remedy: 'Set path to an empty directory, or deploy with source: git.',
+            });
         }
-    }
-}
-/** What the repository at `live` has of an upload, whichever commit it came with. */
-async function objectsHere(live, listed) {
-    const git = gitIn(exists(live) ? live : '/', {
-        clock: createClock(),
-        // In a partial clone, git would fetch what is asked for.
-        env: { ...sessionless(withNode(process.env, process.execPath)), GIT_NO_LAZY_FETCH: '1' },
-        timeLimit: LOOK,
-        locks: new Set(),
-    });
-    if (!(await isThere(git)))
-        return new Set();
-    const format = await git.attempt(['rev-parse', '--show-object-format']);
-    if (format.stdout.trim() === 'sha256') {
-        throw new DeployFailure(`The repository at ${live} uses SHA-256. An upload takes one that uses SHA-1.`, {
-            remedy: 'Set path to an empty directory, or deploy with source: git.',
-        });
-    }
-    const input = listed.map(({ id }) => `${id}\n`).join('');
-    const { stdout } = await git.attempt(['cat-file', '--batch-check=%(objectname)'], { input });
-    return new Set(stdout.split('\n').filter((line) => !line.includes(' ')));
-}
-async function isThere(git) {
-    try {
-        await git.attempt(['--version']);
+        const here = found.stdout.split('\n').filter((line) => !line.includes(' '));
+        return { objects: (0,external_node_path_namespaceObject.resolve)(live, objects), here: new Set(here) };
     }
     catch (error) {
         throw gitMissing(error, ' An upload is kept as a commit.') ?? error;
     }
-    return git.directory !== '/' && (await inspectCheckout(git.directory, git)) === 'checkout';
 }
-async function requireRoom(directory, lacking) {
+/** `free` is in KiB; null if nobody knows. */
+function requireRoom(directory, free, lacking) {
     const needed = lacking.reduce((sum, { size }) => sum + size, 0) / 1024;
-    const free = await freeSpace(directory, sessionless(process.env));
     if (free === null || free > needed + ROOM)
         return;
     const [has, wants] = [free, needed + ROOM].map((kib) => Math.ceil(kib / 1024));
     throw new DeployFailure(`Only ${has} MiB are free on the disk of ${directory}, and the upload needs up to ${wants} MiB.`, {
         remedy: 'Free some space, or leave out more with upload-exclude, and run the job again.',
     });
-}
-/** Writes the pack down. Throws a `CutShort` unless it ends with the digest of all before. */
-async function save(bytes, file) {
-    const handle = await (0,external_node_fs_promises_namespaceObject.open)(file, 'wx', 0o600);
-    const hash = (0,external_node_crypto_namespaceObject.createHash)('sha1');
-    let end = Buffer.alloc(0);
-    try {
-        for await (const chunk of bytes.rest()) {
-            await handle.writeFile(chunk);
-            // Its last bytes are the digest itself, and nobody knows yet which these are.
-            const seen = Buffer.concat([end, chunk]);
-            const before = Math.max(0, seen.length - DIGEST);
-            hash.update(seen.subarray(0, before));
-            end = seen.subarray(before);
-        }
-    }
-    finally {
-        await handle.close();
-    }
-    if (!hash.digest().equals(end))
-        throw new CutShort();
 }
 
 ;// CONCATENATED MODULE: ./host/main.js

@@ -63509,8 +63509,8 @@ function showable(line) {
 /** The oldest Node that runs the host program. */
 const OLDEST_NODE = 16;
 /**
- * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
- * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
+ * Runs in the host's own Node: reads the opening from the first line of stdin, or from the one after an upload, writes the host
+ * program down and hands over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
  * `absent`. A plan that only looks is carried out by the program in memory, and so is an upload taken. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
@@ -63519,7 +63519,7 @@ const LOADER = String.raw `
   var fs = require("fs"), os = require("os"), path = require("path");
   var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
   delete process.env.PM2_SSH_DEPLOY_NONCE;
-  var chunks = [];
+  var program = null, files = null;
   function fail(error) {
     var text = JSON.stringify(String((error && error.message) || error));
     process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
@@ -63555,19 +63555,24 @@ const LOADER = String.raw `
     }
   }
   // Whoever follows reads the small follower alone: the host program takes ten times as long to read.
-  function unpack(program) {
-    var both = require("zlib").inflateSync(Buffer.from(program, "base64")), end = both.indexOf(0);
-    return { "follower.js": both.slice(0, end), "host.js": both.slice(end + 1) };
+  function unpack() {
+    if (!files) {
+      var both = require("zlib").inflateSync(Buffer.from(program, "base64")), end = both.indexOf(0);
+      files = { "follower.js": both.slice(0, end), "host.js": both.slice(end + 1) };
+    }
+    return files;
   }
-  function inMemory(program) {
+  function inMemory() {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(unpack(program)["host.js"].toString("utf8"), "pm2-ssh-deploy.js");
+    host._compile(unpack()["host.js"].toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
-    if (opening.deliver) return inMemory(opening.program).receive({ nonce: nonce, deliver: opening.deliver, rest: rest });
+    program = opening.program || program;
+    // The deploy that an upload is for comes after it, in the same session.
+    if (opening.deliver) return inMemory().receive({ nonce: nonce, deliver: opening.deliver, rest: rest, next: read });
     // What only looks leaves no file behind.
-    if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory(opening.program).look({ nonce: nonce, plan: opening.plan });
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory().look({ nonce: nonce, plan: opening.plan });
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);
@@ -63580,22 +63585,27 @@ const LOADER = String.raw `
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    var files = unpack(opening.program);
-    for (var name in files) fs.writeFileSync(path.join(runDir, name), files[name], { mode: 384, flag: "wx" });
+    for (var name in unpack()) fs.writeFileSync(path.join(runDir, name), files[name], { mode: 384, flag: "wx" });
     require(path.join(runDir, "follower.js")).follow({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }
-  function onData(chunk) {
-    var at = chunk.indexOf(10);
-    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
-    if (at < 0) return;
-    process.stdin.removeListener("data", onData);
-    process.stdin.removeListener("end", onEnd);
-    process.stdin.pause();
-    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+  function read(rest) {
+    var chunks = [];
+    function onData(chunk) {
+      var at = chunk.indexOf(10);
+      chunks.push(at < 0 ? chunk : chunk.slice(0, at));
+      if (at < 0) return;
+      process.stdin.removeListener("data", onData);
+      process.stdin.removeListener("end", onEnd);
+      process.stdin.pause();
+      try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+    }
+    process.stdin.on("end", onEnd);
+    process.stdin.on("data", onData);
+    process.stdin.resume();
+    onData(rest);
   }
-  process.stdin.on("end", onEnd);
-  process.stdin.on("data", onData);
+  read(Buffer.alloc(0));
 })();
 `;
 /**
@@ -63789,8 +63799,8 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
             return new SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);
         }
         case 'refused': {
-            const [message = '', remedy = ''] = parseTexts(rest).map(showable);
-            return new SessionError(`${label} did not take the upload: ${message} Nothing was changed there.`, remedy === '' ? null : remedy, complaints);
+            const [message = '', remedy = '', ...output] = parseTexts(rest).map(showable);
+            return new SessionError(`${label} did not take the upload: ${message} Nothing was changed there.`, remedy === '' ? null : remedy, [...output, ...complaints]);
         }
         case 'gone': {
             return new SessionError(`The host program on ${label} ended without a result, ${since(state)}. It was started once more to end its work, and ended without a result again. The next deploy finishes that work first.`, `Run the job again. If it ends like this again, check whether ${label} runs out of memory (dmesg, journalctl -k).`, parseTexts(rest).map(showable));
@@ -63832,6 +63842,10 @@ function notSent(label, end, complaints) {
 /** The host has not begun the deploy, and never will. */
 function neverBegan(label) {
     return new SessionError(`The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`, 'Run the job again.');
+}
+/** Cancelled while the files of an upload were sent. */
+function cancelledInUpload(label) {
+    return new SessionError(`The job was cancelled while the files were sent to ${label}. Nothing was changed there.`, null);
 }
 /** Cancelled before the host knew of the deploy. */
 function cancelledBefore(label) {
@@ -67903,6 +67917,8 @@ function openingLine(opening) {
     if ('follow' in opening)
         return [`${JSON.stringify(opening)}\n`];
     const { program, ...rest } = opening;
+    if (program === null)
+        return [`${JSON.stringify(rest)}\n`];
     return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];
 }
 /** The program is large and the same for every host of a deploy: with many hosts it must not be there many times. */
@@ -67942,7 +67958,6 @@ async function follow(shell, opening, course) {
         });
         course.begun = true;
         // All at once: nothing in it waits for an answer.
-        shell.send(openingScript(shell.nonce, course.shellInit));
         for (const part of openingLine(opening))
             shell.send(part);
         if ('follow' in opening)
@@ -68184,13 +68199,30 @@ pm2sd_say no-engine
 ;// CONCATENATED MODULE: ./runner/session/open-shell.js
 
 
+
+/** Answers that are kept until somebody listens. What is printed before that is one of them, or none of ours. */
+const KEPT = 20;
 /**
- * Starts the bootstrap on the host, and in its container if the deploy goes to one. `timeout` is in milliseconds, for the host.
- * Throws a `SessionError`.
+ * Starts the bootstrap on the host, and in its container if the deploy goes to one, and has it look for Node, which then waits for
+ * an opening. `timeout` is in milliseconds, for the host. Throws a `SessionError`.
  */
-async function openShell(connection, timeout) {
-    const shell = await openHostShell(connection, timeout);
-    return connection.container === undefined ? shell : enterContainer(shell, connection.container);
+async function openShell(connection, timeout, shellInit) {
+    const host = await openHostShell(connection, timeout);
+    const shell = connection.container === undefined ? host : await enterContainer(host, connection.container);
+    const answers = [];
+    shell.listen((line) => {
+        if (line.startsWith(`${shell.nonce} `) && answers.length < KEPT)
+            answers.push(line);
+    });
+    shell.send(openingScript(shell.nonce, shellInit));
+    return {
+        ...shell,
+        listen(onLine) {
+            for (const line of answers.splice(0))
+                onLine(line);
+            shell.listen(onLine);
+        },
+    };
 }
 
 ;// CONCATENATED MODULE: ./runner/session/reconnect.js
@@ -68268,7 +68300,7 @@ async function reach(course, options, loss, patience, left) {
         let connection = null;
         try {
             connection = await options.link.connect(timeout);
-            const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+            const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT, course.shellInit);
             return { connection, shell };
         }
         catch (error) {
@@ -68307,136 +68339,6 @@ async function rest(ms, cancelled, left) {
     const signal = cancelled.aborted ? left : AbortSignal.any([left, cancelled]);
     await (0,promises_namespaceObject.setTimeout)(ms, undefined, { signal }).catch(() => { });
     left.throwIfAborted();
-}
-
-;// CONCATENATED MODULE: ./runner/session/stoppable.js
-/** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
-function unless(work, watch) {
-    const stopped = new AbortController();
-    let unwatch = () => { };
-    return new Promise((resolve, reject) => {
-        unwatch = watch((error) => {
-            reject(error);
-            stopped.abort();
-        });
-        work(stopped.signal).then(resolve, reject);
-    }).finally(() => unwatch());
-}
-/** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
-function whenAborted(signal, start) {
-    let timer;
-    const onAbort = () => {
-        timer = start();
-    };
-    if (signal.aborted)
-        onAbort();
-    else
-        signal.addEventListener('abort', onAbort, { once: true });
-    return () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-    };
-}
-
-;// CONCATENATED MODULE: ./runner/session/deploying.js
-
-
-
-
-
-
-/**
- * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
- * the end of the connection, which may take a second, and the report.
- */
-const CANCEL_WAIT = 4_500;
-/**
- * Carries out one deploy on one host, and follows it to its end, also through lost connections.
- * Throws a `SessionError` if it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
- * opens no session for it. `connection` stays the caller's to close.
- */
-async function deployOnHost(options) {
-    const { connection, program, plan, link, log, cancelled } = options;
-    const { label } = connection;
-    const { deployId } = plan;
-    const course = startCourse({ ...options, label }, { begun: false });
-    const opening = { program, plan };
-    const carryOut = async (left) => {
-        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-        if (cancelled.aborted)
-            throw cancelledBefore(label);
-        const end = await follow(shell, opening, course);
-        // The action itself closes the connection of a deploy that it waits for no longer.
-        left.throwIfAborted();
-        if (end.kind === 'result')
-            return end.result;
-        if (end.kind === 'absent')
-            throw neverBegan(label);
-        const how = howLost(label, end.end, course.state);
-        if (link === undefined)
-            throw lost(how, deployId, end.complaints);
-        void connection.close();
-        const taken = await takeUp(course, { ...options, link }, how, left);
-        if (taken === null)
-            throw neverBegan(label);
-        return taken;
-    };
-    return unless(carryOut, (stop) => {
-        const onCancel = () => {
-            if (!course.begun) {
-                stop(cancelledBefore(label));
-                return undefined;
-            }
-            log.say(`Cancelled: telling ${label} to give the deploy up.`);
-            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
-        };
-        return whenAborted(cancelled, onCancel);
-    });
-}
-/**
- * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
- * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
- */
-async function followUp(options) {
-    const { label, plan, within } = options;
-    const cancelled = AbortSignal.abort(options.reason);
-    const course = startCourse({ ...options, cancelled, mayGo: NEVER }, { begun: true });
-    return unless((left) => takeUp(course, options, null, left), (stop) => {
-        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
-        return () => clearTimeout(timer);
-    });
-}
-/** Nobody lets a cancelled deploy go on. */
-const NEVER = () => new Promise(() => { });
-
-;// CONCATENATED MODULE: ./runner/session/looking.js
-
-
-
-
-
-
-/**
- * Has a host carry out a plan that only looks, `check` or `status`. It lives in this one session: where that is lost, there is
- * nothing to take up. Throws a `SessionError`.
- */
-function lookAtHost(options) {
-    const { connection, program, plan, cancelled } = options;
-    const { label } = connection;
-    // A look is never asked for a decision.
-    const course = startCourse({ ...options, label, mayGo: () => Promise.resolve() }, { begun: false });
-    const carryOut = async () => {
-        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-        const end = await follow(shell, { program, plan }, course);
-        if (end.kind === 'result')
-            return end.result;
-        const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;
-        throw new SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
-    };
-    return unless(carryOut, (stop) => whenAborted(cancelled, () => {
-        stop(new SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
-        return undefined;
-    }));
 }
 
 ;// CONCATENATED MODULE: external "node:path"
@@ -68628,7 +68530,7 @@ function read_tree_unreadable(file, error) {
 /** A file above this is read in pieces. Bytes. */
 const WHOLE = 1024 * 1024;
 /** Files that are kept until they are sent, in bytes together. */
-const KEPT = (/* unused pure expression or super */ null && (64 * 1024 * 1024));
+const bundle_KEPT = (/* unused pure expression or super */ null && (64 * 1024 * 1024));
 const AT_ONCE = 8;
 /** Milliseconds of reading after which others have their turn, such as the connection to the host. */
 const TURN = 10;
@@ -68647,7 +68549,7 @@ async function bundle_bundleOf(entries, builtFrom) {
         if (!objects.has(object.id)) {
             if ('from' in object && object.content !== null) {
                 kept += object.size;
-                if (kept > KEPT)
+                if (kept > bundle_KEPT)
                     object.content = null;
             }
             objects.set(object.id, object);
@@ -68978,45 +68880,25 @@ async function* compressedLarge({ file, path, size }, id, compresses) {
 
 
 
-
-
-
-
 /** Milliseconds. */
 const TELL_EVERY = 5_000;
 /**
- * Sends a host what it lacks of an upload, in a session of its own, before the deploy begins. The host keeps it for the deploy of
- * that id; nothing of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
+ * Sends a host what it lacks of an upload. The host keeps it for the deploy of that id, which begins in the same session; nothing
+ * of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
  */
-function sendUpload(options) {
-    const { connection, cancelled } = options;
-    const { label } = connection;
-    const carryOut = async () => {
-        const started = performance.now();
-        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-        try {
-            const sent = await converse(shell, options);
-            const took = ((performance.now() - started) / 1000).toFixed(1);
-            options.log.say(`${sent} ${took} s.`);
-        }
-        finally {
-            shell.finish();
-        }
-    };
-    return unless(carryOut, (stop) => whenAborted(cancelled, () => {
-        stop(new SessionError(`The job was cancelled while the files were sent to ${label}. Nothing was changed there.`, null));
-        return undefined;
-    }));
+async function sendUpload(shell, options) {
+    const started = performance.now();
+    const sent = await converse(shell, options);
+    const took = ((performance.now() - started) / 1000).toFixed(1);
+    options.log.say(`${sent} ${took} s.`);
 }
 /** Two answers, however much there is to send: what the host lacks, and that it has it. */
-async function converse(shell, { connection, bundle, ...options }) {
-    const { label } = connection;
+async function converse(shell, { label, bundle, ...options }) {
     const { objects } = bundle;
     const { deployId, path } = options.plan;
     const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
     const deliver = { deployId, path, listBytes: list.length };
     const answers = answersOf(shell, label);
-    shell.send(openingScript(shell.nonce, options.shellInit));
     for (const part of openingLine({ program: options.program, deliver }))
         shell.send(part);
     shell.send(list);
@@ -69024,11 +68906,24 @@ async function converse(shell, { connection, bundle, ...options }) {
     const size = lacking.reduce((sum, object) => sum + object.size, 0);
     if (lacking.length > 0) {
         options.log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
-        await shell.pour(withProgress(packOf(lacking), (bytes) => options.log.say(`${megabytes(bytes)} sent.`)));
+        const tell = (bytes) => options.log.say(`${megabytes(bytes)} sent.`);
+        await shell.pour(inFrames(withProgress(packOf(lacking), tell)));
     }
-    shell.finish();
     await answers('received');
     return `${label} has the upload: ${lacking.length} of ${gather_counted(objects.length, 'object')} sent,`;
+}
+/** As the host knows where they end: each with its length before it, and a last one of none. */
+async function* inFrames(chunks) {
+    for await (const chunk of chunks) {
+        yield lengthOf(chunk);
+        yield chunk;
+    }
+    yield Buffer.alloc(4);
+}
+function lengthOf({ length }) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(length);
+    return bytes;
 }
 /** Passes on what goes by, and tells every few seconds how much it was. */
 async function* withProgress(chunks, tell) {
@@ -69095,6 +68990,144 @@ function lackingOf(objects, answer, label) {
     return objects.filter((_, index) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0);
 }
 
+;// CONCATENATED MODULE: ./runner/session/stoppable.js
+/** Does the work, unless `watch` stops it before its end; the signal tells the work, which then goes nowhere. */
+function unless(work, watch) {
+    const stopped = new AbortController();
+    let unwatch = () => { };
+    return new Promise((resolve, reject) => {
+        unwatch = watch((error) => {
+            reject(error);
+            stopped.abort();
+        });
+        work(stopped.signal).then(resolve, reject);
+    }).finally(() => unwatch());
+}
+/** Calls back once the signal is aborted, at once where it is; the function that is returned ends what this began. */
+function whenAborted(signal, start) {
+    let timer;
+    const onAbort = () => {
+        timer = start();
+    };
+    if (signal.aborted)
+        onAbort();
+    else
+        signal.addEventListener('abort', onAbort, { once: true });
+    return () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+    };
+}
+
+;// CONCATENATED MODULE: ./runner/session/deploying.js
+
+
+
+
+
+
+
+/**
+ * How long a cancelled deploy is waited for, in milliseconds. GitHub sends SIGTERM 7.5 s after SIGINT; in between fall
+ * the end of the connection, which may take a second, and the report.
+ */
+const CANCEL_WAIT = 4_500;
+/**
+ * Carries out one deploy on one host, and follows it to its end, also through lost connections.
+ * Throws a `SessionError` if it does not begin, or cannot be followed to its end, and a `ConnectError` where the host
+ * opens no session for it. `connection` stays the caller's to close.
+ */
+async function deployOnHost(options) {
+    const { connection, program, plan, bundle = null, link, log, cancelled } = options;
+    const { label } = connection;
+    const { deployId } = plan;
+    const course = startCourse({ ...options, label }, { begun: false });
+    let isSending = false;
+    const carryOut = async (left) => {
+        const { bootstrapTimeout = BOOTSTRAP_TIMEOUT, shellInit } = options;
+        const shell = await (options.shell ?? openShell(connection, bootstrapTimeout, shellInit));
+        if (cancelled.aborted)
+            throw cancelledBefore(label);
+        if (bundle !== null) {
+            isSending = true;
+            await sendUpload(shell, { label, program, plan, log, bundle });
+            if (cancelled.aborted)
+                throw cancelledInUpload(label);
+        }
+        const end = await follow(shell, { program: bundle === null ? program : null, plan }, course);
+        // The action itself closes the connection of a deploy that it waits for no longer.
+        left.throwIfAborted();
+        if (end.kind === 'result')
+            return end.result;
+        if (end.kind === 'absent')
+            throw neverBegan(label);
+        const how = howLost(label, end.end, course.state);
+        if (link === undefined)
+            throw lost(how, deployId, end.complaints);
+        void connection.close();
+        const taken = await takeUp(course, { ...options, link }, how, left);
+        if (taken === null)
+            throw neverBegan(label);
+        return taken;
+    };
+    return unless(carryOut, (stop) => {
+        const onCancel = () => {
+            if (!course.begun) {
+                stop(isSending ? cancelledInUpload(label) : cancelledBefore(label));
+                return undefined;
+            }
+            log.say(`Cancelled: telling ${label} to give the deploy up.`);
+            return setTimeout(() => stop(cancelledUnanswered(label, deployId, course.state, CANCEL_WAIT / 1000)), CANCEL_WAIT);
+        };
+        return whenAborted(cancelled, onCancel);
+    });
+}
+/**
+ * Cancels a deploy whose runner is gone, and follows it to its end. The cancel is final: what the host has not begun by
+ * now never begins, and then the answer is null; what has gone live already goes on. Throws a `SessionError`.
+ */
+async function followUp(options) {
+    const { label, plan, within } = options;
+    const cancelled = AbortSignal.abort(options.reason);
+    const course = startCourse({ ...options, cancelled, mayGo: NEVER }, { begun: true });
+    return unless((left) => takeUp(course, options, null, left), (stop) => {
+        const timer = setTimeout(() => stop(stillAtWork(label, plan.deployId, course.state, within / 1000)), within);
+        return () => clearTimeout(timer);
+    });
+}
+/** Nobody lets a cancelled deploy go on. */
+const NEVER = () => new Promise(() => { });
+
+;// CONCATENATED MODULE: ./runner/session/looking.js
+
+
+
+
+
+
+/**
+ * Has a host carry out a plan that only looks, `check` or `status`. It lives in this one session: where that is lost, there is
+ * nothing to take up. Throws a `SessionError`.
+ */
+function lookAtHost(options) {
+    const { connection, program, plan, cancelled } = options;
+    const { label } = connection;
+    // A look is never asked for a decision.
+    const course = startCourse({ ...options, label, mayGo: () => Promise.resolve() }, { begun: false });
+    const carryOut = async () => {
+        const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT, options.shellInit);
+        const end = await follow(shell, { program, plan }, course);
+        if (end.kind === 'result')
+            return end.result;
+        const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;
+        throw new SessionError(`${how} Nothing was changed there.`, 'Run the job again.', end.kind === 'lost' ? end.complaints : []);
+    };
+    return unless(carryOut, (stop) => whenAborted(cancelled, () => {
+        stop(new SessionError(`The job was cancelled. Nothing was changed on ${label}.`, null));
+        return undefined;
+    }));
+}
+
 ;// CONCATENATED MODULE: ./runner/session/host-session.js
 
 
@@ -69102,9 +69135,8 @@ function lackingOf(objects, answer, label) {
 
 
 
-
 const UNPROVED = 'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
-function host_session_hostSession({ destination, bundle = null, ...task }) {
+function host_session_hostSession({ destination, bundle = null, early = null, ...task }) {
     const { label } = destination;
     const link = linkTo(destination);
     const warnUnproved = () => {
@@ -69114,14 +69146,19 @@ function host_session_hostSession({ destination, bundle = null, ...task }) {
     return {
         async carryOut({ program, mayGo, words, cancelled }) {
             warnUnproved();
-            const connection = await connectUnless(cancelled, destination, task.log.say);
+            const connection = await connectUnless(cancelled, destination, early?.connection ?? connect(destination, task.log.say));
             try {
                 const orders = { ...task, connection, program: await program, cancelled };
                 if (protocol_looksOnly(task.plan))
                     return await lookAtHost(orders);
-                if (bundle !== null)
-                    await sendUpload({ ...orders, bundle });
-                return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });
+                return await deployOnHost({
+                    ...orders,
+                    bundle,
+                    ...(early && { shell: early.shell }),
+                    mayGo,
+                    link,
+                    ...(words && { words }),
+                });
             }
             finally {
                 await connection.close();
@@ -69137,14 +69174,13 @@ function host_session_hostSession({ destination, bundle = null, ...task }) {
         }),
     };
 }
-/** Connects, unless the deploy is cancelled before that is done. */
-function connectUnless(cancelled, destination, say) {
-    const connecting = connect(destination, say);
+/** Waits for the connection, unless the deploy is cancelled before it is there. */
+function connectUnless(cancelled, { label }, connecting) {
     return unless((left) => {
         left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => { }));
         return connecting;
     }, (stop) => whenAborted(cancelled, () => {
-        stop(cancelledBefore(destination.label));
+        stop(cancelledBefore(label));
         return undefined;
     }));
 }
@@ -69895,13 +69931,13 @@ const NEVER_BEGAN = {
 
 /** Carries out the plan on the one host that there is. */
 async function deployToOne(task, orders) {
-    const { inputs, plan, bundle, started } = task;
+    const { inputs, plan, bundle, early, started } = task;
     const { destinations, shellInit } = inputs;
     const [destination] = destinations;
     const { label } = destination;
     const log = startLog(label, plan.stableFor);
     log.say(announcement(plan, label));
-    const result = await hostSession({ destination, shellInit, plan, bundle, log }).carryOut({
+    const result = await hostSession({ destination, shellInit, plan, bundle, early, log }).carryOut({
         ...orders,
         // One host waits for no other.
         mayGo: async () => { },
@@ -71685,7 +71721,7 @@ async function post(left) {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
     const plan = await planOfLeft(left, inputs, workflow);
-    const task = { inputs, plan, workflow, bundle: null, started };
+    const task = { inputs, plan, workflow, bundle: null, early: null, started };
     const followed = inputs.destinations.length === 1 ? await followOne(task) : await followSeveral(task);
     // The commit of such a rollback is only known now, so `main` could open no deployment.
     if (plan.mode === 'rollback' &&

@@ -11,13 +11,13 @@ import { commitPages } from './workflow.ts';
 
 /** Carries out the plan on the one host that there is. */
 export async function deployToOne(task: Task, orders: Pick<Orders, 'program' | 'cancelled'>): Promise<Ended> {
-  const { inputs, plan, bundle, started } = task;
+  const { inputs, plan, bundle, early, started } = task;
   const { destinations, shellInit } = inputs;
   const [destination] = destinations;
   const { label } = destination;
   const log = startLog(label, plan.stableFor);
   log.say(announcement(plan, label));
-  const result = await hostSession({ destination, shellInit, plan, bundle, log }).carryOut({
+  const result = await hostSession({ destination, shellInit, plan, bundle, early, log }).carryOut({
     ...orders,
     // One host waits for no other.
     mayGo: async () => {},

@@ -4,7 +4,7 @@ import { info, setSecret } from '@actions/core';
 import { deployToSeveral } from './fleet-run.ts';
 import { leftDeploy } from './follow-up.ts';
 import { deployToOne } from './host-run.ts';
-import { readInputs } from './inputs.ts';
+import { type Inputs, readInputs } from './inputs.ts';
 import { deploymentOf, makePlan } from './plan.ts';
 import { looksOnly } from './protocol.ts';
 import { openDeployment } from './report/deployment.ts';
@@ -13,6 +13,7 @@ import { noteDeploy, noteSettled } from './report/left-for-post.ts';
 import { startLog } from './report/log.ts';
 import { reportTrouble } from './report/report.ts';
 import { versionLine } from './report/version.ts';
+import { type EarlySession, openEarly } from './runner/session/early-session.ts';
 import { packProgram } from './runner/session/packed-program.ts';
 import { gather } from './runner/upload/gather.ts';
 import type { Ended } from './task.ts';
@@ -29,18 +30,26 @@ async function main(): Promise<Ended> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   info(versionLine(process.env));
+  const early = earlySession(inputs);
   const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), startLog('')));
   const plan = makePlan(inputs, workflow, bundle?.commit);
   const looks = looksOnly(plan);
   const noted = looks ? null : leftDeploy(plan, inputs).then(noteDeploy);
   if (!looks && plan.mode !== 'remove' && inputs.github.deployment)
     endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
-  const task = { inputs, plan, workflow, bundle, started };
+  const task = { inputs, plan, workflow, bundle, early, started };
   const orders = {
     program: programOnce(noted),
     cancelled: cancelled.signal,
   };
   return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
+}
+
+/** While the files of an upload are read, the host is connected to. Several hosts have their turns. */
+function earlySession({ upload, plan, destinations, shellInit }: Inputs): EarlySession | null {
+  const [destination, ...others] = destinations;
+  if (upload === null || looksOnly(plan) || others.length > 0) return null;
+  return openEarly(destination, shellInit, startLog(destination.label).say);
 }
 
 /** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */

@@ -20,7 +20,7 @@ async function post(left: LeftDeploy): Promise<Followed> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   const plan = await planOfLeft(left, inputs, workflow);
-  const task = { inputs, plan, workflow, bundle: null, started };
+  const task = { inputs, plan, workflow, bundle: null, early: null, started };
   const followed = inputs.destinations.length === 1 ? await followOne(task) : await followSeveral(task);
   // The commit of such a rollback is only known now, so `main` could open no deployment.
   if (

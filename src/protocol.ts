@@ -302,10 +302,13 @@ export interface Readiness {
   previous: string | null;
 }
 
-/** The first line that the runner sends once the bootstrap has proved itself. */
+/** The first line that the runner sends once the bootstrap has proved itself, or after an upload. */
 export interface Opening {
-  /** Source texts of the follower and of the host program, with a NUL between them, deflated (zlib's format), in base64. */
-  program: string;
+  /**
+   * Source texts of the follower and of the host program, with a NUL between them, deflated (zlib's format), in base64; null if they
+   * came with the upload.
+   */
+  program: string | null;
   plan: Plan;
 }
 
@@ -329,9 +332,10 @@ export const HEARTBEAT_EVERY = 10_000;
 export const LEASE = 120_000;
 
 /**
- * What the runner sends in place of an `Opening`, so that the host has an upload before its deploy begins. `listBytes` bytes
- * follow: a line `<id> <size>` for each git object of the upload. The host answers `lacks` with one bit for each. Then come those
- * that it lacks, as one of git's pack files, up to the end of stdin, and the host answers `received`. A `refused` is final.
+ * What the runner sends before an `Opening`, so that the host has an upload before its deploy begins. `listBytes` bytes follow: a
+ * line `<id> <size>` for each git object of the upload. The host answers `lacks` with one bit for each. If it lacks any, they
+ * come as one of git's pack files, in frames: four bytes with the length of what follows, the highest first, and none for the
+ * end. The host answers `received`, and takes the `Opening`. A `refused` is final.
  */
 export interface Delivery {
   /** As in an `Opening`. */

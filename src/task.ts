@@ -1,6 +1,7 @@
 import type { Inputs } from './inputs.ts';
 import type { Plan } from './protocol.ts';
 import type { DeploymentStatus } from './report/deployment-status.ts';
+import type { EarlySession } from './runner/session/early-session.ts';
 import type { Bundle } from './runner/upload/bundle.ts';
 import type { Workflow } from './workflow.ts';
 
@@ -11,6 +12,8 @@ export interface Task {
   workflow: Workflow;
   /** The files that are sent; null if none are. */
   bundle: Bundle | null;
+  /** A session with the one host that there is, opened while those were read; null if there is none. */
+  early: EarlySession | null;
   /** When the action began, on `performance.now()`. */
   started: number;
 }

@@ -398,7 +398,7 @@ printf %s "$part"
         writeFileSync(join(scratch, 'answer'), `${text.replaceAll('\0', '').replaceAll('NONCE', '\0')}`);
         const found = await outcomeOf(
           async () => {
-            const shell = await openShell(connection, 5_000);
+            const shell = await openShell(connection, 5_000, null);
             const log = { say: () => {}, warn: () => {}, event: () => {} };
             const cancelled = new AbortController().signal;
             const options = {

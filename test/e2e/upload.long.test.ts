@@ -84,8 +84,11 @@ test('the first upload onto an empty path: modes, links and odd names are as in 
   expect(waiting()).toEqual([]);
 });
 
-test('the same files are unchanged, and nothing is sent', async () => {
+test('the same files are unchanged, and nothing is sent; one session is all that it takes', async () => {
+  const sessions = (): number => site.host.ssh.log().split('Starting session').length;
+  const before = sessions();
   const run = await upload({ 'upload-exclude': '/version.json' });
+  expect(sessions() - before).toBe(1);
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: ids[0] } });
   expect(run.stdout).toMatch(/has the upload: 0 of \d+ objects sent/);
 });

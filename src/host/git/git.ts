@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
 import { ALL_OF_IT, type CommandResult, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -10,7 +11,10 @@ export interface Git {
   /** Resolves with git's stdout. Throws a `DeployFailure` that says what was tried. */
   text(args: readonly string[], what: string): Promise<string>;
   /** Resolves with any exit code of git. */
-  attempt(args: readonly string[], options?: { input?: string; access?: Access }): Promise<CommandResult>;
+  attempt(
+    args: readonly string[],
+    options?: { input?: string | Readable; access?: Access },
+  ): Promise<CommandResult>;
   /** The failure that says what was tried, and how git ended. */
   failure(result: CommandResult, what: string): Error;
 }

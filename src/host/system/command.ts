@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { pipeline, Readable } from 'node:stream';
 import { LineSplitter } from './line-splitter.ts';
 
 /** How a command ended. `stopped` says that we ended it, and why; then `code` and `signal` tell nothing. */
@@ -24,8 +25,8 @@ export interface CommandOptions {
   cancel?: AbortSignal;
   /** Open locks that the child is to keep held while it lives (its descriptors from 3 on). */
   holds?: readonly number[];
-  /** Text for its stdin; without it stdin is /dev/null. */
-  input?: string;
+  /** For its stdin, which a stream that breaks off ends early; without it stdin is /dev/null. */
+  input?: string | Readable;
   /** 40 unless given. */
   tailLines?: number;
   /** Bytes of stdout that are kept for the result, none by default; the rest is read and dropped. */
@@ -90,8 +91,11 @@ export function run(file: string, args: readonly string[], options: CommandOptio
     child.stderr?.on('data', (chunk: Buffer) => errLines.write(chunk));
     if (child.stdin) {
       // A program that does not read its input is judged by its exit code, not by our EPIPE.
-      child.stdin.on('error', () => {});
-      child.stdin.end(options.input);
+      if (options.input instanceof Readable) pipeline(options.input, child.stdin, () => {});
+      else {
+        child.stdin.on('error', () => {});
+        child.stdin.end(options.input);
+      }
     }
 
     const finish = (): void => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** An upload that no deploy has taken in by then was given up by its runner. Milliseconds. */
 const KEPT_FOR = 24 * 3_600_000;
 
-/** Where the uploads for all apps of this user wait for their deploys: one of git's pack files for each. */
+/** Where the uploads for all apps of this user wait for their deploys: one of git's pack files for each, with its index. */
 export function uploadsIn(stateRoot: string): string {
   return join(stateRoot, 'uploads');
 }
@@ -13,8 +13,12 @@ export function packFile(uploads: string, deployId: string): string {
   return join(uploads, `${deployId}.pack`);
 }
 
-/** An upload while it arrives. The process is named, so that what a killed one left can be told. */
-export function partFile(uploads: string, deployId: string, pid: number): string {
+export function indexFile(uploads: string, deployId: string): string {
+  return join(uploads, `${deployId}.idx`);
+}
+
+/** The directory of an upload while it arrives. The process is named, so that what a killed one left can be told. */
+export function partOf(uploads: string, deployId: string, pid: number): string {
   return join(uploads, `${deployId}.${pid}.part`);
 }
 
@@ -23,7 +27,7 @@ export function sweepUploads(uploads: string, deployId: string): void {
   if (!existsSync(uploads)) return;
   for (const name of readdirSync(uploads)) {
     if (name.startsWith(`${deployId}.`) || isLeft(uploads, name))
-      rmSync(join(uploads, name), { force: true });
+      rmSync(join(uploads, name), { recursive: true, force: true });
   }
 }
 

@@ -1,12 +1,15 @@
-import type { HostResult, Opening } from '../../protocol.ts';
+import type { HostResult } from '../../protocol.ts';
 import type { Link } from '../connection/connect.ts';
 import type { Connection } from '../connection/ssh.ts';
-import { BOOTSTRAP_TIMEOUT } from './bootstrap.ts';
+import type { Bundle } from '../upload/bundle.ts';
+import { BOOTSTRAP_TIMEOUT, type HostShell } from './bootstrap.ts';
 import { type CourseOptions, follow, startCourse } from './following.ts';
 import { openShell } from './open-shell.ts';
 import { takeUp } from './reconnect.ts';
+import { sendUpload } from './sending.ts';
 import {
   cancelledBefore,
+  cancelledInUpload,
   cancelledUnanswered,
   howLost,
   lost,
@@ -19,6 +22,10 @@ export interface DeployOptions extends Omit<CourseOptions, 'label'> {
   connection: Connection;
   /** The host program, packed. */
   program: string;
+  /** A shell on the host that was opened already. */
+  shell?: Promise<HostShell>;
+  /** What is sent before the deploy begins; null if it is nothing. */
+  bundle?: Bundle | null;
   /** How to connect again; without it a lost connection cannot be helped. */
   link?: Link;
   /** Milliseconds that the host may take to answer the bootstrap. */
@@ -46,16 +53,22 @@ const CANCEL_WAIT = 4_500;
  * opens no session for it. `connection` stays the caller's to close.
  */
 export async function deployOnHost(options: DeployOptions): Promise<HostResult> {
-  const { connection, program, plan, link, log, cancelled } = options;
+  const { connection, program, plan, bundle = null, link, log, cancelled } = options;
   const { label } = connection;
   const { deployId } = plan;
   const course = startCourse({ ...options, label }, { begun: false });
-  const opening: Opening = { program, plan };
+  let isSending = false;
 
   const carryOut = async (left: AbortSignal): Promise<HostResult> => {
-    const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+    const { bootstrapTimeout = BOOTSTRAP_TIMEOUT, shellInit } = options;
+    const shell = await (options.shell ?? openShell(connection, bootstrapTimeout, shellInit));
     if (cancelled.aborted) throw cancelledBefore(label);
-    const end = await follow(shell, opening, course);
+    if (bundle !== null) {
+      isSending = true;
+      await sendUpload(shell, { label, program, plan, log, bundle });
+      if (cancelled.aborted) throw cancelledInUpload(label);
+    }
+    const end = await follow(shell, { program: bundle === null ? program : null, plan }, course);
     // The action itself closes the connection of a deploy that it waits for no longer.
     left.throwIfAborted();
     if (end.kind === 'result') return end.result;
@@ -70,7 +83,7 @@ export async function deployOnHost(options: DeployOptions): Promise<HostResult> 
   return unless(carryOut, (stop) => {
     const onCancel = (): NodeJS.Timeout | undefined => {
       if (!course.begun) {
-        stop(cancelledBefore(label));
+        stop(isSending ? cancelledInUpload(label) : cancelledBefore(label));
         return undefined;
       }
       log.say(`Cancelled: telling ${label} to give the deploy up.`);

@@ -2,8 +2,8 @@
 export const OLDEST_NODE = 16;
 
 /**
- * Runs in the host's own Node: reads the opening from the first line of stdin, writes the host program down and hands
- * over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
+ * Runs in the host's own Node: reads the opening from the first line of stdin, or from the one after an upload, writes the host
+ * program down and hands over to it, or to the one that an earlier session has written down. Where it is to follow a deploy that is not there,
  * it makes that one's run directory with a cancel in it, so that nothing begins under that id any more, and answers
  * `absent`. A plan that only looks is carried out by the program in memory, and so is an upload taken. It stands between single quotes in a shell script, and so has none itself. Any Node back to 16 runs it.
  */
@@ -12,7 +12,7 @@ export const LOADER = String.raw`
   var fs = require("fs"), os = require("os"), path = require("path");
   var nonce = process.env.PM2_SSH_DEPLOY_NONCE;
   delete process.env.PM2_SSH_DEPLOY_NONCE;
-  var chunks = [];
+  var program = null, files = null;
   function fail(error) {
     var text = JSON.stringify(String((error && error.message) || error));
     process.stdout.write("\n" + nonce + " failed " + text + "\n", function () { process.exit(1); });
@@ -48,19 +48,24 @@ export const LOADER = String.raw`
     }
   }
   // Whoever follows reads the small follower alone: the host program takes ten times as long to read.
-  function unpack(program) {
-    var both = require("zlib").inflateSync(Buffer.from(program, "base64")), end = both.indexOf(0);
-    return { "follower.js": both.slice(0, end), "host.js": both.slice(end + 1) };
+  function unpack() {
+    if (!files) {
+      var both = require("zlib").inflateSync(Buffer.from(program, "base64")), end = both.indexOf(0);
+      files = { "follower.js": both.slice(0, end), "host.js": both.slice(end + 1) };
+    }
+    return files;
   }
-  function inMemory(program) {
+  function inMemory() {
     var Module = require("module"), host = new Module("pm2-ssh-deploy");
-    host._compile(unpack(program)["host.js"].toString("utf8"), "pm2-ssh-deploy.js");
+    host._compile(unpack()["host.js"].toString("utf8"), "pm2-ssh-deploy.js");
     return host.exports;
   }
   function begin(opening, rest) {
-    if (opening.deliver) return inMemory(opening.program).receive({ nonce: nonce, deliver: opening.deliver, rest: rest });
+    program = opening.program || program;
+    // The deploy that an upload is for comes after it, in the same session.
+    if (opening.deliver) return inMemory().receive({ nonce: nonce, deliver: opening.deliver, rest: rest, next: read });
     // What only looks leaves no file behind.
-    if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory(opening.program).look({ nonce: nonce, plan: opening.plan });
+    if (opening.plan.mode === "check" || opening.plan.mode === "status") return inMemory().look({ nonce: nonce, plan: opening.plan });
     var given = process.env.XDG_STATE_HOME;
     var state = given && path.isAbsolute(given) ? given : path.join(os.homedir(), ".local", "state");
     var id = String(opening.follow || opening.plan.deployId);
@@ -73,22 +78,27 @@ export const LOADER = String.raw`
     // What another session is just starting under that id is waited for.
     if (opening.follow) return rejoin(runDir, opening, rest, Date.now() + 3000);
     if (!make(runDir)) throw new Error("a deploy with this id was cancelled before it began, or has begun already.");
-    var files = unpack(opening.program);
-    for (var name in files) fs.writeFileSync(path.join(runDir, name), files[name], { mode: 384, flag: "wx" });
+    for (var name in unpack()) fs.writeFileSync(path.join(runDir, name), files[name], { mode: 384, flag: "wx" });
     require(path.join(runDir, "follower.js")).follow({ nonce: nonce, runDir: runDir, programFile: path.join(runDir, "host.js"), plan: opening.plan, rest: rest });
   }
   function onEnd() { process.exit(1); }
-  function onData(chunk) {
-    var at = chunk.indexOf(10);
-    chunks.push(at < 0 ? chunk : chunk.slice(0, at));
-    if (at < 0) return;
-    process.stdin.removeListener("data", onData);
-    process.stdin.removeListener("end", onEnd);
-    process.stdin.pause();
-    try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+  function read(rest) {
+    var chunks = [];
+    function onData(chunk) {
+      var at = chunk.indexOf(10);
+      chunks.push(at < 0 ? chunk : chunk.slice(0, at));
+      if (at < 0) return;
+      process.stdin.removeListener("data", onData);
+      process.stdin.removeListener("end", onEnd);
+      process.stdin.pause();
+      try { begin(JSON.parse(Buffer.concat(chunks).toString("utf8")), chunk.slice(at + 1)); } catch (error) { fail(error); }
+    }
+    process.stdin.on("end", onEnd);
+    process.stdin.on("data", onData);
+    process.stdin.resume();
+    onData(rest);
   }
-  process.stdin.on("end", onEnd);
-  process.stdin.on("data", onData);
+  read(Buffer.alloc(0));
 })();
 `;
 

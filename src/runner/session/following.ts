@@ -13,7 +13,7 @@ import { requireAsked } from './asked-for.ts';
 import type { HostShell } from './bootstrap.ts';
 import { readEvent, splitWord } from './event-lines.ts';
 import type { HostWords } from './host-words.ts';
-import { openingLine, openingScript } from './opening-line.ts';
+import { openingLine } from './opening-line.ts';
 import { neverStarted, notStarted, START_TIMEOUT } from './session-failures.ts';
 
 /** Who hears of what happens on one host. */
@@ -83,7 +83,6 @@ export async function follow(
     });
     course.begun = true;
     // All at once: nothing in it waits for an answer.
-    shell.send(openingScript(shell.nonce, course.shellInit));
     for (const part of openingLine(opening)) shell.send(part);
     if ('follow' in opening) catchUp(course, say);
     if (course.words !== undefined) leave.push(course.words.hear(say));

@@ -3,9 +3,9 @@ import { connect, type Destination, linkTo } from '../connection/connect.ts';
 import type { Connection } from '../connection/ssh.ts';
 import type { Bundle } from '../upload/bundle.ts';
 import { deployOnHost, followUp } from './deploying.ts';
+import type { EarlySession } from './early-session.ts';
 import type { CourseOptions } from './following.ts';
 import { lookAtHost } from './looking.ts';
-import { sendUpload } from './sending.ts';
 import { cancelledBefore } from './session-failures.ts';
 import { unless, whenAborted } from './stoppable.ts';
 
@@ -14,6 +14,8 @@ export interface HostTask extends Pick<CourseOptions, 'plan' | 'shellInit' | 'lo
   destination: Destination;
   /** What is sent before a deploy begins. */
   bundle?: Bundle | null;
+  /** What was opened before the plan was there. */
+  early?: EarlySession | null;
 }
 
 export interface Orders extends Pick<CourseOptions, 'mayGo' | 'words' | 'cancelled'> {
@@ -44,7 +46,7 @@ export interface HostSession {
 const UNPROVED =
   'host-key-check is off. Nothing proves that this is the right server: anyone on the way can pose as it and get all that is sent. Set fingerprint or known-hosts instead.';
 
-export function hostSession({ destination, bundle = null, ...task }: HostTask): HostSession {
+export function hostSession({ destination, bundle = null, early = null, ...task }: HostTask): HostSession {
   const { label } = destination;
   const link = linkTo(destination);
   const warnUnproved = (): void => {
@@ -53,12 +55,22 @@ export function hostSession({ destination, bundle = null, ...task }: HostTask): 
   return {
     async carryOut({ program, mayGo, words, cancelled }) {
       warnUnproved();
-      const connection = await connectUnless(cancelled, destination, task.log.say);
+      const connection = await connectUnless(
+        cancelled,
+        destination,
+        early?.connection ?? connect(destination, task.log.say),
+      );
       try {
         const orders = { ...task, connection, program: await program, cancelled };
         if (looksOnly(task.plan)) return await lookAtHost(orders);
-        if (bundle !== null) await sendUpload({ ...orders, bundle });
-        return await deployOnHost({ ...orders, mayGo, link, ...(words && { words }) });
+        return await deployOnHost({
+          ...orders,
+          bundle,
+          ...(early && { shell: early.shell }),
+          mayGo,
+          link,
+          ...(words && { words }),
+        });
       } finally {
         await connection.close();
       }
@@ -75,13 +87,12 @@ export function hostSession({ destination, bundle = null, ...task }: HostTask): 
   };
 }
 
-/** Connects, unless the deploy is cancelled before that is done. */
+/** Waits for the connection, unless the deploy is cancelled before it is there. */
 function connectUnless(
   cancelled: AbortSignal,
-  destination: Destination,
-  say: (text: string) => void,
+  { label }: Destination,
+  connecting: Promise<Connection>,
 ): Promise<Connection> {
-  const connecting = connect(destination, say);
   return unless(
     (left) => {
       left.addEventListener('abort', () => void connecting.then((late) => late.close()).catch(() => {}));
@@ -89,7 +100,7 @@ function connectUnless(
     },
     (stop) =>
       whenAborted(cancelled, () => {
-        stop(cancelledBefore(destination.label));
+        stop(cancelledBefore(label));
         return undefined;
       }),
   );

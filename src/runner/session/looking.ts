@@ -17,7 +17,11 @@ export function lookAtHost(options: Omit<DeployOptions, 'link' | 'mayGo'>): Prom
   // A look is never asked for a decision.
   const course = startCourse({ ...options, label, mayGo: () => Promise.resolve() }, { begun: false });
   const carryOut = async (): Promise<HostResult> => {
-    const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+    const shell = await openShell(
+      connection,
+      options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT,
+      options.shellInit,
+    );
     const end = await follow(shell, { program, plan }, course);
     if (end.kind === 'result') return end.result;
     const how = end.kind === 'lost' ? howLost(label, end.end, course.state) : `${label} gave no result.`;

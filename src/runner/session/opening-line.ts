@@ -11,6 +11,7 @@ export function openingScript(nonce: string, shellInit: string | null): string {
 export function openingLine(opening: Opening | Rejoining | Delivery): (string | Buffer)[] {
   if ('follow' in opening) return [`${JSON.stringify(opening)}\n`];
   const { program, ...rest } = opening;
+  if (program === null) return [`${JSON.stringify(rest)}\n`];
   return [`${JSON.stringify(rest).slice(0, -1)},"program":`, jsonOf(program), '}\n'];
 }
 

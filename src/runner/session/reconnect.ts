@@ -90,7 +90,11 @@ async function reach(
     let connection: Connection | null = null;
     try {
       connection = await options.link.connect(timeout);
-      const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
+      const shell = await openShell(
+        connection,
+        options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT,
+        course.shellInit,
+      );
       return { connection, shell };
     } catch (error) {
       void connection?.close();

@@ -2,20 +2,16 @@ import type { Delivery } from '../../protocol.ts';
 import type { Bundle, UploadObject } from '../upload/bundle.ts';
 import { counted, megabytes } from '../upload/gather.ts';
 import { packOf } from '../upload/pack.ts';
-import { BOOTSTRAP_TIMEOUT, type HostShell } from './bootstrap.ts';
-import type { DeployOptions } from './deploying.ts';
+import type { HostShell } from './bootstrap.ts';
 import { splitWord } from './event-lines.ts';
-import { openShell } from './open-shell.ts';
-import { openingLine, openingScript } from './opening-line.ts';
-import { SessionError } from './session-error.ts';
+import type { CourseOptions } from './following.ts';
+import { openingLine } from './opening-line.ts';
 import { neverStarted, notSent, notStarted, START_TIMEOUT, unbelievable } from './session-failures.ts';
-import { unless, whenAborted } from './stoppable.ts';
 
-export interface SendOptions
-  extends Pick<
-    DeployOptions,
-    'connection' | 'program' | 'plan' | 'shellInit' | 'log' | 'cancelled' | 'bootstrapTimeout'
-  > {
+export interface SendOptions extends Pick<CourseOptions, 'plan' | 'log'> {
+  /** Where `shell` leads. */
+  label: string;
+  program: string;
   bundle: Bundle;
 }
 
@@ -23,45 +19,23 @@ export interface SendOptions
 const TELL_EVERY = 5_000;
 
 /**
- * Sends a host what it lacks of an upload, in a session of its own, before the deploy begins. The host keeps it for the deploy of
- * that id; nothing of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
+ * Sends a host what it lacks of an upload. The host keeps it for the deploy of that id, which begins in the same session; nothing
+ * of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
  */
-export function sendUpload(options: SendOptions): Promise<void> {
-  const { connection, cancelled } = options;
-  const { label } = connection;
-  const carryOut = async (): Promise<void> => {
-    const started = performance.now();
-    const shell = await openShell(connection, options.bootstrapTimeout ?? BOOTSTRAP_TIMEOUT);
-    try {
-      const sent = await converse(shell, options);
-      const took = ((performance.now() - started) / 1000).toFixed(1);
-      options.log.say(`${sent} ${took} s.`);
-    } finally {
-      shell.finish();
-    }
-  };
-  return unless(carryOut, (stop) =>
-    whenAborted(cancelled, () => {
-      stop(
-        new SessionError(
-          `The job was cancelled while the files were sent to ${label}. Nothing was changed there.`,
-          null,
-        ),
-      );
-      return undefined;
-    }),
-  );
+export async function sendUpload(shell: HostShell, options: SendOptions): Promise<void> {
+  const started = performance.now();
+  const sent = await converse(shell, options);
+  const took = ((performance.now() - started) / 1000).toFixed(1);
+  options.log.say(`${sent} ${took} s.`);
 }
 
 /** Two answers, however much there is to send: what the host lacks, and that it has it. */
-async function converse(shell: HostShell, { connection, bundle, ...options }: SendOptions): Promise<string> {
-  const { label } = connection;
+async function converse(shell: HostShell, { label, bundle, ...options }: SendOptions): Promise<string> {
   const { objects } = bundle;
   const { deployId, path } = options.plan;
   const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
   const deliver: Delivery['deliver'] = { deployId, path, listBytes: list.length };
   const answers = answersOf(shell, label);
-  shell.send(openingScript(shell.nonce, options.shellInit));
   for (const part of openingLine({ program: options.program, deliver })) shell.send(part);
   shell.send(list);
   const lacking = lackingOf(objects, await inTime(answers('lacks'), shell, label), label);
@@ -70,11 +44,26 @@ async function converse(shell: HostShell, { connection, bundle, ...options }: Se
     options.log.say(
       `Sending ${counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`,
     );
-    await shell.pour(withProgress(packOf(lacking), (bytes) => options.log.say(`${megabytes(bytes)} sent.`)));
+    const tell = (bytes: number): void => options.log.say(`${megabytes(bytes)} sent.`);
+    await shell.pour(inFrames(withProgress(packOf(lacking), tell)));
   }
-  shell.finish();
   await answers('received');
   return `${label} has the upload: ${lacking.length} of ${counted(objects.length, 'object')} sent,`;
+}
+
+/** As the host knows where they end: each with its length before it, and a last one of none. */
+async function* inFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    yield lengthOf(chunk);
+    yield chunk;
+  }
+  yield Buffer.alloc(4);
+}
+
+function lengthOf({ length }: Buffer): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(length);
+  return bytes;
 }
 
 /** Passes on what goes by, and tells every few seconds how much it was. */

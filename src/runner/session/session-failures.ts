@@ -60,11 +60,11 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
       );
     }
     case 'refused': {
-      const [message = '', remedy = ''] = parseTexts(rest).map(showable);
+      const [message = '', remedy = '', ...output] = parseTexts(rest).map(showable);
       return new SessionError(
         `${label} did not take the upload: ${message} Nothing was changed there.`,
         remedy === '' ? null : remedy,
-        complaints,
+        [...output, ...complaints],
       );
     }
     case 'gone': {
@@ -133,6 +133,14 @@ export function neverBegan(label: string): SessionError {
   return new SessionError(
     `The connection to ${label} was lost before the deploy began there. Nothing was changed, and it will not start.`,
     'Run the job again.',
+  );
+}
+
+/** Cancelled while the files of an upload were sent. */
+export function cancelledInUpload(label: string): SessionError {
+  return new SessionError(
+    `The job was cancelled while the files were sent to ${label}. Nothing was changed there.`,
+    null,
   );
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { collectUploads } from '../../../src/host/git/garbage.ts';
 import { gitIn } from '../../../src/host/git/git.ts';
 import { createClock } from '../../../src/host/system/clock.ts';
 import { DeployFailure } from '../../../src/host/system/failure.ts';
+import { keepPack } from '../../../src/host/upload/quarantine.ts';
 import { takeInUpload } from '../../../src/host/upload/take-in.ts';
 import type { UploadObject } from '../../../src/runner/upload/bundle.ts';
 import {
@@ -25,12 +26,12 @@ const home = mkdtempSync(join(tmpdir(), 'take-in-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 const live = join(home, 'app');
 const state = join(home, 'state/app');
-const pack = join(home, 'state/uploads');
+const uploads = join(home, 'state/uploads');
 const git = gitIn(live, { clock: createClock(), env: process.env, timeLimit: 60_000, locks: new Set() });
 
 beforeEach(async () => {
-  for (const each of [live, pack]) rmSync(each, { recursive: true, force: true });
-  for (const each of [live, pack]) mkdirSync(each, { recursive: true });
+  for (const each of [live, uploads]) rmSync(each, { recursive: true, force: true });
+  for (const each of [live, uploads]) mkdirSync(each, { recursive: true });
   await createRepository(git, '/nowhere', 'sha1');
 });
 
@@ -54,12 +55,25 @@ async function bytesOf(objects: readonly UploadObject[]): Promise<Buffer> {
 
 async function takeIn(bytes: Buffer, sha: string): Promise<unknown> {
   const plan = somePlan();
-  writeFileSync(join(pack, `${plan.deployId}.pack`), bytes);
   const context = { plan, places: { top: live, live, workDir: live, beside: live, state }, git };
-  return takeInUpload(context as never, sha).then(
-    () => null,
-    (error: unknown) => error,
-  );
+  const pieces = (async function* () {
+    for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
+  })();
+  const arriving = {
+    uploads,
+    deployId: plan.deployId,
+    objects: join(live, '.git/objects'),
+    env: process.env,
+  };
+  try {
+    await keepPack(pieces, arriving);
+    await takeInUpload(context as never, sha);
+    return null;
+  } catch (error) {
+    return error;
+  } finally {
+    expect(readdirSync(uploads)).toEqual([]);
+  }
 }
 
 const packs = (): string[] => {

@@ -6,8 +6,8 @@ import { Transform } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Container } from '../../../src/runner/connection/container.ts';
 import type { Channel, Connection } from '../../../src/runner/connection/ssh.ts';
-import { BOOTSTRAP_SCRIPT, type HostShell } from '../../../src/runner/session/bootstrap.ts';
-import { openShell } from '../../../src/runner/session/open-shell.ts';
+import { BOOTSTRAP_SCRIPT, type HostShell, openHostShell } from '../../../src/runner/session/bootstrap.ts';
+import { enterContainer } from '../../../src/runner/session/enter-container.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
 
 /** What an engine does with `container inspect`, `ps` and `exec`, in sh. */
@@ -35,7 +35,7 @@ beforeEach(() => {
 afterEach(() => rmSync(server, { recursive: true }));
 
 /** A shell in the container `shop` of a server with these engines, and no other program than these. */
-function enter(engines: Engines, engine: Container['engine'] = null): Promise<HostShell> {
+async function enter(engines: Engines, engine: Container['engine'] = null): Promise<HostShell> {
   for (const name of ['sh', 'printf', 'cat']) symlinkSync(`/usr/bin/${name}`, path.join(server, 'bin', name));
   for (const [name, script] of Object.entries(engines))
     writeFileSync(path.join(server, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -56,8 +56,8 @@ function enter(engines: Engines, engine: Container['engine'] = null): Promise<Ho
       }),
     };
   };
-  const connection = { label: 'host-1', exec, container: { name: 'shop', engine } };
-  return openShell(connection as Connection, 10_000);
+  const host = await openHostShell({ label: 'host-1', exec } as Connection, 10_000);
+  return enterContainer(host, { name: 'shop', engine });
 }
 
 async function refusalOf(engines: Engines, engine: Container['engine'] = null): Promise<SessionError> {

@@ -26,9 +26,10 @@ import { takeInUpload } from '../../../src/host/upload/take-in.ts';
 import { connect } from '../../../src/runner/connection/connect.ts';
 import type { Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
+import { deployOnHost } from '../../../src/runner/session/deploying.ts';
 import { openShell } from '../../../src/runner/session/open-shell.ts';
 import { packProgram } from '../../../src/runner/session/packed-program.ts';
-import { type SendOptions, sendUpload } from '../../../src/runner/session/sending.ts';
+import { sendUpload } from '../../../src/runner/session/sending.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
 import { type Bundle, bundleOf } from '../../../src/runner/upload/bundle.ts';
 import { excludeOf } from '../../../src/runner/upload/exclude.ts';
@@ -96,22 +97,17 @@ async function bundle(files: Record<string, string | Buffer>): Promise<Bundle> {
 const plan = (given: Bundle) =>
   somePlan({ path: live, source: { kind: 'upload', builtFrom: 'a'.repeat(40) }, ref: given.commit });
 
-async function send(given: Bundle, options: Partial<SendOptions> = {}) {
-  const log = { say: (text: string) => void said.push(text), warn() {}, event() {} };
-  const cancelled = new AbortController().signal;
-  const ours = options.plan ?? plan(given);
-  await sendUpload({
-    connection,
-    program,
-    plan: ours,
-    shellInit: null,
-    log,
-    cancelled,
-    bundle: given,
-    ...options,
-  });
+async function send(given: Bundle, ours = plan(given)) {
+  const shell = await openShell(connection, 10_000, null);
+  try {
+    await sendUpload(shell, { label: 'host-1', program, plan: ours, log, bundle: given });
+  } finally {
+    shell.finish();
+  }
   return ours;
 }
+
+const log = { say: (text: string) => void said.push(text), warn() {}, event() {} };
 
 const at = (directory: string) =>
   gitIn(directory, { clock: createClock(), env: process.env, timeLimit: 60_000, locks: new Set() });
@@ -152,8 +148,8 @@ test('the first upload sends all; the next one only what the host lacks, and the
 
 test('what arrives is for its user alone, and nobody else can have put it there', async () => {
   await send(await bundle({ 'a.js': 'a' }));
-  expect(waiting()).toHaveLength(1);
-  expect(statSync(join(uploads, waiting()[0] ?? '')).mode & 0o777).toBe(0o600);
+  expect(waiting()).toHaveLength(2);
+  for (const name of waiting()) expect(statSync(join(uploads, name)).mode & 0o777).toBe(0o600);
   chmodSync(uploads, 0o777);
   await expect(send(await bundle({ 'a.js': 'b' }))).rejects.toThrow(/is open to other users/);
   chmodSync(uploads, 0o700);
@@ -174,7 +170,16 @@ test('a connection that is lost while files are sent leaves nothing behind', asy
 test('a job that is cancelled meanwhile leaves nothing behind either', async () => {
   const large = await bundle({ 'large.bin': Buffer.alloc(1_000_000), 'last.bin': 'x' });
   const stop = new AbortController();
-  const sent = send({ ...large, objects: slowly(large) }, { cancelled: stop.signal });
+  const sent = deployOnHost({
+    connection,
+    program,
+    plan: plan(large),
+    bundle: { ...large, objects: slowly(large) },
+    shellInit: null,
+    log,
+    mayGo: async () => {},
+    cancelled: stop.signal,
+  });
   const failure = expect(sent).rejects.toThrow(/The job was cancelled while the files were sent/);
   await gone(() => waiting().length === 1);
   stop.abort('the job was cancelled');
@@ -240,7 +245,7 @@ test('what was sent is let go of, however much there is', async () => {
     },
   });
   const channel = { stdin, stdout, stderr: new PassThrough(), ended: new Promise<never>(() => {}) };
-  const shell = await openShell({ label: 'host-1', exec: async () => channel } as never, 5_000);
+  const shell = await openShell({ label: 'host-1', exec: async () => channel } as never, 5_000, null);
   collectGarbage();
   const before = process.memoryUsage().arrayBuffers;
   let most = 0;
