@@ -35,7 +35,7 @@ interface Kind {
 const EXPRESS: Kind = { example: 'express', app: 'api', build: '', rounds: 3, goal: 1 };
 const NEST: Kind = { example: 'nestjs', app: 'api', build: 'npm run build', rounds: 3, goal: 0.75 };
 const NEXT: Kind = {
-  ...{ example: 'nextjs', app: 'site', rounds: 1, goal: 0.5 },
+  ...{ example: 'nextjs', app: 'site', rounds: 3, goal: 0.5 },
   build: 'echo 1 > deployment-id.txt && npm run build',
 };
 /** Ratios to the script at which the short form fails. They leave room for a busy machine. */
@@ -156,10 +156,9 @@ async function compare(
     const ours = way('this action');
     const deploy = (inputs: Record<string, string>): Promise<number> => deployOurs(site, build, inputs);
     await deploy({ ref: commit('a0') });
-    for (const { peer } of peers) {
-      await peer.prepare();
-      await peer.deploy();
-    }
+    for (const { peer } of peers) await peer.prepare();
+    // Nobody measures the first ones.
+    await Promise.all(peers.map(({ peer }) => peer.deploy()));
     for (let round = 1; round <= rounds; round++) {
       const ref = commit(`a${round}`);
       for (const { peer, times } of peers) times.deploy.push(await peer.deploy());
@@ -229,7 +228,7 @@ async function bundleTable(): Promise<string> {
 
 async function swapTable(): Promise<string> {
   const found = measureSwaps([1_000, 10_000, 100_000]);
-  return table(
+  const costs = table(
     ['Paths in one swap', 'there, s', 'back, s', 'memory, MiB'],
     found.map(({ paths, forward, backward, memory }) => [
       paths.toLocaleString('en'),
@@ -238,6 +237,7 @@ async function swapTable(): Promise<string> {
       String(Math.round(memory)),
     ]),
   );
+  return `Measured on ${machine()}.\n\n${costs}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
