@@ -4782,7 +4782,7 @@ function endLeftBuild(beside) {
 
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
- * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
+ * the ecosystem file can be read: before the build, if the file is a new one and needs nothing that is installed. Assets of the `replaced`
  * version come along, and what its build left for this one.
  */
 async function stage(context, sha, replaced, refuse) {
@@ -4798,10 +4798,12 @@ async function stage(context, sha, replaced, refuse) {
     const lent = await lendEnvFiles(context, workshop, tracked);
     if (lent.shown.length > 0)
         inform(context.log, `Install and build see copies of these files of ${envSources(places).join(' and ')}: ${lent.shown.join(', ')}.`);
-    const early = await readAppsEarly(context, workshop, plan.deployId);
+    const checkout = { top: workshop, workDir };
+    const early = (await isReadAlready(context, checkout, tracked, replaced))
+        ? null
+        : await readAppsEarly(context, workshop, plan.deployId);
     if (early !== null)
         await refuse(early, workshop);
-    const checkout = { top: workshop, workDir };
     await install(context, checkout, tracked, lent.paths);
     await carryBuildCache(context, workshop, tracked, replaced);
     await runStep(context, 'build', checkout);
@@ -4822,6 +4824,17 @@ async function stage(context, sha, replaced, refuse) {
     const given = giveEnvFile(context, staging, tracked);
     const kept = (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId, 'kept');
     return { sha, staging, kept, generated, given, record, config };
+}
+/**
+ * Whether this very ecosystem file was read for the live version, with the same settings, and not refused. It is read again after
+ * the build in any case; a look at it takes a process, 50 ms or more.
+ */
+async function isReadAlready({ plan, git }, { top, workDir }, tracked, { sha, sameSettings }) {
+    const file = plan.ecosystem === null ? ecosystemIn(workDir) : (0,external_node_path_namespaceObject.join)(workDir, plan.ecosystem);
+    if (plan.script !== null || file === null || sha === null || !sameSettings)
+        return false;
+    const path = (0,external_node_path_namespaceObject.relative)(top, file);
+    return tracked.has(path) && (await trackedFiles(git, sha)).get(path) === tracked.get(path);
 }
 /** What PM2 is to run of the version at `staging`, refused if it cannot be deployed. */
 async function readVersion(context, staging, refuse) {
@@ -12701,6 +12714,12 @@ async function differsFrom(context, sha, { head, current, generated }) {
         return 'what the ecosystem file says changed';
     return complaintAboutLive(context, current);
 }
+/** Whether the live version was verified with the settings that a deploy of `sha` has now. */
+async function hasSameSettings(context, sha, { head, current }) {
+    if (current === null || current.sha !== head.sha)
+        return false;
+    return current.fingerprint === (await fingerprintOf(context, sha));
+}
 
 ;// CONCATENATED MODULE: ./host/deploy/deploy.js
 
@@ -12802,7 +12821,11 @@ async function deployLocked(context, progress) {
     inform(context.log, `${what}: ${difference}.`);
     progress.enter('staged');
     const refuse = (apps, top) => refuseImpossible(context, apps, top);
-    const replaced = { sha: live.head.sha, generated: live.generated };
+    const replaced = {
+        sha: live.head.sha,
+        generated: live.generated,
+        sameSettings: await hasSameSettings(context, sha, live),
+    };
     const staged = (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
     await refuseMisfit(context, staged.config, live.current);
     await adviseOnSettings(context, staged);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../rig/free-port.ts';
@@ -11,13 +11,17 @@ const WORKER = `setInterval(() => {}, 1000);
 require('fs').appendFileSync(process.env.STARTS, 'started\\n');
 `;
 
+/** Gets a line each time that the ecosystem file is read. */
+const reads = (starts: string): string => `${starts}-reads`;
+
 /** A cluster app, one in fork mode that npm starts, and a worker that listens nowhere: each boot of it leaves a line. */
 function ecosystem(site: Site, npmPort: number, starts: string): string {
   const web = site
     .files({ version: '' })
     ['ecosystem.config.js']?.replace('module.exports = { apps: [', '')
     .replace(/\] };\n$/, '');
-  return `module.exports = { apps: [${web},
+  return `require('fs').appendFileSync(${JSON.stringify(reads(starts))}, 'read\\n');
+module.exports = { apps: [${web},
   { name: 'admin', script: 'npm', args: 'run serve', env: { PORT: ${npmPort} } },
   { name: 'worker', script: 'worker.js', env: { STARTS: ${JSON.stringify(starts)} } }] };\n`;
 }
@@ -40,7 +44,8 @@ function version(name: string, changes: Record<string, string> = {}): string {
   return site.commit({ files });
 }
 
-const boots = (): number => readFileSync(starts, 'utf8').trim().split('\n').length;
+const lines = (file: string): number => readFileSync(file, 'utf8').trim().split('\n').length;
+const boots = (): number => lines(starts);
 const names = async (): Promise<string[]> => (await site.host.instances()).map(({ name }) => name).sort();
 const ALL = ['admin', 'shop', 'shop', 'worker'];
 
@@ -69,6 +74,7 @@ test('several apps at once, in cluster mode and through npm; a worker has none, 
 
 test('two apps, one of them broken: none is touched', async () => {
   const pids = await site.host.pids();
+  const readBefore = lines(reads(starts));
   const broken = version('3', {
     'ecosystem.config.js': ecosystem(site, npmPort, starts).replace("'run serve'", "'run no-such-script'"),
   });
@@ -77,22 +83,30 @@ test('two apps, one of them broken: none is touched', async () => {
   expect(run.stdout).toContain("'admin (canary)' has ended");
   expect(run.stdout).toMatch(/Missing script: "?no-such-script/);
   expect(await site.host.pids()).toEqual(pids);
+  expect(lines(reads(starts))).toBe(readBefore + 2);
 });
 
 test('the canary sees what the live app sees, its writes to it stay, and what it wrote beside it is gone', async () => {
   const server = site.files({ version: '4' })['src/server.js'];
-  const reads = `const fs = require('fs');
+  const looks = `const fs = require('fs');
 if (process.env.PM2_SSH_DEPLOY_CANARY) {
   fs.appendFileSync('uploads/a.txt', ' and of instance ' + process.env.NODE_APP_INSTANCE);
   fs.writeFileSync('dist/scratch', fs.readFileSync('.env'));
+  process.on('exit', () => fs.writeFileSync('uploads/ended', String(Date.now())));
 }\n`;
-  const run = await site.deploy({ ref: version('4', { 'src/server.js': reads + server }) });
+  const readBefore = lines(reads(starts));
+  const run = await site.deploy({ ref: version('4', { 'src/server.js': looks + server }) });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(readFileSync(path.join(site.live, 'uploads', 'a.txt'), 'utf8')).toMatch(
     /^of a visitor and of instance [12] and of instance [12]$/,
   );
   expect(existsSync(path.join(site.live, 'dist', 'scratch'))).toBe(false);
+  // The ecosystem file is the one that was read for the live version: it is read after the build alone.
+  expect(lines(reads(starts))).toBe(readBefore + 1);
   expect(readFileSync(path.join(site.live, '.env'), 'utf8')).toBe('SECRET=1\n');
+  // It takes the second that it asks for to stop, and not the three of its kill_timeout; the swap comes right after that.
+  const ended = Number(readFileSync(path.join(site.live, 'uploads', 'ended'), 'utf8'));
+  expect(statSync(path.join(site.live, 'dist')).ctimeMs - ended).toBeLessThan(2_000);
 });
 
 test('an app that boots longer than listen_timeout: PM2 is given more time, and no request is lost', async () => {

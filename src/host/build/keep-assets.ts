@@ -18,6 +18,8 @@ export interface Replaced {
   sha: string | null;
   /** What its build made; null if no build of ours did. */
   generated: Generated | null;
+  /** Whether it was verified with the settings that this deploy has. */
+  sameSettings: boolean;
 }
 
 /**

@@ -12,6 +12,7 @@ import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
 import { readApps, readAppsEarly } from './apps.ts';
 import { carryBuildCache } from './build-cache.ts';
+import type { Checkout } from './default-commands.ts';
 import { ecosystemIn } from './ecosystem.ts';
 import { install } from './install.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
@@ -38,7 +39,7 @@ export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
 
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
- * the ecosystem file can be read: before the build, if the file needs nothing that is installed. Assets of the `replaced`
+ * the ecosystem file can be read: before the build, if the file is a new one and needs nothing that is installed. Assets of the `replaced`
  * version come along, and what its build left for this one.
  */
 export async function stage(
@@ -62,9 +63,11 @@ export async function stage(
       context.log,
       `Install and build see copies of these files of ${envSources(places).join(' and ')}: ${lent.shown.join(', ')}.`,
     );
-  const early = await readAppsEarly(context, workshop, plan.deployId);
-  if (early !== null) await refuse(early, workshop);
   const checkout = { top: workshop, workDir };
+  const early = (await isReadAlready(context, checkout, tracked, replaced))
+    ? null
+    : await readAppsEarly(context, workshop, plan.deployId);
+  if (early !== null) await refuse(early, workshop);
   await install(context, checkout, tracked, lent.paths);
   await carryBuildCache(context, workshop, tracked, replaced);
   await runStep(context, 'build', checkout);
@@ -85,6 +88,22 @@ export async function stage(
   const given = giveEnvFile(context, staging, tracked);
   const kept = join(places.beside, plan.deployId, 'kept');
   return { sha, staging, kept, generated, given, record, config };
+}
+
+/**
+ * Whether this very ecosystem file was read for the live version, with the same settings, and not refused. It is read again after
+ * the build in any case; a look at it takes a process, 50 ms or more.
+ */
+async function isReadAlready(
+  { plan, git }: Context,
+  { top, workDir }: Checkout,
+  tracked: ReadonlyMap<string, string>,
+  { sha, sameSettings }: Replaced,
+): Promise<boolean> {
+  const file = plan.ecosystem === null ? ecosystemIn(workDir) : join(workDir, plan.ecosystem);
+  if (plan.script !== null || file === null || sha === null || !sameSettings) return false;
+  const path = relative(top, file);
+  return tracked.has(path) && (await trackedFiles(git, sha)).get(path) === tracked.get(path);
 }
 
 /** What PM2 is to run of the version at `staging`, refused if it cannot be deployed. */

@@ -33,7 +33,7 @@ import { endRemoval } from './removal.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
 import type { Held } from './stand-by.ts';
 import { beginRepository, targetCommit } from './target.ts';
-import { differsFrom } from './unchanged.ts';
+import { differsFrom, hasSameSettings } from './unchanged.ts';
 
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
@@ -99,7 +99,11 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
 
   progress.enter('staged');
   const refuse: Refuse = (apps, top) => refuseImpossible(context, apps, top);
-  const replaced = { sha: live.head.sha, generated: live.generated };
+  const replaced = {
+    sha: live.head.sha,
+    generated: live.generated,
+    sameSettings: await hasSameSettings(context, sha, live),
+  };
   const staged =
     (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
   await refuseMisfit(context, staged.config, live.current);

@@ -35,3 +35,13 @@ export async function differsFrom(
   if (!isDeepStrictEqual(config, current.config)) return 'what the ecosystem file says changed';
   return complaintAboutLive(context, current);
 }
+
+/** Whether the live version was verified with the settings that a deploy of `sha` has now. */
+export async function hasSameSettings(
+  context: Context,
+  sha: string,
+  { head, current }: Live,
+): Promise<boolean> {
+  if (current === null || current.sha !== head.sha) return false;
+  return current.fingerprint === (await fingerprintOf(context, sha));
+}
