@@ -5505,7 +5505,7 @@ function aboutError(code) {
 
 
 const POLL_EVERY = 200;
-/** As long as it is not healthy: the deploy goes on as soon as an instance says that it is ready. */
+/** As long as it is not healthy: the deploy goes on within 150 ms after an instance says that it is ready. */
 const LOOK_EVERY = 100;
 /** Who waits hears how far it is, in milliseconds. */
 const TELL_EVERY = 5_000;

@@ -12,7 +12,7 @@ test('a version that is not healthy yet is looked at again soon', async () => {
     { healthTimeout: 60_000, stableFor: 0 },
   );
   const gaps = looks.slice(1).map((at, n) => at - (looks[n] ?? 0));
-  expect(gaps.sort((a, b) => a - b)[gaps.length / 2]).toBeLessThan(400);
+  expect(gaps.sort((a, b) => a - b)[gaps.length / 2]).toBeLessThan(150);
 });
 
 test('who waits hears now and then how far it is', async () => {
