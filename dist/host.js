@@ -15757,8 +15757,8 @@ function quarantine_borrow(directory, objects, env) {
 /** The sender is gone before all had come. */
 class CutShort extends Error {
 }
-/** `ahead` was read before. A frozen sender sends no end: after `patience` milliseconds of silence it is taken for gone. */
-function bytesOf(stream, ahead, patience) {
+/** `ahead` was read before. */
+function bytesOf(stream, ahead) {
     const chunks = ahead.length === 0 ? [] : [ahead];
     let isOver = false;
     let wake = () => { };
@@ -15772,7 +15772,7 @@ function bytesOf(stream, ahead, patience) {
         wake();
     };
     stream.on('data', onData).on('end', onEnd).on('error', onEnd);
-    const more = async () => {
+    const more = async (patience) => {
         if (isOver)
             throw new CutShort();
         const silence = setTimeout(onEnd, patience);
@@ -15782,11 +15782,11 @@ function bytesOf(stream, ahead, patience) {
         });
         clearTimeout(silence);
     };
-    const upTo = async (most) => {
+    const upTo = async (most, patience) => {
         for (;;) {
             const [first] = chunks;
             if (first === undefined)
-                await more();
+                await more(patience);
             else if (first.length > most) {
                 chunks[0] = first.subarray(most);
                 return first.subarray(0, most);
@@ -15797,21 +15797,20 @@ function bytesOf(stream, ahead, patience) {
             }
         }
     };
-    const take = async (count) => {
-        const pieces = [];
-        for (let left = count; left > 0; left -= pieces.at(-1)?.length ?? 0)
-            pieces.push(await upTo(left));
-        return Buffer.concat(pieces);
+    const length = async (patience) => {
+        let bytes = Buffer.alloc(0);
+        while (bytes.length < 4)
+            bytes = Buffer.concat([bytes, await upTo(4 - bytes.length, patience)]);
+        return bytes.readUInt32BE();
     };
     return {
-        take,
-        async *frames() {
+        async *frames(patience) {
             for (;;) {
-                let left = (await take(4)).readUInt32BE();
+                let left = await length(patience);
                 if (left === 0)
                     return;
                 while (left > 0) {
-                    const piece = await upTo(left);
+                    const piece = await upTo(left, patience);
                     left -= piece.length;
                     yield piece;
                 }
@@ -15845,6 +15844,8 @@ function bytesOf(stream, ahead, patience) {
 
 /** Milliseconds for one look into the repository. */
 const LOOK = 120_000;
+/** The runner may take so long to read its files, in milliseconds. */
+const GATHERING = 3_600_000;
 /** Lines of what git printed that are told. */
 const receive_SHOWN = 10;
 /** What stays free on the disk, in KiB. */
@@ -15855,7 +15856,7 @@ const ROOM = 100 * 1024;
  */
 function receive({ nonce, deliver, rest, next }) {
     const print = printer(nonce);
-    const bytes = bytesOf(process.stdin, rest, LEASE);
+    const bytes = bytesOf(process.stdin, rest);
     void receive_take(deliver, bytes, print).then(() => {
         print('received');
         next(bytes.leave());
@@ -15866,49 +15867,58 @@ function receive({ nonce, deliver, rest, next }) {
         print(`refused ${JSON.stringify([message, remedy ?? '', ...output.slice(-receive_SHOWN)])}`, leave);
     });
 }
-async function receive_take({ deployId, path, listBytes }, bytes, print) {
-    const listed = object_list_parseList((await bytes.take(listBytes)).toString('latin1'));
+async function receive_take({ deployId, path }, bytes, print) {
     const root = stateRoot(process.env, (0,external_node_os_namespaceObject.homedir)());
     const uploads = uploadsIn(root);
     makePrivate((0,external_node_path_namespaceObject.dirname)(uploads), uploads);
     sweepUploads(uploads, deployId);
     // In a partial clone, git would fetch what is asked for.
     const env = { ...sessionless(withNode(process.env, process.execPath)), GIT_NO_LAZY_FETCH: '1' };
-    const [{ objects, here }, free] = await Promise.all([
-        lookFor(listed, resolvePath(path, (0,external_node_os_namespaceObject.homedir)()), env),
+    const [repository, free] = await Promise.all([
+        receive_lookAt(resolvePath(path, (0,external_node_os_namespaceObject.homedir)()), env),
         freeSpace(uploads, env),
     ]);
+    const listed = await readList(bytes);
+    const here = repository === null ? new Set() : await presentIn(repository, listed);
     const lacking = listed.filter(({ id }) => !here.has(id));
     requireRoom(uploads, free, lacking);
     print(`lacks ${lackingBits(listed, here).toString('base64')}`);
+    const objects = repository?.objects ?? null;
     if (lacking.length > 0)
-        await keepPack(bytes.frames(), { uploads, deployId, objects, env });
+        await keepPack(bytes.frames(LEASE), { uploads, deployId, objects, env });
 }
-async function lookFor(listed, live, env) {
+async function readList(bytes) {
+    const pieces = [];
+    for await (const piece of bytes.frames(GATHERING))
+        pieces.push(piece);
+    return object_list_parseList(Buffer.concat(pieces).toString('latin1'));
+}
+/** The repository that the upload adds to; null if there is none yet. */
+async function receive_lookAt(live, env) {
     const options = { clock: createClock(), env, timeLimit: LOOK, locks: new Set() };
     const git = gitIn(exists(live) ? live : '/', options);
     try {
         if (!exists(live) || (await inspectCheckout(live, git)) === 'absent') {
             await git.attempt(['--version']);
-            return { objects: null, here: new Set() };
+            return null;
         }
-        const input = listed.map(({ id }) => `${id}\n`).join('');
-        const [about, found] = await Promise.all([
-            git.attempt(['rev-parse', '--git-path', 'objects', '--show-object-format']),
-            git.attempt(['cat-file', '--batch-check=%(objectname)'], { input }),
-        ]);
-        const [objects = '', format = ''] = about.stdout.split('\n');
-        if (format === 'sha256') {
-            throw new DeployFailure(`The repository at ${live} uses SHA-256. An upload takes one that uses SHA-1.`, {
-                remedy: 'Set path to an empty directory, or deploy with source: git.',
-            });
-        }
-        const here = found.stdout.split('\n').filter((line) => !line.includes(' '));
-        return { objects: (0,external_node_path_namespaceObject.resolve)(live, objects), here: new Set(here) };
+        const { stdout } = await git.attempt(['rev-parse', '--git-path', 'objects', '--show-object-format']);
+        const [objects = '', format = ''] = stdout.split('\n');
+        if (format !== 'sha256')
+            return { git, objects: (0,external_node_path_namespaceObject.resolve)(live, objects) };
     }
     catch (error) {
         throw gitMissing(error, ' An upload is kept as a commit.') ?? error;
     }
+    throw new DeployFailure(`The repository at ${live} uses SHA-256. An upload takes one that uses SHA-1.`, {
+        remedy: 'Set path to an empty directory, or deploy with source: git.',
+    });
+}
+/** What the repository has of an upload, whichever commit that came with. */
+async function presentIn({ git }, listed) {
+    const input = listed.map(({ id }) => `${id}\n`).join('');
+    const { stdout } = await git.attempt(['cat-file', '--batch-check=%(objectname)'], { input });
+    return new Set(stdout.split('\n').filter((line) => !line.includes(' ')));
 }
 /** `free` is in KiB; null if nobody knows. */
 function requireRoom(directory, free, lacking) {

@@ -63408,11 +63408,10 @@ function commitPages({ serverUrl }, { repository, source }) {
 
 
 
-/** Makes the plan for the host from checked inputs and the workflow's context. `upload` is the commit of what is sent. */
-function plan_makePlan(inputs, workflow, upload) {
+/** Makes the plan for the host from checked inputs and the workflow's context. The ref of an upload is known once its files are. */
+function plan_makePlan(inputs, workflow) {
     return {
         ...inputs.plan,
-        ref: upload ?? inputs.plan.ref,
         protocol: PROTOCOL_VERSION,
         deployId: makeDeployId(workflow),
         waits: false,
@@ -63424,7 +63423,7 @@ function plan_makePlan(inputs, workflow, upload) {
             actor: workflow.actor,
         },
         // None of these asks a repository.
-        gitToken: ['status', 'remove'].includes(inputs.plan.mode) || upload !== undefined ? null : inputs.plan.gitToken,
+        gitToken: ['status', 'remove'].includes(inputs.plan.mode) || inputs.upload !== null ? null : inputs.plan.gitToken,
     };
 }
 /** What GitHub is shown of the deploy. */
@@ -68924,8 +68923,13 @@ async function* compressedLarge({ file, path, size }, id, compresses) {
 
 /** Milliseconds. */
 const TELL_EVERY = 5_000;
+/** Has a host get ready for an upload. Nothing of it need be known yet. */
+function announceUpload(shell, program, { deployId, path }) {
+    for (const part of openingLine({ program, deliver: { deployId, path } }))
+        shell.send(part);
+}
 /**
- * Sends a host what it lacks of an upload. The host keeps it for the deploy of that id, which begins in the same session; nothing
+ * Sends a host what it lacks of an upload that was announced. The host keeps it for the deploy of that id, which begins in the same session; nothing
  * of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
  */
 async function sendUpload(shell, options) {
@@ -68935,20 +68939,17 @@ async function sendUpload(shell, options) {
     options.log.say(`${sent} ${took} s.`);
 }
 /** Two answers, however much there is to send: what the host lacks, and that it has it. */
-async function converse(shell, { label, bundle, ...options }) {
+async function converse(shell, { label, bundle, log }) {
     const { objects } = bundle;
-    const { deployId, path } = options.plan;
     const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
-    const deliver = { deployId, path, listBytes: list.length };
     const answers = answersOf(shell, label);
-    for (const part of openingLine({ program: options.program, deliver }))
+    for (const part of [lengthOf(list), list, END])
         shell.send(part);
-    shell.send(list);
     const lacking = lackingOf(objects, await inTime(answers('lacks'), shell, label), label);
     const size = lacking.reduce((sum, object) => sum + object.size, 0);
     if (lacking.length > 0) {
-        options.log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
-        const tell = (bytes) => options.log.say(`${megabytes(bytes)} sent.`);
+        log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
+        const tell = (bytes) => log.say(`${megabytes(bytes)} sent.`);
         await shell.pour(inFrames(withProgress(packOf(lacking), tell)));
     }
     await answers('received');
@@ -68960,13 +68961,14 @@ async function* inFrames(chunks) {
         yield lengthOf(chunk);
         yield chunk;
     }
-    yield Buffer.alloc(4);
+    yield END;
 }
 function lengthOf({ length }) {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32BE(length);
     return bytes;
 }
+const END = Buffer.alloc(4);
 /** Passes on what goes by, and tells every few seconds how much it was. */
 async function* withProgress(chunks, tell) {
     let bytes = 0;
@@ -69085,14 +69087,20 @@ async function deployOnHost(options) {
     const { deployId } = plan;
     const course = startCourse({ ...options, label }, { begun: false });
     let isSending = false;
-    const carryOut = async (left) => {
+    const open = async () => {
         const { bootstrapTimeout = BOOTSTRAP_TIMEOUT, shellInit } = options;
-        const shell = await (options.shell ?? openShell(connection, bootstrapTimeout, shellInit));
+        const shell = await openShell(connection, bootstrapTimeout, shellInit);
         if (cancelled.aborted)
             throw cancelledBefore(label);
+        if (bundle !== null)
+            announceUpload(shell, program, plan);
+        return shell;
+    };
+    const carryOut = async (left) => {
+        const shell = await (options.shell ?? open());
         if (bundle !== null) {
             isSending = true;
-            await sendUpload(shell, { label, program, plan, log, bundle });
+            await sendUpload(shell, { label, log, bundle });
             if (cancelled.aborted)
                 throw cancelledInUpload(label);
         }
@@ -71747,10 +71755,16 @@ function ownerAndName(repository) {
 
 
 
-/** Connects while it is still being read what to send. Both promises reject as `connect` and `openShell` do. */
-function openEarly(destination, shellInit, say) {
+
+/** Connects, and announces an upload, while its files are still read. Both promises reject as `connect` and `openShell` do. */
+function openEarly(destination, { plan, shellInit, program, say }) {
     const connection = connect(destination, say);
-    const shell = connection.then((connected) => openShell(connected, BOOTSTRAP_TIMEOUT, shellInit));
+    const opened = async () => {
+        const shell = await openShell(await connection, BOOTSTRAP_TIMEOUT, shellInit);
+        announceUpload(shell, await program, plan);
+        return shell;
+    };
+    const shell = opened();
     // Whoever waits for them hears of it.
     shell.catch(() => { });
     return { connection, shell };
@@ -71797,35 +71811,34 @@ async function main() {
     const workflow = readWorkflow(process.env);
     const inputs = readInputs(process.env, workflow, core_setSecret);
     info(versionLine(process.env));
-    const early = earlySession(inputs);
+    const packed = packProgram({
+        follower: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'follower.js'), 'utf8'),
+        host: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
+    });
+    const wished = plan_makePlan(inputs, workflow);
+    const early = earlySession(inputs, wished, packed);
     const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), log_startLog('')));
-    const plan = plan_makePlan(inputs, workflow, bundle?.commit);
+    const plan = bundle === null ? wished : { ...wished, ref: bundle.commit };
     const looks = looksOnly(plan);
     const noted = looks ? null : leftDeploy(plan, inputs).then(noteDeploy);
     if (!looks && plan.mode !== 'remove' && inputs.github.deployment)
         main_endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
     const task = { inputs, plan, workflow, bundle, early, started };
     const orders = {
-        program: programOnce(noted),
+        // Once `post` can know of the deploy. Both take a while, in which the host is connected to.
+        program: Promise.all([packed, noted]).then(([program]) => program),
         cancelled: cancelled.signal,
     };
     return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
 }
-/** While the files of an upload are read, the host is connected to. Several hosts have their turns. */
-function earlySession({ upload, plan, destinations, shellInit }) {
+/** While the files of an upload are read, the host gets ready for them. Several hosts have their turns. */
+function earlySession(inputs, plan, program) {
+    const { upload, destinations, shellInit } = inputs;
     const [destination, ...others] = destinations;
     if (upload === null || looksOnly(plan) || others.length > 0)
         return null;
-    return openEarly(destination, shellInit, log_startLog(destination.label).say);
-}
-/** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */
-async function programOnce(noted) {
-    const program = packProgram({
-        follower: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'follower.js'), 'utf8'),
-        host: (0,external_node_fs_namespaceObject.readFileSync)(external_node_path_default().join(__dirname, 'host.js'), 'utf8'),
-    });
-    await noted;
-    return program;
+    const { say } = log_startLog(destination.label);
+    return openEarly(destination, { plan, shellInit, program, say });
 }
 let main_ended = false;
 /**

@@ -63405,11 +63405,10 @@ function commitPages({ serverUrl }, { repository, source }) {
 
 
 
-/** Makes the plan for the host from checked inputs and the workflow's context. `upload` is the commit of what is sent. */
-function makePlan(inputs, workflow, upload) {
+/** Makes the plan for the host from checked inputs and the workflow's context. The ref of an upload is known once its files are. */
+function makePlan(inputs, workflow) {
     return {
         ...inputs.plan,
-        ref: upload ?? inputs.plan.ref,
         protocol: PROTOCOL_VERSION,
         deployId: makeDeployId(workflow),
         waits: false,
@@ -63421,7 +63420,7 @@ function makePlan(inputs, workflow, upload) {
             actor: workflow.actor,
         },
         // None of these asks a repository.
-        gitToken: ['status', 'remove'].includes(inputs.plan.mode) || upload !== undefined ? null : inputs.plan.gitToken,
+        gitToken: ['status', 'remove'].includes(inputs.plan.mode) || inputs.upload !== null ? null : inputs.plan.gitToken,
     };
 }
 /** What GitHub is shown of the deploy. */
@@ -68882,8 +68881,13 @@ async function* compressedLarge({ file, path, size }, id, compresses) {
 
 /** Milliseconds. */
 const TELL_EVERY = 5_000;
+/** Has a host get ready for an upload. Nothing of it need be known yet. */
+function announceUpload(shell, program, { deployId, path }) {
+    for (const part of openingLine({ program, deliver: { deployId, path } }))
+        shell.send(part);
+}
 /**
- * Sends a host what it lacks of an upload. The host keeps it for the deploy of that id, which begins in the same session; nothing
+ * Sends a host what it lacks of an upload that was announced. The host keeps it for the deploy of that id, which begins in the same session; nothing
  * of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
  */
 async function sendUpload(shell, options) {
@@ -68893,20 +68897,17 @@ async function sendUpload(shell, options) {
     options.log.say(`${sent} ${took} s.`);
 }
 /** Two answers, however much there is to send: what the host lacks, and that it has it. */
-async function converse(shell, { label, bundle, ...options }) {
+async function converse(shell, { label, bundle, log }) {
     const { objects } = bundle;
-    const { deployId, path } = options.plan;
     const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
-    const deliver = { deployId, path, listBytes: list.length };
     const answers = answersOf(shell, label);
-    for (const part of openingLine({ program: options.program, deliver }))
+    for (const part of [lengthOf(list), list, END])
         shell.send(part);
-    shell.send(list);
     const lacking = lackingOf(objects, await inTime(answers('lacks'), shell, label), label);
     const size = lacking.reduce((sum, object) => sum + object.size, 0);
     if (lacking.length > 0) {
-        options.log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
-        const tell = (bytes) => options.log.say(`${megabytes(bytes)} sent.`);
+        log.say(`Sending ${gather_counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`);
+        const tell = (bytes) => log.say(`${megabytes(bytes)} sent.`);
         await shell.pour(inFrames(withProgress(packOf(lacking), tell)));
     }
     await answers('received');
@@ -68918,13 +68919,14 @@ async function* inFrames(chunks) {
         yield lengthOf(chunk);
         yield chunk;
     }
-    yield Buffer.alloc(4);
+    yield END;
 }
 function lengthOf({ length }) {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32BE(length);
     return bytes;
 }
+const END = Buffer.alloc(4);
 /** Passes on what goes by, and tells every few seconds how much it was. */
 async function* withProgress(chunks, tell) {
     let bytes = 0;
@@ -69043,14 +69045,20 @@ async function deployOnHost(options) {
     const { deployId } = plan;
     const course = startCourse({ ...options, label }, { begun: false });
     let isSending = false;
-    const carryOut = async (left) => {
+    const open = async () => {
         const { bootstrapTimeout = BOOTSTRAP_TIMEOUT, shellInit } = options;
-        const shell = await (options.shell ?? openShell(connection, bootstrapTimeout, shellInit));
+        const shell = await openShell(connection, bootstrapTimeout, shellInit);
         if (cancelled.aborted)
             throw cancelledBefore(label);
+        if (bundle !== null)
+            announceUpload(shell, program, plan);
+        return shell;
+    };
+    const carryOut = async (left) => {
+        const shell = await (options.shell ?? open());
         if (bundle !== null) {
             isSending = true;
-            await sendUpload(shell, { label, program, plan, log, bundle });
+            await sendUpload(shell, { label, log, bundle });
             if (cancelled.aborted)
                 throw cancelledInUpload(label);
         }

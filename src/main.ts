@@ -6,7 +6,7 @@ import { leftDeploy } from './follow-up.ts';
 import { deployToOne } from './host-run.ts';
 import { type Inputs, readInputs } from './inputs.ts';
 import { deploymentOf, makePlan } from './plan.ts';
-import { looksOnly } from './protocol.ts';
+import { looksOnly, type Plan } from './protocol.ts';
 import { openDeployment } from './report/deployment.ts';
 import { type DeploymentStatus, statusWithoutResult } from './report/deployment-status.ts';
 import { noteDeploy, noteSettled } from './report/left-for-post.ts';
@@ -30,36 +30,34 @@ async function main(): Promise<Ended> {
   const workflow = readWorkflow(process.env);
   const inputs = readInputs(process.env, workflow, setSecret);
   info(versionLine(process.env));
-  const early = earlySession(inputs);
+  const packed = packProgram({
+    follower: readFileSync(path.join(__dirname, 'follower.js'), 'utf8'),
+    host: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
+  });
+  const wished = makePlan(inputs, workflow);
+  const early = earlySession(inputs, wished, packed);
   const bundle = inputs.upload && (await gather(inputs.upload, workspaceOf(process.env), startLog('')));
-  const plan = makePlan(inputs, workflow, bundle?.commit);
+  const plan = bundle === null ? wished : { ...wished, ref: bundle.commit };
   const looks = looksOnly(plan);
   const noted = looks ? null : leftDeploy(plan, inputs).then(noteDeploy);
   if (!looks && plan.mode !== 'remove' && inputs.github.deployment)
     endDeployment = openDeployment(deploymentOf(plan, inputs, workflow));
   const task = { inputs, plan, workflow, bundle, early, started };
   const orders = {
-    program: programOnce(noted),
+    // Once `post` can know of the deploy. Both take a while, in which the host is connected to.
+    program: Promise.all([packed, noted]).then(([program]) => program),
     cancelled: cancelled.signal,
   };
   return inputs.destinations.length === 1 ? deployToOne(task, orders) : deployToSeveral(task, orders);
 }
 
-/** While the files of an upload are read, the host is connected to. Several hosts have their turns. */
-function earlySession({ upload, plan, destinations, shellInit }: Inputs): EarlySession | null {
+/** While the files of an upload are read, the host gets ready for them. Several hosts have their turns. */
+function earlySession(inputs: Inputs, plan: Plan, program: Promise<string>): EarlySession | null {
+  const { upload, destinations, shellInit } = inputs;
   const [destination, ...others] = destinations;
   if (upload === null || looksOnly(plan) || others.length > 0) return null;
-  return openEarly(destination, shellInit, startLog(destination.label).say);
-}
-
-/** The host program, to be sent once `post` can know of the deploy. Both take a while, in which the host is connected to. */
-async function programOnce(noted: Promise<void> | null): Promise<string> {
-  const program = packProgram({
-    follower: readFileSync(path.join(__dirname, 'follower.js'), 'utf8'),
-    host: readFileSync(path.join(__dirname, 'host.js'), 'utf8'),
-  });
-  await noted;
-  return program;
+  const { say } = startLog(destination.label);
+  return openEarly(destination, { plan, shellInit, program, say });
 }
 
 let ended = false;

@@ -4,11 +4,10 @@ import { type Plan, PROTOCOL_VERSION } from './protocol.ts';
 import type { DeploymentFacts } from './report/deployment.ts';
 import { runUrl, type Workflow } from './workflow.ts';
 
-/** Makes the plan for the host from checked inputs and the workflow's context. `upload` is the commit of what is sent. */
-export function makePlan(inputs: Inputs, workflow: Workflow, upload?: string): Plan {
+/** Makes the plan for the host from checked inputs and the workflow's context. The ref of an upload is known once its files are. */
+export function makePlan(inputs: Inputs, workflow: Workflow): Plan {
   return {
     ...inputs.plan,
-    ref: upload ?? inputs.plan.ref,
     protocol: PROTOCOL_VERSION,
     deployId: makeDeployId(workflow),
     waits: false,
@@ -21,7 +20,7 @@ export function makePlan(inputs: Inputs, workflow: Workflow, upload?: string): P
     },
     // None of these asks a repository.
     gitToken:
-      ['status', 'remove'].includes(inputs.plan.mode) || upload !== undefined ? null : inputs.plan.gitToken,
+      ['status', 'remove'].includes(inputs.plan.mode) || inputs.upload !== null ? null : inputs.plan.gitToken,
   };
 }
 

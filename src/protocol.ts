@@ -332,15 +332,15 @@ export const HEARTBEAT_EVERY = 10_000;
 export const LEASE = 120_000;
 
 /**
- * What the runner sends before an `Opening`, so that the host has an upload before its deploy begins. `listBytes` bytes follow: a
- * line `<id> <size>` for each git object of the upload. The host answers `lacks` with one bit for each. If it lacks any, they
- * come as one of git's pack files, in frames: four bytes with the length of what follows, the highest first, and none for the
- * end. The host answers `received`, and takes the `Opening`. A `refused` is final.
+ * What the runner sends before an `Opening`, so that the host has an upload before its deploy begins. A list follows once the runner
+ * has read its files: a line `<id> <size>` for each git object of the upload. The host answers `lacks` with one bit for each. If it
+ * lacks any, they come as one of git's pack files. Both come in frames: four bytes with the length of what follows, the highest
+ * first, and none for the end. The host answers `received`, and takes the `Opening`. A `refused` is final.
  */
 export interface Delivery {
   /** As in an `Opening`. */
   program: string;
-  deliver: Pick<Plan, 'deployId' | 'path'> & { listBytes: number };
+  deliver: Pick<Plan, 'deployId' | 'path'>;
 }
 
 /** What the runner sends in place of an `Opening`, to follow a deploy that it has begun in an earlier session. */

@@ -2,10 +2,11 @@ import type { Readable } from 'node:stream';
 
 /** The bytes of a stream, for whoever knows how many come. No more is read than is asked for, so that the sender waits. */
 export interface Bytes {
-  /** Exactly so many. Throws a `CutShort` if the stream ends before. */
-  take(count: number): Promise<Buffer>;
-  /** What comes in frames, piece by piece: four bytes say how long a frame is, and one of no length is the last. */
-  frames(): AsyncGenerator<Buffer>;
+  /**
+   * What comes in frames, piece by piece: four bytes say how long a frame is, and one of no length is the last. Throws a
+   * `CutShort` if the stream ends before, or is silent for `patience` milliseconds: a frozen sender sends no end.
+   */
+  frames(patience: number): AsyncGenerator<Buffer>;
   /** Reads no more. Returns what was read, and not asked for. */
   leave(): Buffer;
 }
@@ -13,8 +14,8 @@ export interface Bytes {
 /** The sender is gone before all had come. */
 export class CutShort extends Error {}
 
-/** `ahead` was read before. A frozen sender sends no end: after `patience` milliseconds of silence it is taken for gone. */
-export function bytesOf(stream: Readable, ahead: Buffer, patience: number): Bytes {
+/** `ahead` was read before. */
+export function bytesOf(stream: Readable, ahead: Buffer): Bytes {
   const chunks = ahead.length === 0 ? [] : [ahead];
   let isOver = false;
   let wake = (): void => {};
@@ -29,7 +30,7 @@ export function bytesOf(stream: Readable, ahead: Buffer, patience: number): Byte
   };
   stream.on('data', onData).on('end', onEnd).on('error', onEnd);
 
-  const more = async (): Promise<void> => {
+  const more = async (patience: number): Promise<void> => {
     if (isOver) throw new CutShort();
     const silence = setTimeout(onEnd, patience);
     await new Promise<void>((resolve) => {
@@ -38,10 +39,10 @@ export function bytesOf(stream: Readable, ahead: Buffer, patience: number): Byte
     });
     clearTimeout(silence);
   };
-  const upTo = async (most: number): Promise<Buffer> => {
+  const upTo = async (most: number, patience: number): Promise<Buffer> => {
     for (;;) {
       const [first] = chunks;
-      if (first === undefined) await more();
+      if (first === undefined) await more(patience);
       else if (first.length > most) {
         chunks[0] = first.subarray(most);
         return first.subarray(0, most);
@@ -51,19 +52,18 @@ export function bytesOf(stream: Readable, ahead: Buffer, patience: number): Byte
       }
     }
   };
-  const take: Bytes['take'] = async (count) => {
-    const pieces: Buffer[] = [];
-    for (let left = count; left > 0; left -= pieces.at(-1)?.length ?? 0) pieces.push(await upTo(left));
-    return Buffer.concat(pieces);
+  const length = async (patience: number): Promise<number> => {
+    let bytes = Buffer.alloc(0);
+    while (bytes.length < 4) bytes = Buffer.concat([bytes, await upTo(4 - bytes.length, patience)]);
+    return bytes.readUInt32BE();
   };
   return {
-    take,
-    async *frames() {
+    async *frames(patience) {
       for (;;) {
-        let left = (await take(4)).readUInt32BE();
+        let left = await length(patience);
         if (left === 0) return;
         while (left > 0) {
-          const piece = await upTo(left);
+          const piece = await upTo(left, patience);
           left -= piece.length;
           yield piece;
         }

@@ -6,7 +6,7 @@ import { BOOTSTRAP_TIMEOUT, type HostShell } from './bootstrap.ts';
 import { type CourseOptions, follow, startCourse } from './following.ts';
 import { openShell } from './open-shell.ts';
 import { takeUp } from './reconnect.ts';
-import { sendUpload } from './sending.ts';
+import { announceUpload, sendUpload } from './sending.ts';
 import {
   cancelledBefore,
   cancelledInUpload,
@@ -22,7 +22,7 @@ export interface DeployOptions extends Omit<CourseOptions, 'label'> {
   connection: Connection;
   /** The host program, packed. */
   program: string;
-  /** A shell on the host that was opened already. */
+  /** A shell on the host that was opened already, for the upload. */
   shell?: Promise<HostShell>;
   /** What is sent before the deploy begins; null if it is nothing. */
   bundle?: Bundle | null;
@@ -59,13 +59,18 @@ export async function deployOnHost(options: DeployOptions): Promise<HostResult> 
   const course = startCourse({ ...options, label }, { begun: false });
   let isSending = false;
 
-  const carryOut = async (left: AbortSignal): Promise<HostResult> => {
+  const open = async (): Promise<HostShell> => {
     const { bootstrapTimeout = BOOTSTRAP_TIMEOUT, shellInit } = options;
-    const shell = await (options.shell ?? openShell(connection, bootstrapTimeout, shellInit));
+    const shell = await openShell(connection, bootstrapTimeout, shellInit);
     if (cancelled.aborted) throw cancelledBefore(label);
+    if (bundle !== null) announceUpload(shell, program, plan);
+    return shell;
+  };
+  const carryOut = async (left: AbortSignal): Promise<HostResult> => {
+    const shell = await (options.shell ?? open());
     if (bundle !== null) {
       isSending = true;
-      await sendUpload(shell, { label, program, plan, log, bundle });
+      await sendUpload(shell, { label, log, bundle });
       if (cancelled.aborted) throw cancelledInUpload(label);
     }
     const end = await follow(shell, { program: bundle === null ? program : null, plan }, course);

@@ -1,4 +1,4 @@
-import type { Delivery } from '../../protocol.ts';
+import type { Plan } from '../../protocol.ts';
 import type { Bundle, UploadObject } from '../upload/bundle.ts';
 import { counted, megabytes } from '../upload/gather.ts';
 import { packOf } from '../upload/pack.ts';
@@ -8,18 +8,20 @@ import type { CourseOptions } from './following.ts';
 import { openingLine } from './opening-line.ts';
 import { neverStarted, notSent, notStarted, START_TIMEOUT, unbelievable } from './session-failures.ts';
 
-export interface SendOptions extends Pick<CourseOptions, 'plan' | 'log'> {
-  /** Where `shell` leads. */
-  label: string;
-  program: string;
+export interface SendOptions extends Pick<CourseOptions, 'label' | 'log'> {
   bundle: Bundle;
 }
 
 /** Milliseconds. */
 const TELL_EVERY = 5_000;
 
+/** Has a host get ready for an upload. Nothing of it need be known yet. */
+export function announceUpload(shell: HostShell, program: string, { deployId, path }: Plan): void {
+  for (const part of openingLine({ program, deliver: { deployId, path } })) shell.send(part);
+}
+
 /**
- * Sends a host what it lacks of an upload. The host keeps it for the deploy of that id, which begins in the same session; nothing
+ * Sends a host what it lacks of an upload that was announced. The host keeps it for the deploy of that id, which begins in the same session; nothing
  * of the app is touched. Throws a `SessionError`, or an `UploadError` if a file changes meanwhile.
  */
 export async function sendUpload(shell: HostShell, options: SendOptions): Promise<void> {
@@ -30,21 +32,18 @@ export async function sendUpload(shell: HostShell, options: SendOptions): Promis
 }
 
 /** Two answers, however much there is to send: what the host lacks, and that it has it. */
-async function converse(shell: HostShell, { label, bundle, ...options }: SendOptions): Promise<string> {
+async function converse(shell: HostShell, { label, bundle, log }: SendOptions): Promise<string> {
   const { objects } = bundle;
-  const { deployId, path } = options.plan;
   const list = Buffer.from(objects.map(({ id, size }) => `${id} ${size}\n`).join(''));
-  const deliver: Delivery['deliver'] = { deployId, path, listBytes: list.length };
   const answers = answersOf(shell, label);
-  for (const part of openingLine({ program: options.program, deliver })) shell.send(part);
-  shell.send(list);
+  for (const part of [lengthOf(list), list, END]) shell.send(part);
   const lacking = lackingOf(objects, await inTime(answers('lacks'), shell, label), label);
   const size = lacking.reduce((sum, object) => sum + object.size, 0);
   if (lacking.length > 0) {
-    options.log.say(
+    log.say(
       `Sending ${counted(lacking.length, 'object')} to ${label}, ${megabytes(size)} before compression.`,
     );
-    const tell = (bytes: number): void => options.log.say(`${megabytes(bytes)} sent.`);
+    const tell = (bytes: number): void => log.say(`${megabytes(bytes)} sent.`);
     await shell.pour(inFrames(withProgress(packOf(lacking), tell)));
   }
   await answers('received');
@@ -57,7 +56,7 @@ async function* inFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
     yield lengthOf(chunk);
     yield chunk;
   }
-  yield Buffer.alloc(4);
+  yield END;
 }
 
 function lengthOf({ length }: Buffer): Buffer {
@@ -65,6 +64,8 @@ function lengthOf({ length }: Buffer): Buffer {
   bytes.writeUInt32BE(length);
   return bytes;
 }
+
+const END = Buffer.alloc(4);
 
 /** Passes on what goes by, and tells every few seconds how much it was. */
 async function* withProgress(

@@ -29,7 +29,7 @@ import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { deployOnHost } from '../../../src/runner/session/deploying.ts';
 import { openShell } from '../../../src/runner/session/open-shell.ts';
 import { packProgram } from '../../../src/runner/session/packed-program.ts';
-import { sendUpload } from '../../../src/runner/session/sending.ts';
+import { announceUpload, sendUpload } from '../../../src/runner/session/sending.ts';
 import { SessionError } from '../../../src/runner/session/session-error.ts';
 import { type Bundle, bundleOf } from '../../../src/runner/upload/bundle.ts';
 import { excludeOf } from '../../../src/runner/upload/exclude.ts';
@@ -100,7 +100,8 @@ const plan = (given: Bundle) =>
 async function send(given: Bundle, ours = plan(given)) {
   const shell = await openShell(connection, 10_000, null);
   try {
-    await sendUpload(shell, { label: 'host-1', program, plan: ours, log, bundle: given });
+    announceUpload(shell, program, ours);
+    await sendUpload(shell, { label: 'host-1', log, bundle: given });
   } finally {
     shell.finish();
   }
