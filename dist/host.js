@@ -7680,7 +7680,7 @@ function ownership(live, flagged) {
         return null;
     };
     const within = (directory, old) => {
-        if (isOfOneVersion(directory) && !old.tracked)
+        if (isOfOneVersion(directory))
             return null;
         const cached = seen.get(directory);
         if (cached !== undefined)
@@ -8747,7 +8747,7 @@ function bringBack(from, live, version, ops) {
         return strays;
     const known = knownTree(version.tracked, version.generated, 'known');
     const visit = (directory, old) => {
-        if (isOfOneVersion(directory) && !old.tracked)
+        if (isOfOneVersion(directory))
             return;
         for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(`${from}/${directory}`, { withFileTypes: true })) {
             const path = `${directory}/${entry.name}`;

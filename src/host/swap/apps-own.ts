@@ -54,7 +54,7 @@ export function ownership(live: LiveTree, flagged: ReadonlySet<string>): Ownersh
   };
 
   const within: Ownership['within'] = (directory, old) => {
-    if (isOfOneVersion(directory) && !old.tracked) return null;
+    if (isOfOneVersion(directory)) return null;
     const cached = seen.get(directory);
     if (cached !== undefined) return cached;
     const own = search(directory, old);

@@ -41,7 +41,7 @@ export function bringBack(
   if (version.generated === null) return strays;
   const known = knownTree(version.tracked, version.generated, 'known');
   const visit = (directory: string, old: KnownDirectory): void => {
-    if (isOfOneVersion(directory) && !old.tracked) return;
+    if (isOfOneVersion(directory)) return;
     for (const entry of readdirSync(`${from}/${directory}`, { withFileTypes: true })) {
       const path = `${directory}/${entry.name}`;
       const there = old.entries.get(entry.name);

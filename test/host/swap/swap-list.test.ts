@@ -175,12 +175,18 @@ describe('what a build made in a directory that is named like an app’s own', (
 });
 
 describe('pages that Next.js renders while it runs', () => {
-  const next = (name: string): Version => ({
-    tracked: { 'package.json': name },
-    built: { '.next/BUILD_ID': name, '.next/server/app/index.html': name, '.next/cache/.tsbuildinfo': name },
+  const files = (name: string) => ({
+    '.next/BUILD_ID': name,
+    '.next/server/app/index.html': name,
+    '.next/cache/.tsbuildinfo': name,
   });
+  const built = (name: string) => ({ tracked: { 'package.json': name }, built: files(name) });
+  const uploaded = (name: string) => ({ tracked: { 'package.json': name, ...files(name) }, built: {} });
 
-  it('go with their version, and come back with it; its cache stays', async () => {
+  it.each([
+    ['that was built on the server', built],
+    ['that was uploaded', uploaded],
+  ])('go with their version, and come back with it; its cache stays, of one %s', async (_, next) => {
     await site.deploy(next('1'));
     plant(site.live, {
       '.next/server/app/posts/new.html': 'rendered by 1',
