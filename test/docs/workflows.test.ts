@@ -46,12 +46,13 @@ test('actionlint finds nothing in our workflows and in those of README, docs and
 });
 
 test.each([
-  ['express', 'express'],
-  ['nestjs', 'nestjs'],
-  ['nextjs', 'nextjs'],
-  ['monorepo', 'pnpm-monorepo'],
-])('the guide %s shows the workflow of examples/%s', (guide, name) => {
-  const blocks = codeBlocks(read(`docs/guides/${guide}.md`), 'yaml');
+  ['guides/express', 'express'],
+  ['guides/nestjs', 'nestjs'],
+  ['guides/nextjs', 'nextjs'],
+  ['upload', 'nextjs-upload'],
+  ['guides/monorepo', 'pnpm-monorepo'],
+])('the page %s shows the workflow of examples/%s', (page, name) => {
+  const blocks = codeBlocks(read(`docs/${page}.md`), 'yaml');
   expect(blocks).toContain(read(`examples/${name}/.github/workflows/deploy.yml`));
 });
 

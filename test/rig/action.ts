@@ -64,14 +64,14 @@ export function startAction(options: ActionOptions): StartedAction {
   for (const name of ['home', 'temp', 'workspace']) mkdirSync(file(name));
   writeFileSync(file('event.json'), JSON.stringify(options.event?.payload ?? {}));
 
-  const context = {
+  const context: Record<string, string> = {
     ...contextOf(temp, options.event?.name ?? 'push'),
     ...Object.fromEntries(FILES.map((name) => [`GITHUB_${name}`, file(name)])),
     ...options.env,
   };
   const started = performance.now();
   const child = spawn(process.execPath, [script], {
-    cwd: file('workspace'),
+    cwd: context.GITHUB_WORKSPACE ?? file('workspace'),
     env: { ...inputVariables(options.inputs, context), ...context },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

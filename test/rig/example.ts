@@ -6,13 +6,14 @@ import { startGitServer } from './git-server.ts';
 import type { Host } from './host.ts';
 import { type JobRun, runWorkflow } from './job.ts';
 import type { Repository } from './repository.ts';
+import { createWorkspace } from './workspace.ts';
 
 /** The private repository of an example on a server like GitHub's. */
 export const EXAMPLE = 'octocat/example';
 
 /** Runs the workflow of an example, of which nothing is changed but the server, its user and the times, and what `changes` says. */
 export interface ExampleWorkflow extends AsyncDisposable {
-  /** As a push of the commit `sha` does, or as the button for `mode`. */
+  /** As a push of the commit `sha` does, or as the button for `mode`, which is pressed on the branch's last commit. */
   run(sha: string, mode?: string): Promise<JobRun[]>;
 }
 
@@ -34,14 +35,24 @@ export async function exampleWorkflow(
     ...changes,
   };
   const workflow = exampleFiles(name, all)['.github/workflows/deploy.yml'] ?? '';
+  const workspace = createWorkspace(repository);
   return {
     run: (sha, mode) =>
       runWorkflow(workflow, {
         event: mode === undefined ? { name: 'push' } : { name: 'workflow_dispatch', inputs: { mode } },
         secrets: { DEPLOY_KEY: host.access.key },
         vars: { DEPLOY_KNOWN_HOSTS: host.access['known-hosts'] },
-        env: { GITHUB_SERVER_URL: github.url, GITHUB_REPOSITORY: EXAMPLE, GITHUB_SHA: sha },
+        env: {
+          GITHUB_SERVER_URL: github.url,
+          GITHUB_REPOSITORY: EXAMPLE,
+          GITHUB_SHA: sha || repository.git('rev-parse', repository.branch),
+          ...workspace.env,
+        },
+        actions: workspace.actions,
       }),
-    [Symbol.asyncDispose]: () => github.stop(),
+    async [Symbol.asyncDispose]() {
+      workspace[Symbol.dispose]();
+      await github.stop();
+    },
   };
 }

@@ -21,7 +21,7 @@ export interface WorkflowOptions {
   actions?: Record<string, Action>;
 }
 
-interface Action {
+export interface Action {
   main: string;
   post?: string;
 }

@@ -42,9 +42,9 @@ export function kindOf(example: Example, workflow: ExampleWorkflow): Kind & Requ
 
 export const portOf = (site: Site) => (): Record<string, string> => ({ 'PORT: 3000': `PORT: ${site.port}` });
 
-/** The one step of a job. */
+/** The last step of a job that ran: its deploy, or what failed before it. */
 export function stepOf([job]: readonly JobRun[]) {
-  const run = job?.steps[0]?.run;
+  const run = job?.steps.flatMap((step) => step.run ?? []).at(-1);
   if (!run) throw new Error('the job has no step that ran');
   return run;
 }

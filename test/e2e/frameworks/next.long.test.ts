@@ -4,7 +4,7 @@ import { createHost, type Host } from '../../rig/host.ts';
 import { createSite } from '../../rig/site.ts';
 import { stepOf } from './example.ts';
 import { AS_USERS_DO, type Flaw, livesThrough, tell } from './life.ts';
-import { BUILD_ONCE, nextApp, type Visits, visit } from './next.ts';
+import { BUILD_ONCE, IN_THE_JOB, nextApp, type Visits, visit } from './next.ts';
 
 /** One for all ways to start it, so that each version is built once. */
 let host: Host;
@@ -23,45 +23,54 @@ const BROKEN_ALONE = {
   ...STANDALONE,
   [NPM_START]: `${STANDALONE[NPM_START]} node_args: '--require ./not-there.js',`,
 };
-/** What the advice for Next.js behind npm says. */
-const BY_ITS_BINARY = {
-  [NPM_START]:
-    "script: 'node_modules/next/dist/bin/next', args: 'start', exec_mode: 'cluster', instances: 2,",
-  "name: 'site'": "name: 'shop'",
-};
 /** Only the route is what a broken version answers badly. */
-const WORKFLOW = {
-  'health-url: /\n': 'health-url: /version\n',
+const HEALTH = { 'health-url: /\n': 'health-url: /version\n' };
+const ON_THE_SERVER = {
+  ...HEALTH,
   '            git rev-parse --short HEAD > deployment-id.txt\n            npm run build\n': BUILD_ONCE.trim()
     .replace(/^/gm, '            ')
     .concat('\n'),
 };
+/** A site's directory has the name of its path in the workflow. */
+const UPLOADED = { ...HEALTH, ...IN_THE_JOB, '~/site': '~/uploaded' };
 
 test.each([
   // It goes first, and so builds: its server has the id of the deployment from the build.
-  [
-    'its standalone server in cluster mode',
-    'alone',
-    (flaw?: Flaw) => (flaw === 'boot' ? BROKEN_ALONE : STANDALONE),
-  ],
-  ['its binary in cluster mode', 'shop', () => BY_ITS_BINARY],
-  ['npm start in fork mode, the example', 'site', () => ({})],
+  {
+    way: 'its standalone server in cluster mode',
+    name: 'alone',
+    settingsOf: (flaw?: Flaw) => (flaw === 'boot' ? BROKEN_ALONE : STANDALONE),
+  },
+  {
+    way: 'its binary, built in the job',
+    name: 'uploaded',
+    example: 'nextjs-upload',
+    settingsOf: () => ({ "name: 'site'": "name: 'uploaded'" }),
+    workflow: UPLOADED,
+  },
+  {
+    way: 'npm start, built on the server',
+    name: 'site',
+    settingsOf: () => ({}),
+    workflow: ON_THE_SERVER,
+  },
 ])(
-  'Next.js by %s serves while a version goes live, and old pages find their assets after it',
+  'Next.js by $way serves while a version goes live, and old pages find their assets after it',
   {
     timeout: 600_000,
   },
-  async (way, name, settingsOf) => {
+  async ({ way, name, example = 'nextjs', settingsOf, workflow: changes }) => {
     await using site = await createSite(host, { app: { name } });
     let visits: Visits | undefined;
     let oldPage: number[] = [];
     let deployment: string | null = null;
     let second = '';
     const logs: string[] = [];
-    await using workflow = await exampleWorkflow('nextjs', host, site.repository, WORKFLOW);
+    await using workflow = await exampleWorkflow(example, host, site.repository, changes);
     const load = await livesThrough(site, {
-      files: (version, flaw) => nextApp(site, settingsOf(flaw), version, flaw),
-      ...(name === 'site'
+      files: (version, flaw) => nextApp(site, example, settingsOf(flaw), version, flaw),
+      ...(example === 'nextjs-upload' && { uploads: true }),
+      ...(changes
         ? { deploy: async ({ ref = '', mode }) => stepOf(await workflow.run(ref, mode)) }
         : {
             async deploy(inputs) {
@@ -85,7 +94,7 @@ test.each([
     tell(`Next.js by ${way}`, load);
     console.log(`Visits of the page with all its assets: ${JSON.stringify(visits)}`);
     // The second version is built with it, and is what visitors got all the same.
-    if (name !== 'site')
+    if (changes === undefined)
       expect(logs[1]).toMatch(/copy of the last build's cache: \.next\/cache, [1-9]\d* MiB/);
     expect(load.failed).toBeLessThan(load.sent / 500);
     expect(visits?.whole).toBeGreaterThan(50);

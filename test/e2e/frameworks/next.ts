@@ -14,16 +14,29 @@ git rev-parse --short HEAD > deployment-id.txt
 built=$HOME/built-$(cat version.txt)
 if test -e $built; then rm -rf .next; cp -r $built .next; else NEXT_OUTPUT=standalone npm run build; cp -r .next/static .next/standalone/.next/; cp -r .next $built.part; mv $built.part $built; fi`;
 
-/** A version of the example; `settings` are texts of its ecosystem file by what stands there instead. Built by `BUILD_ONCE`. */
+/** The same in the job of the example that is uploaded: the packages are installed once, and each version is built once. */
+export const IN_THE_JOB = {
+  'npm ci\n': 'test -e node_modules || npm ci\n',
+  '          npm run build\n': `          built=../built-$(cat version.txt)
+          if ! test -e $built; then npm run build; cp -r .next $built; fi
+          test -e .next || cp -r $built .next
+`,
+};
+
+/**
+ * A version of an example; `settings` are texts of its ecosystem file by what stands there instead. Built by `BUILD_ONCE`, or
+ * by `IN_THE_JOB`.
+ */
 export function nextApp(
   site: Site,
+  example: string,
   settings: Record<string, string>,
   name: string,
   flaw?: Flaw,
 ): Record<string, string> {
   // What is wrong with a broken version shows when it runs.
   const version = flaw === undefined ? name : '2';
-  const files = exampleFiles('nextjs', {
+  const files = exampleFiles(example, {
     ...settings,
     'PORT: 3000': `PORT: ${site.port}, HOSTNAME: '0.0.0.0', STATUS: ${flaw === '500' ? 500 : 200}`,
     "version = '1'": `version = '${version}'`,

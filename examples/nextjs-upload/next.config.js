@@ -1,0 +1,3 @@
+const { readFileSync } = require('node:fs');
+
+module.exports = { deploymentId: readFileSync('deployment-id.txt', 'utf8').trim() };
