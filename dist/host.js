@@ -1286,12 +1286,12 @@ const ALWAYS = inArguments([
     // A larger file is not read into memory as a whole.
     ['core.bigFileThreshold', '32m'],
 ]);
-const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
+const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule', 'lfs']);
 function gitIn(directory, options) {
-    const attempt = (args, { input, access } = {}) => {
+    const attempt = (args, { input, access, settings: more = [] } = {}) => {
         const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
         const env = access?.environment(own) ?? own;
-        const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
+        const settings = [...ALWAYS, ...inArguments(access?.settings ?? []), ...inArguments(more)];
         // A command that talks to a remote may leave a process behind (credential-cache--daemon) that would keep the lock.
         const holds = REMOTE.has(args[0] ?? '') ? [] : descriptorsOf(options.locks);
         const { timeLimit, cancel } = options;
@@ -1325,8 +1325,12 @@ function inArguments(settings) {
 /** What to do, by what git printed. The first match counts. */
 const CAUSES = [
     [
+        /Object does not exist on the server/i,
+        "The repository has pointers to files that were never pushed to Git LFS. In a clone that has the files, run 'git lfs push --all origin'.",
+    ],
+    [
         /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
-        "The server's own credentials do not open the large files (Git LFS), and git-token is not used for them. Give the server a deploy key for the repository, or a login in its git credentials.",
+        "The server's own credentials do not open the large files (Git LFS) of a submodule, and git-token is not used for them. Give the server a deploy key for that repository, or a login in its git credentials.",
     ],
     [
         /Could not resolve host/i,
@@ -1341,7 +1345,7 @@ const CAUSES = [
         'The repository has moved, and git-token does not follow redirects. Set the new address on the server: git remote set-url origin https://…',
     ],
     [
-        /certificate problem|certificate verif|SSL certificate/i,
+        /certificate problem|certificate verif|SSL certificate|x509: /i,
         "The server does not trust the git server's certificate. Tell git which authority signed it: git config --global http.https://<git server>/.sslCAInfo <file>.",
     ],
     [
@@ -4241,7 +4245,7 @@ const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
  */
 const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
 /** Variables that could write the token, or its connection's keys, to a file, or send it to an unproved git server. */
-const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
+const LEAKS = /^(GIT_TRACE|GIT_TRANSFER_TRACE$|SSH_ASKPASS$|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
 /** The host's trace2.* settings can be turned off only in the environment: git reads them before its arguments. */
 const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' };
 /**
@@ -4263,16 +4267,39 @@ function accessTo(address, { value, server }) {
             // The longest rule wins, so the host's settings cannot rewrite the address.
             [`url.${address}.insteadOf`, address],
             ['core.alternateRefsCommand', 'true'],
+            ...ofLargeFiles(address, server),
         ],
         environment: (base) => ({
             ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
             ...NO_TRACE,
             GIT_ASKPASS: '',
             GIT_ALLOW_PROTOCOL: 'https',
+            // Git-lfs asks nobody which protocols are allowed.
+            GIT_SSH_COMMAND: 'false',
             [HOST]: new URL(server).host,
             [TOKEN]: value,
         }),
     };
+}
+/**
+ * The same for git-lfs, which reads git's settings in ways of its own: it asks for a login by the server's name alone, and
+ * judges the certificate by settings for the server, or for all.
+ */
+function ofLargeFiles(address, server) {
+    const endpoint = `${address.replace(/(\.git)?\/*$/, '')}.git/info/lfs`;
+    return [
+        [`credential.${server}.helper`, ''],
+        [`credential.${server}.helper`, HELPER],
+        [`credential.${server}.useHttpPath`, 'false'],
+        ['http.sslVerify', 'true'],
+        [`http.${server}.sslVerify`, 'true'],
+        [`http.${endpoint}.extraHeader`, ''],
+        // Otherwise it finds out by a request without the token, and writes it down.
+        [`lfs.${endpoint}.access`, 'basic'],
+        // No program of the host's or the repository's carries the files over.
+        ['lfs.basicTransfersOnly', 'true'],
+        ['lfs.standaloneTransferAgent', ''],
+    ];
 }
 /** The forms in which a log could show the token: as it is, and as git sends it. */
 function credentials_formsOf({ value }) {
@@ -4385,6 +4412,111 @@ async function remote_nameOf(git, repository) {
         return repository.url;
     const origin = await git.attempt(['config', '--get', 'remote.origin.url']);
     return origin.code === 0 ? 'origin' : repository.url;
+}
+
+;// CONCATENATED MODULE: ./host/git/large-files.js
+
+
+
+
+
+
+const CONFIG = '.lfsconfig';
+const WHAT = 'Fetching the large files (Git LFS)';
+/** Git-lfs takes the files from its store. It needs no `git lfs install` on the host. */
+const FILLED = [
+    ['filter.lfs.process', 'git-lfs filter-process'],
+    ['filter.lfs.smudge', 'git-lfs smudge -- %f'],
+    ['filter.lfs.clean', 'git-lfs clean -- %f'],
+    ['filter.lfs.required', 'true'],
+];
+/** The pointers stay, which are what git itself keeps of large files. */
+const POINTERS = [
+    ['filter.lfs.process', ''],
+    ['filter.lfs.smudge', ''],
+    ['filter.lfs.clean', ''],
+    ['filter.lfs.required', 'false'],
+];
+/**
+ * Brings the files that the commit keeps in Git LFS into the store of `live`, so that a later version finds them there. It
+ * uses the host's own credentials, or the token. `clone` has nothing checked out. Gives the settings for that.
+ */
+async function fetchLargeFiles(live, clone, sha, origin) {
+    const files = await largeFiles(clone, sha);
+    if (files.length === 0)
+        return [];
+    // Git-lfs reads it where it would be checked out to.
+    const config = (0,external_node_path_namespaceObject.join)(clone.directory, CONFIG);
+    const own = await clone.attempt(['show', `${sha}:${CONFIG}`]);
+    if (own.code === 0)
+        (0,external_node_fs_namespaceObject.writeFileSync)(config, own.stdout);
+    try {
+        if (await isLeftOut(clone))
+            return POINTERS;
+        await requireGitLfs(clone, files);
+        const shared = await live.text(['rev-parse', '--git-common-dir'], WHAT);
+        const store = (0,external_node_path_namespaceObject.resolve)(live.directory, shared.trim(), 'lfs');
+        await clone.text(['config', '--local', 'lfs.storage', store], WHAT);
+        await download(clone, sha, origin);
+        return FILLED;
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+    }
+}
+async function download(clone, sha, { repository, ...access }) {
+    const url = await settingOf(clone, 'lfs.url');
+    const { gitToken } = access;
+    const isElsewhere = url !== null && (gitToken === null || addressOnServer(url, gitToken) === null);
+    const remote = await openRemote(clone, repository, isElsewhere ? { ...access, gitToken: null } : access);
+    // Git ends if a token is refused. Git-lfs would try it again and again.
+    if (!isElsewhere)
+        await remote.text(['ls-remote', '--quiet'], ['HEAD'], WHAT);
+    await remote.text(['lfs', 'fetch'], [sha], WHAT);
+}
+/** What the host's settings say, or else the commit's. */
+async function settingOf(clone, name) {
+    for (const file of [[], ['--file', CONFIG]]) {
+        const { code, stdout } = await clone.attempt(['config', ...file, '--get', name]);
+        if (code === 0)
+            return stdout.trim();
+    }
+    return null;
+}
+/** The files of a commit that its .gitattributes give to Git LFS. Uses the index, and leaves none. */
+async function largeFiles(git, sha) {
+    const paths = [...(await trackedFiles(git, sha)).keys()];
+    if (!paths.some((path) => (0,external_node_path_namespaceObject.basename)(path) === '.gitattributes'))
+        return [];
+    const named = ['grep', '--quiet', '-e', '^[^#].*filter=lfs', sha, '--', ':(glob)**/.gitattributes'];
+    if ((await git.attempt(named)).code !== 0)
+        return [];
+    await git.text(['read-tree', sha], WHAT);
+    const asked = ['check-attr', '--cached', '--stdin', '-z', 'filter'];
+    const answer = await git.attempt(asked, { input: paths.map((path) => `${path}\0`).join('') });
+    if (answer.code !== 0)
+        throw git.failure(answer, WHAT);
+    const index = await git.text(['rev-parse', '--git-path', 'index'], WHAT);
+    (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.resolve)(git.directory, index.trim()), { force: true });
+    // Three parts for each file: its path, the attribute's name, its value.
+    const parts = answer.stdout.split('\0');
+    return parts.filter((_, at) => at % 3 === 0 && parts[at + 2] === 'lfs');
+}
+/** Whether the settings say that this host does without large files. */
+async function isLeftOut(clone) {
+    if ((await settingOf(clone, 'lfs.fetchexclude')) === '*')
+        return true;
+    const filter = await clone.attempt(['config', '--get-regexp', '^filter\\.lfs\\.(process|smudge)$']);
+    return / --skip\b/.test(filter.stdout);
+}
+async function requireGitLfs(git, files) {
+    if ((await git.attempt(['lfs', 'version'])).code === 0)
+        return;
+    const [first] = files;
+    const more = files.length === 1 ? '' : ` and ${files.length - 1} more`;
+    throw new DeployFailure(`The repository keeps ${first}${more} in Git LFS, and the command 'git-lfs' is not on this host. The app would get small text files (pointers) in their place.`, {
+        remedy: "Install it, for example with 'apt-get install git-lfs'. If the app does not need these files, run this on the server: git config --global lfs.fetchexclude '*'. The deploy then leaves the pointers in their place.",
+    });
 }
 
 ;// CONCATENATED MODULE: ./host/git/scratch.js
@@ -4606,7 +4738,7 @@ async function pruneRefs(git, keep) {
 
 
 const UPDATE = ['submodule', '--quiet', 'update', '--init'];
-const WHAT = 'Checking out the submodules';
+const submodules_WHAT = 'Checking out the submodules';
 /**
  * Fills the submodules of the commit that is checked out in git's directory, those within others too: as git does by
  * itself, and where the host's own credentials do not do, with the token for those that lie on its server.
@@ -4618,7 +4750,7 @@ async function fillSubmodules(git, gitIn, access) {
     if (result.code === 0)
         return;
     if (access.gitToken === null || !lacksCredentials(result))
-        throw git.failure(result, WHAT);
+        throw git.failure(result, submodules_WHAT);
     await fillOneByOne(git, gitIn, access);
 }
 /**
@@ -4626,7 +4758,7 @@ async function fillSubmodules(git, gitIn, access) {
  * the commits are fetched first, each as the app's own is; what is left for git's command needs no network.
  */
 async function fillOneByOne(git, gitIn, access) {
-    await git.text(['submodule', '--quiet', 'init'], WHAT);
+    await git.text(['submodule', '--quiet', 'init'], submodules_WHAT);
     for (const { name, path, sha } of await submodulesOf(git)) {
         const url = (await git.attempt(['config', '--get', `submodule.${name}.url`])).stdout.trim();
         // Where there is none, git does not want it filled.
@@ -4643,14 +4775,14 @@ async function fillOneByOne(git, gitIn, access) {
 }
 /** Puts the commit where git keeps the repositories of submodules, so that git finds it there. */
 async function fetchSubmodule(git, gitIn, { name, path, sha, url }, access) {
-    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], WHAT);
+    const place = await git.text(['rev-parse', '--git-path', `modules/${name}`], submodules_WHAT);
     const directory = (0,external_node_path_namespaceObject.resolve)(git.directory, place.trim());
     const repository = gitIn(directory);
     if (!(0,external_node_fs_namespaceObject.existsSync)(directory)) {
         (0,external_node_fs_namespaceObject.mkdirSync)(directory, { recursive: true });
-        await initRepository(repository, formatOf(sha), { bare: true, what: WHAT });
-        await repository.text(['config', 'core.bare', 'false'], WHAT);
-        await repository.text(['config', 'remote.origin.url', url], WHAT);
+        await initRepository(repository, formatOf(sha), { bare: true, what: submodules_WHAT });
+        await repository.text(['config', 'core.bare', 'false'], submodules_WHAT);
+        await repository.text(['config', 'remote.origin.url', url], submodules_WHAT);
     }
     try {
         await fetchCommit(repository, gitIn, { ref: sha, rule: 'any', repository: { url, given: true } }, access);
@@ -4699,12 +4831,16 @@ async function submodulesOf(git) {
 
 
 
-/** Checks the commit out into `staging`, a private clone, with its submodules. */
-async function checkOut(live, gitIn, staging, sha, access) {
+
+/** Checks the commit out into `staging`, a private clone, with its large files and its submodules. */
+async function checkOut(live, gitIn, staging, sha, origin) {
     await refuseNamesThatAreNoText(live, sha);
     const git = await makeClone(live, gitIn, staging, sha);
-    await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-    await fillSubmodules(git, gitIn, access);
+    const settings = await fetchLargeFiles(live, git, sha, origin);
+    const checkout = await git.attempt(['checkout', '--quiet', '--detach', '--force', sha], { settings });
+    if (checkout.code !== 0)
+        throw git.failure(checkout, `Checking out ${sha} aside`);
+    await fillSubmodules(git, gitIn, origin);
     for (const path of await submodulePaths(git, gitIn, sha))
         await refuseNamesThatAreNoText(gitIn((0,external_node_path_namespaceObject.join)(staging, path)), 'HEAD');
 }
@@ -4730,9 +4866,6 @@ async function makeClone(live, gitIn, staging, sha) {
     for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
         await git.attempt(['config', '--local', '--unset-all', key]);
     }
-    // Large files that live has already are not downloaded again.
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(source, 'lfs')))
-        await git.attempt(['config', '--local', 'lfs.storage', (0,external_node_path_namespaceObject.join)(source, 'lfs')]);
     (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info'), { recursive: true });
     (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(own, 'objects', 'info', 'alternates'), `${(0,external_node_path_namespaceObject.join)(source, 'objects')}\n`);
     const tags = await live.text(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/tags'], 'Reading the tags');
@@ -4791,7 +4924,8 @@ async function stage(context, sha, replaced, refuse) {
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     discardLeftovers(context);
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
-    await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
+    const origin = { ...accessOf(context), repository: plan.repository };
+    await checkOut(context.git, context.gitIn, workshop, sha, origin);
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
     const workDir = requireWorkDir(workshop, plan.workingDirectory);
     const tracked = await trackedFiles(context.git, sha);
@@ -6182,7 +6316,7 @@ Client.prototype.executeRemote = function executeRemote(method, given, done) {
 
 
 /** PM2 tells what a config is by a `.json` anywhere in its path. */
-const CONFIG = 'pm2-ssh-deploy.json';
+const cli_CONFIG = 'pm2-ssh-deploy.json';
 /** For the CLI's start, the daemon's, and a slow host: this limit is only against a hang. */
 const MARGIN = 30_000;
 /**
@@ -6191,7 +6325,7 @@ const MARGIN = 30_000;
  */
 function startOrReload(options) {
     const { pm2, node, apps, removed, pm2Env, only, running, pm2Home, env, dir, cwd, holds, onLine } = options;
-    const config = (0,external_node_path_namespaceObject.join)(dir, CONFIG);
+    const config = (0,external_node_path_namespaceObject.join)(dir, cli_CONFIG);
     const hook = (0,external_node_path_namespaceObject.join)(dir, 'pm2-ssh-deploy-reload.js');
     const abort = new AbortController();
     const go = async () => {
@@ -6225,7 +6359,7 @@ function startOrReload(options) {
 /** Whether these are the arguments of a command that `startOrReload` has started. */
 function isStartOrReload(argv) {
     const config = argv[argv.indexOf('startOrReload') + 1] ?? '';
-    return argv.includes('startOrReload') && (0,external_node_path_namespaceObject.basename)(config) === CONFIG;
+    return argv.includes('startOrReload') && (0,external_node_path_namespaceObject.basename)(config) === cli_CONFIG;
 }
 /** PM2 numbers log files by its id when it starts an app; an instance that took over from another has the other's. */
 function logNumber({ pmId, outLogPath, errLogPath }) {

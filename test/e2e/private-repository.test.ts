@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import { type GitServer, startGitServer } from '../rig/git-server.ts';
 import type { Host } from '../rig/host.ts';
+import { keepLargeFile, type LargeFiles } from '../rig/large-files.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -16,6 +17,7 @@ const ENCODED = Buffer.from(`x-access-token:${TOKEN}`).toString('base64');
 let site: Site;
 let host: Host;
 let github: GitServer;
+const large: LargeFiles = new Map();
 /** Outside of the home: what was seen of every call of git. */
 let seen: string;
 
@@ -32,6 +34,7 @@ beforeAll(async () => {
   github = await startGitServer({
     repositories: { 'octocat/shop': site.repository.path },
     reads: { [TOKEN]: ['octocat/shop'] },
+    largeFiles: large,
   });
   seen = mkdtempSync(path.join(tmpdir(), 'seen-'));
   const home = (name: string): string => path.join(host.directory, name);
@@ -60,6 +63,21 @@ afterAll(async () => {
   rmSync(seen, { recursive: true, force: true });
 });
 
+const SAME = 'in every version';
+/** A version with two files in Git LFS; only one of them differs from version to version. */
+const commit = (version: string): string =>
+  site.commit({
+    version,
+    moreFiles: {
+      '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n',
+      'public/logo.bin': keepLargeFile(large, `the logo of ${version}`),
+      'public/same.bin': keepLargeFile(large, SAME),
+    },
+  });
+const publicFile = (name: string): string => readFileSync(path.join(site.live, 'public', name), 'utf8');
+const downloads = (): number =>
+  github.requests.filter((one) => /\/objects\/[0-9a-f]{64}$/.test(one.path) && one.password === TOKEN).length;
+
 const deploy = (sha: string, inputs: Record<string, string> = {}): Promise<ActionRun> =>
   site.deploy(inputs, { env: { GITHUB_SERVER_URL: github.url, GITHUB_SHA: sha } });
 
@@ -76,14 +94,19 @@ function holders(directory: string): string[] {
 }
 
 test.each(['an empty path', 'the checkout that is there now'])(
-  "a private repository is deployed to %s with the workflow's token, which stays nowhere",
+  "a private repository, its large files too, is deployed to %s with the workflow's token, which stays nowhere",
   async (where) => {
     github.requests.length = 0;
-    const sha = site.commit({ version: where });
+    const sha = commit(where);
     const run = await deploy(sha);
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
     expect(new Set(github.requests.map(({ password }) => password))).toEqual(new Set([null, TOKEN]));
     expect(run.stdout).toContain('git-token is used for this run');
+    expect([publicFile('logo.bin'), publicFile('same.bin')]).toEqual([`the logo of ${where}`, SAME]);
+    // What the version before had is not downloaded again.
+    expect(downloads()).toBe(where === 'an empty path' ? 2 : 1);
+    const changes = ['status', '--porcelain', '--untracked-files=no'];
+    expect(execFileSync('git', changes, { cwd: site.live, env: host.env }).toString()).toBe('');
 
     const masks = run.stdout.split('\n').filter((line) => line.includes(TOKEN));
     expect(masks).toEqual([`::add-mask::${TOKEN}`]);
@@ -109,7 +132,13 @@ test.each(['an empty path', 'the checkout that is there now'])(
     const withToken = calls.filter((lines) => lines.join('\n').includes(TOKEN));
     expect(withToken.length).toBeGreaterThan(0);
     for (const [command = ''] of calls) expect(command).not.toContain(TOKEN);
-    for (const [command = ''] of withToken) expect(command).toMatch(/ core\.hooksPath=\/dev\/null .* fetch /);
+    for (const lines of withToken) {
+      const [command = ''] = lines;
+      // Git-lfs starts git, which has the settings of the git that started git-lfs in its environment.
+      const settings = lines.filter((line) => line.startsWith('GIT_CONFIG_PARAMETERS=')).join();
+      if (settings !== '') expect(settings).toContain("'core.hooksPath'='/dev/null'");
+      else expect(command).toMatch(/ core\.hooksPath=\/dev\/null .* (?:fetch|ls-remote) /);
+    }
     expect(readFileSync(path.join(host.directory, '.git-credentials'), 'utf8')).toContain('git.example');
     expect(readdirSync(host.directory).filter((name) => name.startsWith('hook-'))).toEqual([]);
   },

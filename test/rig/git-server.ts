@@ -6,12 +6,15 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { makeCertificate } from './certificates.ts';
+import { answerLargeFiles, type LargeFiles } from './large-files.ts';
 
 export interface GitServerOptions {
   /** Bare repositories by their name on the server, `owner/name`; all of them are private. */
   repositories: Record<string, string>;
   /** What each password may read, whatever the user's name is; `forbidden` may be asked for, and is answered with 403. */
   reads: Record<string, readonly string[] | 'forbidden'>;
+  /** What the repositories keep in Git LFS. It may be added to later. */
+  largeFiles?: LargeFiles;
   /** Paths by what they begin with, and where they are redirected to. */
   moved?: Record<string, string>;
 }
@@ -50,7 +53,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
 }
 
 function answer(
-  { repositories, reads, moved = {} }: GitServerOptions,
+  { repositories, reads, largeFiles = new Map(), moved = {} }: GitServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   pathname: string,
@@ -72,6 +75,9 @@ function answer(
     refuse(403, 'Write access to repository not granted.');
   } else if (repository === undefined || !may.includes(name)) {
     refuse(404, 'Repository not found.');
+  } else if (rest.startsWith('/info/lfs/')) {
+    const base = `https://${request.headers.host}/${name}.git/info/lfs`;
+    void answerLargeFiles(request, response, base, rest.slice('/info/lfs'.length), largeFiles);
   } else {
     serve(request, response, repository, rest);
   }

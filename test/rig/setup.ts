@@ -12,6 +12,7 @@ const NEEDED: Record<string, string> = {
   tcsh: 'tcsh',
   python3: 'python3',
   ip: 'iproute2',
+  'git-lfs': 'git-lfs',
   nginx: 'nginx',
   podman: 'podman',
   runc: 'runc',

@@ -53,7 +53,8 @@ export async function stage(
   makePrivate(places.beside, join(places.beside, plan.deployId));
   discardLeftovers(context);
   const workshop = join(places.beside, 'staging');
-  await checkOut(context.git, context.gitIn, workshop, sha, accessOf(context));
+  const origin = { ...accessOf(context), repository: plan.repository };
+  await checkOut(context.git, context.gitIn, workshop, sha, origin);
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
   const workDir = requireWorkDir(workshop, plan.workingDirectory);
   const tracked = await trackedFiles(context.git, sha);

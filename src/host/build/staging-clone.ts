@@ -3,24 +3,26 @@ import { join, resolve } from 'node:path';
 import { submodulePaths } from '../git/checkout.ts';
 import { refuseNamesThatAreNoText } from '../git/file-names.ts';
 import type { Git } from '../git/git.ts';
+import { fetchLargeFiles, type Origin } from '../git/large-files.ts';
 import { formatOf, initRepository } from '../git/object-format.ts';
-import type { Access } from '../git/remote.ts';
 import { fillSubmodules } from '../git/submodules.ts';
 import { isWithin } from '../system/paths.ts';
 import { allPids, directoryOf } from '../system/processes.ts';
 
-/** Checks the commit out into `staging`, a private clone, with its submodules. */
+/** Checks the commit out into `staging`, a private clone, with its large files and its submodules. */
 export async function checkOut(
   live: Git,
   gitIn: (directory: string) => Git,
   staging: string,
   sha: string,
-  access: Access,
+  origin: Origin,
 ): Promise<void> {
   await refuseNamesThatAreNoText(live, sha);
   const git = await makeClone(live, gitIn, staging, sha);
-  await git.text(['checkout', '--quiet', '--detach', '--force', sha], `Checking out ${sha} aside`);
-  await fillSubmodules(git, gitIn, access);
+  const settings = await fetchLargeFiles(live, git, sha, origin);
+  const checkout = await git.attempt(['checkout', '--quiet', '--detach', '--force', sha], { settings });
+  if (checkout.code !== 0) throw git.failure(checkout, `Checking out ${sha} aside`);
+  await fillSubmodules(git, gitIn, origin);
   for (const path of await submodulePaths(git, gitIn, sha))
     await refuseNamesThatAreNoText(gitIn(join(staging, path)), 'HEAD');
 }
@@ -51,9 +53,6 @@ async function makeClone(
   for (const key of ['core.hooksPath', 'core.worktree', 'core.bare']) {
     await git.attempt(['config', '--local', '--unset-all', key]);
   }
-  // Large files that live has already are not downloaded again.
-  if (existsSync(join(source, 'lfs')))
-    await git.attempt(['config', '--local', 'lfs.storage', join(source, 'lfs')]);
   mkdirSync(join(own, 'objects', 'info'), { recursive: true });
   appendFileSync(join(own, 'objects', 'info', 'alternates'), `${join(source, 'objects')}\n`);
   const tags = await live.text(

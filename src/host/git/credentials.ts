@@ -20,7 +20,8 @@ const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
 const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
 
 /** Variables that could write the token, or its connection's keys, to a file, or send it to an unproved git server. */
-const LEAKS = /^(GIT_TRACE|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
+const LEAKS =
+  /^(GIT_TRACE|GIT_TRANSFER_TRACE$|SSH_ASKPASS$|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
 
 /** The host's trace2.* settings can be turned off only in the environment: git reads them before its arguments. */
 const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' };
@@ -44,16 +45,40 @@ export function accessTo(address: string, { value, server }: GitToken): Access {
       // The longest rule wins, so the host's settings cannot rewrite the address.
       [`url.${address}.insteadOf`, address],
       ['core.alternateRefsCommand', 'true'],
+      ...ofLargeFiles(address, server),
     ],
     environment: (base) => ({
       ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
       ...NO_TRACE,
       GIT_ASKPASS: '',
       GIT_ALLOW_PROTOCOL: 'https',
+      // Git-lfs asks nobody which protocols are allowed.
+      GIT_SSH_COMMAND: 'false',
       [HOST]: new URL(server).host,
       [TOKEN]: value,
     }),
   };
+}
+
+/**
+ * The same for git-lfs, which reads git's settings in ways of its own: it asks for a login by the server's name alone, and
+ * judges the certificate by settings for the server, or for all.
+ */
+function ofLargeFiles(address: string, server: string): [key: string, value: string][] {
+  const endpoint = `${address.replace(/(\.git)?\/*$/, '')}.git/info/lfs`;
+  return [
+    [`credential.${server}.helper`, ''],
+    [`credential.${server}.helper`, HELPER],
+    [`credential.${server}.useHttpPath`, 'false'],
+    ['http.sslVerify', 'true'],
+    [`http.${server}.sslVerify`, 'true'],
+    [`http.${endpoint}.extraHeader`, ''],
+    // Otherwise it finds out by a request without the token, and writes it down.
+    [`lfs.${endpoint}.access`, 'basic'],
+    // No program of the host's or the repository's carries the files over.
+    ['lfs.basicTransfersOnly', 'true'],
+    ['lfs.standaloneTransferAgent', ''],
+  ];
 }
 
 /** The forms in which a log could show the token: as it is, and as git sends it. */

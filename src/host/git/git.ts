@@ -11,12 +11,18 @@ export interface Git {
   /** Resolves with git's stdout. Throws a `DeployFailure` that says what was tried. */
   text(args: readonly string[], what: string): Promise<string>;
   /** Resolves with any exit code of git. */
-  attempt(
-    args: readonly string[],
-    options?: { input?: string | Readable; access?: Access },
-  ): Promise<CommandResult>;
+  attempt(args: readonly string[], options?: AttemptOptions): Promise<CommandResult>;
   /** The failure that says what was tried, and how git ended. */
   failure(result: CommandResult, what: string): Error;
+}
+
+export type Settings = readonly (readonly [key: string, value: string])[];
+
+export interface AttemptOptions {
+  input?: string | Readable;
+  access?: Access;
+  /** For this command, whatever the host's say. */
+  settings?: Settings;
 }
 
 export interface GitOptions {
@@ -43,13 +49,13 @@ const ALWAYS = inArguments([
   ['core.bigFileThreshold', '32m'],
 ]);
 
-const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule']);
+const REMOTE = new Set(['fetch', 'ls-remote', 'checkout', 'submodule', 'lfs']);
 
 export function gitIn(directory: string, options: GitOptions): Git {
-  const attempt: Git['attempt'] = (args, { input, access } = {}) => {
+  const attempt: Git['attempt'] = (args, { input, access, settings: more = [] } = {}) => {
     const own = { ...options.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
     const env = access?.environment(own) ?? own;
-    const settings = [...ALWAYS, ...inArguments(access?.settings ?? [])];
+    const settings = [...ALWAYS, ...inArguments(access?.settings ?? []), ...inArguments(more)];
     // A command that talks to a remote may leave a process behind (credential-cache--daemon) that would keep the lock.
     const holds = REMOTE.has(args[0] ?? '') ? [] : descriptorsOf(options.locks);
     const { timeLimit, cancel } = options;
@@ -77,15 +83,19 @@ export function gitIn(directory: string, options: GitOptions): Git {
   };
 }
 
-function inArguments(settings: readonly (readonly string[])[]): string[] {
+function inArguments(settings: Settings): string[] {
   return settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]);
 }
 
 /** What to do, by what git printed. The first match counts. */
 const CAUSES: readonly [RegExp, string][] = [
   [
+    /Object does not exist on the server/i,
+    "The repository has pointers to files that were never pushed to Git LFS. In a clone that has the files, run 'git lfs push --all origin'.",
+  ],
+  [
     /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
-    "The server's own credentials do not open the large files (Git LFS), and git-token is not used for them. Give the server a deploy key for the repository, or a login in its git credentials.",
+    "The server's own credentials do not open the large files (Git LFS) of a submodule, and git-token is not used for them. Give the server a deploy key for that repository, or a login in its git credentials.",
   ],
   [
     /Could not resolve host/i,
@@ -100,7 +110,7 @@ const CAUSES: readonly [RegExp, string][] = [
     'The repository has moved, and git-token does not follow redirects. Set the new address on the server: git remote set-url origin https://…',
   ],
   [
-    /certificate problem|certificate verif|SSL certificate/i,
+    /certificate problem|certificate verif|SSL certificate|x509: /i,
     "The server does not trust the git server's certificate. Tell git which authority signed it: git config --global http.https://<git server>/.sslCAInfo <file>.",
   ],
   [

@@ -79,13 +79,18 @@ function open(env: NodeJS.ProcessEnv = {}): (directory: string) => Git {
       locks: new Set(),
     });
 }
+const REPOSITORY = { url: 'https://nowhere.example/x/y.git', given: false };
 function access(value = TOKEN) {
-  return { gitToken: { value, server: github.url }, say: (text: string) => void said.push(text) };
+  return {
+    gitToken: { value, server: github.url },
+    say: (text: string) => void said.push(text),
+    repository: REPOSITORY,
+  };
 }
 /** Fetches the commit, or `ref`, with the token at hand. */
 function fetchIt({ env = {}, token = TOKEN, ref = commit } = {}): Promise<string> {
-  const repository = { url: 'https://nowhere.example/x/y.git', given: false };
-  return fetchCommit(open(env)(live), open(env), { ref, rule: 'any', repository }, access(token));
+  const wanted = { ref, rule: 'any' as const, repository: REPOSITORY };
+  return fetchCommit(open(env)(live), open(env), wanted, access(token));
 }
 const failureOf = (work: Promise<unknown>): Promise<DeployFailure> =>
   work.then(

@@ -43,7 +43,8 @@ let git: Git;
 let first: string;
 
 const open = (directory: string): Git => openGit(directory, scratch);
-const NO_TOKEN = { gitToken: null, say: () => {} };
+const REPOSITORY = { url: 'https://nowhere.example/x/y.git', given: false };
+const NO_TOKEN = { gitToken: null, say: () => {}, repository: REPOSITORY };
 const NO_TRACES = { rewritten: {}, deleted: [] };
 const ask = (ref: string, repository = { url: remote.url, given: false }): Promise<string> =>
   fetchCommit(git, open, { ref, rule: 'any', repository }, NO_TOKEN);

@@ -10,7 +10,8 @@ import type { Git } from '../../../src/host/git/git.ts';
 import { createRepository, type Repository } from '../../rig/repository.ts';
 import { openGit } from './open-git.ts';
 
-const NO_TOKEN = { gitToken: null, say: () => {} };
+const REPOSITORY = { url: 'https://nowhere.example/x/y.git', given: false };
+const NO_TOKEN = { gitToken: null, say: () => {}, repository: REPOSITORY };
 const NO_TRACES = { rewritten: {}, deleted: [] };
 
 let remote: Repository;

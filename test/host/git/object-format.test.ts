@@ -11,7 +11,8 @@ import { openRemote } from '../../../src/host/git/remote.ts';
 import { createRepository, type Repository } from '../../rig/repository.ts';
 import { openGit } from './open-git.ts';
 
-const ACCESS = { gitToken: null, say: () => {} };
+const REPOSITORY = { url: 'https://nowhere.example/x/y.git', given: false };
+const ACCESS = { gitToken: null, say: () => {}, repository: REPOSITORY };
 let scratch: string;
 let remote: Repository;
 
