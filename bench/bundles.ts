@@ -22,6 +22,7 @@ export function measureBundles(): { bundles: BundleSize[]; empty: number } {
   const files: [name: string, file: string, isAction: boolean][] = [
     ['the action, `dist/index.js`', path.join(ROOT, 'dist/index.js'), true],
     ['its host program, `dist/host.js`', path.join(ROOT, 'dist/host.js'), false],
+    ['what shows the job how it goes, `dist/follower.js`', path.join(ROOT, 'dist/follower.js'), false],
     ...OTHERS.map((given): [string, string, boolean] => {
       const at = given.indexOf('=');
       return [given.slice(0, at), given.slice(at + 1), false];
