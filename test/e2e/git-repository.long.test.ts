@@ -36,7 +36,7 @@ test.each(['rollback', 'status'])(
   },
 );
 
-test('a SHA-256 repository is deployed by branch, then by commit, and rolled back', async () => {
+test('a SHA-256 repository is deployed by branch, then by commit, rolled back, and deployed after a push by force', async () => {
   const deploy = (inputs: Record<string, string>) =>
     site.deploy({ repository: sha256.url, canary: 'off', ...inputs });
   const first = sha256.commit(site.files({ version: 'one' }));
@@ -55,6 +55,19 @@ test('a SHA-256 repository is deployed by branch, then by commit, and rolled bac
   const back = await deploy({ mode: 'rollback' });
   expect(back, back.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: first } });
   expect(await site.served()).toBe('one');
+
+  sha256.git('reset', '--soft', first);
+  const third = sha256.commit(site.files({ version: 'three' }));
+  const forced = await deploy({ ref: 'main' });
+  expect(forced, forced.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: third } });
+  expect(await site.served()).toBe('three');
+  const lost = await deploy({ ref: second });
+  expect(lost, lost.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: third } });
+  expect(lost.stdout).toContain(`No branch or tag of the repository contains the commit '${second}'`);
+  // No branch has it any more, but it was verified here.
+  const verified = await deploy({ mode: 'rollback', ref: second });
+  expect(verified, verified.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: second } });
+  expect(await site.served()).toBe('two');
 });
 
 test('a checkout that is shallow and sparse is deployed, rolled back, and stays both', async () => {
