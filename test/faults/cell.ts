@@ -47,6 +47,8 @@ const VERSIONS: Record<Version, { flaw?: FixtureOptions['flaw']; inputs?: Record
     flaw: 'turns bad after 5 s',
     inputs: { canary: 'off', 'stable-for': '8s' },
   },
+  'good, in releases': {},
+  'broken, no canary, in releases': { flaw: 'throws at boot', inputs: { canary: 'off' } },
 };
 
 /** Deploys under load, breaks one thing at one moment, deploys again, and looks at all that must hold. */
@@ -56,6 +58,7 @@ export async function runCell(faultSite: FaultSite, { fault, moment }: Cell): Pr
   const old = faultSite.live;
   const { flaw, inputs } = VERSIONS[moment.version];
   const struck = faultSite.commitNext(flaw);
+  if (faultSite.kind.releases) faultSite.writeOwn();
   const problems: string[] = [];
   const relay = await startRelay(site.host.ssh.port);
   const given = {
@@ -192,11 +195,12 @@ function waitsForCancel(fault: Fault): boolean {
 }
 
 export async function look(
-  { site }: FaultSite,
+  faultSite: FaultSite,
   old: FaultSite['live'],
   struck: FaultSite['live'],
 ): Promise<Pick<CellResult, 'served' | 'files'>> {
-  const sum = liveSum(site);
+  const { site } = faultSite;
+  const sum = liveSum(faultSite);
   const files =
     sum === (await buildSum(site, struck.sha))
       ? 'new'

@@ -6,10 +6,15 @@ export type Version =
   | 'broken'
   | 'broken, no canary'
   | 'good, in fork mode'
-  | 'turning bad, in fork mode';
+  | 'turning bad, in fork mode'
+  | 'good, in releases'
+  | 'broken, no canary, in releases';
 
 /** Those in fork mode are of an app with one instance and no shutdown code, which a second one takes over from. */
 export const inForkMode = (version: Version): boolean => version.endsWith('in fork mode');
+
+/** Those of an app with a directory for each version. */
+export const inReleases = (version: Version): boolean => version.endsWith('in releases');
 
 /** A point in a deploy at which the host program is stopped for as long as it takes to break something. */
 export interface Moment {
@@ -24,6 +29,8 @@ export interface Moment {
   client?: true;
   /** Part of the bounded form. */
   bounded?: true;
+  /** In the bounded form with these faults alone. */
+  sampled?: readonly string[];
 }
 
 export const MOMENTS: readonly Moment[] = [
@@ -106,6 +113,80 @@ export const MOMENTS: readonly Moment[] = [
   { name: 'verifying', version: 'good, in fork mode', hold: 'verifying' },
   { name: 'committed, half written', version: 'good, in fork mode', hold: 'committed: current saved' },
   ...handover('turning bad, in fork mode', 'rolling-back'),
+  { name: 'staged, in the build', version: 'good, in releases', hold: 'build' },
+  {
+    name: 'canary, as it starts',
+    version: 'good, in releases',
+    hold: 'canary: reload',
+    until: 'a new worker',
+    client: true,
+  },
+  {
+    name: 'activating, before the link changes',
+    version: 'good, in releases',
+    hold: 'activating: before the link',
+  },
+  {
+    name: 'activating, after the link has changed',
+    version: 'good, in releases',
+    hold: 'activating: link changed',
+    sampled: ['host program killed', 'disk full'],
+  },
+  { name: 'activating, as the index follows', version: 'good, in releases', hold: 'activating: index' },
+  {
+    name: 'activating, in the reload',
+    version: 'good, in releases',
+    hold: 'activating: reload',
+    until: 'a new worker',
+    client: true,
+    sampled: ['host program killed'],
+  },
+  { name: 'verifying', version: 'good, in releases', hold: 'verifying' },
+  {
+    name: 'committed, half written',
+    version: 'good, in releases',
+    hold: 'committed: current saved',
+    sampled: ['host program killed'],
+  },
+  {
+    name: "committed, as the app's files move",
+    version: 'good, in releases',
+    hold: 'committed: sharing',
+    sampled: ['host program killed', 'disk full'],
+  },
+  { name: 'after the end', version: 'good, in releases', hold: 'ended' },
+  {
+    name: 'activating, in the reload',
+    version: 'broken, no canary, in releases',
+    hold: 'activating: reload',
+    until: 'a new worker',
+    client: true,
+    sampled: ['connection reset'],
+  },
+  {
+    name: 'rolling-back, after the link has changed',
+    version: 'broken, no canary, in releases',
+    hold: 'rolling-back: link changed',
+    sampled: ['host program killed', 'disk full'],
+  },
+  {
+    name: 'rolling-back, before the reload',
+    version: 'broken, no canary, in releases',
+    hold: 'rolling-back: before the reload',
+  },
+  {
+    name: 'rolling-back, in the reload',
+    version: 'broken, no canary, in releases',
+    hold: 'rolling-back: reload',
+    until: 'a new worker',
+    client: true,
+    sampled: ['SIGINT'],
+  },
+  {
+    name: 'rolling-back, verifying',
+    version: 'broken, no canary, in releases',
+    hold: 'rolling-back: reloaded',
+  },
 ];
 
 /** The moments of a handover, on the way there and on the way back. */
@@ -144,7 +225,9 @@ export const CELLS: readonly Cell[] = FAULTS.flatMap((fault) =>
 );
 
 export const BOUNDED: readonly Cell[] = CELLS.filter(
-  ({ fault, moment }) => moment.bounded === true && (fault.bounded?.includes(moment.hold) ?? true),
+  ({ fault, moment }) =>
+    moment.sampled?.includes(fault.name) ??
+    (moment.bounded === true && (fault.bounded?.includes(moment.hold) ?? true)),
 );
 
 function isPossible(fault: Fault, moment: Moment): boolean {

@@ -36,7 +36,7 @@ const PREFACE = `# What was broken, and what came of it
 Written by \`npm run test:faults -- --all --write\`, which needs root. It may be run in parts: each figure is that of the last time.
 
 In each cell a real deploy of a small app runs under constant load: with two cluster instances, or with one in fork mode and without a
-line of shutdown code. At one moment the host program is stopped and one thing is broken. Then the program goes on, if it still can.
+line of shutdown code. With \`layout: releases\` the app has written files of its own since the last deploy. At one moment the host program is stopped and one thing is broken. Then the program goes on, if it still can.
 After it comes the next deploy, from a job of its own: of the same commit, or of a good one if that commit was broken.
 
 A cell reads \`outcome failed/sent\`:
@@ -50,7 +50,8 @@ A cell passes if the next deploy is green and all of this holds afterwards:
 
 - at most 5 requests were lost, if the fault itself costs none (see the end of this page);
 - one version alone serves;
-- the files are those of a fresh build of its commit, to the byte; the app's own files and git's state are untouched;
+- the files are those of a fresh build of its commit, to the byte, and all instances stand there; the app's own files and git's state are
+  untouched;
 - the lock is free; no process and no file of a deploy is left;
 - PM2 lists and has saved the app's instances and nothing else, in a dump that only its user can read.
 
@@ -80,6 +81,9 @@ const VERSIONS: Record<Version, string> = {
   'broken, no canary': 'A version that throws at boot is deployed with `canary: off`',
   'good, in fork mode': 'A good version takes over in fork mode',
   'turning bad, in fork mode': 'A version turns bad after it took over in fork mode, and hands over again',
+  'good, in releases': 'A good version is deployed with `layout: releases`',
+  'broken, no canary, in releases':
+    'A version that throws at boot is deployed with `layout: releases` and `canary: off`',
 };
 
 const DOCUMENT = path.join(ROOT, 'docs/faults.md');

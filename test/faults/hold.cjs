@@ -46,7 +46,11 @@ function follow() {
   fs.renameSync = (from, to) => {
     if (to.endsWith('/dump.pm2')) at(`${state}: saving`);
     step(from, to);
+    const isLink = to.endsWith('/shop/current');
+    if (isLink) at(`${state}: before the link`);
     renameSync(from, to);
+    if (isLink) at(`${state}: link changed`);
+    if (to.includes('/shop/shared/')) at(`${state}: sharing`);
     if (to.endsWith('/current.json')) at(`${state}: current saved`);
     if (to.endsWith('/transaction.json')) at(`${state}: transaction saved`);
   };

@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import type { Event } from '../../src/protocol.ts';
 import { checksum } from '../rig/home.ts';
 import { processesOf } from '../rig/leftovers.ts';
 import type { Site } from '../rig/site.ts';
-import { type FaultSite, OWN_FILES } from './site.ts';
+import type { FaultSite } from './site.ts';
 
 /** Requests over new connections, enough to meet every instance. */
 const ASKED = 12;
@@ -120,9 +120,10 @@ function askVersion(port: number): Promise<string> {
   });
 }
 
-/** A digest of the live tree, without git's own and without the app's own files. */
-export function liveSum(site: Site): string {
-  return checksum(site.live, { except: ['.git', '.env', 'uploads'] });
+/** A digest of the version that is live, without git's own and without the app's own files. */
+export function liveSum({ tree, own }: FaultSite): string {
+  const names = Object.keys(own).map((name) => name.split('/')[0] ?? '');
+  return checksum(realpathSync(tree), { except: ['.git', ...names] });
 }
 
 /** The same digest of a fresh build of a commit, elsewhere. */
@@ -141,26 +142,26 @@ export async function buildSum({ repository }: Site, sha: string): Promise<strin
 }
 
 /** What is wrong on a server on which nothing is going on, after a green deploy of `sha` as `version`. */
-export async function complaints(
-  { site, instances: count }: FaultSite,
-  version: string,
-  sha: string,
-): Promise<string[]> {
+export async function complaints(faultSite: FaultSite, version: string, sha: string): Promise<string[]> {
   const found: string[] = [];
+  const { site, tree, instances: count } = faultSite;
   const { host, live } = site;
   const say = (condition: boolean, text: string): void => {
     if (!condition) found.push(text);
   };
   const served = await versionsServed(site);
   say(served.join() === version, `${served.join(' and ')} serve, not ${version}`);
-  say(liveSum(site) === (await buildSum(site, sha)), 'the files are not those of a fresh build');
-  for (const [name, text] of Object.entries(OWN_FILES)) {
-    const file = path.join(live, name);
+  say(liveSum(faultSite) === (await buildSum(site, sha)), 'the files are not those of a fresh build');
+  for (const [name, text] of Object.entries(faultSite.own)) {
+    const file = path.join(tree, name);
     say(existsSync(file) && readFileSync(file, 'utf8') === text, `${name}, the app's own, has changed`);
   }
   const head = execFileSync('git', ['-C', live, 'rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
   say(head === sha, `HEAD is ${head}`);
-  const status = execFileSync('git', ['-C', live, 'status', '--porcelain'], { encoding: 'utf8' });
+  // Links to what the app wrote are not ignored as its directories are.
+  const status = execFileSync('git', ['-C', tree, 'status', '--porcelain', '--', '.', ':!own-*'], {
+    encoding: 'utf8',
+  });
   say(status === '', `git sees changes: ${status}`);
 
   const instances = await host.instances();
@@ -168,6 +169,12 @@ export async function complaints(
   const expected = Array(count).fill('shop online').join(', ');
   say(listed === expected, `PM2 lists: ${listed}`);
   const orphans = workersOf(site).filter((pid) => !instances.some((one) => one.pid === pid));
+  const running = instances.filter(({ pid }) => pid > 0);
+  const astray = running.map(({ pid }) => realpathSync(`/proc/${pid}/cwd`));
+  say(
+    astray.every((directory) => directory === realpathSync(tree)),
+    `instances stand in ${astray.join(' and ')}`,
+  );
   say(orphans.length === 0, `workers that PM2 does not list: ${orphans.map(commandOf).join(', ')}`);
   say(othersOf(site).length === 0, `still runs: ${othersOf(site).join(' | ')}`);
   say(spawnSync('flock', ['-n', live, 'true']).status === 0, 'the lock is held');
@@ -197,11 +204,25 @@ function versionsToGoBackTo(site: Site): string[] {
   return [...(current === null ? [] : [current]), ...loadReplaced(state)].map(({ deployId }) => deployId);
 }
 
+function releasesOf({ live }: Site): string[] {
+  const releases = path.join(live, 'releases');
+  return existsSync(releases) ? readdirSync(releases) : [];
+}
+
+/** The version that is live, and those before it. */
+function releasesToGoBackTo(site: Site): string[] {
+  const state = stateOf(site);
+  const earlier = state === null ? [] : loadReplaced(state);
+  const current = path.basename(realpathSync(path.join(site.live, 'current')));
+  return [current, ...earlier.flatMap(({ files }) => (files.layout === 'releases' ? [files.release] : []))];
+}
+
 /** Files of ours that no deploy needs any more. */
 function leftovers(site: Site): string[] {
   const beside = path.join(site.host.directory, '.shop.pm2-ssh-deploy');
   const there = existsSync(beside) ? readdirSync(beside) : [];
   const needless = there.filter((name) => !versionsToGoBackTo(site).includes(name));
+  const releases = releasesOf(site).filter((name) => !releasesToGoBackTo(site).includes(name));
   const scratch = runsOf(site).flatMap((run) =>
     readdirSync(runFile(site, run, '.'))
       .filter((name) => /^(canary-|reserve$|room$|pm2-ssh-deploy)/.test(name))
@@ -210,6 +231,7 @@ function leftovers(site: Site): string[] {
   return [
     ...(there.length > 0 ? [] : ['nothing lies beside path to go back to']),
     ...needless.map((name) => `beside path: ${name}`),
+    ...releases.map((name) => `in releases: ${name}`),
     ...scratch.map((name) => `left: ${name}`),
   ];
 }

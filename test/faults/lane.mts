@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { answerTitles } from './answer-titles.ts';
 import { type CellResult, notRun, runCell } from './cell.ts';
-import { CELLS, inForkMode, titleOf } from './cells.ts';
+import { CELLS, inForkMode, inReleases, titleOf } from './cells.ts';
 import { runScenario } from './scenario.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { createFaultSite, type FaultSite } from './site.ts';
@@ -16,6 +16,7 @@ async function run(title: string): Promise<CellResult> {
   const kind = {
     onDisk: (cell?.fault ?? scenario)?.disk === true,
     forkMode: cell !== undefined && inForkMode(cell.moment.version),
+    releases: cell !== undefined && inReleases(cell.moment.version),
   };
   try {
     if (site !== null && !isDeepStrictEqual(site.kind, kind)) await leave();

@@ -8,9 +8,15 @@ import { type Disk, mountDisk } from './disk.ts';
 /** A server whose app was deployed once, and whose host program can be stopped at a moment of the next deploy. */
 export interface FaultSite extends AsyncDisposable {
   site: Site;
-  /** What the app of this server needs of it: a disk of its own, which can be filled, and fork mode. */
+  /** What the app of this server needs of it: a disk of its own, which can be filled, fork mode, or layout releases. */
   kind: Kind;
   disk: Disk | null;
+  /** What leads to the files of the version that runs. */
+  tree: string;
+  /** Files of the app's own in there, which no deploy may touch: text by path. */
+  own: Record<string, string>;
+  /** Has the app write a file that no version before had. */
+  writeOwn(): void;
   /** How many instances PM2 runs of the app. */
   instances: number;
   /** The version that the last good deploy brought. */
@@ -24,6 +30,7 @@ export interface FaultSite extends AsyncDisposable {
 export interface Kind {
   onDisk: boolean;
   forkMode: boolean;
+  releases: boolean;
 }
 
 const FORK_MODE: Partial<FixtureOptions> = {
@@ -31,8 +38,7 @@ const FORK_MODE: Partial<FixtureOptions> = {
   settings: { exec_mode: 'fork', instances: 1, wait_ready: false },
 };
 
-/** Files of the app's own in its directory, which no deploy may touch. */
-export const OWN_FILES: Record<string, string> = {
+const OWN_FILES: Record<string, string> = {
   '.env': 'GREETING=hello\n',
   'uploads/photo.txt': 'what a visitor sent\n',
 };
@@ -56,6 +62,7 @@ export async function createFaultSite(kind: Kind): Promise<FaultSite> {
       'build-command': `node build.js\n${slow('build')}`,
       'health-url': '/health',
       'stable-for': '500ms',
+      ...(kind.releases && { layout: 'releases' }),
     },
   });
   const control = path.join(site.host.directory, '.faults');
@@ -69,10 +76,21 @@ export async function createFaultSite(kind: Kind): Promise<FaultSite> {
     const app = { version, ...(kind.forkMode && FORK_MODE), ...(flaw !== undefined && { flaw }) };
     return { version, sha: site.commit(app) };
   };
+  const write = (files: Record<string, string>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      const file = path.join(fault.tree, name);
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+    Object.assign(fault.own, files);
+  };
   const fault: FaultSite = {
     site,
     kind,
     disk,
+    tree: kind.releases ? path.join(site.live, 'current') : site.live,
+    own: {},
+    writeOwn: () => write({ [`own-${count}/uploads/note.txt`]: `of ${count}` }),
     instances: kind.forkMode ? 1 : INSTANCES,
     live: commitNext(),
     commitNext,
@@ -86,11 +104,7 @@ export async function createFaultSite(kind: Kind): Promise<FaultSite> {
   try {
     const run = await site.deploy({ ref: fault.live.sha });
     if (run.outputs.outcome !== 'deployed') throw new Error(`the first deploy failed:\n${run.stdout}`);
-    for (const [name, text] of Object.entries(OWN_FILES)) {
-      const file = path.join(site.live, name);
-      mkdirSync(path.dirname(file), { recursive: true });
-      writeFileSync(file, text);
-    }
+    write(OWN_FILES);
   } catch (error) {
     await fault[Symbol.asyncDispose]();
     throw error;
