@@ -9457,14 +9457,19 @@ function whole(own, named, tree) {
 async function giveWay({ plan, places, git }, staged, tree) {
     if (plan.layout.kind !== 'releases')
         return [];
-    const named = plan.layout.shared.map((path) => (0,external_node_path_namespaceObject.join)(plan.workingDirectory, path));
+    const all = plan.layout.shared.map((path) => (0,external_node_path_namespaceObject.join)(plan.workingDirectory, path));
+    // Each version has what an input brought for itself.
+    const named = all.filter((path) => !staged.given.includes(path) && !all.some((other) => path.startsWith(`${other}/`)));
     if (named.length === 0)
         return [];
+    refuseEnvFileIn(named, staged.given);
     for (const path of named) {
         const [own, place] = [(0,external_node_path_namespaceObject.join)(staged.staging, path), (0,external_node_path_namespaceObject.join)(sharedIn(places.top), path)];
         const there = rename_statOf(own);
         const isVersions = there !== null && !there.isSymbolicLink();
         if (rename_statOf(place) === null && rename_statOf((0,external_node_path_namespaceObject.join)(tree, path)) === null) {
+            if (!isVersions && isNamedLikeFile(path))
+                throw missingFile(path, place);
             (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.dirname)(place), { recursive: true });
             if (isVersions)
                 (0,external_node_fs_namespaceObject.renameSync)(own, place);
@@ -9478,6 +9483,25 @@ async function giveWay({ plan, places, git }, staged, tree) {
     staged.generated = withoutPaths(staged.generated, tracked.keys(), named);
     staged.record = saveRecordAgain(places.state, plan.deployId, staged.generated, staged.record);
     return named;
+}
+function refuseEnvFileIn(named, given) {
+    for (const path of given) {
+        const directory = named.find((one) => path.startsWith(`${one}/`));
+        if (directory === undefined)
+            continue;
+        throw new DeployFailure(`The env file ${path} lies in ${directory}, which is shared by all versions.`, {
+            remedy: 'Each version has its own env file. Set env-file-path to another directory.',
+        });
+    }
+}
+/** `.env`, or a name with an ending: as a directory it would be of no use to the app. */
+function isNamedLikeFile(path) {
+    return /^(\.env|.+\.\w+$)/.test((0,external_node_path_namespaceObject.basename)(path));
+}
+function missingFile(path, place) {
+    return new DeployFailure(`shared names ${path}, and neither the server nor the commit has it.`, {
+        remedy: `Put the file at ${place} on the server. If it is to be a directory, make that there.`,
+    });
 }
 /**
  * Each version has env files of its own where `env-file` brought them: a rollback brings the old ones back. Without `env-file`

@@ -70,6 +70,16 @@ test('a first release that fails leaves the checkout as it was', async () => {
   expect(await directories()).toEqual([site.live]);
 });
 
+test('a shared name that no directory can be, and one that takes an env file from its version', async () => {
+  const missing = await site.deploy({ ref: first, shared: 'media, config/app.json' });
+  expect(missing, missing.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(missing.stdout).toContain('shared names config/app.json, and neither the server nor the commit');
+  const taken = { shared: 'src', 'env-file': 'A=1', 'env-file-path': 'src/.env' };
+  const lost = await site.deploy({ ref: first, ...taken });
+  expect(lost, lost.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
+  expect(lost.stdout).toContain('The env file src/.env lies in src, which is shared by all versions.');
+});
+
 test('a checkout that was deployed in place is taken over with no request lost', async () => {
   writeFileSync(at('.env'), 'SECRET_WORD=correct-horse-battery\n', { mode: 0o600 });
   writeFileSync(at('notes.txt'), 'kept by hand');
@@ -138,7 +148,11 @@ test('a host program that is killed: the same job ends what it began, and the ne
 });
 
 test('keep-releases counts good versions, and with env-file each has its own', async () => {
-  const run = await site.deploy({ ref: commit('5'), 'env-file': 'VERSION_WORD=number-5' });
+  const run = await site.deploy({
+    ref: commit('5'),
+    'env-file': 'VERSION_WORD=number-5',
+    shared: 'media, .env',
+  });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(readFileSync(at('current/.env'), 'utf8')).toBe('VERSION_WORD=number-5');
   expect(readFileSync(at('shared/.env'), 'utf8')).toBe('SECRET_WORD=correct-horse-battery\n');

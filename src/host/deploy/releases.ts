@@ -128,13 +128,19 @@ function whole(own: readonly string[], named: readonly string[], tree: string): 
  */
 async function giveWay({ plan, places, git }: Context, staged: Staged, tree: string): Promise<string[]> {
   if (plan.layout.kind !== 'releases') return [];
-  const named = plan.layout.shared.map((path) => join(plan.workingDirectory, path));
+  const all = plan.layout.shared.map((path) => join(plan.workingDirectory, path));
+  // Each version has what an input brought for itself.
+  const named = all.filter(
+    (path) => !staged.given.includes(path) && !all.some((other) => path.startsWith(`${other}/`)),
+  );
   if (named.length === 0) return [];
+  refuseEnvFileIn(named, staged.given);
   for (const path of named) {
     const [own, place] = [join(staged.staging, path), join(sharedIn(places.top), path)];
     const there = statOf(own);
     const isVersions = there !== null && !there.isSymbolicLink();
     if (statOf(place) === null && statOf(join(tree, path)) === null) {
+      if (!isVersions && isNamedLikeFile(path)) throw missingFile(path, place);
       mkdirSync(dirname(place), { recursive: true });
       if (isVersions) renameSync(own, place);
       else mkdirSync(place);
@@ -144,6 +150,27 @@ async function giveWay({ plan, places, git }: Context, staged: Staged, tree: str
   staged.generated = withoutPaths(staged.generated, tracked.keys(), named);
   staged.record = saveRecordAgain(places.state, plan.deployId, staged.generated, staged.record);
   return named;
+}
+
+function refuseEnvFileIn(named: readonly string[], given: readonly string[]): void {
+  for (const path of given) {
+    const directory = named.find((one) => path.startsWith(`${one}/`));
+    if (directory === undefined) continue;
+    throw new DeployFailure(`The env file ${path} lies in ${directory}, which is shared by all versions.`, {
+      remedy: 'Each version has its own env file. Set env-file-path to another directory.',
+    });
+  }
+}
+
+/** `.env`, or a name with an ending: as a directory it would be of no use to the app. */
+function isNamedLikeFile(path: string): boolean {
+  return /^(\.env|.+\.\w+$)/.test(basename(path));
+}
+
+function missingFile(path: string, place: string): DeployFailure {
+  return new DeployFailure(`shared names ${path}, and neither the server nor the commit has it.`, {
+    remedy: `Put the file at ${place} on the server. If it is to be a directory, make that there.`,
+  });
 }
 
 /**
