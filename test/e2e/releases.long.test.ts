@@ -124,23 +124,23 @@ test('the next version, and back to the one before', async () => {
 
 test('a host program that is killed: the same job ends what it began, and the next version is as ever', async () => {
   const before = current();
-  const killedIn = async (state: string, flaw?: Flaw): Promise<ActionRun> => {
+  const killedIn = async (state: string, sign: RegExp, flaw?: Flaw): Promise<ActionRun> => {
     const action = site.start({
       ref: commit(`killed in ${state}`, flaw),
       canary: 'off',
       'health-timeout': '5s',
     });
-    await action.says(new RegExp(`\\] ${state}`));
+    await action.says(sign);
     process.kill(hostProgramOf(site.host.directory), 'SIGKILL');
     return action.done;
   };
-  const back = await killedIn('activating', 'never listens');
+  const back = await killedIn('activating', /Applying action/, 'never listens');
   expect(back, back.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
   expect(current()).toBe(before);
   expect(await site.served()).toBe('2');
 
   writeFileSync(at('current/made-by-the-app.txt'), 'while version 2 was live');
-  const done = await killedIn('verifying');
+  const done = await killedIn('verifying', /\] verifying/);
   expect(done, done.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(await site.served()).toBe('killed in verifying');
   expect(realpathSync(at('current/made-by-the-app.txt'))).toBe(at('shared/made-by-the-app.txt'));
