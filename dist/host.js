@@ -6106,14 +6106,17 @@ function expectationOf(transaction) {
         after: ticksOf(swapped),
         knownOrphans: before.orphans,
         healthUrl,
-        elsewhere: elsewhereOf(swap),
+        elsewhere: swap.layout === 'in-place' ? null : outsideOf(swap.staging, (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(swap.staging))),
     };
 }
-/** In place the old version's files are gone from where the new one's are: where a process stands tells nothing. */
-function elsewhereOf(swap) {
-    return swap.layout === 'in-place' ? null : outsideOf(swap.staging, (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(swap.staging)));
+/** For the version at `release`, of an app with these places; see `outsideOf`. */
+function elsewhereOf(release, { top, live }) {
+    return live === top ? null : outsideOf(release, top);
 }
-/** All of the app's directory but this version's own, and what all versions share. */
+/**
+ * All of the app's directory but this version's own, and what all versions share. In place the old version's files are gone from
+ * where the new one's are: where a process stands tells nothing there.
+ */
 function outsideOf(release, top) {
     return { directory: top, but: [release, sharedIn(top)] };
 }
@@ -6690,7 +6693,7 @@ function prepare({ plan, places, runDir }, trial, chosen, at) {
         inherited: trial.inheritedBy(app),
         runsNow: now.length > 0,
     });
-    const elsewhere = places.live === places.top ? null : outsideOf(trial.staging, places.top);
+    const elsewhere = elsewhereOf(trial.staging, places);
     return { ...chosen, name, title: `${app.name} (canary)`, config, elsewhere, report, files };
 }
 /** Without a `health-url` nobody says which page has to answer, so that nothing seen here fails a deploy. */
@@ -11878,7 +11881,7 @@ async function complaintAboutLive(context, current) {
         after: ticksOf(since),
         knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
         healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
-        elsewhere: places.live === places.top ? null : outsideOf(treeOf(places), places.top),
+        elsewhere: elsewhereOf(treeOf(places), places),
     };
     let verdict;
     const deadline = performance.now() + RESTARTS_WITHIN;

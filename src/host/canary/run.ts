@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AppLog } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
 import { readAdded } from '../health/error-log.ts';
-import { outsideOf } from '../health/expectation.ts';
+import { elsewhereOf } from '../health/expectation.ts';
 import { shownUrl, troubleAtRoot } from '../health/health-request.ts';
 import { type Listener, listenTo } from '../health/last-words.ts';
 import { untilStable } from '../health/verify.ts';
@@ -136,7 +136,7 @@ function prepare({ plan, places, runDir }: Context, trial: Trial, chosen: Chosen
     inherited: trial.inheritedBy(app),
     runsNow: now.length > 0,
   });
-  const elsewhere = places.live === places.top ? null : outsideOf(trial.staging, places.top);
+  const elsewhere = elsewhereOf(trial.staging, places);
   return { ...chosen, name, title: `${app.name} (canary)`, config, elsewhere, report, files };
 }
 

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { sharedIn } from '../state/places.ts';
-import type { Swap, Transaction } from '../state/transaction.ts';
+import { type Places, sharedIn } from '../state/places.ts';
+import type { Transaction } from '../state/transaction.ts';
 import { ticksOf } from '../system/processes.ts';
 import { expectedCounts } from './baseline.ts';
 import type { Elsewhere, Expected } from './health.ts';
@@ -17,16 +17,19 @@ export function expectationOf(transaction: Transaction): Expected {
     after: ticksOf(swapped),
     knownOrphans: before.orphans,
     healthUrl,
-    elsewhere: elsewhereOf(swap),
+    elsewhere: swap.layout === 'in-place' ? null : outsideOf(swap.staging, dirname(dirname(swap.staging))),
   };
 }
 
-/** In place the old version's files are gone from where the new one's are: where a process stands tells nothing. */
-function elsewhereOf(swap: Swap): Elsewhere | null {
-  return swap.layout === 'in-place' ? null : outsideOf(swap.staging, dirname(dirname(swap.staging)));
+/** For the version at `release`, of an app with these places; see `outsideOf`. */
+export function elsewhereOf(release: string, { top, live }: Pick<Places, 'top' | 'live'>): Elsewhere | null {
+  return live === top ? null : outsideOf(release, top);
 }
 
-/** All of the app's directory but this version's own, and what all versions share. */
-export function outsideOf(release: string, top: string): Elsewhere {
+/**
+ * All of the app's directory but this version's own, and what all versions share. In place the old version's files are gone from
+ * where the new one's are: where a process stands tells nothing there.
+ */
+function outsideOf(release: string, top: string): Elsewhere {
   return { directory: top, but: [release, sharedIn(top)] };
 }

@@ -5,7 +5,7 @@ import type { Current } from '../state/current.ts';
 import { treeOf } from '../state/places.ts';
 import { ticksOf } from '../system/processes.ts';
 import { expectedCounts, readBaseline } from './baseline.ts';
-import { outsideOf } from './expectation.ts';
+import { elsewhereOf } from './expectation.ts';
 import { judge, type Snapshot, type Verdict } from './health.ts';
 import { absoluteUrl, complaintAbout } from './health-request.ts';
 import { healthTarget } from './health-target.ts';
@@ -28,7 +28,7 @@ export async function complaintAboutLive(context: Context, current: Current): Pr
     after: ticksOf(since),
     knownOrphans: orphansOf(context.pm2, await context.pm2.list()),
     healthUrl: healthUrl === null ? null : healthTarget(healthUrl, config, pm2Env, ports),
-    elsewhere: places.live === places.top ? null : outsideOf(treeOf(places), places.top),
+    elsewhere: elsewhereOf(treeOf(places), places),
   };
   let verdict: Verdict;
   const deadline = performance.now() + RESTARTS_WITHIN;
