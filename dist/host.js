@@ -15855,65 +15855,6 @@ function lackingBits(listed, here) {
     return bits;
 }
 
-;// CONCATENATED MODULE: ./host/upload/quarantine.js
-
-
-
-
-
-
-/** As long as the pack comes, in milliseconds: whoever waits for the next piece of it has a limit of its own. */
-const NO_LIMIT = 24 * 3_600_000;
-/**
- * Has git read a pack while it arrives, in a repository of its own that borrows the objects which are here already. Git makes
- * every check that it has: a name such as `..` or `.git`, an entry that is there twice, or an object that is missing is refused,
- * with a `DeployFailure`. What is whole then waits for the deploy, pack and index; of all else nothing is left.
- */
-async function keepPack(pieces, arriving) {
-    const { uploads, deployId, env } = arriving;
-    const part = partOf(uploads, deployId, process.pid);
-    try {
-        const git = quarantine_borrow(part, arriving.objects, env);
-        const [pack, index] = [(0,external_node_path_namespaceObject.join)(part, 'pack'), (0,external_node_path_namespaceObject.join)(part, 'index')];
-        let cut;
-        const heard = async function* () {
-            const next = pieces[Symbol.asyncIterator]();
-            for (;;) {
-                const piece = await next.next().catch((error) => {
-                    cut = error;
-                });
-                if (piece === undefined || piece.done === true)
-                    return;
-                yield piece.value;
-            }
-        };
-        const args = ['index-pack', '--strict', '--stdin', '-o', index, pack];
-        const result = await git.attempt(args, { input: external_node_stream_namespaceObject.Readable.from(heard()) });
-        if (cut !== undefined)
-            throw cut;
-        if (result.code !== 0)
-            throw git.failure(result, 'Reading the upload');
-        for (const file of [pack, index])
-            (0,external_node_fs_namespaceObject.chmodSync)(file, 0o600);
-        (0,external_node_fs_namespaceObject.renameSync)(index, indexFile(uploads, deployId));
-        // Last: it says that the other one is there too.
-        (0,external_node_fs_namespaceObject.renameSync)(pack, packFile(uploads, deployId));
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.rmSync)(part, { recursive: true, force: true });
-    }
-}
-function quarantine_borrow(directory, objects, env) {
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(directory, 'objects', 'info'), { recursive: true, mode: 0o700 });
-    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(directory, 'refs'), { mode: 0o700 });
-    // All that git takes for a repository.
-    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(directory, 'HEAD'), 'ref: refs/heads/none\n');
-    if (objects !== null)
-        (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(directory, 'objects', 'info', 'alternates'), `${objects}\n`);
-    const options = { clock: createClock(), timeLimit: NO_LIMIT, locks: new Set() };
-    return gitIn(directory, { ...options, env: { ...env, GIT_DIR: directory } });
-}
-
 ;// CONCATENATED MODULE: ./host/upload/stdin-bytes.js
 /** The sender is gone before all had come. */
 class CutShort extends Error {
@@ -15983,6 +15924,66 @@ function bytesOf(stream, ahead) {
             return Buffer.concat(chunks);
         },
     };
+}
+
+;// CONCATENATED MODULE: ./host/upload/quarantine.js
+
+
+
+
+
+
+
+/** As long as the pack comes, in milliseconds: whoever waits for the next piece of it has a limit of its own. */
+const NO_LIMIT = 24 * 3_600_000;
+/**
+ * Has git read a pack while it arrives, in a repository of its own that borrows the objects which are here already. Git makes
+ * every check that it has: a name such as `..` or `.git`, an entry that is there twice, or an object that is missing is refused,
+ * with a `DeployFailure`. What is whole then waits for the deploy, pack and index; of all else nothing is left.
+ */
+async function keepPack(pieces, arriving) {
+    const { uploads, deployId, env } = arriving;
+    const part = partOf(uploads, deployId, process.pid);
+    try {
+        const git = quarantine_borrow(part, arriving.objects, env);
+        const [pack, index] = [(0,external_node_path_namespaceObject.join)(part, 'pack'), (0,external_node_path_namespaceObject.join)(part, 'index')];
+        let cut = null;
+        const heard = async function* () {
+            try {
+                yield* pieces;
+            }
+            catch (error) {
+                // Where git ends before it has read all, its own words count.
+                if (!(error instanceof CutShort))
+                    throw error;
+                cut = error;
+            }
+        };
+        const args = ['index-pack', '--strict', '--stdin', '-o', index, pack];
+        const result = await git.attempt(args, { input: external_node_stream_namespaceObject.Readable.from(heard()) });
+        if (cut !== null)
+            throw cut;
+        if (result.code !== 0)
+            throw git.failure(result, 'Reading the upload');
+        for (const file of [pack, index])
+            (0,external_node_fs_namespaceObject.chmodSync)(file, 0o600);
+        (0,external_node_fs_namespaceObject.renameSync)(index, indexFile(uploads, deployId));
+        // Last: it says that the other one is there too.
+        (0,external_node_fs_namespaceObject.renameSync)(pack, packFile(uploads, deployId));
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.rmSync)(part, { recursive: true, force: true });
+    }
+}
+function quarantine_borrow(directory, objects, env) {
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(directory, 'objects', 'info'), { recursive: true, mode: 0o700 });
+    (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(directory, 'refs'), { mode: 0o700 });
+    // All that git takes for a repository.
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(directory, 'HEAD'), 'ref: refs/heads/none\n');
+    if (objects !== null)
+        (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(directory, 'objects', 'info', 'alternates'), `${objects}\n`);
+    const options = { clock: createClock(), timeLimit: NO_LIMIT, locks: new Set() };
+    return gitIn(directory, { ...options, env: { ...env, GIT_DIR: directory } });
 }
 
 ;// CONCATENATED MODULE: ./host/upload/receive.js

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { type Git, gitIn } from '../git/git.ts';
 import { createClock } from '../system/clock.ts';
 import { indexFile, packFile, partOf } from './arrived.ts';
+import { CutShort } from './stdin-bytes.ts';
 
 interface Arriving {
   uploads: string;
@@ -27,20 +28,19 @@ export async function keepPack(pieces: AsyncIterable<Buffer>, arriving: Arriving
   try {
     const git = borrow(part, arriving.objects, env);
     const [pack, index] = [join(part, 'pack'), join(part, 'index')];
-    let cut: unknown;
+    let cut: CutShort | null = null;
     const heard = async function* (): AsyncGenerator<Buffer> {
-      const next = pieces[Symbol.asyncIterator]();
-      for (;;) {
-        const piece = await next.next().catch((error: unknown) => {
-          cut = error;
-        });
-        if (piece === undefined || piece.done === true) return;
-        yield piece.value;
+      try {
+        yield* pieces;
+      } catch (error) {
+        // Where git ends before it has read all, its own words count.
+        if (!(error instanceof CutShort)) throw error;
+        cut = error;
       }
     };
     const args = ['index-pack', '--strict', '--stdin', '-o', index, pack];
     const result = await git.attempt(args, { input: Readable.from(heard()) });
-    if (cut !== undefined) throw cut;
+    if (cut !== null) throw cut;
     if (result.code !== 0) throw git.failure(result, 'Reading the upload');
     for (const file of [pack, index]) chmodSync(file, 0o600);
     renameSync(index, indexFile(uploads, deployId));
