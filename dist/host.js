@@ -3460,7 +3460,6 @@ function namePattern(glob) {
 
 
 
-
 /** In bytes. A build that keeps more begins without, and so keeps less. */
 const LARGEST = 1024 ** 3;
 /** In milliseconds: a longer copy might take more time than it saves. */
@@ -3470,7 +3469,7 @@ const LONGEST = 10_000;
  * that failed, and none that was rolled back, has any part in it. Says so, or why it has none.
  */
 async function carryBuildCache(context, top, tracked, replaced) {
-    const { plan, places, git, log } = context;
+    const { plan, places, log } = context;
     if (plan.freshInstall || plan.steps.build.kind === 'none')
         return;
     if (replaced.sha === null || replaced.generated === null)
@@ -3479,8 +3478,7 @@ async function carryBuildCache(context, top, tracked, replaced) {
     if (caches.length === 0)
         return;
     const live = treeOf(places);
-    const trackedOld = await trackedFiles(git, replaced.sha);
-    const known = knownTree(trackedOld, replaced.generated, 'known');
+    const known = knownTree(replaced.tracked, replaced.generated, 'known');
     // What no build of ours made there is the app's own.
     const files = caches
         .flatMap((cache) => filesOf(cache, live))
@@ -3488,7 +3486,8 @@ async function carryBuildCache(context, top, tracked, replaced) {
     if (files.length === 0)
         return;
     const bytes = files.reduce((sum, path) => sum + Number(rename_statOf(`${live}/${path}`)?.size ?? 0), 0);
-    const why = (await whyWithout(context, bytes, trackedOld, tracked)) ?? (await copyAll(context, files, live, top));
+    const why = (await whyWithout(context, bytes, replaced.tracked, tracked)) ??
+        (await copyAll(context, files, live, top));
     const shown = caches.map(({ directory }) => directory).join(', ');
     const size = `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
     inform(log, why === null
@@ -4114,7 +4113,6 @@ async function install(context, checkout, tracked, lent) {
 
 
 
-
 /** Of so many replaced versions files are kept, and for so long. */
 const KEPT_VERSIONS = 3;
 const KEPT_FOR = 7 * 24 * 3_600_000;
@@ -4122,11 +4120,10 @@ const KEPT_FOR = 7 * 24 * 3_600_000;
  * Gives the build those hashed files of the last versions that it lacks, since pages in browsers still ask for them. This
  * comes before the build is recorded, so that a swap and a rollback treat them like the build's own. Says which they are.
  */
-async function keepAssets({ plan, places, git, log }, staging, { sha, generated }) {
+function keepAssets({ plan, places, log }, staging, { sha, tracked, generated }) {
     if (sha === null)
         return [];
     const tree = treeOf(places);
-    const tracked = await trackedFiles(git, sha);
     const globs = plan.keepAssets?.map((glob) => external_node_path_namespaceObject.posix.join(plan.workingDirectory, glob)) ??
         frameworkAssets(tree, tracked.keys());
     const { kept, unreadable } = carryAssets({
@@ -4933,7 +4930,7 @@ async function stage(context, sha, replaced, refuse) {
     if (lent.shown.length > 0)
         inform(context.log, `Install and build see copies of these files of ${envSources(places).join(' and ')}: ${lent.shown.join(', ')}.`);
     const checkout = { top: workshop, workDir };
-    const early = (await isReadAlready(context, checkout, tracked, replaced))
+    const early = isReadAlready(context, checkout, tracked, replaced)
         ? null
         : await readAppsEarly(context, workshop, plan.deployId);
     if (early !== null)
@@ -4951,7 +4948,7 @@ async function stage(context, sha, replaced, refuse) {
     // Each names a directory of the staging clone that does not come along.
     for (const path of submodules)
         (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(staging, path, '.git'), { force: true });
-    const assets = await keepAssets(context, staging, replaced);
+    const assets = keepAssets(context, staging, replaced);
     const generated = recordGenerated(staging, tracked, assets);
     const record = saveRecord(places.state, plan.deployId, generated);
     // No build made it, so that a later deploy without `env-file` leaves it alone.
@@ -4963,12 +4960,12 @@ async function stage(context, sha, replaced, refuse) {
  * Whether this very ecosystem file was read for the live version, with the same settings, and not refused. It is read again after
  * the build in any case; a look at it takes a process, 50 ms or more.
  */
-async function isReadAlready({ plan, git }, { top, workDir }, tracked, { sha, sameSettings }) {
+function isReadAlready({ plan }, { top, workDir }, tracked, { tracked: trackedOld, sameSettings }) {
     const file = plan.ecosystem === null ? ecosystemIn(workDir) : (0,external_node_path_namespaceObject.join)(workDir, plan.ecosystem);
-    if (plan.script !== null || file === null || sha === null || !sameSettings)
+    if (plan.script !== null || file === null || !sameSettings)
         return false;
     const path = (0,external_node_path_namespaceObject.relative)(top, file);
-    return tracked.has(path) && (await trackedFiles(git, sha)).get(path) === tracked.get(path);
+    return tracked.has(path) && trackedOld.get(path) === tracked.get(path);
 }
 /** What PM2 is to run of the version at `staging`, refused if it cannot be deployed. */
 async function readVersion(context, staging, refuse) {
@@ -11374,7 +11371,7 @@ async function restage(context, earlier, replaced, refuse) {
     const lent = await lendEnvFiles(context, staging, tracked);
     const config = await readVersion(context, staging, refuse);
     lent.takeBack(staging);
-    const assets = await keepAssets(context, staging, replaced);
+    const assets = keepAssets(context, staging, replaced);
     const version = assets.length === 0
         ? { generated, record: earlier.record }
         : recordAgain(context, withAssets(staging, { tracked, generated }, assets), earlier.record);
@@ -12984,10 +12981,11 @@ async function deployLocked(context, progress) {
     const refuse = (apps, top) => refuseImpossible(context, apps, top);
     const replaced = {
         sha: live.head.sha,
+        tracked: live.head.sha === null ? new Map() : await trackedFiles(context.git, live.head.sha),
         generated: live.generated,
-        sameSettings: await hasSameSettings(context, sha, live),
     };
-    const staged = (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
+    const staged = (await stageKept(context, sha, live, replaced, refuse)) ??
+        (await stage(context, sha, { ...replaced, sameSettings: await hasSameSettings(context, sha, live) }, refuse));
     await refuseMisfit(context, staged.config, live.current);
     await adviseOnSettings(context, staged);
     const listed = await listExchange(context, staged, live.head, live.generated);

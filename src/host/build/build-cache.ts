@@ -2,7 +2,6 @@ import { rmSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Context, inform } from '../context.ts';
-import { trackedFiles } from '../git/checkout.ts';
 import { endedDeploys } from '../state/history.ts';
 import { treeOf } from '../state/places.ts';
 import { at, knownTree } from '../swap/known-tree.ts';
@@ -31,7 +30,7 @@ export async function carryBuildCache(
   tracked: Fingerprints,
   replaced: Replaced,
 ): Promise<void> {
-  const { plan, places, git, log } = context;
+  const { plan, places, log } = context;
   if (plan.freshInstall || plan.steps.build.kind === 'none') return;
   if (replaced.sha === null || replaced.generated === null) return;
   const caches = frameworkCaches(top, tracked.keys()).filter(
@@ -39,8 +38,7 @@ export async function carryBuildCache(
   );
   if (caches.length === 0) return;
   const live = treeOf(places);
-  const trackedOld = await trackedFiles(git, replaced.sha);
-  const known = knownTree(trackedOld, replaced.generated, 'known');
+  const known = knownTree(replaced.tracked, replaced.generated, 'known');
   // What no build of ours made there is the app's own.
   const files = caches
     .flatMap((cache) => filesOf(cache, live))
@@ -48,7 +46,8 @@ export async function carryBuildCache(
   if (files.length === 0) return;
   const bytes = files.reduce((sum, path) => sum + Number(statOf(`${live}/${path}`)?.size ?? 0), 0);
   const why =
-    (await whyWithout(context, bytes, trackedOld, tracked)) ?? (await copyAll(context, files, live, top));
+    (await whyWithout(context, bytes, replaced.tracked, tracked)) ??
+    (await copyAll(context, files, live, top));
   const shown = caches.map(({ directory }) => directory).join(', ');
   const size = `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
   inform(

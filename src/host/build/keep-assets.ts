@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
-import { trackedFiles } from '../git/checkout.ts';
 import { treeOf } from '../state/places.ts';
 import { at, type KnownDirectory, knownTree } from '../swap/known-tree.ts';
-import type { Generated, KeptAssets } from '../swap/tree.ts';
+import type { Fingerprints, Generated, KeptAssets } from '../swap/tree.ts';
 import { copyIfAbsent } from './copy-absent.ts';
 import { frameworkAssets } from './frameworks.ts';
 import { matchingFiles } from './path-globs.ts';
@@ -16,24 +15,23 @@ const KEPT_FOR = 7 * 24 * 3_600_000;
 export interface Replaced {
   /** Null if no commit is checked out there. */
   sha: string | null;
+  /** Its commit's files; none without a commit. */
+  tracked: Fingerprints;
   /** What its build made; null if no build of ours did. */
   generated: Generated | null;
-  /** Whether it was verified with the settings that this deploy has. */
-  sameSettings: boolean;
 }
 
 /**
  * Gives the build those hashed files of the last versions that it lacks, since pages in browsers still ask for them. This
  * comes before the build is recorded, so that a swap and a rollback treat them like the build's own. Says which they are.
  */
-export async function keepAssets(
-  { plan, places, git, log }: Context,
+export function keepAssets(
+  { plan, places, log }: Context,
   staging: string,
-  { sha, generated }: Replaced,
-): Promise<KeptAssets[]> {
+  { sha, tracked, generated }: Replaced,
+): KeptAssets[] {
   if (sha === null) return [];
   const tree = treeOf(places);
-  const tracked = await trackedFiles(git, sha);
   const globs =
     plan.keepAssets?.map((glob) => posix.join(plan.workingDirectory, glob)) ??
     frameworkAssets(tree, tracked.keys());

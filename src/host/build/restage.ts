@@ -50,7 +50,7 @@ export async function restage(
   const lent = await lendEnvFiles(context, staging, tracked);
   const config = await readVersion(context, staging, refuse);
   lent.takeBack(staging);
-  const assets = await keepAssets(context, staging, replaced);
+  const assets = keepAssets(context, staging, replaced);
   const version =
     assets.length === 0
       ? { generated, record: earlier.record }

@@ -6,7 +6,7 @@ import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { secretsOfApp } from '../program/redact.ts';
 import { buildPlace, envSources, refuseApart } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
-import { type Generated, recordGenerated } from '../swap/tree.ts';
+import { type Fingerprints, type Generated, recordGenerated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { makePrivate, requirePrivate } from '../system/private-directory.ts';
@@ -37,6 +37,12 @@ export interface Staged {
 /** Throws a `DeployFailure` if these apps cannot be deployed; `top` is where their version lies. */
 export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
 
+/** The version in live, compared with this deploy. */
+export interface Compared extends Replaced {
+  /** Whether it was verified with the settings that this deploy has. */
+  sameSettings: boolean;
+}
+
 /**
  * Checks the commit out aside, installs and builds it there, and reads what PM2 is to run of it. Asks `refuse` as soon as
  * the ecosystem file can be read: before the build, if the file is a new one and needs nothing that is installed. Assets of the `replaced`
@@ -45,7 +51,7 @@ export type Refuse = (apps: readonly DeployApp[], top: string) => Promise<void>;
 export async function stage(
   context: Context,
   sha: string,
-  replaced: Replaced,
+  replaced: Compared,
   refuse: Refuse,
 ): Promise<Staged> {
   const { plan, places } = context;
@@ -65,7 +71,7 @@ export async function stage(
       `Install and build see copies of these files of ${envSources(places).join(' and ')}: ${lent.shown.join(', ')}.`,
     );
   const checkout = { top: workshop, workDir };
-  const early = (await isReadAlready(context, checkout, tracked, replaced))
+  const early = isReadAlready(context, checkout, tracked, replaced)
     ? null
     : await readAppsEarly(context, workshop, plan.deployId);
   if (early !== null) await refuse(early, workshop);
@@ -82,7 +88,7 @@ export async function stage(
   lent.takeBack(staging);
   // Each names a directory of the staging clone that does not come along.
   for (const path of submodules) rmSync(join(staging, path, '.git'), { force: true });
-  const assets = await keepAssets(context, staging, replaced);
+  const assets = keepAssets(context, staging, replaced);
   const generated = recordGenerated(staging, tracked, assets);
   const record = saveRecord(places.state, plan.deployId, generated);
   // No build made it, so that a later deploy without `env-file` leaves it alone.
@@ -95,16 +101,16 @@ export async function stage(
  * Whether this very ecosystem file was read for the live version, with the same settings, and not refused. It is read again after
  * the build in any case; a look at it takes a process, 50 ms or more.
  */
-async function isReadAlready(
-  { plan, git }: Context,
+function isReadAlready(
+  { plan }: Context,
   { top, workDir }: Checkout,
-  tracked: ReadonlyMap<string, string>,
-  { sha, sameSettings }: Replaced,
-): Promise<boolean> {
+  tracked: Fingerprints,
+  { tracked: trackedOld, sameSettings }: Compared,
+): boolean {
   const file = plan.ecosystem === null ? ecosystemIn(workDir) : join(workDir, plan.ecosystem);
-  if (plan.script !== null || file === null || sha === null || !sameSettings) return false;
+  if (plan.script !== null || file === null || !sameSettings) return false;
   const path = relative(top, file);
-  return tracked.has(path) && (await trackedFiles(git, sha)).get(path) === tracked.get(path);
+  return tracked.has(path) && trackedOld.get(path) === tracked.get(path);
 }
 
 /** What PM2 is to run of the version at `staging`, refused if it cannot be deployed. */

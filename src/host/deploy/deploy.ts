@@ -5,7 +5,7 @@ import { prove } from '../canary/prove.ts';
 import type { Boot } from '../canary/run.ts';
 import { removeCanaries } from '../canary/run.ts';
 import { type Context, inform, warn } from '../context.ts';
-import { isCheckout } from '../git/checkout.ts';
+import { isCheckout, trackedFiles } from '../git/checkout.ts';
 import { dressAll } from '../handover/dress.ts';
 import { choosePreloads } from '../handover/preload-choice.ts';
 import { startProbe } from '../health/probe.ts';
@@ -101,11 +101,18 @@ async function deployLocked(context: Context, progress: Progress): Promise<End> 
   const refuse: Refuse = (apps, top) => refuseImpossible(context, apps, top);
   const replaced = {
     sha: live.head.sha,
+    tracked:
+      live.head.sha === null ? new Map<string, string>() : await trackedFiles(context.git, live.head.sha),
     generated: live.generated,
-    sameSettings: await hasSameSettings(context, sha, live),
   };
   const staged =
-    (await stageKept(context, sha, live, replaced, refuse)) ?? (await stage(context, sha, replaced, refuse));
+    (await stageKept(context, sha, live, replaced, refuse)) ??
+    (await stage(
+      context,
+      sha,
+      { ...replaced, sameSettings: await hasSameSettings(context, sha, live) },
+      refuse,
+    ));
   await refuseMisfit(context, staged.config, live.current);
   await adviseOnSettings(context, staged);
   const listed = await listExchange(context, staged, live.head, live.generated);

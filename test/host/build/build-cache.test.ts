@@ -87,7 +87,7 @@ async function carry(
   const trackedNew = new Map(
     blobs.map(([path, mark]) => [path, path in next ? mark : (tracked.get(path) ?? mark)] as const),
   );
-  await carryBuildCache(context, staging, trackedNew, { sha, generated, sameSettings: false });
+  await carryBuildCache(context, staging, trackedNew, { sha, tracked, generated });
   expect(identities(live)).toEqual(liveBefore);
   return Object.fromEntries(Object.entries(contents(staging)).filter(([path]) => !(path in before)));
 }
