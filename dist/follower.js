@@ -303,24 +303,47 @@ function environmentOf(pid) {
 /** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
 function directoryOf(pid) {
     const link = `/proc/${pid}/cwd`;
-    try {
-        // Of a directory that was removed it still tells the name.
-        return readlinkSync(link);
-    }
-    catch {
-        return link;
-    }
+    // Of a directory that was removed it still tells the name.
+    return targetOf(link) ?? link;
 }
-/** All pids that this user can see. */
-function allPids() {
+/**
+ * Where a process stands, its program, and all files that it has open or mapped: real paths, some of them twice. None where it is
+ * gone, or another user's.
+ */
+function filesOf(pid) {
+    const open = namesIn(`/proc/${pid}/fd`).map((name) => `fd/${name}`);
+    const links = ['cwd', 'exe', ...open].flatMap((name) => targetOf(`/proc/${pid}/${name}`) ?? []);
+    return [...links, ...mappedBy(pid)];
+}
+function mappedBy(pid) {
     try {
-        return readdirSync('/proc')
-            .filter((name) => /^\d+$/.test(name))
-            .map(Number);
+        return readFileSync(`/proc/${pid}/maps`, 'utf8').match(/\/.+$/gm) ?? [];
     }
     catch {
         return [];
     }
+}
+function targetOf(link) {
+    try {
+        return readlinkSync(link);
+    }
+    catch {
+        return null;
+    }
+}
+function namesIn(directory) {
+    try {
+        return readdirSync(directory);
+    }
+    catch {
+        return [];
+    }
+}
+/** All pids that this user can see. */
+function allPids() {
+    return namesIn('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number);
 }
 /** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
 function statOf(pid) {

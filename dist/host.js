@@ -184,6 +184,15 @@ function isWithin(directory, path) {
     const way = (0,external_node_path_namespaceObject.relative)(directory, path);
     return way !== '..' && !way.startsWith('../') && !(0,external_node_path_namespaceObject.isAbsolute)(way);
 }
+/** The way from `top`, a real path, to an absolute one, through whatever link that names `top`. Null if it does not lie there. */
+function below(top, path) {
+    for (let directory = path;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
+        if (realOrSame(directory) === top)
+            return (0,external_node_path_namespaceObject.relative)(directory, path);
+        if (directory === (0,external_node_path_namespaceObject.dirname)(directory))
+            return null;
+    }
+}
 /** Whether something is there, a dangling link included. */
 function exists(path) {
     try {
@@ -942,24 +951,47 @@ function environmentOf(pid) {
 /** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
 function directoryOf(pid) {
     const link = `/proc/${pid}/cwd`;
-    try {
-        // Of a directory that was removed it still tells the name.
-        return (0,external_node_fs_namespaceObject.readlinkSync)(link);
-    }
-    catch {
-        return link;
-    }
+    // Of a directory that was removed it still tells the name.
+    return targetOf(link) ?? link;
 }
-/** All pids that this user can see. */
-function allPids() {
+/**
+ * Where a process stands, its program, and all files that it has open or mapped: real paths, some of them twice. None where it is
+ * gone, or another user's.
+ */
+function filesOf(pid) {
+    const open = namesIn(`/proc/${pid}/fd`).map((name) => `fd/${name}`);
+    const links = ['cwd', 'exe', ...open].flatMap((name) => targetOf(`/proc/${pid}/${name}`) ?? []);
+    return [...links, ...mappedBy(pid)];
+}
+function mappedBy(pid) {
     try {
-        return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
-            .filter((name) => /^\d+$/.test(name))
-            .map(Number);
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/maps`, 'utf8').match(/\/.+$/gm) ?? [];
     }
     catch {
         return [];
     }
+}
+function targetOf(link) {
+    try {
+        return (0,external_node_fs_namespaceObject.readlinkSync)(link);
+    }
+    catch {
+        return null;
+    }
+}
+function namesIn(directory) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(directory);
+    }
+    catch {
+        return [];
+    }
+}
+/** All pids that this user can see. */
+function allPids() {
+    return namesIn('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number);
 }
 /** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */
 function statOf(pid) {
@@ -2779,15 +2811,6 @@ function inLive(path, { top, live }) {
         return (0,external_node_path_namespaceObject.join)(live, ...rest);
     return first === 'releases' ? (0,external_node_path_namespaceObject.join)(live, ...rest.slice(1)) : (0,external_node_path_namespaceObject.join)(live, first ?? '', ...rest);
 }
-/** The way from `top` to a path, through whatever link that names `top`. Null if it does not lie there. */
-function below(top, path) {
-    for (let directory = path;; directory = (0,external_node_path_namespaceObject.dirname)(directory)) {
-        if (realOrSame(directory) === top)
-            return (0,external_node_path_namespaceObject.relative)(directory, path);
-        if (directory === (0,external_node_path_namespaceObject.dirname)(directory))
-            return null;
-    }
-}
 
 ;// CONCATENATED MODULE: ./host/pm2/launcher.js
 
@@ -3481,7 +3504,7 @@ async function carryBuildCache(context, top, tracked, replaced) {
     const known = knownTree(replaced.tracked, replaced.generated, 'known');
     // What no build of ours made there is the app's own.
     const files = caches
-        .flatMap((cache) => filesOf(cache, live))
+        .flatMap((cache) => build_cache_filesOf(cache, live))
         .filter((path) => at(known, path)?.kind === 'leaf');
     if (files.length === 0)
         return;
@@ -3494,7 +3517,7 @@ async function carryBuildCache(context, top, tracked, replaced) {
         ? `The build has a copy of the last build's cache: ${shown}, ${size}.`
         : `The build starts without the last build's cache (${shown}, ${size}): ${why}.`);
 }
-function filesOf({ directory, data }, live) {
+function build_cache_filesOf({ directory, data }, live) {
     const isData = (path) => data.includes(external_node_path_namespaceObject.posix.relative(directory, path).split('/')[0] ?? '');
     return matchingFiles(live, [directory]).filter((path) => !isData(path));
 }
@@ -8438,6 +8461,7 @@ function refuseForeign(top, instances) {
 
 
 
+
 const replaced_common = {
     deployId: checked_text,
     over: checked_text,
@@ -8451,7 +8475,11 @@ const replaced_format1 = (value, at) => {
     return { ...rest, files: { layout: 'in-place', ops } };
 };
 const inPlace = fields({ layout: oneOf(['in-place']), ops: listOf(swapOp) });
-const ownDirectory = fields({ layout: oneOf(['releases']), release: checked_text });
+const ownDirectory = fields({
+    layout: oneOf(['releases']),
+    release: checked_text,
+    until: (value = null, at) => orNull(moment)(value, at),
+});
 const files = (value, at) => object(value, at).layout === 'releases' ? ownDirectory(value, at) : inPlace(value, at);
 const replaced_format2 = fields({ ...replaced_common, files });
 const replaced_FORMAT = {
@@ -9823,12 +9851,12 @@ async function commit(context, transaction, expected) {
         inform(context.log, text);
 }
 /** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
-function keepReplaced({ places }, { deployId, record, current, previousSha, swap }) {
+function keepReplaced({ places }, { deployId, record, current, previousSha, swap, swapped }) {
     // What no deploy verified, or was moved by hand since, is not a version to go back to.
     if (current === null || current.sha !== previousSha)
         return;
     const { sha, fingerprint, abi } = current;
-    const files = commit_filesOf(swap);
+    const files = commit_filesOf(swap, swapped);
     if (files === null)
         return;
     saveReplaced(places.state, {
@@ -9842,10 +9870,10 @@ function keepReplaced({ places }, { deployId, record, current, previousSha, swap
     });
 }
 /** Null if the version before had no directory of its own and none was put aside. */
-function commit_filesOf(swap) {
+function commit_filesOf(swap, until) {
     if (swap.layout === 'in-place')
         return { layout: 'in-place', ops: swap.ops };
-    return swap.previous === null ? null : { layout: 'releases', release: (0,external_node_path_namespaceObject.basename)(swap.previous) };
+    return swap.previous === null ? null : { layout: 'releases', release: (0,external_node_path_namespaceObject.basename)(swap.previous), until };
 }
 /** What a deploy's own reload has counted is no restart of the app. */
 async function restartCounters({ pm2 }, { config, before }) {
@@ -14531,6 +14559,65 @@ function mayRun(run) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/deploy/releases-in-use.js
+
+
+
+/**
+ * The names of those directories in `releases` that somebody needs: a live process, an app that PM2 may start again, or PM2 itself.
+ * A process may have left its directory, and have no file of it open, and still load code from there.
+ */
+function releasesInUse(top, { root }, listed, replaced) {
+    const needed = listed.flatMap(({ cwd, script, interpreter, args }) => [cwd, script, interpreter, ...args]);
+    const used = new Set(namesAmong(belowTop(top, [root, ...needed], '/')));
+    for (const pid of allPids()) {
+        const named = belowTop(top, startedWith(pid), directoryOf(pid));
+        const own = filesOf(pid)
+            .filter((path) => path.startsWith(`${top}/`))
+            .map((path) => path.slice(top.length + 1));
+        const started = named.some((path) => /^current(\/|$)/.test(path)) ? startTicks(pid) : null;
+        const through = started === null ? [] : liveAt(started, replaced);
+        for (const name of [...namesAmong([...named, ...own]), ...through])
+            used.add(name);
+    }
+    return used;
+}
+/** The texts of a process that may be paths: the words of its command line, and the directory in which PM2 started it. */
+function startedWith(pid) {
+    const words = argumentsOf(pid).flatMap((argument) => argument.split(/[\s=]/));
+    const env = environmentOf(pid);
+    return [...words, env.get('pm_cwd') ?? directoryOfWorker(env.get('pm2_env')) ?? ''];
+}
+/** PM2 gives the settings of a worker in cluster mode as JSON. */
+function directoryOfWorker(settings) {
+    try {
+        return String(JSON.parse(settings ?? '').pm_cwd);
+    }
+    catch {
+        return null;
+    }
+}
+/** Those of these texts that name something below `top`, relative to it. */
+function belowTop(top, texts, from) {
+    // To look up each word of each process would take seconds.
+    const paths = texts.filter((text) => /(^|\/)(releases|current)(\/|$)/.test(text));
+    return paths.flatMap((path) => below(top, (0,external_node_path_namespaceObject.resolve)(from, path)) ?? []);
+}
+function namesAmong(paths) {
+    return paths.flatMap((path) => path.match(/^releases\/([^/]+)/)?.[1] ?? []);
+}
+/**
+ * The version to which `current` led when a process started. Of versions that are gone nothing is known, so what was started
+ * before all others counts for the oldest one.
+ */
+function liveAt(started, replaced) {
+    const boot = bootId();
+    const known = replaced.flatMap(({ release, until }) => (until?.boot === boot ? [{ release, until }] : []));
+    const later = known.filter(({ until }) => started <= until.ticks);
+    const [first] = later.sort((a, b) => a.until.ticks - b.until.ticks);
+    return first === undefined ? [] : [first.release];
+}
+
 ;// CONCATENATED MODULE: ./host/deploy/prune-releases.js
 
 
@@ -14546,8 +14633,8 @@ function mayRun(run) {
 
 
 /**
- * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
- * in or PM2 itself lies in, and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
+ * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process uses,
+ * and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
  * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
  */
 async function pruneReleases(context, wanted) {
@@ -14559,16 +14646,16 @@ async function pruneReleases(context, wanted) {
         return [];
     await endSharing(context);
     const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-    // PM2 starts each process with files of its own, which may be among the app's packages.
-    const needed = [pm2.install.root, ...allPids().map(directoryOf)];
-    const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
+    const known = loadReplaced(state);
+    const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
+    const used = releasesInUse(top, pm2.install, await pm2.list(), replaced);
     const staying = [];
     for (const name of (0,external_node_fs_namespaceObject.readdirSync)(releases)) {
         const release = (0,external_node_path_namespaceObject.join)(releases, name);
         if (kept.has(release))
             continue;
         const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
-        const goes = !needed.some((path) => isWithin(release, path)) &&
+        const goes = !used.has(name) &&
             (version === null ? isOfNoUse(context, name) : await isEmptied(context, release, version));
         if (goes)
             await (0,external_node_fs_promises_namespaceObject.rm)(release, { recursive: true, force: true });
@@ -14661,10 +14748,10 @@ async function prune(context, deployId) {
     const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
     if (!plan.freshInstall && !isShort)
         keep.add(INSTALL);
-    const beside = namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
+    const beside = prune_namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
     const recordsKept = new Set([current?.record, ...earlierFiles.map(({ record }) => record)]);
-    const records = namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name));
-    const runs = namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
+    const records = prune_namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name));
+    const runs = prune_namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
     const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
     await Promise.all([
         ...beside.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
@@ -14692,7 +14779,7 @@ function holdsReappeared(directory) {
     return ((0,external_node_fs_namespaceObject.statSync)(directory).isDirectory() &&
         (0,external_node_fs_namespaceObject.readdirSync)(directory).some((name) => name.startsWith('kept.reappeared')));
 }
-function namesIn(directory) {
+function prune_namesIn(directory) {
     return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
 }
 /** Other apps' deploys have their run directories beside this one's, and may be running. */

@@ -1,7 +1,7 @@
-import { dirname, isAbsolute, join, relative } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { DeployApp } from '../pm2/app-config.ts';
 import type { Places } from '../state/places.ts';
-import { realOrSame } from '../system/paths.ts';
+import { below } from '../system/paths.ts';
 
 type Live = Pick<Places, 'top' | 'live'>;
 
@@ -30,12 +30,4 @@ function inLive(path: string, { top, live }: Live): string {
   if (first === 'shared') return path;
   if (first === 'current') return join(live, ...rest);
   return first === 'releases' ? join(live, ...rest.slice(1)) : join(live, first ?? '', ...rest);
-}
-
-/** The way from `top` to a path, through whatever link that names `top`. Null if it does not lie there. */
-function below(top: string, path: string): string | null {
-  for (let directory = path; ; directory = dirname(directory)) {
-    if (realOrSame(directory) === top) return relative(directory, path);
-    if (directory === dirname(directory)) return null;
-  }
 }

@@ -6,6 +6,7 @@ import { type Current, saveCurrent } from '../state/current.ts';
 import { subjectOf } from '../state/journal.ts';
 import { type ReplacedFiles, saveReplaced } from '../state/replaced.ts';
 import type { Swap, Transaction } from '../state/transaction.ts';
+import type { Moment } from '../system/processes.ts';
 import { exchangeOf } from './layout.ts';
 import { upkeepOf } from './upkeep.ts';
 
@@ -52,12 +53,12 @@ export async function commit(context: Context, transaction: Transaction, expecte
 /** Notes what makes the version before this one whole again, out of the files that the swap has put aside. */
 function keepReplaced(
   { places }: Context,
-  { deployId, record, current, previousSha, swap }: Transaction,
+  { deployId, record, current, previousSha, swap, swapped }: Transaction,
 ): void {
   // What no deploy verified, or was moved by hand since, is not a version to go back to.
   if (current === null || current.sha !== previousSha) return;
   const { sha, fingerprint, abi } = current;
-  const files = filesOf(swap);
+  const files = filesOf(swap, swapped);
   if (files === null) return;
   saveReplaced(places.state, {
     deployId,
@@ -71,9 +72,9 @@ function keepReplaced(
 }
 
 /** Null if the version before had no directory of its own and none was put aside. */
-function filesOf(swap: Swap): ReplacedFiles | null {
+function filesOf(swap: Swap, until: Moment | null): ReplacedFiles | null {
   if (swap.layout === 'in-place') return { layout: 'in-place', ops: swap.ops };
-  return swap.previous === null ? null : { layout: 'releases', release: basename(swap.previous) };
+  return swap.previous === null ? null : { layout: 'releases', release: basename(swap.previous), until };
 }
 
 /** What a deploy's own reload has counted is no restart of the app. */

@@ -9,13 +9,13 @@ import { loadTransaction } from '../state/transaction.ts';
 import { moveToShared } from '../swap/lasting-entries.ts';
 import { readTree } from '../swap/live-tree.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
-import { allPids, directoryOf } from '../system/processes.ts';
 import { exchangeOf } from './layout.ts';
+import { releasesInUse } from './releases-in-use.ts';
 import { madeSinceBuilt } from './releases-swap.ts';
 
 /**
- * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process stands
- * in or PM2 itself lies in, and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
+ * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process uses,
+ * and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
  * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
  */
 export async function pruneReleases(
@@ -29,16 +29,16 @@ export async function pruneReleases(
   if (!exists(releases) || !isWithin(releases, live)) return [];
   await endSharing(context);
   const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-  // PM2 starts each process with files of its own, which may be among the app's packages.
-  const needed = [pm2.install.root, ...allPids().map(directoryOf)];
-  const known = loadReplaced(state).filter(({ files }) => files.layout === 'releases');
+  const known = loadReplaced(state);
+  const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
+  const used = releasesInUse(top, pm2.install, await pm2.list(), replaced);
   const staying: ReplacedVersion[] = [];
   for (const name of readdirSync(releases)) {
     const release = join(releases, name);
     if (kept.has(release)) continue;
     const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
     const goes =
-      !needed.some((path) => isWithin(release, path)) &&
+      !used.has(name) &&
       (version === null ? isOfNoUse(context, name) : await isEmptied(context, release, version));
     if (goes) await rm(release, { recursive: true, force: true });
     else if (version !== null) staying.push(version);

@@ -2,8 +2,9 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildOf } from '../swap/record.ts';
 import { type SwapOp, swapOp } from '../swap/swap-list.ts';
-import { type Check, fields, listOf, object, oneOf, text } from '../system/checked.ts';
+import { type Check, fields, listOf, object, oneOf, orNull, text } from '../system/checked.ts';
 import { exists } from '../system/paths.ts';
+import { type Moment, moment } from '../system/processes.ts';
 import { type Format, readIfUsable, writeVersioned } from '../system/versioned.ts';
 import { noted } from './current.ts';
 import { type Places, releasesIn } from './places.ts';
@@ -22,8 +23,16 @@ export interface ReplacedVersion {
   files: ReplacedFiles;
 }
 
-/** Where its files are: put aside by a swap, or still in the version's own directory, of this name. */
-export type ReplacedFiles = { layout: 'in-place'; ops: SwapOp[] } | { layout: 'releases'; release: string };
+/** Where its files are: put aside by a swap, or still in the version's own directory. */
+export type ReplacedFiles = { layout: 'in-place'; ops: SwapOp[] } | ReplacedRelease;
+
+export interface ReplacedRelease {
+  layout: 'releases';
+  /** The directory's name. */
+  release: string;
+  /** When the version ceased to be live. Null if nobody noted it. */
+  until: Moment | null;
+}
 
 const common = {
   deployId: text,
@@ -40,7 +49,11 @@ const format1: Check<ReplacedVersion> = (value, at) => {
 };
 
 const inPlace: Check<ReplacedFiles> = fields({ layout: oneOf(['in-place']), ops: listOf(swapOp) });
-const ownDirectory: Check<ReplacedFiles> = fields({ layout: oneOf(['releases']), release: text });
+const ownDirectory: Check<ReplacedFiles> = fields<ReplacedRelease>({
+  layout: oneOf(['releases']),
+  release: text,
+  until: (value = null, at) => orNull(moment)(value, at),
+});
 
 const files: Check<ReplacedFiles> = (value, at) =>
   object(value, at).layout === 'releases' ? ownDirectory(value, at) : inPlace(value, at);

@@ -1,10 +1,18 @@
 import { accessSync, constants, lstatSync, realpathSync } from 'node:fs';
-import { isAbsolute, relative } from 'node:path';
+import { dirname, isAbsolute, relative } from 'node:path';
 
 /** Whether `path` is `directory` or lies in it; both absolute. */
 export function isWithin(directory: string, path: string): boolean {
   const way = relative(directory, path);
   return way !== '..' && !way.startsWith('../') && !isAbsolute(way);
+}
+
+/** The way from `top`, a real path, to an absolute one, through whatever link that names `top`. Null if it does not lie there. */
+export function below(top: string, path: string): string | null {
+  for (let directory = path; ; directory = dirname(directory)) {
+    if (realOrSame(directory) === top) return relative(directory, path);
+    if (directory === dirname(directory)) return null;
+  }
 }
 
 /** Whether something is there, a dangling link included. */

@@ -116,23 +116,49 @@ export function environmentOf(pid: number): ReadonlyMap<string, string> {
 /** The directory that a process stands in; one that is nowhere if the process is gone, or another user's. */
 export function directoryOf(pid: number): string {
   const link = `/proc/${pid}/cwd`;
+  // Of a directory that was removed it still tells the name.
+  return targetOf(link) ?? link;
+}
+
+/**
+ * Where a process stands, its program, and all files that it has open or mapped: real paths, some of them twice. None where it is
+ * gone, or another user's.
+ */
+export function filesOf(pid: number): string[] {
+  const open = namesIn(`/proc/${pid}/fd`).map((name) => `fd/${name}`);
+  const links = ['cwd', 'exe', ...open].flatMap((name) => targetOf(`/proc/${pid}/${name}`) ?? []);
+  return [...links, ...mappedBy(pid)];
+}
+
+function mappedBy(pid: number): string[] {
   try {
-    // Of a directory that was removed it still tells the name.
+    return readFileSync(`/proc/${pid}/maps`, 'utf8').match(/\/.+$/gm) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function targetOf(link: string): string | null {
+  try {
     return readlinkSync(link);
   } catch {
-    return link;
+    return null;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }
 
 /** All pids that this user can see. */
 export function allPids(): number[] {
-  try {
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
-  } catch {
-    return [];
-  }
+  return namesIn('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 }
 
 /** The fields of /proc/PID/stat from the third (state) on. The second is a name that may hold blanks and parentheses. */

@@ -1,21 +1,37 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Context } from '../../../src/host/context.ts';
 import { pruneReleases } from '../../../src/host/deploy/prune-releases.ts';
 import { gitIn } from '../../../src/host/git/git.ts';
+import type { Instance } from '../../../src/host/pm2/list.ts';
 import { openJournal } from '../../../src/host/state/journal.ts';
 import { saveReplaced } from '../../../src/host/state/replaced.ts';
 import { saveRecord } from '../../../src/host/swap/record.ts';
 import { recordGenerated } from '../../../src/host/swap/tree.ts';
 import { createClock } from '../../../src/host/system/clock.ts';
+import { filesOf, type Moment, momentNow, ticksNow } from '../../../src/host/system/processes.ts';
 import { DATABASE, type Files, fingerprints, plant } from '../swap/site-fixture.ts';
 
 let top: string;
 let context: Context;
 let sha: string;
+let listed: Partial<Instance>[];
 const release = (name: string): string => join(top, 'releases', name);
 const left = (): string[] => readdirSync(join(top, 'releases')).sort();
 const run = { repository: 'o/r', id: '1', attempt: '1', url: '', actor: 'ann' };
@@ -35,6 +51,7 @@ beforeEach(() => {
   run('commit', '--quiet', '--message', 'first');
   sha = run('rev-parse', 'HEAD');
   symlinkSync('releases/live', join(top, 'current'));
+  listed = [];
   const state = join(scratch, 'state');
   mkdirSync(state);
   context = {
@@ -48,13 +65,13 @@ beforeEach(() => {
     plan: { layout: { kind: 'releases', shared: [] } },
     gitAfterwards: gitIn(top, { clock: createClock(), env, timeLimit: 10_000, locks: new Set() }),
     journal: openJournal(state),
-    pm2: { install: { root: '/usr/lib/node_modules/pm2' } },
+    pm2: { install: { root: '/usr/lib/node_modules/pm2' }, list: async () => listed },
   } as unknown as Context;
 });
 afterEach(() => rmSync(join(top, '..'), { recursive: true, force: true }));
 
 /** A version that was verified and replaced, with what its app has made since. */
-function version(name: string, made: Files = {}) {
+function version(name: string, made: Files = {}, until: Moment | null = null) {
   plant(release(name), TRACKED);
   const record = saveRecord(
     context.places.state,
@@ -63,9 +80,19 @@ function version(name: string, made: Files = {}) {
   );
   plant(release(name), made);
   const replaced = { deployId: `after-${name}`, over: 'x', sha, record, fingerprint: 'f', abi: null };
-  const files = { layout: 'releases', release: name } as const;
+  const files = { layout: 'releases', release: name, until } as const;
   saveReplaced(context.places.state, { ...replaced, files });
   return { ...replaced, files };
+}
+
+/** A process that stands elsewhere. */
+function begin(program: string, args: string[], more: SpawnOptions = {}): ChildProcess {
+  return spawn(program, args, {
+    cwd: '/',
+    stdio: 'ignore',
+    ...more,
+    env: { PATH: process.env.PATH, ...more.env },
+  });
 }
 
 test('what is live, what is wanted and what a process stands in stays; a version that failed goes', async () => {
@@ -79,9 +106,68 @@ test('what is live, what is wanted and what a process stands in stays; a version
   try {
     const staying = await pruneReleases(context, [wanted]);
     expect(left()).toEqual(['busy', 'live', 'wanted']);
-    expect(staying.map(({ files }) => files)).toEqual([{ layout: 'releases', release: 'busy' }]);
+    expect(staying.map(({ files }) => files)).toEqual([{ layout: 'releases', release: 'busy', until: null }]);
   } finally {
     process.kill('SIGKILL');
+  }
+});
+
+test('a process that stands elsewhere keeps the version that it runs, reads or has mapped', async () => {
+  const names = ['script', 'option', 'program', 'file', 'library', 'listed', 'unused'];
+  for (const name of names) version(name);
+  const script = join(release('script'), 'forever.js');
+  writeFileSync(script, 'setInterval(() => {}, 1000);');
+  writeFileSync(join(release('option'), 'first.js'), '');
+  const program = join(release('program'), 'sleep');
+  copyFileSync('/bin/sleep', program);
+  const library = join(release('library'), 'libm.so');
+  copyFileSync(readFileSync('/proc/self/maps', 'utf8').match(/\/\S+libm\S*/)?.[0] ?? '', library);
+  listed.push({ cwd: '/', script: '/bin/sleep', interpreter: join(release('listed'), 'run'), args: [] });
+  const file = openSync(join(release('file'), 'server.js'), 'r');
+  const started = [
+    begin(process.execPath, [script]),
+    begin(process.execPath, [
+      `--require=${release('option')}/first.js`,
+      '--eval',
+      'setInterval(() => {}, 1000)',
+    ]),
+    begin(program, ['60'], { argv0: 'sleep' }),
+    begin('sleep', ['60'], { stdio: [file, 'ignore', 'ignore'] }),
+    begin('sleep', ['60'], { env: { LD_PRELOAD: library } }),
+  ];
+  closeSync(file);
+  try {
+    await expect.poll(() => filesOf(started.at(-1)?.pid ?? 0)).toContain(library);
+    await pruneReleases(context, []);
+    expect(left()).toEqual(['file', 'library', 'listed', 'live', 'option', 'program', 'script']);
+  } finally {
+    for (const one of started) one.kill('SIGKILL');
+  }
+});
+
+test('a process that has left its version, and shows nothing of it, keeps the one that was live as it was started', async () => {
+  const pm2_env = JSON.stringify({ pm_cwd: join(top, 'current/apps') });
+  // The ticks of two moments differ only if a hundredth of a second lies between them.
+  const momentLater = async (): Promise<Moment> => {
+    const before = momentNow();
+    await expect.poll(() => ticksNow(), { interval: 10 }).toBeGreaterThan(before.ticks + 1);
+    return before;
+  };
+  version('early', {}, await momentLater());
+  const fork = begin('sleep', ['60'], { env: { pm_cwd: join(top, 'current') } });
+  version('fork', {}, await momentLater());
+  version('between', {}, await momentLater());
+  const worker = begin('sleep', ['60'], { env: { pm2_env } });
+  version('worker', {}, await momentLater());
+  const job = begin('sh', ['-c', 'sleep 60; :', join(top, 'current/job.sh')]);
+  version('job', {}, await momentLater());
+  const now = begin('sleep', ['60'], { env: { pm_cwd: join(top, 'current') } });
+  version('rebooted', {}, { boot: 'an earlier one', ticks: Number.MAX_SAFE_INTEGER });
+  try {
+    await pruneReleases(context, []);
+    expect(left()).toEqual(['fork', 'job', 'live', 'worker']);
+  } finally {
+    for (const one of [fork, worker, job, now]) one.kill('SIGKILL');
   }
 });
 

@@ -124,9 +124,16 @@ test('a version that was replaced is read as format 1 had it', () => {
   const ops = [{ path: 'dist', live: true, staging: true }];
   writeFileSync(file('replaced-second-deploy.json'), JSON.stringify({ version: 1, ...about, ops }));
   expect(loadReplaced(state)).toEqual([{ ...about, files: { layout: 'in-place', ops } }]);
-  const released = { ...about, files: { layout: 'releases', release: 'first-deploy' } } as const;
-  saveReplaced(state, released);
-  expect(loadReplaced(state)).toEqual([released]);
+  const files = {
+    layout: 'releases',
+    release: 'first-deploy',
+    until: { boot: 'this one', ticks: 4711 },
+  } as const;
+  saveReplaced(state, { ...about, files });
+  expect(loadReplaced(state)).toEqual([{ ...about, files }]);
+  const { until: _, ...without } = files;
+  change('replaced-second-deploy.json', { files: without });
+  expect(loadReplaced(state)).toEqual([{ ...about, files: { ...files, until: null } }]);
 });
 
 test('a transaction says when the old files came back; one that does not say it is read all the same', () => {
