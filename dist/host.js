@@ -1300,7 +1300,153 @@ function pause(ms, cancel) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/git/credentials.js
+
+const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
+const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
+/** Names a file that the helper makes when the token is refused. */
+const REFUSED = 'PM2_SSH_DEPLOY_GIT_REFUSED';
+/**
+ * Answers with the token when git asks for a login to one host over https, and stores nothing. It is POSIX sh. `echo` and
+ * `read` are built in everywhere, so no argument list ever holds the token.
+ *
+ * Git-lfs asks again as often as a login is refused. So a token that was refused is not given again, where a file notes it.
+ */
+const HELPER = `!f() { p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; test "$p" = https && test "$h" = "$${HOST}" || return 0; r=$${REFUSED}; case $1 in erase) test -z "$r" || : > "$r" ;; get) test -n "$r" && test -e "$r" && return 0; echo username=x-access-token; echo "password=$${TOKEN}" ;; esac; }; f`;
+/** Variables that could write the token, or its connection's keys, to a file, or send it to an unproved git server. */
+const LEAKS = /^(GIT_TRACE|GIT_TRANSFER_TRACE$|SSH_ASKPASS$|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
+/** The host's trace2.* settings can be turned off only in the environment: git reads them before its arguments. */
+const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' };
+/**
+ * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
+ * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
+ * helper. Git 2.25 and later.
+ *
+ * Git lets the setting for the longest address win, and among equals the last one. So ours name the whole address.
+ * `refused` is the file that notes that the token was refused; it begins as absent.
+ */
+function accessTo(address, { value, server }, refused = '') {
+    return {
+        settings: [
+            [`credential.${address}.helper`, ''],
+            [`credential.${address}.helper`, HELPER],
+            [`http.${address}.extraHeader`, ''],
+            // Git would offer the token wherever a redirect leads. So the address has to be the right one.
+            [`http.${address}.followRedirects`, 'false'],
+            [`http.${address}.sslVerify`, 'true'],
+            // The longest rule wins, so the host's settings cannot rewrite the address.
+            [`url.${address}.insteadOf`, address],
+            ['core.alternateRefsCommand', 'true'],
+            ...ofLargeFiles(address, server),
+        ],
+        environment: (base) => ({
+            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
+            ...NO_TRACE,
+            GIT_ASKPASS: '',
+            GIT_ALLOW_PROTOCOL: 'https',
+            // Git-lfs asks nobody which protocols are allowed.
+            GIT_SSH_COMMAND: 'false',
+            [HOST]: new URL(server).host,
+            [TOKEN]: value,
+            [REFUSED]: refused,
+        }),
+    };
+}
+/**
+ * The same for git-lfs, which reads git's settings in ways of its own: it asks for a login by the server's name alone, and
+ * judges the certificate by settings for the server, or for all.
+ */
+function ofLargeFiles(address, server) {
+    const endpoint = `${address.replace(/(\.git)?\/*$/, '')}.git/info/lfs`;
+    return [
+        [`credential.${server}.helper`, ''],
+        [`credential.${server}.helper`, HELPER],
+        [`credential.${server}.useHttpPath`, 'false'],
+        ['http.sslVerify', 'true'],
+        [`http.${server}.sslVerify`, 'true'],
+        [`http.${endpoint}.extraHeader`, ''],
+        // Otherwise it finds out by a request without the token, and writes it down.
+        [`lfs.${endpoint}.access`, 'basic'],
+        // No program of the host's or the repository's carries the files over.
+        ['lfs.basicTransfersOnly', 'true'],
+        ['lfs.standaloneTransferAgent', ''],
+    ];
+}
+/** The forms in which a log could show the token: as it is, and as git sends it. */
+function formsOf({ value }) {
+    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
+}
+/**
+ * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
+ * and is reached over https or ssh; else null.
+ */
+function addressOnServer(address, { server }) {
+    const { host, hostname } = new URL(server);
+    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
+    if (scp)
+        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
+    let url;
+    try {
+        url = new URL(address);
+    }
+    catch {
+        return null;
+    }
+    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
+    return isThere ? `${server}${url.pathname}` : null;
+}
+/** What git prints if the other side refuses the login. GitHub answers `not found` then. */
+const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
+/** A changed host key is not a lack of credentials: somebody else may be answering. */
+const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
+/** Whether git failed because the other side wants other credentials. */
+function lacksCredentials({ code, stopped, tail }) {
+    const text = tail.join('\n');
+    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
+}
+const OTHERS = "The workflow's own token reads only the workflow's own repository. For another one, set git-token to a personal access token or a GitHub App's token that may read its contents. Or give the server a deploy key for it.";
+/** For a login that opens the commits and not the large files. */
+const LARGE_FILES_REFUSED = "The same login opens the commits. Look on the git server whether Git LFS is on for this repository, whether its quota is used up, and which rights it asks for. Set git-token to a token that has these rights. If the app does not need the large files, run this on the server: git config --global lfs.fetchexclude '*'.";
+/** Why the token opened nothing, and what to do. The first match counts. */
+const REFUSALS = [
+    [
+        /^batch response: Git credentials/m,
+        'Git LFS, which keeps the large files, answers that it does not know the token (401)',
+        LARGE_FILES_REFUSED,
+    ],
+    [
+        /could not read|terminal prompts disabled/i,
+        'a setting of git led to another server, and git-token is not sent there',
+        'Look for url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
+    ],
+    [
+        /not found/i,
+        'the git server answers that there is no such repository. It says the same to a token that may not read the repository',
+        `Add 'permissions: contents: read' to the workflow. ${OTHERS}`,
+    ],
+    [
+        /40[3]\b/,
+        'the git server knows the token and does not let it read the repository (403)',
+        `Add 'permissions: contents: read' to the workflow. ${OTHERS} The git server's answer is below. An organization may ask for single sign-on, or allow only certain addresses; the server's address has to be one of them.`,
+    ],
+    [
+        /./,
+        'the git server does not know the token. It has expired, was revoked, or belongs to another server',
+        "Leave git-token out, and the workflow's own token is used. Or renew the token in git-token. The workflow's own token is valid until its job ends.",
+    ],
+];
+/** The failure to report if neither the server's own credentials nor the token opened `address`. */
+function refusedToken(address, own, result) {
+    const output = result.tail.filter((line) => line.trim() !== '');
+    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
+    return new DeployFailure(`Neither the server's own credentials nor git-token opened ${address}: ${why}.`, {
+        remedy,
+        output: [...own.filter((line) => line.trim() !== ''), ...output],
+    });
+}
+
 ;// CONCATENATED MODULE: ./host/git/git.js
+
 
 
 
@@ -1360,6 +1506,7 @@ const CAUSES = [
         /Object does not exist on the server/i,
         "The repository has pointers to files that were never pushed to Git LFS. In a clone that has the files, run 'git lfs push --all origin'.",
     ],
+    [/batch response: (?:Authorization error|Repository or object not found|.*quota)/i, LARGE_FILES_REFUSED],
     [
         /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
         "The server's own credentials do not open the large files (Git LFS) of a submodule, and git-token is not used for them. Give the server a deploy key for that repository, or a login in its git credentials.",
@@ -2150,7 +2297,7 @@ function createRedactor() {
                 for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
                     const trimmed = part.trim();
                     if (trimmed.length >= SHORTEST)
-                        for (const form of formsOf(trimmed))
+                        for (const form of redact_formsOf(trimmed))
                             add(form);
                 }
             }
@@ -2163,7 +2310,7 @@ function createRedactor() {
     };
 }
 /** A secret as it is, and as JSON, an inspected object, a URL, a form or a header shows it. */
-function formsOf(secret) {
+function redact_formsOf(secret) {
     const json = JSON.stringify(secret).slice(1, -1);
     const bytes = Buffer.from(secret);
     const base64 = bytes.toString('base64');
@@ -4255,150 +4402,18 @@ function isText(quoted) {
     return Buffer.from(name.toString('utf8')).equals(name);
 }
 
-;// CONCATENATED MODULE: ./host/git/credentials.js
-
-const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
-const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
-/**
- * Answers with the token when git asks for a login to one host over https, and stores nothing. It is POSIX sh. `echo` and
- * `read` are built in everywhere, so no argument list ever holds the token.
- */
-const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
-/** Variables that could write the token, or its connection's keys, to a file, or send it to an unproved git server. */
-const LEAKS = /^(GIT_TRACE|GIT_TRANSFER_TRACE$|SSH_ASKPASS$|GIT_CURL_VERBOSE$|GIT_SSL_NO_VERIFY$|GIT_REDACT|SSLKEYLOGFILE$)/;
-/** The host's trace2.* settings can be turned off only in the environment: git reads them before its arguments. */
-const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' };
-/**
- * How git is given the token, for one command on `address`, which is on the token's server: in that command's environment,
- * by a helper of ours that stands in for all that the host has. Of what git may be told to run, nothing is run but that
- * helper. Git 2.25 and later.
- *
- * Git lets the setting for the longest address win, and among equals the last one. So ours name the whole address.
- */
-function accessTo(address, { value, server }) {
-    return {
-        settings: [
-            [`credential.${address}.helper`, ''],
-            [`credential.${address}.helper`, HELPER],
-            [`http.${address}.extraHeader`, ''],
-            // Git would offer the token wherever a redirect leads. So the address has to be the right one.
-            [`http.${address}.followRedirects`, 'false'],
-            [`http.${address}.sslVerify`, 'true'],
-            // The longest rule wins, so the host's settings cannot rewrite the address.
-            [`url.${address}.insteadOf`, address],
-            ['core.alternateRefsCommand', 'true'],
-            ...ofLargeFiles(address, server),
-        ],
-        environment: (base) => ({
-            ...Object.fromEntries(Object.entries(base).filter(([name]) => !LEAKS.test(name))),
-            ...NO_TRACE,
-            GIT_ASKPASS: '',
-            GIT_ALLOW_PROTOCOL: 'https',
-            // Git-lfs asks nobody which protocols are allowed.
-            GIT_SSH_COMMAND: 'false',
-            [HOST]: new URL(server).host,
-            [TOKEN]: value,
-        }),
-    };
-}
-/**
- * The same for git-lfs, which reads git's settings in ways of its own: it asks for a login by the server's name alone, and
- * judges the certificate by settings for the server, or for all.
- */
-function ofLargeFiles(address, server) {
-    const endpoint = `${address.replace(/(\.git)?\/*$/, '')}.git/info/lfs`;
-    return [
-        [`credential.${server}.helper`, ''],
-        [`credential.${server}.helper`, HELPER],
-        [`credential.${server}.useHttpPath`, 'false'],
-        ['http.sslVerify', 'true'],
-        [`http.${server}.sslVerify`, 'true'],
-        [`http.${endpoint}.extraHeader`, ''],
-        // Otherwise it finds out by a request without the token, and writes it down.
-        [`lfs.${endpoint}.access`, 'basic'],
-        // No program of the host's or the repository's carries the files over.
-        ['lfs.basicTransfersOnly', 'true'],
-        ['lfs.standaloneTransferAgent', ''],
-    ];
-}
-/** The forms in which a log could show the token: as it is, and as git sends it. */
-function credentials_formsOf({ value }) {
-    return [value, Buffer.from(`x-access-token:${value}`).toString('base64')];
-}
-/**
- * The https address, without a login in it, of the repository that `address` names, where it lies on the token's server
- * and is reached over https or ssh; else null.
- */
-function addressOnServer(address, { server }) {
-    const { host, hostname } = new URL(server);
-    const scp = /^(?:[^@/:]+@)?([^@/:]+|\[[^\]]+\]):(?!\/\/)\/*(.+)$/.exec(address);
-    if (scp)
-        return scp[1]?.toLowerCase() === hostname ? `${server}/${scp[2]}` : null;
-    let url;
-    try {
-        url = new URL(address);
-    }
-    catch {
-        return null;
-    }
-    const isThere = url.protocol === 'https:' ? url.host === host : url.protocol === 'ssh:' && url.hostname === hostname;
-    return isThere ? `${server}${url.pathname}` : null;
-}
-/** What git prints if the other side refuses the login. GitHub answers `not found` then. */
-const NOT_LET_IN = /could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]\b|Permission denied \(|Host key verification failed|cannot run ssh|Repository not found|repository '.*' not found/i;
-/** A changed host key is not a lack of credentials: somebody else may be answering. */
-const SOMEBODY_ELSE = /IDENTIFICATION HAS CHANGED/;
-/** Whether git failed because the other side wants other credentials. */
-function lacksCredentials({ code, stopped, tail }) {
-    const text = tail.join('\n');
-    return code !== 0 && stopped === null && NOT_LET_IN.test(text) && !SOMEBODY_ELSE.test(text);
-}
-const OTHERS = "The workflow's own token reads only the workflow's own repository. For another one, set git-token to a personal access token or a GitHub App's token that may read its contents. Or give the server a deploy key for it.";
-/** Why the token opened nothing, and what to do. The first match counts. */
-const REFUSALS = [
-    [
-        /could not read|terminal prompts disabled/i,
-        'a setting of git led to another server, and git-token is not sent there',
-        'Look for url.<…>.insteadOf in the settings of git on the server (git config --list --show-origin).',
-    ],
-    [
-        /not found/i,
-        'the git server answers that there is no such repository. It says the same to a token that may not read the repository',
-        `Add 'permissions: contents: read' to the workflow. ${OTHERS}`,
-    ],
-    [
-        /40[3]\b/,
-        'the git server knows the token and does not let it read the repository (403)',
-        `Add 'permissions: contents: read' to the workflow. ${OTHERS} The git server's answer is below. An organization may ask for single sign-on, or allow only certain addresses; the server's address has to be one of them.`,
-    ],
-    [
-        /./,
-        'the git server does not know the token. It has expired, was revoked, or belongs to another server',
-        "Leave git-token out, and the workflow's own token is used. Or renew the token in git-token. The workflow's own token is valid until its job ends.",
-    ],
-];
-/** The failure to report if neither the server's own credentials nor the token opened `address`. */
-function refusedToken(address, own, result) {
-    const output = result.tail.filter((line) => line.trim() !== '');
-    const [, why, remedy] = REFUSALS.find(([pattern]) => pattern.test(output.join('\n'))) ?? ['', '', ''];
-    return new DeployFailure(`Neither the server's own credentials nor git-token opened ${address}: ${why}.`, {
-        remedy,
-        output: [...own.filter((line) => line.trim() !== ''), ...output],
-    });
-}
-
 ;// CONCATENATED MODULE: ./host/git/remote.js
 
 /**
  * Opens the repository with the host's own credentials. Where these do not do, and it lies on the token's server, git
  * gets the token, by https, for the commands that are run here; nothing of that is written down. `say` is told so.
  */
-async function openRemote(git, repository, { gitToken, say }) {
+async function openRemote(git, repository, { gitToken, say, refused }) {
     const name = await remote_nameOf(git, repository);
     // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
     const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
     const address = gitToken === null ? null : addressOnServer(actual, gitToken);
-    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
+    const token = gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken, refused) };
     let own = null;
     const attempt = async (command, rest, within = git) => {
         if (token === null)
@@ -4488,7 +4503,11 @@ async function download(clone, sha, { repository, ...access }) {
     const url = await settingOf(clone, 'lfs.url');
     const { gitToken } = access;
     const isElsewhere = url !== null && (gitToken === null || addressOnServer(url, gitToken) === null);
-    const remote = await openRemote(clone, repository, isElsewhere ? { ...access, gitToken: null } : access);
+    const remote = await openRemote(clone, repository, {
+        ...access,
+        ...(isElsewhere && { gitToken: null }),
+        refused: (0,external_node_path_namespaceObject.join)(clone.directory, '.git', 'pm2-ssh-deploy-refused'),
+    });
     // Git ends if a token is refused. Git-lfs would try it again and again.
     if (!isElsewhere)
         await remote.text(['ls-remote', '--quiet'], ['HEAD'], WHAT);
@@ -13084,7 +13103,7 @@ function leaveUnchanged({ journal, plan }, sha, noted) {
 /** What no event may show of the plan, whoever repeats it: git, or the app in an answer or its log. */
 function secretsOfPlan({ gitToken, healthUrl, envFile, }) {
     return [
-        ...(gitToken === null ? [] : credentials_formsOf(gitToken)),
+        ...(gitToken === null ? [] : formsOf(gitToken)),
         ...(envFile === null ? [] : secretsOfEnvFile(envFile.content)),
         ...(healthUrl === null ? [] : secretsOfUrl(healthUrl)),
     ];

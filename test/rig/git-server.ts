@@ -15,6 +15,8 @@ export interface GitServerOptions {
   reads: Record<string, readonly string[] | 'forbidden'>;
   /** What the repositories keep in Git LFS. It may be added to later. */
   largeFiles?: LargeFiles;
+  /** If it is set: how all that is asked of Git LFS is answered, whatever the login. It may change. */
+  largeFilesRefused?: { status: number | null };
   /** Paths by what they begin with, and where they are redirected to. */
   moved?: Record<string, string>;
 }
@@ -53,7 +55,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
 }
 
 function answer(
-  { repositories, reads, largeFiles = new Map(), moved = {} }: GitServerOptions,
+  { repositories, reads, largeFiles = new Map(), largeFilesRefused, moved = {} }: GitServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   pathname: string,
@@ -75,6 +77,8 @@ function answer(
     refuse(403, 'Write access to repository not granted.');
   } else if (repository === undefined || !may.includes(name)) {
     refuse(404, 'Repository not found.');
+  } else if (rest.startsWith('/info/lfs/') && largeFilesRefused?.status) {
+    refuse(largeFilesRefused.status, 'No large files.');
   } else if (rest.startsWith('/info/lfs/')) {
     const base = `https://${request.headers.host}/${name}.git/info/lfs`;
     void answerLargeFiles(request, response, base, rest.slice('/info/lfs'.length), largeFiles);

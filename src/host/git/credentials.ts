@@ -12,12 +12,16 @@ export interface Access {
 
 const TOKEN = 'PM2_SSH_DEPLOY_GIT_TOKEN';
 const HOST = 'PM2_SSH_DEPLOY_GIT_HOST';
+/** Names a file that the helper makes when the token is refused. */
+const REFUSED = 'PM2_SSH_DEPLOY_GIT_REFUSED';
 
 /**
  * Answers with the token when git asks for a login to one host over https, and stores nothing. It is POSIX sh. `echo` and
  * `read` are built in everywhere, so no argument list ever holds the token.
+ *
+ * Git-lfs asks again as often as a login is refused. So a token that was refused is not given again, where a file notes it.
  */
-const HELPER = `!f() { test "$1" = get || return 0; p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; if test "$p" = https && test "$h" = "$${HOST}"; then echo username=x-access-token; echo "password=$${TOKEN}"; fi; }; f`;
+const HELPER = `!f() { p=; h=; while IFS== read -r k v; do case $k in protocol) p=$v ;; host) h=$v ;; esac; done; test "$p" = https && test "$h" = "$${HOST}" || return 0; r=$${REFUSED}; case $1 in erase) test -z "$r" || : > "$r" ;; get) test -n "$r" && test -e "$r" && return 0; echo username=x-access-token; echo "password=$${TOKEN}" ;; esac; }; f`;
 
 /** Variables that could write the token, or its connection's keys, to a file, or send it to an unproved git server. */
 const LEAKS =
@@ -32,8 +36,9 @@ const NO_TRACE = { GIT_TRACE2: '0', GIT_TRACE2_EVENT: '0', GIT_TRACE2_PERF: '0' 
  * helper. Git 2.25 and later.
  *
  * Git lets the setting for the longest address win, and among equals the last one. So ours name the whole address.
+ * `refused` is the file that notes that the token was refused; it begins as absent.
  */
-export function accessTo(address: string, { value, server }: GitToken): Access {
+export function accessTo(address: string, { value, server }: GitToken, refused = ''): Access {
   return {
     settings: [
       [`credential.${address}.helper`, ''],
@@ -56,6 +61,7 @@ export function accessTo(address: string, { value, server }: GitToken): Access {
       GIT_SSH_COMMAND: 'false',
       [HOST]: new URL(server).host,
       [TOKEN]: value,
+      [REFUSED]: refused,
     }),
   };
 }
@@ -120,8 +126,17 @@ export function lacksCredentials({ code, stopped, tail }: CommandResult): boolea
 const OTHERS =
   "The workflow's own token reads only the workflow's own repository. For another one, set git-token to a personal access token or a GitHub App's token that may read its contents. Or give the server a deploy key for it.";
 
+/** For a login that opens the commits and not the large files. */
+export const LARGE_FILES_REFUSED =
+  "The same login opens the commits. Look on the git server whether Git LFS is on for this repository, whether its quota is used up, and which rights it asks for. Set git-token to a token that has these rights. If the app does not need the large files, run this on the server: git config --global lfs.fetchexclude '*'.";
+
 /** Why the token opened nothing, and what to do. The first match counts. */
 const REFUSALS: readonly [RegExp, string, string][] = [
+  [
+    /^batch response: Git credentials/m,
+    'Git LFS, which keeps the large files, answers that it does not know the token (401)',
+    LARGE_FILES_REFUSED,
+  ],
   [
     /could not read|terminal prompts disabled/i,
     'a setting of git led to another server, and git-token is not sent there',

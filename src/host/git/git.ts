@@ -3,7 +3,7 @@ import type { Clock } from '../system/clock.ts';
 import { ALL_OF_IT, type CommandResult, run } from '../system/command.ts';
 import { DeployFailure } from '../system/failure.ts';
 import { descriptorsOf, type HeldLocks } from '../system/lock.ts';
-import type { Access } from './credentials.ts';
+import { type Access, LARGE_FILES_REFUSED } from './credentials.ts';
 
 /** Runs git in one directory. */
 export interface Git {
@@ -93,6 +93,7 @@ const CAUSES: readonly [RegExp, string][] = [
     /Object does not exist on the server/i,
     "The repository has pointers to files that were never pushed to Git LFS. In a clone that has the files, run 'git lfs push --all origin'.",
   ],
+  [/batch response: (?:Authorization error|Repository or object not found|.*quota)/i, LARGE_FILES_REFUSED],
   [
     /smudge filter lfs failed|git-lfs.*(?:credential|Authenti|Authori)/i,
     "The server's own credentials do not open the large files (Git LFS) of a submodule, and git-token is not used for them. Give the server a deploy key for that repository, or a login in its git credentials.",

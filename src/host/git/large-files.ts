@@ -56,7 +56,11 @@ async function download(clone: Git, sha: string, { repository, ...access }: Orig
   const url = await settingOf(clone, 'lfs.url');
   const { gitToken } = access;
   const isElsewhere = url !== null && (gitToken === null || addressOnServer(url, gitToken) === null);
-  const remote = await openRemote(clone, repository, isElsewhere ? { ...access, gitToken: null } : access);
+  const remote = await openRemote(clone, repository, {
+    ...access,
+    ...(isElsewhere && { gitToken: null }),
+    refused: join(clone.directory, '.git', 'pm2-ssh-deploy-refused'),
+  });
   // Git ends if a token is refused. Git-lfs would try it again and again.
   if (!isElsewhere) await remote.text(['ls-remote', '--quiet'], ['HEAD'], WHAT);
   await remote.text(['lfs', 'fetch'], [sha], WHAT);

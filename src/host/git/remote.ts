@@ -18,6 +18,8 @@ export interface Remote {
 export interface Access {
   gitToken: Plan['gitToken'];
   say(text: string): void;
+  /** For git-lfs: a file, absent as yet, that notes that the token was refused. */
+  refused?: string;
 }
 
 /**
@@ -27,14 +29,14 @@ export interface Access {
 export async function openRemote(
   git: Git,
   repository: Plan['repository'],
-  { gitToken, say }: Access,
+  { gitToken, say, refused }: Access,
 ): Promise<Remote> {
   const name = await nameOf(git, repository);
   // What git makes of it: a setting of the host's (url.<…>.insteadOf) may lead elsewhere.
   const actual = (await git.attempt(['ls-remote', '--get-url', name])).stdout.trim();
   const address = gitToken === null ? null : addressOnServer(actual, gitToken);
   const token =
-    gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken) };
+    gitToken === null || address === null ? null : { address, access: accessTo(address, gitToken, refused) };
   let own: CommandResult | null = null;
 
   const attempt: Remote['attempt'] = async (command, rest, within = git) => {

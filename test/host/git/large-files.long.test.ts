@@ -19,6 +19,7 @@ const ATTRIBUTES = '*.bin filter=lfs diff=lfs merge=lfs -text\n';
 let app: Repository;
 let github: GitServer;
 const stored: LargeFiles = new Map();
+const refused: { status: number | null } = { status: null };
 let home: string;
 let live: string;
 let said: string[];
@@ -29,6 +30,7 @@ beforeAll(async () => {
     repositories: { 'acme/app': app.path },
     reads: { [TOKEN]: ['acme/app'], [OWN]: ['acme/app'] },
     largeFiles: stored,
+    largeFilesRefused: refused,
   });
 });
 afterAll(async () => {
@@ -198,6 +200,25 @@ it.each([
   expect(`${failure.message} ${failure.remedy}`).toContain(says);
   expect(JSON.stringify([failure, said])).not.toContain('ghs_expired');
 });
+
+it.each([
+  [401, 'Git LFS, which keeps the large files, answers that it does not know the token (401)'],
+  [403, 'Fetching the large files (Git LFS)'],
+  [404, 'Fetching the large files (Git LFS)'],
+])(
+  'a token that opens the commit and no large file (%i) is given up at once, and the reason is named',
+  async (status, says) => {
+    const sha = commit({ 'a.bin': `refused ${status}` });
+    refused.status = status;
+    const failure = await failureOf(stage(sha)).finally(() => {
+      refused.status = null;
+    });
+    expect(failure.message).toContain(says);
+    expect(failure.remedy).toContain('The same login opens the commits');
+    const asked = github.requests.filter(({ path }) => path.endsWith('/objects/batch'));
+    expect(asked.filter(({ password }) => password === TOKEN)).toHaveLength(1);
+  },
+);
 
 it('a content that the git server lacks is named', async () => {
   const sha = commit({ 'a.bin': 'lost' });
