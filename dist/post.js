@@ -64327,6 +64327,14 @@ const STATE_WORDS = {
     removing: 'stopping the app, and taking its directory away',
     removed: 'done: the app and its directory are gone',
 };
+/** The same for one deploy, as far as it goes other ways. */
+function stateWords(state, plan) {
+    if (state !== 'fetched' || plan === null)
+        return STATE_WORDS[state];
+    if (plan.mode === 'rollback')
+        return 'finding the version to go back to';
+    return plan.source.kind === 'upload' ? 'taking in the files of the job' : STATE_WORDS.fetched;
+}
 /** The log's first line: what is about to happen. */
 function words_announcement({ mode, ref, path }, label) {
     return `${ANNOUNCED[mode](ref)} ${label}, ${path}`;
@@ -64858,17 +64866,17 @@ const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.l
  * The log of one host. States stand at its left edge, with the time since the start. What commands print is folded into
  * groups between them. So a failed deploy reads as a dozen lines, then the reason.
  */
-function log_startLog(label, stableFor = null, now = () => performance.now()) {
-    return logOf({ label, stableFor, now, isOneOfSeveral: false });
+function log_startLog(label, plan = null, now = () => performance.now()) {
+    return logOf({ label, plan, now, isOneOfSeveral: false });
 }
 /**
  * The log of one of several hosts: each line begins with its label, and what its commands print is held until a step has
  * ended, so that lines of several hosts do not mix.
  */
-function startLogBesideOthers(label, stableFor) {
-    return logOf({ label, stableFor, now: () => performance.now(), isOneOfSeveral: true });
+function startLogBesideOthers(label, plan) {
+    return logOf({ label, plan, now: () => performance.now(), isOneOfSeveral: true });
 }
-function logOf({ label, stableFor, now, isOneOfSeveral }) {
+function logOf({ label, plan, now, isOneOfSeveral }) {
     const start = now();
     const prefix = `  ${label} | `;
     const before = isOneOfSeveral ? `${label}: ` : '';
@@ -64898,7 +64906,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }) {
     /** Ends the line of the state that was entered last, if any. */
     const leaveState = (next, failed) => {
         if (entered !== null && (failed || !FINAL.has(entered.state)))
-            timed(`${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, stableFor)}`);
+            timed(`${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, plan?.stableFor ?? null)}`);
         entered = next;
     };
     const showHeld = () => {
@@ -64942,7 +64950,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }) {
                     showHeld();
                     return bounded('states', () => {
                         leaveState(event, GOING_BACK.has(event.state));
-                        timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
+                        timed(`${event.state.padEnd(WIDEST_STATE)}  ${stateWords(event.state, plan)}`);
                     });
                 case 'output':
                     return showOutput(event.from, event.text);
@@ -69877,7 +69885,7 @@ function wishesOf({ inputs, plan }) {
     return { mode: plan.mode, ref: plan.ref, ...inputs.fleet };
 }
 function logsOf({ inputs, plan }) {
-    return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan.stableFor));
+    return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan));
 }
 function hostTasks({ inputs, plan, bundle }, logs) {
     return inputs.destinations.flatMap((destination, host) => {
@@ -69943,7 +69951,7 @@ async function deployToOne(task, orders) {
     const { destinations, shellInit } = inputs;
     const [destination] = destinations;
     const { label } = destination;
-    const log = startLog(label, plan.stableFor);
+    const log = startLog(label, plan);
     log.say(announcement(plan, label));
     const result = await hostSession({ destination, shellInit, plan, bundle, early, log }).carryOut({
         ...orders,
@@ -69963,7 +69971,7 @@ async function followOne(task) {
     const { destinations, shellInit } = inputs;
     const [destination] = destinations;
     const { label } = destination;
-    const log = log_startLog(label, plan.stableFor);
+    const log = log_startLog(label, plan);
     log.say(`It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`);
     const result = await host_session_hostSession({ destination, shellInit, plan, log: withoutOutput(log) }).followUp({
         reason: 'the job was cancelled, or its runner is gone',

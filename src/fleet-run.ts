@@ -69,7 +69,7 @@ function wishesOf({ inputs, plan }: Task): Pick<FleetOrders, 'mode' | 'ref' | 'm
 }
 
 function logsOf({ inputs, plan }: Task): LiveLog[] {
-  return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan.stableFor));
+  return inputs.destinations.map(({ label }) => startLogBesideOthers(label, plan));
 }
 
 function hostTasks({ inputs, plan, bundle }: Task, logs: readonly LiveLog[]): HostTask[] {

@@ -15,7 +15,7 @@ export async function deployToOne(task: Task, orders: Pick<Orders, 'program' | '
   const { destinations, shellInit } = inputs;
   const [destination] = destinations;
   const { label } = destination;
-  const log = startLog(label, plan.stableFor);
+  const log = startLog(label, plan);
   log.say(announcement(plan, label));
   const result = await hostSession({ destination, shellInit, plan, bundle, early, log }).carryOut({
     ...orders,
@@ -36,7 +36,7 @@ export async function followOne(task: Task): Promise<Followed> {
   const { destinations, shellInit } = inputs;
   const [destination] = destinations;
   const { label } = destination;
-  const log = startLog(label, plan.stableFor);
+  const log = startLog(label, plan);
   log.say(
     `It is not known yet how the deploy on ${label} ended. If nothing was changed there, it is cancelled now.`,
   );

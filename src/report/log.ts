@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import type { Event, HostResult, SourceLine, State } from '../protocol.ts';
+import type { Event, HostResult, Plan, SourceLine, State } from '../protocol.ts';
 import { findErrors, printedBy } from './error-lines.ts';
 import { hostLines, hostSentence } from './hostile-text.ts';
 import { enterGroup, leaveGroup } from './log-group.ts';
@@ -12,6 +12,7 @@ import {
   remedySentence,
   requestsSentence,
   STATE_WORDS,
+  stateWords,
 } from './words.ts';
 
 /** Lines of a failed step: the log has all of them above, in a group. */
@@ -19,6 +20,9 @@ const TAIL = 40;
 /** Lines of a running command that are held before they are shown, with several hosts. */
 const MOST_HELD = 200;
 const WIDEST_STATE = Math.max(...Object.keys(STATE_WORDS).map((state) => state.length));
+
+/** What the log of a deploy needs of its plan. */
+export type LoggedPlan = Pick<Plan, 'mode' | 'source' | 'stableFor'>;
 
 export interface LiveLog {
   /** Prints a line of the action's own. */
@@ -40,28 +44,28 @@ export interface LiveLog {
  */
 export function startLog(
   label: string,
-  stableFor: number | null = null,
+  plan: LoggedPlan | null = null,
   now: () => number = () => performance.now(),
 ): LiveLog {
-  return logOf({ label, stableFor, now, isOneOfSeveral: false });
+  return logOf({ label, plan, now, isOneOfSeveral: false });
 }
 
 /**
  * The log of one of several hosts: each line begins with its label, and what its commands print is held until a step has
  * ended, so that lines of several hosts do not mix.
  */
-export function startLogBesideOthers(label: string, stableFor: number | null): LiveLog {
-  return logOf({ label, stableFor, now: () => performance.now(), isOneOfSeveral: true });
+export function startLogBesideOthers(label: string, plan: LoggedPlan): LiveLog {
+  return logOf({ label, plan, now: () => performance.now(), isOneOfSeveral: true });
 }
 
 interface LogOptions {
   label: string;
-  stableFor: number | null;
+  plan: LoggedPlan | null;
   now: () => number;
   isOneOfSeveral: boolean;
 }
 
-function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
+function logOf({ label, plan, now, isOneOfSeveral }: LogOptions): LiveLog {
   const start = now();
   const prefix = `  ${label} | `;
   const before = isOneOfSeveral ? `${label}: ` : '';
@@ -91,7 +95,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
   const leaveState = (next: { state: State; atMs: number } | null, failed: boolean): void => {
     if (entered !== null && (failed || !FINAL.has(entered.state)))
       timed(
-        `${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, stableFor)}`,
+        `${entered.state.padEnd(WIDEST_STATE)}  ${endOf(entered, next?.atMs ?? null, failed, plan?.stableFor ?? null)}`,
       );
     entered = next;
   };
@@ -132,7 +136,7 @@ function logOf({ label, stableFor, now, isOneOfSeveral }: LogOptions): LiveLog {
           showHeld();
           return bounded('states', () => {
             leaveState(event, GOING_BACK.has(event.state));
-            timed(`${event.state.padEnd(WIDEST_STATE)}  ${STATE_WORDS[event.state]}`);
+            timed(`${event.state.padEnd(WIDEST_STATE)}  ${stateWords(event.state, plan)}`);
           });
         case 'output':
           return showOutput(event.from, event.text);

@@ -29,6 +29,13 @@ export const STATE_WORDS: Readonly<Record<State, string>> = {
   removed: 'done: the app and its directory are gone',
 };
 
+/** The same for one deploy, as far as it goes other ways. */
+export function stateWords(state: State, plan: Pick<Plan, 'mode' | 'source'> | null): string {
+  if (state !== 'fetched' || plan === null) return STATE_WORDS[state];
+  if (plan.mode === 'rollback') return 'finding the version to go back to';
+  return plan.source.kind === 'upload' ? 'taking in the files of the job' : STATE_WORDS.fetched;
+}
+
 /** The log's first line: what is about to happen. */
 export function announcement({ mode, ref, path }: Plan, label: string): string {
   return `${ANNOUNCED[mode](ref)} ${label}, ${path}`;

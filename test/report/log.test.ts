@@ -2,9 +2,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Event, HostResult, State } from '../../src/protocol.ts';
 import { isGood, startLog } from '../../src/report/log.ts';
 import { leaveGroup } from '../../src/report/log-group.ts';
+import { somePlan } from '../rig/plan.ts';
 import { interpretLog } from '../rig/runner-log.ts';
 import { failure, result } from './results.ts';
 
+const PLAN = somePlan({ stableFor: 10_000 });
 const TITLE = 'shop on web-1: it failed';
 let printed = '';
 
@@ -36,7 +38,7 @@ const EVENTS: Event[] = [
 
 test('a good deploy reads as its states, with what commands printed folded between them', () => {
   let time = 0;
-  const log = startLog('web-1', 10_000, () => time);
+  const log = startLog('web-1', PLAN, () => time);
   log.say('Deploying main');
   for (const event of EVENTS) {
     time += 500;
@@ -67,6 +69,15 @@ test('a good deploy reads as its states, with what commands printed folded betwe
   ]);
 });
 
+test.each([
+  [{}, 'fetching the commit'],
+  [{ source: { kind: 'upload', builtFrom: 'b'.repeat(40) } }, 'taking in the files of the job'],
+  [{ mode: 'rollback' }, 'finding the version to go back to'],
+] as const)('where the version comes from is told as it is: %j', (changes, words) => {
+  startLog('web-1', somePlan(changes)).event({ type: 'state', state: 'fetched', atMs: 0 });
+  expect(printed).toContain(`fetched          ${words}`);
+});
+
 test('advice stands at the line of the file that it is about', () => {
   const where = { file: 'ecosystem.config.js', line: 4 };
   startLog('web-1').event({ type: 'notice', level: 'warning', text: 'set this', where });
@@ -76,7 +87,7 @@ test('advice stands at the line of the file that it is about', () => {
 test('a state that failed is said to have, whether the deploy then goes back or ends', () => {
   const states = (events: Event[]): string[] => {
     printed = '';
-    const log = startLog('web-1', 10_000);
+    const log = startLog('web-1', PLAN);
     for (const event of events) log.event(event);
     return [...printed.matchAll(/\] (\S+ +(?:ok|FAILED).*)/g)].map(([, line = '']) =>
       line.replace(/ +/g, ' '),
