@@ -14902,18 +14902,19 @@ async function glance(plan) {
     const instances = own === null ? null : own.filter(({ status }) => status === 'online').length;
     return { sha, previousSha: sha, instances, outdated: [], apps };
 }
-async function headOf({ path }, home) {
-    const live = resolvePath(path, home);
+async function headOf({ path, workingDirectory, layout }, home) {
+    const top = resolvePath(path, home);
     // Git would look for a repository above.
-    if (!exists((0,external_node_path_namespaceObject.join)(live, '.git')))
+    if (!exists((0,external_node_path_namespaceObject.join)(top, '.git')))
         return null;
-    const git = gitIn(live, {
+    const places = placesOf(top, workingDirectory, stateRoot(process.env, home), layout.kind);
+    const gitAfterwards = gitIn(top, {
         clock: createClock(),
         env: sessionless(process.env),
         timeLimit: LOOKS_FOR,
         locks: new Set(),
     });
-    return (await readHead(git)).sha;
+    return (await readLiveHead({ places, gitAfterwards })).sha;
 }
 async function instancesOf({ path }, home) {
     const live = resolvePath(path, home);

@@ -1,15 +1,15 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { HostResult, Plan } from '../../protocol.ts';
-import { readHead } from '../git/checkout.ts';
 import { gitIn } from '../git/git.ts';
 import { type Instance, instancesIn, listInstances } from '../pm2/list.ts';
 import { openRpc } from '../pm2/rpc.ts';
 import { pm2HomeOf } from '../pm2/session.ts';
-import { resolvePath } from '../state/places.ts';
+import { placesOf, resolvePath, stateRoot } from '../state/places.ts';
 import { createClock } from '../system/clock.ts';
 import { sessionless } from '../system/environment.ts';
 import { exists } from '../system/paths.ts';
+import { readLiveHead } from './live.ts';
 import { countsOfApps } from './running-apps.ts';
 
 /** Milliseconds, for each of two looks. */
@@ -32,17 +32,18 @@ export async function glance(plan: Plan): Promise<Seen> {
   return { sha, previousSha: sha, instances, outdated: [], apps };
 }
 
-async function headOf({ path }: Plan, home: string): Promise<string | null> {
-  const live = resolvePath(path, home);
+async function headOf({ path, workingDirectory, layout }: Plan, home: string): Promise<string | null> {
+  const top = resolvePath(path, home);
   // Git would look for a repository above.
-  if (!exists(join(live, '.git'))) return null;
-  const git = gitIn(live, {
+  if (!exists(join(top, '.git'))) return null;
+  const places = placesOf(top, workingDirectory, stateRoot(process.env, home), layout.kind);
+  const gitAfterwards = gitIn(top, {
     clock: createClock(),
     env: sessionless(process.env),
     timeLimit: LOOKS_FOR,
     locks: new Set(),
   });
-  return (await readHead(git)).sha;
+  return (await readLiveHead({ places, gitAfterwards })).sha;
 }
 
 async function instancesOf({ path }: Plan, home: string): Promise<Instance[]> {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -49,6 +49,27 @@ test("without PM2's command, the commit and the instances of a healthy app are s
     instances: null,
     outdated: [],
   });
+});
+
+test('with layout releases, the commit is the one of the release that runs', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'glance-'));
+  without(home);
+  const top = join(home, 'app');
+  const release = join(top, 'releases/one');
+  const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
+  const commit = (directory: string): string => {
+    const by = ['-c', 'user.name=a', '-c', 'user.email=a@b'];
+    git('-C', directory, ...by, 'commit', '--quiet', '--allow-empty', '-m', 'one');
+    return git('-C', directory, 'rev-parse', 'HEAD');
+  };
+  git('init', '--quiet', top);
+  const sha = commit(top);
+  git('clone', '--quiet', top, release);
+  symlinkSync('releases/one', join(top, 'current'));
+  commit(top);
+  const plan = somePlan({ path: top, layout: { kind: 'releases', shared: [] } });
+  expect(await glance(plan)).toMatchObject({ sha, previousSha: sha });
+  rmSync(home, { recursive: true });
 });
 
 test('where nothing was ever deployed and no daemon runs, there is no commit and no instance', async () => {
