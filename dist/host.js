@@ -105,10 +105,6 @@ const LEASE = 120_000;
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: ./host/context.js
-/** What git may get beside the host's own credentials. */
-function accessOf({ plan, log }) {
-    return { gitToken: plan.gitToken, say: (text) => inform(log, text) };
-}
 function inform(log, text) {
     log({ type: 'notice', level: 'info', text });
 }
@@ -4457,6 +4453,9 @@ async function remote_nameOf(git, repository) {
 
 
 const CONFIG = '.lfsconfig';
+const POINTER = 'version https://git-lfs.github.com/spec/';
+/** Bytes; the specification of Git LFS has it. */
+const LONGEST_POINTER = 1024;
 const WHAT = 'Fetching the large files (Git LFS)';
 /** Git-lfs takes the files from its store. It needs no `git lfs install` on the host. */
 const FILLED = [
@@ -4477,18 +4476,12 @@ const POINTERS = [
  * uses the host's own credentials, or the token. `clone` has nothing checked out. Gives the settings for that.
  */
 async function fetchLargeFiles(live, clone, sha, origin) {
-    const files = await largeFiles(clone, sha);
-    if (files.length === 0)
-        return [];
-    // Git-lfs reads it where it would be checked out to.
-    const config = (0,external_node_path_namespaceObject.join)(clone.directory, CONFIG);
-    const own = await clone.attempt(['show', `${sha}:${CONFIG}`]);
-    if (own.code === 0)
-        (0,external_node_fs_namespaceObject.writeFileSync)(config, own.stdout);
     try {
-        if (await isLeftOut(clone))
+        const { files, isLeftOut } = await lookForLargeFiles(clone, sha);
+        if (files.length === 0)
+            return [];
+        if (isLeftOut)
             return POINTERS;
-        await requireGitLfs(clone, files);
         const shared = await live.text(['rev-parse', '--git-common-dir'], WHAT);
         const store = (0,external_node_path_namespaceObject.resolve)(live.directory, shared.trim(), 'lfs');
         await clone.text(['config', '--local', 'lfs.storage', store], WHAT);
@@ -4496,8 +4489,24 @@ async function fetchLargeFiles(live, clone, sha, origin) {
         return FILLED;
     }
     finally {
-        (0,external_node_fs_namespaceObject.rmSync)(config, { force: true });
+        (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.join)(clone.directory, CONFIG), { force: true });
     }
+}
+/**
+ * Which files the commit keeps in Git LFS, and whether the settings say that this host does without them. Throws a `DeployFailure` if
+ * git-lfs is needed and missing. Lays the commit's own settings into git's directory, where git-lfs reads them.
+ */
+async function lookForLargeFiles(git, sha) {
+    const files = await largeFiles(git, sha);
+    if (files.length === 0)
+        return { files, isLeftOut: false };
+    const own = await git.attempt(['show', `${sha}:${CONFIG}`]);
+    if (own.code === 0)
+        (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(git.directory, CONFIG), own.stdout);
+    const isLeftOut = await leavesPointers(git);
+    if (!isLeftOut)
+        await requireGitLfs(git, files);
+    return { files, isLeftOut };
 }
 async function download(clone, sha, { repository, ...access }) {
     const url = await settingOf(clone, 'lfs.url');
@@ -4525,24 +4534,44 @@ async function settingOf(clone, name) {
 /** The files of a commit that its .gitattributes give to Git LFS. Uses the index, and leaves none. */
 async function largeFiles(git, sha) {
     const paths = [...(await trackedFiles(git, sha)).keys()];
-    if (!paths.some((path) => (0,external_node_path_namespaceObject.basename)(path) === '.gitattributes'))
-        return [];
-    const named = ['grep', '--quiet', '-e', '^[^#].*filter=lfs', sha, '--', ':(glob)**/.gitattributes'];
-    if ((await git.attempt(named)).code !== 0)
+    if (!(await speaksOfLargeFiles(git, sha, paths)))
         return [];
     await git.text(['read-tree', sha], WHAT);
+    const files = await givenToLargeFiles(git, paths);
+    const index = await git.text(['rev-parse', '--git-path', 'index'], WHAT);
+    (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.resolve)(git.directory, index.trim()), { force: true });
+    return files;
+}
+/** The files of the commit that is checked out which are pointers as yet, unless the settings want them so. */
+async function pointersLeft(git) {
+    const paths = [...(await trackedFiles(git, 'HEAD')).keys()];
+    if (!(await speaksOfLargeFiles(git, 'HEAD', paths)) || (await leavesPointers(git)))
+        return [];
+    const files = await givenToLargeFiles(git, paths);
+    return files.filter((path) => isPointer((0,external_node_path_namespaceObject.join)(git.directory, path)));
+}
+function isPointer(file) {
+    const { size } = (0,external_node_fs_namespaceObject.lstatSync)(file, { throwIfNoEntry: false }) ?? { size: 0 };
+    return size < LONGEST_POINTER && (0,external_node_fs_namespaceObject.readFileSync)(file, 'latin1').startsWith(POINTER);
+}
+async function speaksOfLargeFiles(git, sha, paths) {
+    if (!paths.some((path) => (0,external_node_path_namespaceObject.basename)(path) === '.gitattributes'))
+        return false;
+    const asked = ['grep', '--quiet', '-e', '^[^#].*filter=lfs', sha, '--', ':(glob)**/.gitattributes'];
+    return (await git.attempt(asked)).code === 0;
+}
+/** By the .gitattributes of the index. */
+async function givenToLargeFiles(git, paths) {
     const asked = ['check-attr', '--cached', '--stdin', '-z', 'filter'];
     const answer = await git.attempt(asked, { input: paths.map((path) => `${path}\0`).join('') });
     if (answer.code !== 0)
         throw git.failure(answer, WHAT);
-    const index = await git.text(['rev-parse', '--git-path', 'index'], WHAT);
-    (0,external_node_fs_namespaceObject.rmSync)((0,external_node_path_namespaceObject.resolve)(git.directory, index.trim()), { force: true });
     // Three parts for each file: its path, the attribute's name, its value.
     const parts = answer.stdout.split('\0');
     return parts.filter((_, at) => at % 3 === 0 && parts[at + 2] === 'lfs');
 }
 /** Whether the settings say that this host does without large files. */
-async function isLeftOut(clone) {
+async function leavesPointers(clone) {
     if ((await settingOf(clone, 'lfs.fetchexclude')) === '*')
         return true;
     const filter = await clone.attempt(['config', '--get-regexp', '^filter\\.lfs\\.(process|smudge)$']);
@@ -4551,11 +4580,13 @@ async function isLeftOut(clone) {
 async function requireGitLfs(git, files) {
     if ((await git.attempt(['lfs', 'version'])).code === 0)
         return;
-    const [first] = files;
-    const more = files.length === 1 ? '' : ` and ${files.length - 1} more`;
-    throw new DeployFailure(`The repository keeps ${first}${more} in Git LFS, and the command 'git-lfs' is not on this host. The app would get small text files (pointers) in their place.`, {
+    throw new DeployFailure(`The repository keeps ${large_files_named(files)} in Git LFS, and the command 'git-lfs' is not on this host. The app would get small text files (pointers) in their place.`, {
         remedy: "Install it, for example with 'apt-get install git-lfs'. If the app does not need these files, run this on the server: git config --global lfs.fetchexclude '*'. The deploy then leaves the pointers in their place.",
     });
+}
+/** The first one, and how many there are. */
+function large_files_named([first = '', ...others]) {
+    return others.length === 0 ? first : `${first} and ${others.length} more`;
 }
 
 ;// CONCATENATED MODULE: ./host/git/scratch.js
@@ -4880,8 +4911,16 @@ async function checkOut(live, gitIn, staging, sha, origin) {
     if (checkout.code !== 0)
         throw git.failure(checkout, `Checking out ${sha} aside`);
     await fillSubmodules(git, gitIn, origin);
-    for (const path of await submodulePaths(git, gitIn, sha))
-        await refuseNamesThatAreNoText(gitIn((0,external_node_path_namespaceObject.join)(staging, path)), 'HEAD');
+    for (const path of await submodulePaths(git, gitIn, sha)) {
+        const submodule = gitIn((0,external_node_path_namespaceObject.join)(staging, path));
+        await refuseNamesThatAreNoText(submodule, 'HEAD');
+        const left = await pointersLeft(submodule);
+        if (left.length > 0)
+            origin.say(aboutPointers(path, left));
+    }
+}
+function aboutPointers(submodule, files) {
+    return `The submodule ${submodule} keeps ${large_files_named(files)} in Git LFS. The app gets small text files (pointers) in their place, because git-lfs is not set up on this host. Run 'git lfs install' on the server, or 'git config --global lfs.fetchexclude "*"' if the app does not need these files.`;
 }
 /**
  * Makes `staging` a private clone that borrows the live repository's objects, with nothing checked out. It has a
@@ -4963,7 +5002,7 @@ async function stage(context, sha, replaced, refuse) {
     makePrivate(places.beside, (0,external_node_path_namespaceObject.join)(places.beside, plan.deployId));
     discardLeftovers(context);
     const workshop = (0,external_node_path_namespaceObject.join)(places.beside, 'staging');
-    const origin = { ...accessOf(context), repository: plan.repository };
+    const origin = { ...context.access, repository: plan.repository };
     await checkOut(context.git, context.gitIn, workshop, sha, origin);
     const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
     const workDir = requireWorkDir(workshop, plan.workingDirectory);
@@ -12072,7 +12111,7 @@ async function beginRepository(context) {
     // A full id tells the format; it spares asking.
     const format = plan.ref !== null && isFullId(plan.ref)
         ? formatOf(plan.ref)
-        : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, accessOf(context)));
+        : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, context.access));
     await createRepository(git, plan.repository.url, format);
 }
 /**
@@ -12099,7 +12138,7 @@ async function targetCommit(context, current) {
 }
 function fetch(context, ref, rule) {
     const { git, gitIn, plan } = context;
-    return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, accessOf(context));
+    return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, context.access);
 }
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */
 function previousVersion(entries, current) {
@@ -14463,8 +14502,18 @@ async function preflight(start) {
         gitIn: (directory) => gitAt(directory),
         git,
         gitAfterwards: gitAt(top, null),
+        access: { gitToken: plan.gitToken, say: onceEach((text) => inform(start.log, text)) },
         clock,
         locks,
+    };
+}
+/** Each part of a deploy that needs the token says so. */
+function onceEach(say) {
+    const said = new Set();
+    return (text) => {
+        if (!said.has(text))
+            say(text);
+        said.add(text);
     };
 }
 /** Node 16 got `Array.prototype.at`, `fs.cpSync` and the reason of an abort on its way, 16.14 the last of them. */
@@ -15465,14 +15514,13 @@ async function differenceTo(git, gitIn, { from, sha, repository }, access) {
 
 
 
-
 const MOST_FILES = 20;
 /** What a deploy of `sha` would change in the checkout, as sentences: commits and tracked files. */
 async function changesOfCommit(context, from, sha) {
     if (from === sha)
         return ['The commit is checked out already.'];
     const { git, gitIn, plan } = context;
-    const found = await differenceTo(git, gitIn, { from, sha, repository: plan.repository }, accessOf(context));
+    const found = await differenceTo(git, gitIn, { from, sha, repository: plan.repository }, context.access);
     if (found === null)
         return [];
     const { ahead, behind, newest, files } = found;
@@ -15539,7 +15587,7 @@ const SMALL = '--filter=blob:limit=256k';
 const CONFIGURATION = /\.([cm]?js|json|ya?ml)$/;
 /**
  * Lays small files of a commit, of these directories alone and not of any below, into a directory for temporary files, and
- * calls `work` with it. Null if the server does not hand out this one commit. Writes nothing into git's repository.
+ * calls `work` with it, and with the repository that they came from. Null if the server does not hand out this one commit. Writes nothing into git's repository.
  */
 async function peek(git, gitIn, { sha, repository, directories }, access, work) {
     const remote = await openRemote(git, repository, access);
@@ -15553,7 +15601,7 @@ async function peek(git, gitIn, { sha, repository, directories }, access, work) 
             (0,external_node_fs_namespaceObject.mkdirSync)((0,external_node_path_namespaceObject.join)(top, directory), { recursive: true });
             await layFiles(scratch, { sha, directory, missing, top });
         }
-        return work(top);
+        return work(top, scratch);
     });
 }
 /** What the server left out: git would fetch each one as soon as it is read. */
@@ -15575,7 +15623,7 @@ async function layFiles(scratch, { sha, directory, missing, top }) {
     }
 }
 
-;// CONCATENATED MODULE: ./host/look/new-settings.js
+;// CONCATENATED MODULE: ./host/look/inside-commit.js
 
 
 
@@ -15583,27 +15631,42 @@ async function layFiles(scratch, { sha, directory, missing, top }) {
 
 
 
-/**
- * Tells what the ecosystem file of the commit changes, and refuses what it says and cannot work, as far as that file can be read without what install
- * and build bring. Throws the `DeployFailure` that a deploy would end with.
- */
-async function lookAtNewSettings(context, git, sha) {
-    const { plan, gitIn } = context;
-    if (plan.script !== null)
-        return;
-    const { workingDirectory, ecosystem, repository, deployId } = plan;
+
+/** Looks at what a commit has in it that decides whether it can go live, as far as that can be told without a build. */
+async function lookInsideCommit(context, git, sha, see) {
+    const { workingDirectory, ecosystem, repository } = context.plan;
     const places = [workingDirectory, (0,external_node_path_namespaceObject.join)(workingDirectory, (0,external_node_path_namespaceObject.dirname)(ecosystem ?? ''))];
     const directories = places.map((path) => (path === '.' ? '' : path));
-    await peek(git, gitIn, { sha, repository, directories }, accessOf(context), async (top) => {
-        const apps = await readAppsEarly(context, top, deployId);
-        if (apps === null)
-            return;
-        const current = loadCurrent(context.places.state);
-        if (current !== null)
-            for (const change of changesOfConfig(current.config, apps))
-                inform(context.log, change);
-        await refuseImpossible(context, apps, top);
+    const wanted = { sha, repository, directories };
+    await peek(git, context.gitIn, wanted, context.access, async (top, scratch) => {
+        await see(() => lookAtLargeFiles(scratch, sha));
+        await see(() => lookAtNewSettings(context, top));
     });
+}
+async function lookAtLargeFiles(scratch, sha) {
+    const { files, isLeftOut } = await lookForLargeFiles(scratch, sha);
+    if (files.length === 0)
+        return null;
+    const keeps = `The commit keeps ${large_files_named(files)} in Git LFS`;
+    return isLeftOut
+        ? `${keeps}. By lfs.fetchexclude or filter.lfs, the pointers stay in their place.`
+        : `${keeps}, and git-lfs is on this server.`;
+}
+/**
+ * Tells what the ecosystem file of the commit changes, and refuses what it says and cannot work, as far as that file can be read without what install
+ * and build bring.
+ */
+async function lookAtNewSettings(context, top) {
+    const { plan, places, log } = context;
+    const apps = plan.script === null ? await readAppsEarly(context, top, plan.deployId) : null;
+    if (apps === null)
+        return null;
+    const current = loadCurrent(places.state);
+    if (current !== null)
+        for (const change of changesOfConfig(current.config, apps))
+            inform(log, change);
+    await refuseImpossible(context, apps, top);
+    return null;
 }
 
 ;// CONCATENATED MODULE: ./host/look/status.js
@@ -15754,17 +15817,7 @@ async function check_check(context) {
         inform(log, `${places.top} is not a checkout yet. A deploy makes one.`);
     const problems = [];
     let target = null;
-    const looks = [
-        async () => requireWritable(places.state),
-        async () => requireOwnPlaces(places),
-        async () => {
-            target = await lookAtCommit(context, there ? git : gitIn('/'), sha);
-            return changeOfEnvFile(context);
-        },
-        async () => (there ? await lookAtCheckout(context) : null),
-        async () => (there ? await lookAtApps(context) : null),
-    ];
-    for (const look of looks) {
+    const see = async (look) => {
         try {
             const found = await look();
             if (found !== null)
@@ -15775,6 +15828,16 @@ async function check_check(context) {
                 throw error;
             problems.push(error);
         }
+    };
+    await see(async () => requireWritable(places.state));
+    await see(async () => requireOwnPlaces(places));
+    await see(async () => {
+        target = await lookAtCommit(context, there ? git : gitIn('/'), sha, see);
+        return changeOfEnvFile(context);
+    });
+    if (there) {
+        await see(() => lookAtCheckout(context));
+        await see(() => lookAtApps(context));
     }
     for (const text of await upkeepOf(context))
         inform(log, text);
@@ -15831,7 +15894,7 @@ function requireOwnPlaces(places) {
     return null;
 }
 /** Gives the commit's full id, if it has one yet. */
-async function lookAtCommit(context, git, live) {
+async function lookAtCommit(context, git, live, see) {
     const { plan, gitIn, log } = context;
     const { ref, repository } = plan;
     if (plan.source.kind === 'upload') {
@@ -15840,11 +15903,11 @@ async function lookAtCommit(context, git, live) {
     }
     if (ref === null)
         throw new DeployFailure('The plan names no commit.');
-    const { sha, text } = await findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, accessOf(context));
+    const { sha, text } = await findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, context.access);
     inform(log, text);
     for (const change of live === null ? [] : await changesOfCommit(context, live, sha))
         inform(log, change);
-    await lookAtNewSettings(context, git, sha);
+    await lookInsideCommit(context, git, sha, see);
     return sha;
 }
 async function lookAtCheckout(context) {

@@ -27,14 +27,11 @@ export interface Context {
   git: Git;
   /** Git in the live checkout, for work that remains after a cancel. */
   gitAfterwards: Git;
+  /** What git may get beside the host's own credentials. */
+  access: Access;
   clock: Clock;
   /** The locks of this deploy: the app's from `locked` on, and PM2's while it changes or tries what PM2 runs. */
   locks: HeldLocks;
-}
-
-/** What git may get beside the host's own credentials. */
-export function accessOf({ plan, log }: Pick<Context, 'plan' | 'log'>): Access {
-  return { gitToken: plan.gitToken, say: (text) => inform(log, text) };
 }
 
 export function inform(log: EventLog, text: string): void {

@@ -101,7 +101,7 @@ test.each(['an empty path', 'the checkout that is there now'])(
     const run = await deploy(sha);
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
     expect(new Set(github.requests.map(({ password }) => password))).toEqual(new Set([null, TOKEN]));
-    expect(run.stdout).toContain('git-token is used for this run');
+    expect(run.stdout.match(/git-token is used for this run/g)).toHaveLength(1);
     expect([publicFile('logo.bin'), publicFile('same.bin')]).toEqual([`the logo of ${where}`, SAME]);
     // What the version before had is not downloaded again.
     expect(downloads()).toBe(where === 'an empty path' ? 2 : 1);
@@ -143,6 +143,13 @@ test.each(['an empty path', 'the checkout that is there now'])(
     expect(readdirSync(host.directory).filter((name) => name.startsWith('hook-'))).toEqual([]);
   },
 );
+
+test('a check says that the token is used once, and that the large files can come', async () => {
+  const run = await deploy(commit('checked'), { mode: 'check' });
+  expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
+  expect(run.stdout).toContain('in Git LFS, and git-lfs is on this server');
+  expect(run.stdout.match(/git-token is used/g)).toHaveLength(1);
+});
 
 test('without it the deploy fails before anything is changed, and says what would help', async () => {
   github.requests.length = 0;

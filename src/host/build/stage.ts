@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { accessOf, type Context, inform, warn } from '../context.ts';
+import { type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { secretsOfApp } from '../program/redact.ts';
@@ -59,7 +59,7 @@ export async function stage(
   makePrivate(places.beside, join(places.beside, plan.deployId));
   discardLeftovers(context);
   const workshop = join(places.beside, 'staging');
-  const origin = { ...accessOf(context), repository: plan.repository };
+  const origin = { ...context.access, repository: plan.repository };
   await checkOut(context.git, context.gitIn, workshop, sha, origin);
   const submodules = await submodulePaths(context.gitIn(workshop), context.gitIn, sha);
   const workDir = requireWorkDir(workshop, plan.workingDirectory);

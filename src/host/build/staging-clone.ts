@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { submodulePaths } from '../git/checkout.ts';
 import { refuseNamesThatAreNoText } from '../git/file-names.ts';
 import type { Git } from '../git/git.ts';
-import { fetchLargeFiles, type Origin } from '../git/large-files.ts';
+import { fetchLargeFiles, named, type Origin, pointersLeft } from '../git/large-files.ts';
 import { formatOf, initRepository } from '../git/object-format.ts';
 import { fillSubmodules } from '../git/submodules.ts';
 import { isWithin } from '../system/paths.ts';
@@ -23,8 +23,16 @@ export async function checkOut(
   const checkout = await git.attempt(['checkout', '--quiet', '--detach', '--force', sha], { settings });
   if (checkout.code !== 0) throw git.failure(checkout, `Checking out ${sha} aside`);
   await fillSubmodules(git, gitIn, origin);
-  for (const path of await submodulePaths(git, gitIn, sha))
-    await refuseNamesThatAreNoText(gitIn(join(staging, path)), 'HEAD');
+  for (const path of await submodulePaths(git, gitIn, sha)) {
+    const submodule = gitIn(join(staging, path));
+    await refuseNamesThatAreNoText(submodule, 'HEAD');
+    const left = await pointersLeft(submodule);
+    if (left.length > 0) origin.say(aboutPointers(path, left));
+  }
+}
+
+function aboutPointers(submodule: string, files: readonly string[]): string {
+  return `The submodule ${submodule} keeps ${named(files)} in Git LFS. The app gets small text files (pointers) in their place, because git-lfs is not set up on this host. Run 'git lfs install' on the server, or 'git config --global lfs.fetchexclude "*"' if the app does not need these files.`;
 }
 
 /**

@@ -114,8 +114,18 @@ export async function preflight(start: Start): Promise<Context> {
     gitIn: (directory: string) => gitAt(directory),
     git,
     gitAfterwards: gitAt(top, null),
+    access: { gitToken: plan.gitToken, say: onceEach((text) => inform(start.log, text)) },
     clock,
     locks,
+  };
+}
+
+/** Each part of a deploy that needs the token says so. */
+function onceEach(say: (text: string) => void): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say(text);
+    said.add(text);
   };
 }
 

@@ -1,4 +1,4 @@
-import { accessOf, type Context, inform } from '../context.ts';
+import { type Context, inform } from '../context.ts';
 import { createRepository, fetchCommit } from '../git/fetch.ts';
 import { formatOf, formatOfRemote, isFullId } from '../git/object-format.ts';
 import { openRemote } from '../git/remote.ts';
@@ -17,7 +17,7 @@ export async function beginRepository(context: Context): Promise<void> {
   const format =
     plan.ref !== null && isFullId(plan.ref)
       ? formatOf(plan.ref)
-      : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, accessOf(context)));
+      : await formatOfRemote(await openRemote(gitIn('/'), plan.repository, context.access));
   await createRepository(git, plan.repository.url, format);
 }
 
@@ -46,7 +46,7 @@ export async function targetCommit(context: Context, current: string | null): Pr
 
 function fetch(context: Context, ref: string, rule: RefRule): Promise<string> {
   const { git, gitIn, plan } = context;
-  return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, accessOf(context));
+  return fetchCommit(git, gitIn, { ref, rule, repository: plan.repository }, context.access);
 }
 
 /** The last verified version before the current one. Where HEAD was moved by hand since, that is the last one of all. */

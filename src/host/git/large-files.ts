@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { DeployFailure } from '../system/failure.ts';
@@ -11,6 +11,9 @@ import { type Access, openRemote } from './remote.ts';
 export type Origin = Access & Pick<Plan, 'repository'>;
 
 const CONFIG = '.lfsconfig';
+const POINTER = 'version https://git-lfs.github.com/spec/';
+/** Bytes; the specification of Git LFS has it. */
+const LONGEST_POINTER = 1024;
 const WHAT = 'Fetching the large files (Git LFS)';
 
 /** Git-lfs takes the files from its store. It needs no `git lfs install` on the host. */
@@ -33,23 +36,35 @@ const POINTERS: Settings = [
  * uses the host's own credentials, or the token. `clone` has nothing checked out. Gives the settings for that.
  */
 export async function fetchLargeFiles(live: Git, clone: Git, sha: string, origin: Origin): Promise<Settings> {
-  const files = await largeFiles(clone, sha);
-  if (files.length === 0) return [];
-  // Git-lfs reads it where it would be checked out to.
-  const config = join(clone.directory, CONFIG);
-  const own = await clone.attempt(['show', `${sha}:${CONFIG}`]);
-  if (own.code === 0) writeFileSync(config, own.stdout);
   try {
-    if (await isLeftOut(clone)) return POINTERS;
-    await requireGitLfs(clone, files);
+    const { files, isLeftOut } = await lookForLargeFiles(clone, sha);
+    if (files.length === 0) return [];
+    if (isLeftOut) return POINTERS;
     const shared = await live.text(['rev-parse', '--git-common-dir'], WHAT);
     const store = resolve(live.directory, shared.trim(), 'lfs');
     await clone.text(['config', '--local', 'lfs.storage', store], WHAT);
     await download(clone, sha, origin);
     return FILLED;
   } finally {
-    rmSync(config, { force: true });
+    rmSync(join(clone.directory, CONFIG), { force: true });
   }
+}
+
+/**
+ * Which files the commit keeps in Git LFS, and whether the settings say that this host does without them. Throws a `DeployFailure` if
+ * git-lfs is needed and missing. Lays the commit's own settings into git's directory, where git-lfs reads them.
+ */
+export async function lookForLargeFiles(
+  git: Git,
+  sha: string,
+): Promise<{ files: string[]; isLeftOut: boolean }> {
+  const files = await largeFiles(git, sha);
+  if (files.length === 0) return { files, isLeftOut: false };
+  const own = await git.attempt(['show', `${sha}:${CONFIG}`]);
+  if (own.code === 0) writeFileSync(join(git.directory, CONFIG), own.stdout);
+  const isLeftOut = await leavesPointers(git);
+  if (!isLeftOut) await requireGitLfs(git, files);
+  return { files, isLeftOut };
 }
 
 async function download(clone: Git, sha: string, { repository, ...access }: Origin): Promise<void> {
@@ -78,22 +93,45 @@ async function settingOf(clone: Git, name: string): Promise<string | null> {
 /** The files of a commit that its .gitattributes give to Git LFS. Uses the index, and leaves none. */
 async function largeFiles(git: Git, sha: string): Promise<string[]> {
   const paths = [...(await trackedFiles(git, sha)).keys()];
-  if (!paths.some((path) => basename(path) === '.gitattributes')) return [];
-  const named = ['grep', '--quiet', '-e', '^[^#].*filter=lfs', sha, '--', ':(glob)**/.gitattributes'];
-  if ((await git.attempt(named)).code !== 0) return [];
+  if (!(await speaksOfLargeFiles(git, sha, paths))) return [];
   await git.text(['read-tree', sha], WHAT);
+  const files = await givenToLargeFiles(git, paths);
+  const index = await git.text(['rev-parse', '--git-path', 'index'], WHAT);
+  rmSync(resolve(git.directory, index.trim()), { force: true });
+  return files;
+}
+
+/** The files of the commit that is checked out which are pointers as yet, unless the settings want them so. */
+export async function pointersLeft(git: Git): Promise<string[]> {
+  const paths = [...(await trackedFiles(git, 'HEAD')).keys()];
+  if (!(await speaksOfLargeFiles(git, 'HEAD', paths)) || (await leavesPointers(git))) return [];
+  const files = await givenToLargeFiles(git, paths);
+  return files.filter((path) => isPointer(join(git.directory, path)));
+}
+
+function isPointer(file: string): boolean {
+  const { size } = lstatSync(file, { throwIfNoEntry: false }) ?? { size: 0 };
+  return size < LONGEST_POINTER && readFileSync(file, 'latin1').startsWith(POINTER);
+}
+
+async function speaksOfLargeFiles(git: Git, sha: string, paths: readonly string[]): Promise<boolean> {
+  if (!paths.some((path) => basename(path) === '.gitattributes')) return false;
+  const asked = ['grep', '--quiet', '-e', '^[^#].*filter=lfs', sha, '--', ':(glob)**/.gitattributes'];
+  return (await git.attempt(asked)).code === 0;
+}
+
+/** By the .gitattributes of the index. */
+async function givenToLargeFiles(git: Git, paths: readonly string[]): Promise<string[]> {
   const asked = ['check-attr', '--cached', '--stdin', '-z', 'filter'];
   const answer = await git.attempt(asked, { input: paths.map((path) => `${path}\0`).join('') });
   if (answer.code !== 0) throw git.failure(answer, WHAT);
-  const index = await git.text(['rev-parse', '--git-path', 'index'], WHAT);
-  rmSync(resolve(git.directory, index.trim()), { force: true });
   // Three parts for each file: its path, the attribute's name, its value.
   const parts = answer.stdout.split('\0');
   return parts.filter((_, at) => at % 3 === 0 && parts[at + 2] === 'lfs');
 }
 
 /** Whether the settings say that this host does without large files. */
-async function isLeftOut(clone: Git): Promise<boolean> {
+async function leavesPointers(clone: Git): Promise<boolean> {
   if ((await settingOf(clone, 'lfs.fetchexclude')) === '*') return true;
   const filter = await clone.attempt(['config', '--get-regexp', '^filter\\.lfs\\.(process|smudge)$']);
   return / --skip\b/.test(filter.stdout);
@@ -101,13 +139,16 @@ async function isLeftOut(clone: Git): Promise<boolean> {
 
 async function requireGitLfs(git: Git, files: readonly string[]): Promise<void> {
   if ((await git.attempt(['lfs', 'version'])).code === 0) return;
-  const [first] = files;
-  const more = files.length === 1 ? '' : ` and ${files.length - 1} more`;
   throw new DeployFailure(
-    `The repository keeps ${first}${more} in Git LFS, and the command 'git-lfs' is not on this host. The app would get small text files (pointers) in their place.`,
+    `The repository keeps ${named(files)} in Git LFS, and the command 'git-lfs' is not on this host. The app would get small text files (pointers) in their place.`,
     {
       remedy:
         "Install it, for example with 'apt-get install git-lfs'. If the app does not need these files, run this on the server: git config --global lfs.fetchexclude '*'. The deploy then leaves the pointers in their place.",
     },
   );
+}
+
+/** The first one, and how many there are. */
+export function named([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first} and ${others.length} more`;
 }

@@ -19,14 +19,14 @@ export interface Peek extends Pick<Plan, 'repository'> {
 
 /**
  * Lays small files of a commit, of these directories alone and not of any below, into a directory for temporary files, and
- * calls `work` with it. Null if the server does not hand out this one commit. Writes nothing into git's repository.
+ * calls `work` with it, and with the repository that they came from. Null if the server does not hand out this one commit. Writes nothing into git's repository.
  */
 export async function peek<T>(
   git: Git,
   gitIn: (directory: string) => Git,
   { sha, repository, directories }: Peek,
   access: Access,
-  work: (top: string) => Promise<T>,
+  work: (top: string, scratch: Git) => Promise<T>,
 ): Promise<T | null> {
   const remote = await openRemote(git, repository, access);
   return inScratch(git, gitIn, formatOf(sha), async (scratch) => {
@@ -42,7 +42,7 @@ export async function peek<T>(
       mkdirSync(join(top, directory), { recursive: true });
       await layFiles(scratch, { sha, directory, missing, top });
     }
-    return work(top);
+    return work(top, scratch);
   });
 }
 

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { readApps } from '../build/apps.ts';
-import { accessOf, type Context, inform, warn } from '../context.ts';
+import { type Context, inform, warn } from '../context.ts';
 import { requireFit } from '../deploy/fit.ts';
 import { readLive, readLiveHead } from '../deploy/live.ts';
 import { checkLive } from '../deploy/live-checkout.ts';
@@ -18,7 +18,7 @@ import { DeployFailure, failureOf } from '../system/failure.ts';
 import { exists } from '../system/paths.ts';
 import { requirePrivate } from '../system/private-directory.ts';
 import { changeOfEnvFile, changesOfCommit } from './dry-run.ts';
-import { lookAtNewSettings } from './new-settings.ts';
+import { lookInsideCommit, type See } from './inside-commit.ts';
 import { remarksOn, whyUnhealthy } from './status.ts';
 
 /** Looks at all that a deploy needs and can be seen without one, beyond what preflight has seen. Changes nothing. */
@@ -31,17 +31,7 @@ export async function check(context: Context): Promise<End> {
 
   const problems: DeployFailure[] = [];
   let target: string | null = null;
-  const looks: (() => Promise<string | null>)[] = [
-    async () => requireWritable(places.state),
-    async () => requireOwnPlaces(places),
-    async () => {
-      target = await lookAtCommit(context, there ? git : gitIn('/'), sha);
-      return changeOfEnvFile(context);
-    },
-    async () => (there ? await lookAtCheckout(context) : null),
-    async () => (there ? await lookAtApps(context) : null),
-  ];
-  for (const look of looks) {
+  const see: See = async (look) => {
     try {
       const found = await look();
       if (found !== null) inform(log, found);
@@ -49,6 +39,16 @@ export async function check(context: Context): Promise<End> {
       if (!(error instanceof DeployFailure)) throw error;
       problems.push(error);
     }
+  };
+  await see(async () => requireWritable(places.state));
+  await see(async () => requireOwnPlaces(places));
+  await see(async () => {
+    target = await lookAtCommit(context, there ? git : gitIn('/'), sha, see);
+    return changeOfEnvFile(context);
+  });
+  if (there) {
+    await see(() => lookAtCheckout(context));
+    await see(() => lookAtApps(context));
   }
   for (const text of await upkeepOf(context)) inform(log, text);
   const unhealthy = await whyUnhealthy(context);
@@ -107,7 +107,12 @@ function requireOwnPlaces(places: Places): null {
 }
 
 /** Gives the commit's full id, if it has one yet. */
-async function lookAtCommit(context: Context, git: Git, live: string | null): Promise<string | null> {
+async function lookAtCommit(
+  context: Context,
+  git: Git,
+  live: string | null,
+  see: See,
+): Promise<string | null> {
   const { plan, gitIn, log } = context;
   const { ref, repository } = plan;
   if (plan.source.kind === 'upload') {
@@ -115,15 +120,10 @@ async function lookAtCommit(context: Context, git: Git, live: string | null): Pr
     return null;
   }
   if (ref === null) throw new DeployFailure('The plan names no commit.');
-  const { sha, text } = await findCommit(
-    git,
-    gitIn,
-    { ref, rule: ruleOf(plan), repository },
-    accessOf(context),
-  );
+  const { sha, text } = await findCommit(git, gitIn, { ref, rule: ruleOf(plan), repository }, context.access);
   inform(log, text);
   for (const change of live === null ? [] : await changesOfCommit(context, live, sha)) inform(log, change);
-  await lookAtNewSettings(context, git, sha);
+  await lookInsideCommit(context, git, sha, see);
   return sha;
 }
 

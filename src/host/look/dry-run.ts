@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { envFilePath } from '../build/env-input.ts';
-import { accessOf, type Context } from '../context.ts';
+import type { Context } from '../context.ts';
 import { differenceTo } from '../git/difference.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
 import { DEPLOY_ID } from '../pm2/list.ts';
@@ -14,7 +14,7 @@ const MOST_FILES = 20;
 export async function changesOfCommit(context: Context, from: string, sha: string): Promise<string[]> {
   if (from === sha) return ['The commit is checked out already.'];
   const { git, gitIn, plan } = context;
-  const found = await differenceTo(git, gitIn, { from, sha, repository: plan.repository }, accessOf(context));
+  const found = await differenceTo(git, gitIn, { from, sha, repository: plan.repository }, context.access);
   if (found === null) return [];
   const { ahead, behind, newest, files } = found;
   const more = ahead > newest.length ? `; and ${ahead - newest.length} more` : '';

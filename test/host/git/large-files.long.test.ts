@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { checkOut } from '../../../src/host/build/staging-clone.ts';
 import { type Git, gitIn } from '../../../src/host/git/git.ts';
+import { lookForLargeFiles, named } from '../../../src/host/git/large-files.ts';
+import { peek } from '../../../src/host/git/peek.ts';
 import { createClock } from '../../../src/host/system/clock.ts';
 import type { DeployFailure } from '../../../src/host/system/failure.ts';
 import { type GitServer, startGitServer } from '../../rig/git-server.ts';
@@ -14,6 +16,8 @@ import { startSshd } from '../../rig/sshd.ts';
 
 const TOKEN = 'ghs_goodForTheAppAndItsFiles';
 const OWN = 'what-the-server-has-of-its-own';
+/** The live checkout's own comes first. */
+const NOWHERE = { url: 'https://nowhere.example/x/y.git', given: false };
 const ATTRIBUTES = '*.bin filter=lfs diff=lfs merge=lfs -text\n';
 
 let app: Repository;
@@ -58,19 +62,23 @@ const commit = (files: Record<string, string>): string =>
       Object.entries(files).map(([path, content]) => [path, keepLargeFile(stored, content)]),
     ),
   });
-/** Checks the commit out as a deploy does, into a new staging directory, which it gives. Git is the machine's alone. */
-async function stage(sha: string, env: NodeJS.ProcessEnv = {}, token = TOKEN): Promise<string> {
-  const open = (directory: string): Git =>
+/** Git is the machine's alone. */
+const opener =
+  (env: NodeJS.ProcessEnv) =>
+  (directory: string): Git =>
     gitIn(directory, {
       env: { PATH: process.env.PATH, HOME: home, GIT_CONFIG_NOSYSTEM: '1', ...env },
       clock: createClock(),
       timeLimit: 30_000,
       locks: new Set(),
     });
+/** Checks the commit out as a deploy does, into a new staging directory, which it gives. */
+async function stage(sha: string, env: NodeJS.ProcessEnv = {}, token = TOKEN): Promise<string> {
+  const open = opener(env);
   const origin = {
     gitToken: token === '' ? null : { value: token, server: github.url },
     say: (text: string) => void said.push(text),
-    repository: { url: 'https://nowhere.example/x/y.git', given: false },
+    repository: NOWHERE,
   };
   // The commit itself came before.
   execFileSync('git', ['fetch', '--quiet', app.url, sha], { cwd: live });
@@ -254,6 +262,20 @@ it('without git-lfs on the server the deploy fails, and names a file and what to
 });
 
 it.each([
+  ['can come', {}, 'a.bin and 1 more'],
+  ['cannot come, for want of git-lfs', noLfs, 'The repository keeps a.bin and 1 more in Git LFS'],
+])('a check sees that large files %s, by a look into the commit', async (_, env, says) => {
+  const sha = commit({ 'a.bin': 'one', 'b.bin': 'two' });
+  const open = opener(typeof env === 'function' ? env() : env);
+  const wanted = { sha, directories: [''], repository: NOWHERE };
+  const access = { gitToken: { value: TOKEN, server: github.url }, say: () => {} };
+  const found = peek(open(live), open, wanted, access, async (_top, scratch) =>
+    named((await lookForLargeFiles(scratch, sha)).files),
+  ).catch((failure: DeployFailure) => failure.message);
+  expect(await found).toContain(says);
+});
+
+it.each([
   ['its own lfs.fetchexclude', () => configure('lfs.fetchexclude', '*'), {}],
   ['its own filter', () => configure('filter.lfs.process', 'git-lfs filter-process --skip'), {}],
   ["the commit's .lfsconfig", () => {}, { '.lfsconfig': '[lfs]\n\tfetchexclude = *\n' }],
@@ -263,6 +285,20 @@ it.each([
   const sha = app.commit({ '.gitattributes': ATTRIBUTES, 'a.bin': pointer, ...files });
   const staging = await stage(sha, noLfs());
   expect(readFileSync(join(staging, 'a.bin'), 'utf8')).toBe(pointer);
+});
+
+it('large files of a submodule that came as pointers are named', async () => {
+  const library = createRepository();
+  const pointer = keepLargeFile(stored, 'of the library');
+  const its = library.commit({ '.gitattributes': ATTRIBUTES, 'b.bin': pointer });
+  configure('protocol.file.allow', 'always');
+  app.commit({ '.gitmodules': `[submodule "library"]\n\tpath = library\n\turl = ${library.url}\n` });
+  app.git('update-index', '--add', '--cacheinfo', `160000,${its},library`);
+  app.git('commit', '--quiet', '--message', 'With a library');
+  const staging = await stage(app.git('rev-parse', 'HEAD'));
+  library.remove();
+  expect(readFileSync(join(staging, 'library/b.bin'), 'utf8')).toBe(pointer);
+  expect(said.at(-1)).toContain('The submodule library keeps b.bin in Git LFS');
 });
 
 it('a commit that has .gitattributes for large files, and no such file, needs no git-lfs', async () => {
