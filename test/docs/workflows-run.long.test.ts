@@ -170,8 +170,7 @@ test('the guides, as written: a pull request gets a preview that goes with it, S
       () => true,
       () => false,
     );
-  let number = 1 + Math.floor(Math.random() * 9_000);
-  while (await taken(number)) number += 1;
+  const number = (await freePort()) - 20_000;
   const [ecosystem = ''] = codeBlocks(readFileSync(path.join(ROOT, page('previews')), 'utf8'), 'js');
   const files = withFrontPage(fixtureApp({ name: 'shop', version: '1', port: 1 }));
   const sha = repository.commit({
