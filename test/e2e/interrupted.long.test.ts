@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ActionRun } from '../rig/action.ts';
+import type { ActionRun, StartedAction } from '../rig/action.ts';
 import type { Host } from '../rig/host.ts';
+import { journaled } from '../rig/journal.ts';
 import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
 import { startLoad } from '../rig/load.ts';
 import { NEWEST } from '../rig/pm2.ts';
@@ -81,8 +82,8 @@ test('a host program that is killed in the reload of a version that throws: PM2 
 
 test('a host program that is killed in verifying, with a good version: the same job commits it', async () => {
   const second = site.commit({ version: '2' });
-  const action = site.start({ ref: second });
-  await action.says(/\] verifying/);
+  const action = site.start({ ref: second, 'stable-for': '3s' });
+  await journaled(host.directory, 'verifying');
   process.kill(hostProgramOf(host.directory), 'SIGKILL');
   const killed = await action.done;
   expect(killed, killed.stdout).toMatchObject({
@@ -166,16 +167,16 @@ describe('a rollback to files that are on the disk, without a repository', () =>
     site.repository.remove();
   });
 
-  const killedIn = async (state: string): Promise<ActionRun> => {
+  const killedWhen = async (isThere: (action: StartedAction) => Promise<void>): Promise<ActionRun> => {
     const action = site.start(rollback);
-    await action.says(new RegExp(`\\] ${state}`));
+    await isThere(action);
     process.kill(hostProgramOf(host.directory), 'SIGKILL');
     return action.done;
   };
 
   test('is begun anew after a kill in its canary', async () => {
     const sum = host.checksum(live, { except: ['.git'] });
-    const killed = await killedIn('canary');
+    const killed = await killedWhen((action) => action.says(/\] canary/));
     expect(killed, killed.stdout).toMatchObject({ outputs: { outcome: 'failed', sha: second } });
     expect(host.checksum(live, { except: ['.git'] })).toBe(sum);
     const next = await site.deploy(rollback);
@@ -185,7 +186,7 @@ describe('a rollback to files that are on the disk, without a repository', () =>
   }, 120_000);
 
   test('is ended, one way or the other, after a kill in its swap', async () => {
-    const killed = await killedIn('activating');
+    const killed = await killedWhen(() => journaled(host.directory, 'activating'));
     const { outcome, sha } = killed.outputs;
     expect(['rolled-back', 'deployed'], killed.stdout).toContain(outcome);
     expect(sha).toBe(outcome === 'deployed' ? first : second);

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import type { State } from '../../src/protocol.ts';
+import { journaled } from '../rig/journal.ts';
 import { hostProgramOf } from '../rig/leftovers.ts';
 import { somePlan } from '../rig/plan.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -16,11 +18,7 @@ interface Older {
 }
 
 /** Carries out a deploy as an older version did. `killIn` kills its program in that state; else it has to end well. */
-async function deployByOlder(
-  { site, version, protocol }: Older,
-  ref: string,
-  killIn?: string,
-): Promise<void> {
+async function deployByOlder({ site, version, protocol }: Older, ref: string, killIn?: State): Promise<void> {
   const { host } = site;
   const plan = {
     ...somePlan({ path: 'shop', repository: { url: site.repository.url, given: true }, ref }),
@@ -48,7 +46,7 @@ async function deployByOlder(
     expect(events()).toContain('"outcome":"deployed"');
     return;
   }
-  await expect.poll(events, { timeout: 30_000, interval: 2 }).toContain(`"state":"${killIn}"`);
+  await journaled(host.directory, killIn);
   process.kill(hostProgramOf(host.directory), 'SIGKILL');
   await ended;
 }
@@ -67,7 +65,9 @@ test.each(OLDER)('what version $version deployed can be deployed over, and rolle
   expect(await site.served()).toBe('1');
 });
 
-test.each(OLDER.flatMap((older) => ['activating', 'verifying'].map((state) => ({ ...older, state }))))(
+const KILLED_IN: readonly State[] = ['activating', 'verifying'];
+
+test.each(OLDER.flatMap((older) => KILLED_IN.map((state) => ({ ...older, state }))))(
   'a deploy that version $version left in $state is ended first',
   async ({ state, ...older }) => {
     await using site = await createSite();

@@ -129,6 +129,8 @@ test('a host program that is killed: the same job ends what it began, and the ne
       ref: commit(`killed in ${state}`, flaw),
       canary: 'off',
       'health-timeout': '5s',
+      // Long enough to be killed in it.
+      'stable-for': '3s',
     });
     await action.says(sign);
     process.kill(hostProgramOf(site.host.directory), 'SIGKILL');

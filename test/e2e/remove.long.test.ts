@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ActionRun } from '../rig/action.ts';
+import type { ActionRun, StartedAction } from '../rig/action.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
-import { isHostProgram, processesOf } from '../rig/leftovers.ts';
+import { journaled } from '../rig/journal.ts';
+import { hostProgramOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -15,7 +16,9 @@ describe('mode: remove', () => {
   let neighbour: number[];
 
   beforeAll(async () => {
-    site = await createSite(NEWEST, { app: UNVISITED, inputs: { canary: 'off', 'stable-for': '300ms' } });
+    // It takes a second to end, in which its removal can be killed.
+    const app = { ...UNVISITED, drain: 1_000 };
+    site = await createSite(NEWEST, { app, inputs: { canary: 'off', 'stable-for': '300ms' } });
     first = site.commit({ version: '1' });
     const { directory } = site.host;
     writeFileSync(path.join(directory, 'neighbour.js'), 'setInterval(() => {}, 1000);\n');
@@ -31,6 +34,12 @@ describe('mode: remove', () => {
     const run = await site.deploy({ ref: first });
     expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
     expect(await site.served()).toBe('1');
+  };
+  /** Kills the removal on the host and, so that nobody goes on with it, the runner before that. */
+  const killWhileRemoving = async (runner?: StartedAction): Promise<void> => {
+    await journaled(site.host.directory, 'removing');
+    runner?.process.kill('SIGKILL');
+    process.kill(hostProgramOf(site.host.directory), 'SIGKILL');
   };
   const namesInPm2 = async (): Promise<string[]> =>
     [
@@ -90,8 +99,7 @@ describe('mode: remove', () => {
   test('a removal that is killed in the middle is ended by the same job, and the app can be deployed anew', async () => {
     await deploy();
     const removal = site.start({ mode: 'remove' });
-    await removal.says(/\] removing/);
-    for (const pid of processesOf(site.host.directory).filter(isHostProgram)) process.kill(pid, 'SIGKILL');
+    await killWhileRemoving();
     await expectGone(await removal.done);
     await deploy();
   });
@@ -99,9 +107,7 @@ describe('mode: remove', () => {
   test('a removal that nobody goes on with is ended by the next deploy, which finds nothing of the app', async () => {
     writeFileSync(path.join(site.live, 'own.txt'), 'written by the app\n');
     const removal = site.start({ mode: 'remove' });
-    await removal.says(/\] removing/);
-    removal.process.kill('SIGKILL');
-    for (const pid of processesOf(site.host.directory).filter(isHostProgram)) process.kill(pid, 'SIGKILL');
+    await killWhileRemoving(removal);
     await removal.done;
 
     const next = await site.deploy({ ref: first });

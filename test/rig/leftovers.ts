@@ -71,7 +71,10 @@ function belongsTo(pid: string, home: string): boolean {
 export function hostProgramOf(directory: string): number {
   const found = processesOf(directory).filter(isHostProgram);
   // A child of it bears its name until it has become the command that it was forked for.
-  const [program, ...others] = found.filter((pid) => !found.includes(parentOf(pid)));
+  const [program, ...others] = found.filter((pid) => {
+    const parent = parentOf(pid);
+    return parent !== null && !found.includes(parent);
+  });
   if (program === undefined || others.length > 0) throw new Error(`host programs: ${found.join(' ')}`);
   return program;
 }
@@ -84,11 +87,12 @@ export function isHostProgram(pid: number): boolean {
   }
 }
 
-function parentOf(pid: number): number {
+/** Null if the process has ended. */
+function parentOf(pid: number): number | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
   } catch {
-    return 0;
+    return null;
   }
 }
