@@ -12,15 +12,16 @@ beforeAll(async () => {
 afterAll(() => site?.stop());
 
 /** PM2 restarts the app in so many seconds, and then once a minute. */
-function restartIn(seconds: number) {
+function restartIn(seconds: number, listenTimeout = 3000) {
   const second = (new Date().getSeconds() + seconds) % 60;
-  return { cron_restart: `${second} * * * * *`, kill_timeout: 1600, listen_timeout: 3000 };
+  return { cron_restart: `${second} * * * * *`, kill_timeout: 1600, listen_timeout: listenTimeout };
 }
 
 test('a restart by the clock while a good version is verified is no crash', async () => {
   for (const version of ['1', '2']) {
     const run = await site.deploy({
-      ref: site.commit({ version, settings: restartIn(8) }),
+      // Within `stable-for`, however long it takes until then.
+      ref: site.commit({ version, settings: restartIn(12) }),
       canary: 'off',
       'stable-for': '12s',
       'health-timeout': '40s',
@@ -34,7 +35,8 @@ test('a restart by the clock while a good version is verified is no crash', asyn
 });
 
 test('a reload waits for a restart by the clock that would come in the middle of it', async () => {
-  const ref = site.commit({ version: '3', settings: restartIn(8) });
+  // PM2 may take 13 s for it, by its timeouts.
+  const ref = site.commit({ version: '3', settings: restartIn(12, 5000) });
   const run = await site.deploy({ ref, canary: 'off', 'stable-for': '1s' });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(run.stdout).toMatch(
@@ -83,8 +85,8 @@ test('a restart by the clock just before a failed deploy, or in its rollback, do
   });
   await dies.says(/ verifying /);
   const now = Date.now() / 1000 - begin;
-  const tick = [second, first + 60, second + 60].find((at) => at - now > 2.5) ?? 0;
-  await until(tick - 1.5);
+  const tick = [second, first + 60, second + 60].find((at) => at - now > 3) ?? 0;
+  await until(tick - 2);
   writeFileSync(crash, '');
   await dies.says(/ rolling-back /);
   const rollbackBegan = Date.now();
