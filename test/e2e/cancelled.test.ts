@@ -5,7 +5,7 @@ import type { ActionRun } from '../rig/action.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
 import type { Host } from '../rig/host.ts';
 import { stateOfLeft } from '../rig/left.ts';
-import { processesOf } from '../rig/leftovers.ts';
+import { ofProcess, processesOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { startRelay, throughRelay } from '../rig/relay.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -45,13 +45,7 @@ const hostPrograms = (): string[] =>
     .map(commandOf)
     .filter((command) => command.startsWith('pm2-ssh-deploy'));
 
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
-}
+const commandOf = (pid: number): string => ofProcess(pid, 'cmdline').replaceAll('\0', ' ');
 
 async function expectUntouched(): Promise<void> {
   await expect.poll(hostPrograms, { timeout: 5_000 }).toEqual([]);

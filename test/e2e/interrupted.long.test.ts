@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, renameSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ActionRun, StartedAction } from '../rig/action.ts';
 import type { Host } from '../rig/host.ts';
 import { journaled } from '../rig/journal.ts';
-import { hostProgramOf, isHostProgram, processesOf } from '../rig/leftovers.ts';
+import { hostProgramOf, isHostProgram, ofProcess, processesOf } from '../rig/leftovers.ts';
 import { startLoad } from '../rig/load.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -196,10 +196,4 @@ describe('a rollback to files that are on the disk, without a repository', () =>
   }, 120_000);
 });
 
-function isBuild(pid: number): boolean {
-  try {
-    return /sleep|build/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+const isBuild = (pid: number): boolean => /sleep|build/.test(ofProcess(pid, 'cmdline'));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
 import { createHost, type Host } from '../rig/host.ts';
-import { processesOf } from '../rig/leftovers.ts';
+import { ofProcess, processesOf } from '../rig/leftovers.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
 /** Ways in which simpler designs broke; each test has an app of its own on one host. */
@@ -111,7 +111,7 @@ test('what a build leaves running neither outlives it nor holds the lock', async
     'build-command': 'node build.js\nsleep 345 &\n',
   });
   expect(run, run.stdout).toMatchObject(deployed);
-  const commands = processesOf(host.directory).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  const commands = processesOf(host.directory).map((pid) => ofProcess(pid, 'cmdline'));
   expect(commands.filter((command) => command.startsWith('sleep'))).toEqual([]);
 });
 

@@ -9,7 +9,7 @@ import { loadReplaced } from '../../src/host/state/replaced.ts';
 import { childrenOf } from '../../src/host/system/processes.ts';
 import type { Event } from '../../src/protocol.ts';
 import { checksum } from '../rig/home.ts';
-import { processesOf } from '../rig/leftovers.ts';
+import { ofProcess, processesOf } from '../rig/leftovers.ts';
 import type { Site } from '../rig/site.ts';
 import type { FaultSite } from './site.ts';
 
@@ -55,11 +55,7 @@ export function holderNote(site: Site): string | null {
 }
 
 export function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-  } catch {
-    return '';
-  }
+  return ofProcess(pid, 'cmdline').replaceAll('\0', ' ').trim();
 }
 
 /** The pid of PM2's daemon, or 0. */

@@ -80,10 +80,15 @@ export function hostProgramOf(directory: string): number {
 }
 
 export function isHostProgram(pid: number): boolean {
+  return ofProcess(pid, 'cmdline').startsWith('pm2-ssh-deploy');
+}
+
+/** The arguments of a process or its environment, each with a NUL after it; empty if it has ended. */
+export function ofProcess(pid: number, what: 'cmdline' | 'environ'): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('pm2-ssh-deploy');
+    return readFileSync(`/proc/${pid}/${what}`, 'utf8');
   } catch {
-    return false;
+    return '';
   }
 }
 
