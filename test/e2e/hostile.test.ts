@@ -23,6 +23,10 @@ afterAll(() => site?.stop());
 
 const commit = (options: Partial<FixtureOptions>): string => site.commit({ version: '1', ...options });
 
+/** What an injected command would have made. The host program may be removing files of its own meanwhile. */
+const pwned = (): string =>
+  execFileSync('find', [host.directory, '-ignore_readdir_race', '-name', 'pwned*'], { encoding: 'utf8' });
+
 /** All that the job shows or passes on. */
 const shown = (run: ActionRun): string =>
   [run.stdout, run.stderr, run.summary, JSON.stringify(run.outputs)].join('\n');
@@ -59,7 +63,7 @@ test.each([
   const run = await site.deploy({ ref: commit({}), [name]: value });
   expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(run.stdout).toContain(name);
-  expect(execFileSync('find', [host.directory, '-name', 'pwned*'], { encoding: 'utf8' })).toBe('');
+  expect(pwned()).toBe('');
 });
 
 test('an app named like a command, at a path with blanks and quotes, is deployed as it is', async () => {
@@ -70,7 +74,7 @@ test('an app named like a command, at a path with blanks and quotes, is deployed
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha } });
   const live = path.join(host.directory, where);
   expect(await host.instances(name)).toMatchObject([{ cwd: live }, { cwd: live }]);
-  expect(execFileSync('find', [host.directory, '-name', 'pwned'], { encoding: 'utf8' })).toBe('');
+  expect(pwned()).toBe('');
   await host.pm2(['delete', 'all']);
 });
 
