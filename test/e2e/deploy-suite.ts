@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FixtureOptions, INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
 import type { Host } from '../rig/host.ts';
+import { atRest } from '../rig/leftovers.ts';
 import { startLoad } from '../rig/load.ts';
 import type { Runtime } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -80,6 +81,7 @@ export function oneHost(runtime: Runtime): void {
 
     test('the commit that is live already, and healthy, is left alone', async () => {
       const pids = await host.pids('shop');
+      await atRest(host.directory);
       const sum = host.checksum(live);
       const run = await site.deploy({ ref: second });
       expect(run, run.stdout).toMatchObject({
@@ -87,6 +89,7 @@ export function oneHost(runtime: Runtime): void {
         outputs: { outcome: 'unchanged', sha: second, 'previous-sha': second },
       });
       expect(await host.pids('shop')).toEqual(pids);
+      await atRest(host.directory);
       expect(host.checksum(live)).toBe(sum);
     });
 

@@ -2,7 +2,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UNVISITED } from '../rig/fixture-app.ts';
-import { ofProcess, processesOf } from '../rig/leftovers.ts';
+import { atRest, ofProcess, processesOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -47,7 +47,8 @@ test('the first deploy brings it byte for byte, for its user alone to read, and 
   expect(`${log}${run.stderr}${run.summary}${JSON.stringify(run.outputs)}`).not.toContain('hunter2');
 });
 
-test('it is in no file of a run, and in no argument list or environment of what runs', () => {
+test('it is in no file of a run, and in no argument list or environment of what runs', async () => {
+  await atRest(site.host.directory);
   const root = path.join(site.host.directory, '.local/state');
   const holders = readdirSync(root, { recursive: true, encoding: 'utf8' })
     .map((name) => path.join(root, name))

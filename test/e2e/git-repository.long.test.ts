@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runAction } from '../rig/action.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
+import { atRest } from '../rig/leftovers.ts';
 import { createRepository, type Repository } from '../rig/repository.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -32,6 +33,7 @@ test.each(['rollback', 'status'])(
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
     expect(run.stdout).toContain(`Nothing was ever deployed to path 'shpo'`);
     expect(run.stdout).toContain('Check path for a typing error');
+    await atRest(site.host.directory);
     expect(leftOf('shpo')).toEqual([]);
   },
 );

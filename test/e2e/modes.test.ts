@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INSTANCES, UNVISITED } from '../rig/fixture-app.ts';
 import { listing } from '../rig/home.ts';
-import { isHostProgram, processesOf } from '../rig/leftovers.ts';
+import { atRest } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -18,10 +18,8 @@ describe('modes', () => {
   afterAll(() => site?.stop());
 
   const homeFiles = (): string[] => listing(site.host.directory);
-  /** A program of a deploy tidies up after it has told how that ended. */
   const homeFilesAtRest = async (): Promise<string[]> => {
-    const { directory } = site.host;
-    await expect.poll(() => processesOf(directory).some(isHostProgram)).toBe(false);
+    await atRest(site.host.directory);
     return homeFiles();
   };
 

@@ -19,6 +19,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import { type Flaw, UNVISITED } from '../rig/fixture-app.ts';
+import { atRest } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -81,6 +82,7 @@ test('the first upload onto an empty path: modes, links and odd names are as in 
   // The site's install-command is none.
   expect(existsSync(path.join(site.live, 'node_modules/x/index.js'))).toBe(true);
   expect(run.summary).toContain(`Upload built from ${built.slice(0, 7)}`);
+  await atRest(site.host.directory);
   expect(waiting()).toEqual([]);
 });
 

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { poll } from './poll.ts';
 
 const GONE_WITHIN = 10_000;
 
@@ -77,6 +78,11 @@ export function hostProgramOf(directory: string): number {
   });
   if (program === undefined || others.length > 0) throw new Error(`host programs: ${found.join(' ')}`);
   return program;
+}
+
+/** Resolves once no host program works there. One tidies up after it has told how its deploy ended. */
+export async function atRest(directory: string): Promise<void> {
+  await poll('no host program', 30_000, () => !processesOf(directory).some(isHostProgram));
 }
 
 export function isHostProgram(pid: number): boolean {
