@@ -83,9 +83,7 @@ test('a signal while the report is being written changes nothing, and the report
     env: { GITHUB_SHA: SHA, GITHUB_OUTPUT: files.outputs, GITHUB_STEP_SUMMARY: files.summary },
   });
   try {
-    await expect
-      .poll(() => readFileSync(files.outputs, 'utf8'), { timeout: 10_000 })
-      .toContain('duration-ms');
+    await expect.poll(() => readFileSync(files.outputs, 'utf8')).toContain('duration-ms');
     action.process.kill('SIGTERM');
     const summary = await readFile(files.summary, 'utf8');
     const run = await action.done;
@@ -112,7 +110,7 @@ test('a host that never answers ends with connect-timeout, and nothing keeps the
     const run = await runAction({ inputs, env: { GITHUB_SHA: SHA } });
     expect(run.code).toBe(1);
     expect(run.commands.at(-1)?.data).toContain('within 0.3 s (connect-timeout)');
-    expect(run.durationMs).toBeLessThan(5_000);
+    expect(run.durationMs).toBeLessThan(15_000);
   } finally {
     silent.close();
   }
@@ -132,8 +130,10 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       });
       const connected = new Promise((resolve) => silent.once('connection', resolve));
       await connected;
+      const sent = performance.now();
       action.process.kill(signal);
       const run = await action.done;
+      expect(performance.now() - sent).toBeLessThan(7_500);
       expect(run.code).toBe(1);
       const errors = run.commands.filter(({ name }) => name === 'error');
       expect(errors.map(({ data }) => data.split('\n')[0])).toEqual([
@@ -141,7 +141,6 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       ]);
       expect(run.outputs).toMatchObject({ outcome: 'failed' });
       expect(run.exported.state).toMatchObject({ settled: 'true' });
-      expect(run.durationMs).toBeLessThan(8_000);
     } finally {
       silent.close();
     }
@@ -167,7 +166,7 @@ describe('the post step', () => {
       for (const env of [stateVariables({ ...noted, ...main.exported.state }), {}]) {
         const post = await runAction({ script, inputs, env: { GITHUB_SHA: SHA, ...env } });
         expect(post).toMatchObject({ code: 0, stdout: '', stderr: '', summary: '', outputs: {} });
-        expect(post.durationMs).toBeLessThan(6_000);
+        expect(post.durationMs).toBeLessThan(15_000);
       }
       expect(connections).toBe(0);
     } finally {

@@ -8,9 +8,7 @@ import { killAllOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite } from '../rig/site.ts';
 
-test('a host with Node and nothing else: the first deploy installs PM2, and a reboot brings back what was committed', {
-  timeout: 240_000,
-}, async () => {
+test('a host with Node and nothing else: the first deploy installs PM2, and a reboot brings back what was committed', async () => {
   await using host = await createHost({ bare: true });
   await using site = await createSite(host, { app: UNVISITED });
   trustCertificates(site.host.directory);

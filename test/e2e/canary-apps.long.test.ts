@@ -135,14 +135,14 @@ test('cancelled in its canary, a deploy leaves nothing of it; nor does one whose
     (await names()).some((name) => name.startsWith('shop-canary-'));
 
   const cancelled = site.start(inputs);
-  await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
+  await expect.poll(isThere).toBe(true);
   cancelled.process.kill('SIGINT');
   const run = await cancelled.done;
   expect(run.stdout).toContain('Cancelled before the new version went live');
-  await expect.poll(names, { timeout: 10_000 }).toEqual(ALL);
+  await expect.poll(names).toEqual(ALL);
 
   const killed = site.start(inputs);
-  await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
+  await expect.poll(isThere).toBe(true);
   process.kill(hostProgramOf(site.host.directory), 'SIGKILL');
   await killed.done;
   expect(await site.served()).toBe('6');

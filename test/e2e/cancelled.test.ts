@@ -48,7 +48,7 @@ const hostPrograms = (): string[] =>
 const commandOf = (pid: number): string => ofProcess(pid, 'cmdline').replaceAll('\0', ' ');
 
 async function expectUntouched(): Promise<void> {
-  await expect.poll(hostPrograms, { timeout: 5_000 }).toEqual([]);
+  await expect.poll(hostPrograms).toEqual([]);
   // Staging is discarded; what the live version replaced is kept for a rollback.
   const beside = path.join(host.directory, '.shop.pm2-ssh-deploy');
   expect(readdirSync(beside)).toHaveLength(1);

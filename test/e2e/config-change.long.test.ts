@@ -193,9 +193,7 @@ describe.each(RUNTIMES)('$name', (runtime) => {
     async (_, changes, reached) => {
       const before = baselineConfig(await list());
       const action = startDeploy({ changes });
-      await expect
-        .poll(async () => reached((await list()).length), { timeout: 30_000, interval: 5 })
-        .toBe(true);
+      await expect.poll(async () => reached((await list()).length), { interval: 5 }).toBe(true);
       process.kill(hostProgramOf(host.directory), 'SIGKILL');
       const killed = await action.done;
       expect(killed.stdout).toContain('was killed, or crashed, in activating');

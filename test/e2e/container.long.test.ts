@@ -58,7 +58,7 @@ test('a first deploy: the container itself started nothing', async () => {
   expect(run, said(run)).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: commits[1] } });
   expect(await site.served()).toBe('1');
   expect(said(run)).toContain('Start the container with --init');
-}, 60_000);
+});
 
 test('an update under load loses no request, and no secret is where others can read', async () => {
   site.callItDocker();
@@ -88,7 +88,7 @@ test('an update under load loses no request, and no secret is where others can r
     site.host.ssh.log(),
   ].join('\n');
   for (const secret of [TOKEN, ENV_FILE]) expect(told).not.toContain(secret);
-}, 120_000);
+});
 
 test('a broken version is rolled back', async () => {
   const before = await site.served();
@@ -96,17 +96,17 @@ test('a broken version is rolled back', async () => {
   expect(run, said(run)).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
   expect(said(run)).toContain('version bad cannot boot');
   expect(await site.served()).toBe(before);
-}, 120_000);
+});
 
 test('the runner is killed: the container finishes alone', async () => {
   const action = site.start({ ref: commit('3'), canary: 'off' });
   await action.says(/\] activating/);
   action.process.kill('SIGKILL');
   await action.done;
-  await expect.poll(() => site.served(), { timeout: 30_000 }).toBe('3');
+  await expect.poll(() => site.served()).toBe('3');
   const next = await site.deploy({ ref: commits[3] ?? '' });
   expect(next, said(next)).toMatchObject({ code: 0, outputs: { outcome: 'unchanged', sha: commits[3] } });
-}, 120_000);
+});
 
 test('a restart of the container in mid-reload: the same job connects again and ends it', async () => {
   const action = site.start({ ref: commit('4'), canary: 'off', 'stable-for': '5s' });
@@ -115,7 +115,7 @@ test('a restart of the container in mid-reload: the same job connects again and 
   const run = await action.done;
   expect(run, said(run)).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back', sha: commits[3] } });
   expect(await site.served()).toBe('3');
-}, 120_000);
+});
 
 test('the container is recreated in mid-reload, and nobody follows: the next run ends it', async () => {
   const action = site.start({ ref: commit('5'), canary: 'off', 'stable-for': '5s' });
@@ -127,11 +127,11 @@ test('the container is recreated in mid-reload, and nobody follows: the next run
   expect(said(run)).toContain('This run ends it first.');
   expect(run, said(run)).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: commits[5] } });
   expect(await site.served()).toBe('5');
-}, 120_000);
+});
 
 test('recreated at rest, the container serves what was deployed last: it is healthy, and can go back', async () => {
   await site.recreate();
-  await expect.poll(() => site.served(), { timeout: 30_000 }).toBe('5');
+  await expect.poll(() => site.served()).toBe('5');
   const status = await site.deploy({ mode: 'status' });
   expect(status, said(status)).toMatchObject({ code: 0, outputs: { sha: commits[5] } });
   expect(said(status)).toMatch(/shop: 2 of 2 online/);
@@ -141,7 +141,7 @@ test('recreated at rest, the container serves what was deployed last: it is heal
   const back = await site.deploy({ mode: 'rollback' });
   expect(back, said(back)).toMatchObject({ code: 0, outputs: { outcome: 'deployed', sha: commits[3] } });
   expect(await site.served()).toBe('3');
-}, 120_000);
+});
 
 /** The argument lists of all processes of this machine, those in containers too, until it is stopped. */
 function watchArguments(): { stop(): string[] } {

@@ -39,4 +39,4 @@ test('in cluster mode, without a line of shutdown code, no request is lost once 
   const off = await site.deploy({ ...same, drain: 'off' });
   expect(off.outputs.outcome, off.stdout).toBe('deployed');
   expect(await nodeArgs()).toEqual([[], []]);
-}, 120_000);
+});

@@ -1,11 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import { createFleet, type Fleet } from '../rig/fleet.ts';
-
-// Each runs several deploys to three hosts.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 /**
  * How a deploy to several hosts ends that does not go as it should; each has a fleet of its own, on version 1. What becomes of hosts

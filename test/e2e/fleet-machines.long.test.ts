@@ -1,13 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import { type LoadOptions, type LoadResult, startLoad } from '../rig/load.ts';
 import { type LoadBalancer, startLoadBalancer } from '../rig/load-balancer.ts';
 import { createMachines, type MachineFleet } from '../rig/machines.ts';
-
-// Each deploys to eight servers at once.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 /** Eight servers, each a machine of its own, with nginx in front. They live through all tests, one after the other. */
 const COUNT = 8;

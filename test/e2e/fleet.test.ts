@@ -86,5 +86,5 @@ describe('three hosts as one deploy', () => {
     // A host serves again while it waits for the others, and leaves once more to go back.
     const service = fleet.hosts.map(({ host }) => readFileSync(path.join(host.directory, 'service'), 'utf8'));
     expect(service).toEqual(['out\nin\nout\nin\n', 'out\nin\nout\nin\n', 'out\nin\n']);
-  }, 120_000);
+  });
 });

@@ -45,7 +45,7 @@ test('one that fails is rolled back with its own words and exit code, and the ol
 
 test('status calls it healthy, and counts no restart that a deploy made', async () => {
   await expect
-    .poll(async () => (await site.deploy({ mode: 'status' })).stdout, { timeout: 20_000, interval: 100 })
+    .poll(async () => (await site.deploy({ mode: 'status' })).stdout, { interval: 100 })
     .toMatch(/nightly: 0 of 1 online, 1 ended well \(a job\)/);
   const status = await site.deploy({ mode: 'status' });
   expect(status.stdout).toContain('shop: 2 of 2 online, restarted 0 times since the last deploy');

@@ -57,7 +57,7 @@ describe('modes', () => {
     expect(none, none.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed', sha: shas.A } });
     expect(none.stdout).toContain('There is no version to roll back to');
     expect(await site.host.pids('shop')).toEqual(pids);
-  }, 120_000);
+  });
 
   test('a rollback goes to the version that is named, if it was verified here', async () => {
     const refused = await site.deploy({ mode: 'rollback', ref: site.commit({ version: 'D' }) });

@@ -54,7 +54,7 @@ test.each(
     const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, fresh: 5 });
     await load.sees('1', 10_000);
     const run = await site.deploy({ ref: version(site, '2', settings) });
-    await load.sees('2', 5_000);
+    await load.sees('2', 20_000);
     const { failed, sent, failingForMs, failures } = await load.stop();
     console.log(
       `${title}: ${failed} of ${sent} failed, ${Math.round(failingForMs)} ms, ${JSON.stringify(failures)}`,

@@ -159,14 +159,14 @@ test('keep-releases counts good versions, and with env-file each has its own', a
   expect(readFileSync(at('current/.env'), 'utf8')).toBe('VERSION_WORD=number-5');
   expect(readFileSync(at('shared/.env'), 'utf8')).toBe('SECRET_WORD=correct-horse-battery\n');
   // The host program removes what is no longer needed after it has reported.
-  await expect.poll(releases, { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(releases).toHaveLength(2);
 
   const inPlace = await site.deploy({ ref: first, layout: 'in-place', shared: '' });
   expect(inPlace, inPlace.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
   expect(inPlace.stdout).toContain('is laid out in releases, and layout is in-place.');
   await site.host.pm2(['kill']);
   await site.host.pm2(['resurrect']);
-  await expect.poll(() => site.served().catch(() => null), { timeout: 20_000 }).toBe('5');
+  await expect.poll(() => site.served().catch(() => null)).toBe('5');
 });
 
 test('a new server, from git and then by an upload: a prepared env file, a directory and a database that last', async () => {
@@ -277,7 +277,7 @@ test('an app that names directories: each version runs in its own, and one that 
 
   await bot.host.pm2(['kill']);
   await bot.host.pm2(['resurrect']);
-  await expect.poll(() => bot.served().catch(() => null), { timeout: 20_000 }).toBe('2');
+  await expect.poll(() => bot.served().catch(() => null)).toBe('2');
   expect(await directories('bot')).toEqual([release()]);
 
   // PM2 notes the real path of what is started by hand.

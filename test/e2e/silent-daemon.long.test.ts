@@ -27,4 +27,4 @@ test('a PM2 daemon that falls silent in verifying: the old files are back at onc
   const next = await site.deploy({ ref: site.commit({ version: '3' }) });
   expect(next, next.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(await site.served()).toBe('3');
-}, 120_000);
+});

@@ -111,7 +111,7 @@ describe('commands around the reload', () => {
       ...around,
       'before-reload-command': `${note('before')}; sleep 60`,
     });
-    await expect.poll(lines, { timeout: 30_000 }).toEqual(['before 8']);
+    await expect.poll(lines).toEqual(['before 8']);
     action.process.kill('SIGINT');
     const run = await action.done;
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
@@ -124,7 +124,7 @@ describe('commands around the reload', () => {
       ...around,
       'before-reload-command': `${note('before')}; sleep 2`,
     });
-    await expect.poll(lines, { timeout: 30_000 }).toEqual(['before 8']);
+    await expect.poll(lines).toEqual(['before 8']);
     process.kill(hostProgramOf(site.host.directory), 'SIGKILL');
     const run = await action.done;
     expect(run, run.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });

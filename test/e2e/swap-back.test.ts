@@ -49,7 +49,7 @@ describe('a rollback to what is still on the disk', () => {
       const deployed = await site.deploy({ ref: shas[version] ?? '' });
       expect(deployed, deployed.stdout).toMatchObject({ outputs: { outcome: 'deployed' } });
     }
-  }, 120_000);
+  });
   afterAll(async () => {
     registry?.close();
     await site?.stop();
@@ -82,7 +82,7 @@ describe('a rollback to what is still on the disk', () => {
       expect(existsSync(inLive('same.txt'))).toBe(true);
     }
     renameSync(away, site.repository.path);
-  }, 60_000);
+  });
 
   test('and a push that goes back takes the same way, unless the settings changed', async () => {
     const again = await site.deploy({ ref: shas.B ?? '' });
@@ -93,5 +93,5 @@ describe('a rollback to what is still on the disk', () => {
     expect(changed, changed.stdout).toMatchObject({ outputs: { outcome: 'deployed', sha: shas.A } });
     expect(changed.stdout).toContain('This version is built anew: the settings of the deploy,');
     expect(await site.served()).toBe('A');
-  }, 60_000);
+  });
 });

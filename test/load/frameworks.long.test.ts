@@ -19,4 +19,4 @@ test(`${one.name} in fork and in cluster mode, with shutdown code and without, i
     expect(row.failed, JSON.stringify(row)).toBeLessThanOrEqual(FEW);
     expect(row.sent).toBeGreaterThan(100);
   }
-}, 180_000);
+});

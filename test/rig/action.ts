@@ -40,14 +40,14 @@ export interface StartedAction {
   process: ChildProcess;
   /** All of stdout so far. */
   log(): string;
-  /** Resolves once stdout matches; rejects if the action ends, or so many milliseconds pass, before that. Default: 30 s. */
+  /** Resolves once stdout matches; rejects if the action ends, or so many milliseconds pass, before that. Default: a minute. */
   says(what: RegExp, within?: number): Promise<void>;
   done: Promise<ActionRun>;
 }
 
 /** The runner drops a summary above this, in bytes. */
 const SUMMARY_LIMIT = 1024 * 1024;
-const SAYS_WITHIN = 30_000;
+const SAYS_WITHIN = 60_000;
 const FILES = ['OUTPUT', 'STEP_SUMMARY', 'STATE', 'ENV', 'PATH'] as const;
 
 /** Runs the built action once, as a step of a job on GitHub's runner, and waits for its end. */

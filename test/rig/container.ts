@@ -66,7 +66,7 @@ export async function createContainer(): Promise<ContainerSite> {
   const name = path.basename(root).toLowerCase();
   const image = `localhost/${name}`;
   const engine: ContainerSite['engine'] = async (...args) => {
-    const limits = { timeout: 60_000, maxBuffer: 2 ** 26 };
+    const limits = { timeout: 120_000, maxBuffer: 2 ** 26 };
     const { stdout, stderr } = await promisify(execFile)('podman', args, limits);
     return stdout + stderr;
   };

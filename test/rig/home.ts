@@ -80,7 +80,7 @@ export function createHome(node: string, pm2Bin: string | null, parent: string =
     const { stdout } = await promisify(execFile)(file, args, {
       cwd,
       env,
-      timeout: 30_000,
+      timeout: 60_000,
       maxBuffer: 2 ** 26,
     });
     return stdout;

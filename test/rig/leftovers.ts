@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { poll } from './poll.ts';
 
-const GONE_WITHIN = 10_000;
+const GONE_WITHIN = 30_000;
 
 /**
  * Kills every process that has `home` as its HOME or anything below it as its PM2_HOME or directory: all that ever

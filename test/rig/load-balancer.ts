@@ -56,7 +56,7 @@ export async function startLoadBalancer(
     rmSync(directory, { recursive: true, force: true });
   };
   for (let tries = 0; !existsSync(file('pid')) || readFileSync(file('pid'), 'utf8') === ''; tries += 1) {
-    if (tries < 500 && nginx.exitCode === null && nginx.pid !== undefined) await pause(10);
+    if (tries < 3_000 && nginx.exitCode === null && nginx.pid !== undefined) await pause(10);
     else {
       await stop();
       throw new Error(`nginx does not run: ${problem}`);

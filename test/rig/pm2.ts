@@ -78,7 +78,7 @@ export async function startPm2(runtime: Runtime = NEWEST): Promise<PrivatePm2> {
       run(runtime.node, [bin, ...args], {
         cwd: options.cwd ?? home,
         env: options.env ?? env,
-        timeLimit: 30_000,
+        timeLimit: 60_000,
         keep: ALL_OF_IT,
       }),
     pids,

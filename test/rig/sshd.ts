@@ -59,7 +59,7 @@ export interface SshHost {
   stop(): Promise<void>;
 }
 
-const LISTENS_WITHIN = 10_000;
+const LISTENS_WITHIN = 30_000;
 
 /** Starts a real OpenSSH server on a free loopback port, as root or as an ordinary user, who then logs in as himself. */
 export async function startSshd(options: SshdOptions): Promise<SshHost> {

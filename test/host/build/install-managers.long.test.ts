@@ -54,5 +54,4 @@ test.each([
       on.remove();
     }
   },
-  180_000,
 );

@@ -90,9 +90,7 @@ test.each(ALL_RUNTIMES)(
     expect(started.code, started.stdout).toBe(0);
 
     for (const [at, { title, port, report }] of canaries.entries()) {
-      await expect
-        .poll(() => readReport(report).listens, { timeout: 15_000, message: title })
-        .toHaveLength(1);
+      await expect.poll(() => readReport(report).listens, { message: title }).toHaveLength(1);
       const [listen] = readReport(report).listens;
       expect(listen, title).toMatchObject({ port });
       expect(await accepts(port, '0.0.0.0', 1_000), title).toBe(false);

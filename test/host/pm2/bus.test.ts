@@ -26,16 +26,16 @@ test.each(ALL_RUNTIMES)(
       await pm2.run(['start', `${name}.js`, '-i', '1', '--max-restarts', '2'], { env });
     const of = (name: string): Life | undefined => stream.lives().find((life) => life.name === name);
     const said = (name: string): string[] => (of(name)?.lines ?? []).map(({ text }) => text);
-    await expect.poll(() => said('mine'), { timeout: 20_000 }).toContain('Error: mine cannot boot');
+    await expect.poll(() => said('mine')).toContain('Error: mine cannot boot');
     await expect
-      .poll(() => of('mine'), { timeout: 20_000 })
+      .poll(() => of('mine'))
       .toMatchObject({
         pmId: '1',
         deployId: 'd1',
         isNew: true,
         ended: expect.any(Number),
       });
-    await expect.poll(() => of('rejects')?.thrown, { timeout: 20_000 }).toBe('mine is rejected');
+    await expect.poll(() => of('rejects')?.thrown).toBe('mine is rejected');
     stream.close();
     expect(said('mine')).toEqual(expect.arrayContaining(['mine says', 'lines', 'in pieces']));
     expect(of('rejects')).toMatchObject({ ended: null, deployId: 'd1' });

@@ -146,7 +146,7 @@ test.each(ALL_RUNTIMES)('$name: an aborted reload leaves later instances as they
   const reload = startOrReload({ ...options, apps: app('deploy-2', { BROKEN: '1' }), running: before });
   const running = async (): Promise<Instance | undefined> =>
     (await listInstances(rpc, LIMIT)).find(({ deployId }) => deployId === 'deploy-2');
-  await expect.poll(running, { timeout: 10_000 }).toBeDefined();
+  await expect.poll(running).toBeDefined();
   reload.abort();
   expect(await reload.done).toMatchObject({ stopped: 'cancelled' });
   const after = await listInstances(rpc, LIMIT);

@@ -19,9 +19,7 @@ test.each([MIDDLE, NEWEST])(
       wordsInDaemonLog(readFileSync(join(pm2.home, 'pm2.log'), 'utf8').split('\n'), ['good', 'bad']).get(
         'bad',
       ) ?? [];
-    await expect
-      .poll(() => words().join('\n'), { timeout: 20_000 })
-      .toContain("Cannot find package 'no-such-package'");
+    await expect.poll(() => words().join('\n')).toContain("Cannot find package 'no-such-package'");
     expect(words().join('\n')).not.toMatch(/no-such-other|PM2 log/);
   },
 );
