@@ -95,7 +95,8 @@ export const SCENARIOS: readonly Scenario[] = [
         execFileSync('mount', ['-o', 'remount,bind,ro', live]);
         return await deploy(site, site.commitNext().sha);
       } finally {
-        execFileSync('umount', [live]);
+        // The host program may have it open for a moment yet, to tidy up.
+        execFileSync('umount', ['--lazy', live]);
       }
     },
   },
