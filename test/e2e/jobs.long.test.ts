@@ -11,7 +11,7 @@ afterAll(async () => {
   await site?.stop();
 });
 
-const job = { name: 'nightly', script: 'nightly.js', autorestart: false, cron_restart: '* * * * * *' };
+const job = { name: 'nightly', script: 'nightly.js', autorestart: false, cron_restart: '*/2 * * * * *' };
 const commit = (version: string, code = 0): string =>
   site.commit({
     version,
