@@ -1807,6 +1807,422 @@ async function gitPath(git, name) {
     return (0,external_node_path_namespaceObject.resolve)(git.directory, said.trim());
 }
 
+;// CONCATENATED MODULE: ./host/program/redact.js
+
+/** Shorter values are too likely to be an ordinary word of a log. */
+const SHORTEST = 8;
+/** Forms of values that say where and how a process runs. A URL, and what holds a password in it, fits none of them. */
+const PATHS = /^[/.~][^\s:]*(?::[/.~]?[^\s:]*)*$/;
+const WORDS = /^[\w.,@+/ -]{0,80}$/;
+const NAMES = /^[\w.:,@+/ -]{0,80}$/;
+const ADDRESS = /^[\da-fA-F.:]+(?:%\w+)?(?: [\da-fA-F.:]+(?:%\w+)?){1,3}$/;
+const AGENT = /^[\w.-]+\/[\w.-]+(?: [\w.-]+\/[\w.-]+| [\w-]+)*$/;
+/**
+ * Variables that every shell, npm or PM2 itself sets, by their exact names, each with the form that its value has then.
+ * Any other variable is the app's own, and so is one of these names with another value.
+ */
+const HARMLESS = new Map([
+    ...named(PATHS, 'PATH', 'HOME', 'PWD', 'OLDPWD', 'SHELL', 'TMPDIR', 'MAIL', '_', 'NODE_PATH', 'NVM_DIR', 'NVM_BIN', 'NVM_INC'),
+    ...named(PATHS, 'SSH_TTY', 'SSH_AUTH_SOCK', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'),
+    ...named(PATHS, 'XDG_STATE_HOME', 'XDG_CONFIG_DIRS', 'XDG_DATA_DIRS', 'PM2_HOME', 'INIT_CWD', 'PM2_SSH_DEPLOY_CANARY'),
+    ...named(PATHS, 'pm_cwd', 'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_log_path', 'pm_pid_path'),
+    ...named(PATHS, 'npm_execpath', 'npm_node_execpath', 'npm_package_json', 'npm_config_prefix', 'npm_config_cache'),
+    ...named(PATHS, 'npm_config_local_prefix', 'npm_config_global_prefix', 'npm_config_userconfig', 'npm_config_globalconfig'),
+    ...named(PATHS, 'npm_config_init_module', 'npm_config_node_gyp'),
+    ...named(WORDS, 'USER', 'LOGNAME', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'HOSTNAME', 'EDITOR', 'NODE_ENV', 'NODE_APP_INSTANCE'),
+    ...named(WORDS, 'LC_ALL', 'LC_CTYPE', 'LC_NUMERIC', 'LC_TIME', 'LC_COLLATE', 'LC_MONETARY', 'LC_MESSAGES', 'LC_PAPER'),
+    ...named(WORDS, 'LC_NAME', 'LC_ADDRESS', 'LC_TELEPHONE', 'LC_MEASUREMENT', 'LC_IDENTIFICATION'),
+    ...named(WORDS, 'XDG_SESSION_ID', 'XDG_SESSION_TYPE', 'XDG_SESSION_CLASS', 'XDG_SESSION_DESKTOP', 'XDG_CURRENT_DESKTOP'),
+    ...named(WORDS, 'XDG_SEAT', 'XDG_VTNR', 'npm_command', 'npm_package_name', 'npm_package_version'),
+    ...named(WORDS, 'npm_lifecycle_script', 'npm_config_npm_version', 'npm_config_noproxy'),
+    ...named(WORDS, 'PM2_USAGE', 'PM2_INTERACTOR_PROCESSING', 'PM2_JSON_PROCESSING', 'PM2_PROGRAMMATIC', 'PM2_SILENT'),
+    ...named(WORDS, 'PM2_DISCRETE_MODE', 'PM2_SSH_DEPLOY_ID', 'unique_id', 'status', 'exec_mode'),
+    ...named(WORDS, 'exec_interpreter', 'km_link', 'vizion_running', 'pm_id', 'pm_uptime'),
+    ...named(NAMES, 'npm_lifecycle_event', 'name', 'namespace'),
+    ...named(ADDRESS, 'SSH_CLIENT', 'SSH_CONNECTION'),
+    ...named(AGENT, 'npm_config_user_agent'),
+]); // biome-ignore format: a list reads best packed
+function named(form, ...names) {
+    return names.map((name) => [name, form]);
+}
+/** What stands before the host of an address, whoever prints it. The `git` of an ssh address is in all documentation. */
+const LOGIN = /\/\/(?!git@)[^\s/]*@/g;
+/** Takes secret values out of text before it becomes an event. */
+function createRedactor() {
+    const secrets = new Set();
+    // A text has few of them. By its beginnings that is found out at once, however many there are.
+    const byBeginning = new Map();
+    const mayBeIn = (text) => {
+        const found = new Set();
+        for (let at = 0; secrets.size > 0 && at + SHORTEST <= text.length; at += 1)
+            for (const secret of byBeginning.get(text.slice(at, at + SHORTEST)) ?? [])
+                found.add(secret);
+        return [...found].sort((a, b) => b.length - a.length);
+    };
+    const add = (secret) => {
+        if (secrets.has(secret))
+            return;
+        secrets.add(secret);
+        const beginning = secret.slice(0, SHORTEST);
+        byBeginning.set(beginning, [...(byBeginning.get(beginning) ?? []), secret]);
+    };
+    return {
+        hide(values) {
+            for (const value of values) {
+                // A value of several lines is printed line by line.
+                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
+                    const trimmed = part.trim();
+                    if (trimmed.length >= SHORTEST)
+                        for (const form of redact_formsOf(trimmed))
+                            add(form);
+                }
+            }
+        },
+        redact(text) {
+            const whole = mayBeIn(text).reduce((rest, secret) => rest.split(secret).join('***'), text);
+            const known = text.length < LONGEST_LINE ? whole : withoutBegun(whole, [...secrets]);
+            return known.replace(LOGIN, '//***@');
+        },
+    };
+}
+/** A secret as it is, and as JSON, an inspected object, a URL, a form or a header shows it. */
+function redact_formsOf(secret) {
+    const json = JSON.stringify(secret).slice(1, -1);
+    const bytes = Buffer.from(secret);
+    const base64 = bytes.toString('base64');
+    const url = encoded(secret);
+    return [
+        ...[secret, json, JSON.stringify(json).slice(1, -1), secret.replace(/['\\]/g, '\\$&')],
+        ...[
+            url,
+            url.replace(/%../g, (code) => code.toLowerCase()),
+            new URLSearchParams({ '': secret }).toString().slice(1),
+        ],
+        ...[base64, base64.replace(/=+$/, ''), bytes.toString('base64url')],
+    ].filter((form) => form.length >= SHORTEST);
+}
+/** As `encodeURIComponent`, which throws for half a character. */
+function encoded(secret) {
+    const codes = (sign) => Buffer.from(sign).toString('hex').replace(/../g, '%$&').toUpperCase();
+    return secret.replace(/[^\w.!~*'()-]+/g, codes);
+}
+/** A line that was cut may end in the first part of a secret. */
+function withoutBegun(text, secrets) {
+    const begun = secrets.map((secret) => {
+        let length = Math.min(secret.length - 1, text.length);
+        while (length > 0 && !text.endsWith(secret.slice(0, length)))
+            length -= 1;
+        return length;
+    });
+    const longest = Math.max(0, ...begun);
+    return longest === 0 ? text : `${text.slice(0, -longest)}***`;
+}
+/** The values of an environment that may be secret. */
+function secretsOfEnvironment(env) {
+    return Object.keys(env)
+        .filter((name) => typeof env[name] === 'string' && HARMLESS.get(name)?.test(env[name]) !== true)
+        .map((name) => env[name] ?? '');
+}
+/** The values of a `.env` file, in the forms that dotenv takes. */
+function secretsOfEnvFile(text) {
+    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
+    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
+        const value = double ?? single ?? back ?? plain ?? '';
+        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
+        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
+        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
+    });
+}
+/** The secrets of an app's `env` and of every `env_<name>`. */
+function secretsOfApp(app) {
+    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
+    return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
+}
+/** The query of a URL, and each value in it that is not a plain word. */
+function secretsOfUrl(url) {
+    const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(url) ?? [];
+    const values = query.split('&').map((pair) => pair.slice(pair.indexOf('=') + 1));
+    const decoded = [...new URLSearchParams(query)].map(([name, value]) => value || name);
+    return [query, ...[...values, ...decoded].filter((value) => !/^[a-z]*$/i.test(value))];
+}
+
+;// CONCATENATED MODULE: ./host/system/versioned.js
+
+
+
+/** Returns once it is on disk. */
+function writeVersioned(file, format, value) {
+    writeDurably(file, JSON.stringify({ version: format.readers.length, ...value }));
+}
+/** Null if there is no such file. Throws a `DeployFailure` if it cannot be understood, and leaves it as it is. */
+function readVersioned(file, format) {
+    const json = readIfThere(file);
+    return json === null ? null : parseVersioned(json, file, format);
+}
+/** The same for a file that can be done without: null also if it cannot be understood. */
+function readIfUsable(file, format) {
+    try {
+        return readVersioned(file, format);
+    }
+    catch (error) {
+        if (error instanceof DeployFailure)
+            return null;
+        throw error;
+    }
+}
+/** `from` names the text in an error. The text itself may hold secrets, and no error quotes it. */
+function parseVersioned(json, from, { what, readers }) {
+    let value;
+    try {
+        value = object(JSON.parse(json), '');
+    }
+    catch {
+        throw damaged(what, from, 'it holds no JSON object');
+    }
+    const version = value.version ?? 1;
+    const reader = typeof version === 'number' ? readers[version - 1] : undefined;
+    if (reader === undefined)
+        throw unknownFormat(what, from, version, readers.length);
+    try {
+        return reader(value, '');
+    }
+    catch (error) {
+        if (error instanceof Misshapen)
+            throw damaged(what, from, error.message);
+        throw error;
+    }
+}
+function damaged(what, from, why) {
+    return new DeployFailure(`${what}, ${from}, is damaged: ${why}.`, {
+        remedy: 'Restore it from a backup. Without one, make sure that the app runs as it should, move its directory away, and run the job again.',
+    });
+}
+function unknownFormat(what, from, version, newest) {
+    return new DeployFailure(`${what}, ${from}, has format ${JSON.stringify(version)}. This version of the action reads formats 1 to ${newest}.`, {
+        remedy: 'A newer version of the action wrote it. Deploy with that version, or a newer one.',
+    });
+}
+
+;// CONCATENATED MODULE: ./host/swap/record.js
+
+
+
+/** Records of what builds made lie in the app's state directory under such names. */
+const RECORD_PREFIX = 'built-';
+const AGAIN = '.again-';
+/** Puts the record of one deploy's build on disk and returns its name. */
+function saveRecord(state, deployId, generated) {
+    const name = `${RECORD_PREFIX}${deployId}.json`;
+    writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
+    return name;
+}
+/** The same for a build that comes back with assets of others: what `record` lists, and these. */
+function saveRecordAgain(state, deployId, generated, record) {
+    const name = buildOf(record).replace(/\.json$/, `${AGAIN}${deployId}.json`);
+    writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
+    return name;
+}
+/** The record's own build: the same for all records of one build. Ids of deploys have no full stop. */
+function buildOf(record) {
+    const at = record.indexOf(AGAIN);
+    return at < 0 ? record : `${record.slice(0, at)}.json`;
+}
+/** Null if no deploy of ours made what is there. */
+function loadRecord(state, name) {
+    return name === null ? null : readVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT);
+}
+/** A list of fixed length, as a `[path, names]` is. */
+function tuple(value, at, length) {
+    if (!Array.isArray(value) || value.length !== length)
+        throw new Misshapen(at, `a list of ${length}`);
+    return value;
+}
+const directory = (value, at) => {
+    const [path, names] = tuple(value, at, 2);
+    return [checked_text(path, at), listOf(checked_text)(names, at)];
+};
+const single = (value, at) => {
+    const [path, size, mtimeNs, content] = tuple(value, at, 4);
+    return [checked_text(path, at), number(size, at), checked_text(mtimeNs, at), orNull(checked_text)(content, at)];
+};
+/** What formats 1 and 2 have alike. */
+const common = {
+    roots: listOf(checked_text),
+    directories: listOf(directory),
+    singles: listOf(single),
+    rewritten: mapOf(checked_text),
+    deleted: listOf(checked_text),
+};
+/** As 0.1 wrote it: nothing was kept of earlier versions. */
+const format1 = (value, at) => ({ ...fields(common)(value, at), assets: [] });
+const format2 = fields({
+    ...common,
+    assets: listOf(fields({ sha: checked_text, replacedAt: number, paths: listOf(checked_text) })),
+});
+const FORMAT = {
+    what: 'The record of what a build made',
+    readers: [format1, format2],
+};
+
+;// CONCATENATED MODULE: ./host/swap/own-names.js
+/** Where apps keep what they write, even inside their own build output. */
+const APPS_OWN = /^(uploads?|storage|media|data|db|backups?|logs?|sessions|databases?|\.env.*)$/i;
+/** Whether a file or directory is named like one that an app writes to. */
+function isNamedLikeOwn(name) {
+    return APPS_OWN.test(name);
+}
+/** Where Next.js writes the pages that it renders while it runs, beside those of the build. */
+const RENDERED_PAGES = /(^|\/)\.next\/server$/;
+/**
+ * Whether all that the app writes in a directory of its build goes with the version that wrote it. A page of another version
+ * asks for files that are gone, and the framework's own build empties such a directory as well.
+ */
+function isOfOneVersion(directory) {
+    return RENDERED_PAGES.test(directory);
+}
+
+;// CONCATENATED MODULE: ./host/swap/tree.js
+
+
+
+/** A larger file is known by its size and time alone. */
+const HASHED_UP_TO = 8 * 1024 * 1024;
+const IN_NODE_MODULES = /(^|\/)node_modules\//;
+const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
+/** Whether a path lies below a directory named node_modules. */
+function inNodeModules(path) {
+    return IN_NODE_MODULES.test(path);
+}
+/**
+ * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it, and `assets` was put there
+ * after it. Whatever is linked into `staging` later is no part of it. Throws what the file system throws.
+ */
+function recordGenerated(staging, tracked, assets = []) {
+    const roots = [];
+    const directories = [];
+    const singles = [];
+    const rewritten = [];
+    const known = parentsOf(tracked.keys());
+    const seen = new Set();
+    const walk = (directory) => {
+        const prefix = directory === '' ? '' : `${directory}/`;
+        const hasTracked = known.has(directory);
+        const names = [];
+        const below = [];
+        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
+            withFileTypes: true,
+        })) {
+            if (entry.name === '.git')
+                continue;
+            const path = prefix + entry.name;
+            const fingerprint = tracked.get(path);
+            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
+            if (hasTracked && !isTracked)
+                roots.push(path);
+            if (entry.isDirectory())
+                below.push(path);
+            else if (fingerprint !== undefined) {
+                seen.add(path);
+                const content = changedContent(`${staging}/${path}`, fingerprint);
+                if (content !== null)
+                    rewritten.push([path, content]);
+            }
+            else {
+                const watched = hasTracked || mayBeWritten(path, entry.name);
+                if (!hasTracked)
+                    names.push(entry.name);
+                if (watched)
+                    singles.push(tree_single(staging, path));
+            }
+        }
+        if (!hasTracked)
+            directories.push([directory, names]);
+        for (const path of below)
+            walk(path);
+    };
+    walk('');
+    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
+    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted, assets };
+}
+/** The record without these paths of single files: the app had the same files there, and they stay its own. */
+function disown(generated, paths) {
+    const own = new Set(paths);
+    const isBuilt = (path) => !own.has(path);
+    return {
+        ...generated,
+        roots: generated.roots.filter(isBuilt),
+        directories: generated.directories.map(([path, names]) => [
+            path,
+            names.filter((name) => isBuilt(`${path}/${name}`)),
+        ]),
+        singles: generated.singles.filter(([path]) => isBuilt(path)),
+    };
+}
+/** The record without these paths and all in them: the version has them no more. `tracked` are the commit's files. */
+function withoutPaths(generated, tracked, paths) {
+    const stays = (path) => !paths.some((one) => path === one || path.startsWith(`${one}/`));
+    const gone = [...tracked].filter((path) => !stays(path));
+    return {
+        ...generated,
+        roots: generated.roots.filter(stays),
+        directories: generated.directories
+            .filter(([path]) => stays(path))
+            .map(([path, names]) => [path, names.filter((name) => stays(path === '' ? name : `${path}/${name}`))]),
+        singles: generated.singles.filter(([path]) => stays(path)),
+        rewritten: Object.fromEntries(Object.entries(generated.rewritten).filter(([path]) => stays(path))),
+        deleted: [...new Set([...generated.deleted, ...gone])],
+    };
+}
+function mayBeWritten(path, name) {
+    if (inNodeModules(path))
+        return NAMED_LIKE_A_DATABASE.test(name);
+    return path.split('/').some(isNamedLikeOwn);
+}
+/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
+function parentsOf(paths) {
+    const parents = new Set(['']);
+    for (const path of paths) {
+        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+            const parent = path.slice(0, cut);
+            if (parents.has(parent))
+                break;
+            parents.add(parent);
+        }
+    }
+    return parents;
+}
+/** Identifies what a file or link holds, and whether it can be executed; null if that cannot be told cheaply. */
+function tree_contentOf(file, stat) {
+    if (stat.isSymbolicLink())
+        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
+    if (!stat.isFile() || stat.size > HASHED_UP_TO)
+        return null;
+    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
+}
+function tree_single(staging, path) {
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
+    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
+}
+/** The sha256 of a tracked file that is no longer what git checked out, else null. */
+function changedContent(file, fingerprint) {
+    const [mode, object = ''] = fingerprint.split(' ');
+    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
+    const content = stat.isSymbolicLink()
+        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
+        : stat.isFile()
+            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
+            : null;
+    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
+    if (content === null)
+        return 'not a file';
+    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
+    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
+    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
+}
+function sha256(content) {
+    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
+}
+
 ;// CONCATENATED MODULE: ./host/system/escaped.js
 /** The source of a regular expression that matches this text and nothing else. */
 function escaped(text) {
@@ -2225,422 +2641,6 @@ function app_config_isRecord(value) {
 }
 function list(names) {
     return names.map((name) => JSON.stringify(name)).join(', ');
-}
-
-;// CONCATENATED MODULE: ./host/program/redact.js
-
-/** Shorter values are too likely to be an ordinary word of a log. */
-const SHORTEST = 8;
-/** Forms of values that say where and how a process runs. A URL, and what holds a password in it, fits none of them. */
-const PATHS = /^[/.~][^\s:]*(?::[/.~]?[^\s:]*)*$/;
-const WORDS = /^[\w.,@+/ -]{0,80}$/;
-const NAMES = /^[\w.:,@+/ -]{0,80}$/;
-const ADDRESS = /^[\da-fA-F.:]+(?:%\w+)?(?: [\da-fA-F.:]+(?:%\w+)?){1,3}$/;
-const AGENT = /^[\w.-]+\/[\w.-]+(?: [\w.-]+\/[\w.-]+| [\w-]+)*$/;
-/**
- * Variables that every shell, npm or PM2 itself sets, by their exact names, each with the form that its value has then.
- * Any other variable is the app's own, and so is one of these names with another value.
- */
-const HARMLESS = new Map([
-    ...named(PATHS, 'PATH', 'HOME', 'PWD', 'OLDPWD', 'SHELL', 'TMPDIR', 'MAIL', '_', 'NODE_PATH', 'NVM_DIR', 'NVM_BIN', 'NVM_INC'),
-    ...named(PATHS, 'SSH_TTY', 'SSH_AUTH_SOCK', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'),
-    ...named(PATHS, 'XDG_STATE_HOME', 'XDG_CONFIG_DIRS', 'XDG_DATA_DIRS', 'PM2_HOME', 'INIT_CWD', 'PM2_SSH_DEPLOY_CANARY'),
-    ...named(PATHS, 'pm_cwd', 'pm_exec_path', 'pm_out_log_path', 'pm_err_log_path', 'pm_log_path', 'pm_pid_path'),
-    ...named(PATHS, 'npm_execpath', 'npm_node_execpath', 'npm_package_json', 'npm_config_prefix', 'npm_config_cache'),
-    ...named(PATHS, 'npm_config_local_prefix', 'npm_config_global_prefix', 'npm_config_userconfig', 'npm_config_globalconfig'),
-    ...named(PATHS, 'npm_config_init_module', 'npm_config_node_gyp'),
-    ...named(WORDS, 'USER', 'LOGNAME', 'LANG', 'LANGUAGE', 'TERM', 'TZ', 'HOSTNAME', 'EDITOR', 'NODE_ENV', 'NODE_APP_INSTANCE'),
-    ...named(WORDS, 'LC_ALL', 'LC_CTYPE', 'LC_NUMERIC', 'LC_TIME', 'LC_COLLATE', 'LC_MONETARY', 'LC_MESSAGES', 'LC_PAPER'),
-    ...named(WORDS, 'LC_NAME', 'LC_ADDRESS', 'LC_TELEPHONE', 'LC_MEASUREMENT', 'LC_IDENTIFICATION'),
-    ...named(WORDS, 'XDG_SESSION_ID', 'XDG_SESSION_TYPE', 'XDG_SESSION_CLASS', 'XDG_SESSION_DESKTOP', 'XDG_CURRENT_DESKTOP'),
-    ...named(WORDS, 'XDG_SEAT', 'XDG_VTNR', 'npm_command', 'npm_package_name', 'npm_package_version'),
-    ...named(WORDS, 'npm_lifecycle_script', 'npm_config_npm_version', 'npm_config_noproxy'),
-    ...named(WORDS, 'PM2_USAGE', 'PM2_INTERACTOR_PROCESSING', 'PM2_JSON_PROCESSING', 'PM2_PROGRAMMATIC', 'PM2_SILENT'),
-    ...named(WORDS, 'PM2_DISCRETE_MODE', 'PM2_SSH_DEPLOY_ID', 'unique_id', 'status', 'exec_mode'),
-    ...named(WORDS, 'exec_interpreter', 'km_link', 'vizion_running', 'pm_id', 'pm_uptime'),
-    ...named(NAMES, 'npm_lifecycle_event', 'name', 'namespace'),
-    ...named(ADDRESS, 'SSH_CLIENT', 'SSH_CONNECTION'),
-    ...named(AGENT, 'npm_config_user_agent'),
-]); // biome-ignore format: a list reads best packed
-function named(form, ...names) {
-    return names.map((name) => [name, form]);
-}
-/** What stands before the host of an address, whoever prints it. The `git` of an ssh address is in all documentation. */
-const LOGIN = /\/\/(?!git@)[^\s/]*@/g;
-/** Takes secret values out of text before it becomes an event. */
-function createRedactor() {
-    const secrets = new Set();
-    // A text has few of them. By its beginnings that is found out at once, however many there are.
-    const byBeginning = new Map();
-    const mayBeIn = (text) => {
-        const found = new Set();
-        for (let at = 0; secrets.size > 0 && at + SHORTEST <= text.length; at += 1)
-            for (const secret of byBeginning.get(text.slice(at, at + SHORTEST)) ?? [])
-                found.add(secret);
-        return [...found].sort((a, b) => b.length - a.length);
-    };
-    const add = (secret) => {
-        if (secrets.has(secret))
-            return;
-        secrets.add(secret);
-        const beginning = secret.slice(0, SHORTEST);
-        byBeginning.set(beginning, [...(byBeginning.get(beginning) ?? []), secret]);
-    };
-    return {
-        hide(values) {
-            for (const value of values) {
-                // A value of several lines is printed line by line.
-                for (const part of [value, ...value.split(/\r\n|\r|\n/)]) {
-                    const trimmed = part.trim();
-                    if (trimmed.length >= SHORTEST)
-                        for (const form of redact_formsOf(trimmed))
-                            add(form);
-                }
-            }
-        },
-        redact(text) {
-            const whole = mayBeIn(text).reduce((rest, secret) => rest.split(secret).join('***'), text);
-            const known = text.length < LONGEST_LINE ? whole : withoutBegun(whole, [...secrets]);
-            return known.replace(LOGIN, '//***@');
-        },
-    };
-}
-/** A secret as it is, and as JSON, an inspected object, a URL, a form or a header shows it. */
-function redact_formsOf(secret) {
-    const json = JSON.stringify(secret).slice(1, -1);
-    const bytes = Buffer.from(secret);
-    const base64 = bytes.toString('base64');
-    const url = encoded(secret);
-    return [
-        ...[secret, json, JSON.stringify(json).slice(1, -1), secret.replace(/['\\]/g, '\\$&')],
-        ...[
-            url,
-            url.replace(/%../g, (code) => code.toLowerCase()),
-            new URLSearchParams({ '': secret }).toString().slice(1),
-        ],
-        ...[base64, base64.replace(/=+$/, ''), bytes.toString('base64url')],
-    ].filter((form) => form.length >= SHORTEST);
-}
-/** As `encodeURIComponent`, which throws for half a character. */
-function encoded(secret) {
-    const codes = (sign) => Buffer.from(sign).toString('hex').replace(/../g, '%$&').toUpperCase();
-    return secret.replace(/[^\w.!~*'()-]+/g, codes);
-}
-/** A line that was cut may end in the first part of a secret. */
-function withoutBegun(text, secrets) {
-    const begun = secrets.map((secret) => {
-        let length = Math.min(secret.length - 1, text.length);
-        while (length > 0 && !text.endsWith(secret.slice(0, length)))
-            length -= 1;
-        return length;
-    });
-    const longest = Math.max(0, ...begun);
-    return longest === 0 ? text : `${text.slice(0, -longest)}***`;
-}
-/** The values of an environment that may be secret. */
-function secretsOfEnvironment(env) {
-    return Object.keys(env)
-        .filter((name) => typeof env[name] === 'string' && HARMLESS.get(name)?.test(env[name]) !== true)
-        .map((name) => env[name] ?? '');
-}
-/** The values of a `.env` file, in the forms that dotenv takes. */
-function secretsOfEnvFile(text) {
-    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
-    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
-        const value = double ?? single ?? back ?? plain ?? '';
-        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
-        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
-        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
-    });
-}
-/** The secrets of an app's `env` and of every `env_<name>`. */
-function secretsOfApp(app) {
-    const found = Object.entries(app).filter(([key]) => key === 'env' || key.startsWith('env_'));
-    return found.flatMap(([, env]) => secretsOfEnvironment(Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]))));
-}
-/** The query of a URL, and each value in it that is not a plain word. */
-function secretsOfUrl(url) {
-    const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(url) ?? [];
-    const values = query.split('&').map((pair) => pair.slice(pair.indexOf('=') + 1));
-    const decoded = [...new URLSearchParams(query)].map(([name, value]) => value || name);
-    return [query, ...[...values, ...decoded].filter((value) => !/^[a-z]*$/i.test(value))];
-}
-
-;// CONCATENATED MODULE: ./host/system/versioned.js
-
-
-
-/** Returns once it is on disk. */
-function writeVersioned(file, format, value) {
-    writeDurably(file, JSON.stringify({ version: format.readers.length, ...value }));
-}
-/** Null if there is no such file. Throws a `DeployFailure` if it cannot be understood, and leaves it as it is. */
-function readVersioned(file, format) {
-    const json = readIfThere(file);
-    return json === null ? null : parseVersioned(json, file, format);
-}
-/** The same for a file that can be done without: null also if it cannot be understood. */
-function readIfUsable(file, format) {
-    try {
-        return readVersioned(file, format);
-    }
-    catch (error) {
-        if (error instanceof DeployFailure)
-            return null;
-        throw error;
-    }
-}
-/** `from` names the text in an error. The text itself may hold secrets, and no error quotes it. */
-function parseVersioned(json, from, { what, readers }) {
-    let value;
-    try {
-        value = object(JSON.parse(json), '');
-    }
-    catch {
-        throw damaged(what, from, 'it holds no JSON object');
-    }
-    const version = value.version ?? 1;
-    const reader = typeof version === 'number' ? readers[version - 1] : undefined;
-    if (reader === undefined)
-        throw unknownFormat(what, from, version, readers.length);
-    try {
-        return reader(value, '');
-    }
-    catch (error) {
-        if (error instanceof Misshapen)
-            throw damaged(what, from, error.message);
-        throw error;
-    }
-}
-function damaged(what, from, why) {
-    return new DeployFailure(`${what}, ${from}, is damaged: ${why}.`, {
-        remedy: 'Restore it from a backup. Without one, make sure that the app runs as it should, move its directory away, and run the job again.',
-    });
-}
-function unknownFormat(what, from, version, newest) {
-    return new DeployFailure(`${what}, ${from}, has format ${JSON.stringify(version)}. This version of the action reads formats 1 to ${newest}.`, {
-        remedy: 'A newer version of the action wrote it. Deploy with that version, or a newer one.',
-    });
-}
-
-;// CONCATENATED MODULE: ./host/swap/record.js
-
-
-
-/** Records of what builds made lie in the app's state directory under such names. */
-const RECORD_PREFIX = 'built-';
-const AGAIN = '.again-';
-/** Puts the record of one deploy's build on disk and returns its name. */
-function saveRecord(state, deployId, generated) {
-    const name = `${RECORD_PREFIX}${deployId}.json`;
-    writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
-    return name;
-}
-/** The same for a build that comes back with assets of others: what `record` lists, and these. */
-function saveRecordAgain(state, deployId, generated, record) {
-    const name = buildOf(record).replace(/\.json$/, `${AGAIN}${deployId}.json`);
-    writeVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT, generated);
-    return name;
-}
-/** The record's own build: the same for all records of one build. Ids of deploys have no full stop. */
-function buildOf(record) {
-    const at = record.indexOf(AGAIN);
-    return at < 0 ? record : `${record.slice(0, at)}.json`;
-}
-/** Null if no deploy of ours made what is there. */
-function loadRecord(state, name) {
-    return name === null ? null : readVersioned((0,external_node_path_namespaceObject.join)(state, name), FORMAT);
-}
-/** A list of fixed length, as a `[path, names]` is. */
-function tuple(value, at, length) {
-    if (!Array.isArray(value) || value.length !== length)
-        throw new Misshapen(at, `a list of ${length}`);
-    return value;
-}
-const directory = (value, at) => {
-    const [path, names] = tuple(value, at, 2);
-    return [checked_text(path, at), listOf(checked_text)(names, at)];
-};
-const single = (value, at) => {
-    const [path, size, mtimeNs, content] = tuple(value, at, 4);
-    return [checked_text(path, at), number(size, at), checked_text(mtimeNs, at), orNull(checked_text)(content, at)];
-};
-/** What formats 1 and 2 have alike. */
-const common = {
-    roots: listOf(checked_text),
-    directories: listOf(directory),
-    singles: listOf(single),
-    rewritten: mapOf(checked_text),
-    deleted: listOf(checked_text),
-};
-/** As 0.1 wrote it: nothing was kept of earlier versions. */
-const format1 = (value, at) => ({ ...fields(common)(value, at), assets: [] });
-const format2 = fields({
-    ...common,
-    assets: listOf(fields({ sha: checked_text, replacedAt: number, paths: listOf(checked_text) })),
-});
-const FORMAT = {
-    what: 'The record of what a build made',
-    readers: [format1, format2],
-};
-
-;// CONCATENATED MODULE: ./host/swap/own-names.js
-/** Where apps keep what they write, even inside their own build output. */
-const APPS_OWN = /^(uploads?|storage|media|data|db|backups?|logs?|sessions|databases?|\.env.*)$/i;
-/** Whether a file or directory is named like one that an app writes to. */
-function isNamedLikeOwn(name) {
-    return APPS_OWN.test(name);
-}
-/** Where Next.js writes the pages that it renders while it runs, beside those of the build. */
-const RENDERED_PAGES = /(^|\/)\.next\/server$/;
-/**
- * Whether all that the app writes in a directory of its build goes with the version that wrote it. A page of another version
- * asks for files that are gone, and the framework's own build empties such a directory as well.
- */
-function isOfOneVersion(directory) {
-    return RENDERED_PAGES.test(directory);
-}
-
-;// CONCATENATED MODULE: ./host/swap/tree.js
-
-
-
-/** A larger file is known by its size and time alone. */
-const HASHED_UP_TO = 8 * 1024 * 1024;
-const IN_NODE_MODULES = /(^|\/)node_modules\//;
-const NAMED_LIKE_A_DATABASE = /\.(db|db3|s3db|sqlite|sqlite3|sqlitedb)$/i;
-/** Whether a path lies below a directory named node_modules. */
-function inNodeModules(path) {
-    return IN_NODE_MODULES.test(path);
-}
-/**
- * Looks at a finished build: `tracked` is the commit that was checked out in `staging` before it, and `assets` was put there
- * after it. Whatever is linked into `staging` later is no part of it. Throws what the file system throws.
- */
-function recordGenerated(staging, tracked, assets = []) {
-    const roots = [];
-    const directories = [];
-    const singles = [];
-    const rewritten = [];
-    const known = parentsOf(tracked.keys());
-    const seen = new Set();
-    const walk = (directory) => {
-        const prefix = directory === '' ? '' : `${directory}/`;
-        const hasTracked = known.has(directory);
-        const names = [];
-        const below = [];
-        for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(directory === '' ? staging : `${staging}/${directory}`, {
-            withFileTypes: true,
-        })) {
-            if (entry.name === '.git')
-                continue;
-            const path = prefix + entry.name;
-            const fingerprint = tracked.get(path);
-            const isTracked = entry.isDirectory() ? known.has(path) : fingerprint !== undefined;
-            if (hasTracked && !isTracked)
-                roots.push(path);
-            if (entry.isDirectory())
-                below.push(path);
-            else if (fingerprint !== undefined) {
-                seen.add(path);
-                const content = changedContent(`${staging}/${path}`, fingerprint);
-                if (content !== null)
-                    rewritten.push([path, content]);
-            }
-            else {
-                const watched = hasTracked || mayBeWritten(path, entry.name);
-                if (!hasTracked)
-                    names.push(entry.name);
-                if (watched)
-                    singles.push(tree_single(staging, path));
-            }
-        }
-        if (!hasTracked)
-            directories.push([directory, names]);
-        for (const path of below)
-            walk(path);
-    };
-    walk('');
-    const deleted = [...tracked.keys()].filter((path) => !seen.has(path));
-    return { roots, directories, singles, rewritten: Object.fromEntries(rewritten), deleted, assets };
-}
-/** The record without these paths of single files: the app had the same files there, and they stay its own. */
-function disown(generated, paths) {
-    const own = new Set(paths);
-    const isBuilt = (path) => !own.has(path);
-    return {
-        ...generated,
-        roots: generated.roots.filter(isBuilt),
-        directories: generated.directories.map(([path, names]) => [
-            path,
-            names.filter((name) => isBuilt(`${path}/${name}`)),
-        ]),
-        singles: generated.singles.filter(([path]) => isBuilt(path)),
-    };
-}
-/** The record without these paths and all in them: the version has them no more. `tracked` are the commit's files. */
-function withoutPaths(generated, tracked, paths) {
-    const stays = (path) => !paths.some((one) => path === one || path.startsWith(`${one}/`));
-    const gone = [...tracked].filter((path) => !stays(path));
-    return {
-        ...generated,
-        roots: generated.roots.filter(stays),
-        directories: generated.directories
-            .filter(([path]) => stays(path))
-            .map(([path, names]) => [path, names.filter((name) => stays(path === '' ? name : `${path}/${name}`))]),
-        singles: generated.singles.filter(([path]) => stays(path)),
-        rewritten: Object.fromEntries(Object.entries(generated.rewritten).filter(([path]) => stays(path))),
-        deleted: [...new Set([...generated.deleted, ...gone])],
-    };
-}
-function mayBeWritten(path, name) {
-    if (inNodeModules(path))
-        return NAMED_LIKE_A_DATABASE.test(name);
-    return path.split('/').some(isNamedLikeOwn);
-}
-/** Every directory that holds one of the paths, at any depth; `''` is the top and always one. */
-function parentsOf(paths) {
-    const parents = new Set(['']);
-    for (const path of paths) {
-        for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
-            const parent = path.slice(0, cut);
-            if (parents.has(parent))
-                break;
-            parents.add(parent);
-        }
-    }
-    return parents;
-}
-/** Identifies what a file or link holds, and whether it can be executed; null if that cannot be told cheaply. */
-function tree_contentOf(file, stat) {
-    if (stat.isSymbolicLink())
-        return `link ${(0,external_node_fs_namespaceObject.readlinkSync)(file)}`;
-    if (!stat.isFile() || stat.size > HASHED_UP_TO)
-        return null;
-    return `${sha256((0,external_node_fs_namespaceObject.readFileSync)(file))}${stat.mode & 64n ? ' executable' : ''}`;
-}
-function tree_single(staging, path) {
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(`${staging}/${path}`, { bigint: true });
-    return [path, Number(stat.size), String(stat.mtimeNs), tree_contentOf(`${staging}/${path}`, stat)];
-}
-/** The sha256 of a tracked file that is no longer what git checked out, else null. */
-function changedContent(file, fingerprint) {
-    const [mode, object = ''] = fingerprint.split(' ');
-    const stat = (0,external_node_fs_namespaceObject.lstatSync)(file);
-    const content = stat.isSymbolicLink()
-        ? (0,external_node_fs_namespaceObject.readlinkSync)(file, 'buffer')
-        : stat.isFile()
-            ? (0,external_node_fs_namespaceObject.readFileSync)(file)
-            : null;
-    // A pipe or socket in a tracked file's place: no content will ever be equal to this.
-    if (content === null)
-        return 'not a file';
-    const found = stat.isSymbolicLink() ? '120000' : stat.mode & 0o100 ? '100755' : '100644';
-    const hash = (0,external_node_crypto_namespaceObject.createHash)(object.length === 64 ? 'sha256' : 'sha1').update(`blob ${content.length}\0`);
-    return found === mode && hash.update(content).digest('hex') === object ? null : sha256(content);
-}
-function sha256(content) {
-    return (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
 }
 
 ;// CONCATENATED MODULE: ./host/build/ecosystem-reader.js
@@ -4372,6 +4372,59 @@ function giveEnvFile({ plan }, top, tracked) {
     return [path];
 }
 
+;// CONCATENATED MODULE: ./host/build/required-files.js
+
+
+
+
+
+
+/**
+ * Throws a `DeployFailure` if the version at `staging` lacks what PM2 is to start: a build may end well and have made nothing.
+ * Then PM2 would notice only once the old version was swapped out.
+ */
+function requireFiles(app, places, staging) {
+    requireScript(app, places.live, staging);
+    requireInterpreter(app, places, staging);
+}
+function requireScript(app, live, staging) {
+    const file = scriptFile(app);
+    if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
+        return;
+    throw new DeployFailure(`The build made no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
+        remedy: 'Check that build-command makes it, and that `script` names it relative to the directory of the app.',
+    });
+}
+/** PM2 refuses an interpreter that it cannot execute. A bare word is looked up on PATH, by PM2. */
+function requireInterpreter(app, places, staging) {
+    const file = app.interpreter ?? app.exec_interpreter ?? app.execInterpreter;
+    if (typeof file !== 'string' || !(0,external_node_path_namespaceObject.isAbsolute)(file))
+        return;
+    const name = (0,external_node_path_namespaceObject.relative)(places.live, file);
+    // What is the app's own, such as a Python environment, comes along without being in the build.
+    const candidates = isWithin(places.live, file)
+        ? [staging, ...envSources(places)].map((directory) => (0,external_node_path_namespaceObject.join)(directory, name))
+        : [file];
+    const found = candidates.find((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
+    if (found !== undefined && required_files_isExecutable(found))
+        return;
+    const what = `${file}, which is the interpreter of '${app.name}'`;
+    throw new DeployFailure(found === undefined ? `There is no ${what}.` : `This user may not execute ${what}.`, {
+        remedy: found === undefined
+            ? 'Check that the commit, install-command or build-command brings it. A relative path starts at working-directory.'
+            : "Make it executable, in git with 'git update-index --chmod=+x'.",
+    });
+}
+function required_files_isExecutable(file) {
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(file, external_node_fs_namespaceObject.constants.X_OK);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/git/file-names.js
 
 const SHOWN = 20;
@@ -5055,7 +5108,7 @@ async function readVersion(context, staging, refuse) {
     const config = await readApps(context, staging, plan.deployId);
     for (const app of config) {
         context.redactor.hide(secretsOfApp(app));
-        requireScript(app, places.live, staging);
+        requireFiles(app, places, staging);
     }
     await refuse(config, staging);
     return config;
@@ -5077,15 +5130,6 @@ function requireWorkDir(staging, workingDirectory) {
     if ((0,external_node_fs_namespaceObject.statSync)(real, { throwIfNoEntry: false })?.isDirectory() === true)
         return workDir;
     throw new DeployFailure(`The commit has no directory '${workingDirectory}' (working-directory).`);
-}
-/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
-function requireScript(app, live, staging) {
-    const file = scriptFile(app);
-    if (file === null || !isWithin(live, file) || (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(staging, (0,external_node_path_namespaceObject.relative)(live, file))))
-        return;
-    throw new DeployFailure(`The build made no ${(0,external_node_path_namespaceObject.relative)(live, file)}, which is the script of '${app.name}'.`, {
-        remedy: 'Check that build-command makes it, and that `script` names it relative to the directory of the app.',
-    });
 }
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
 function discardLeftovers({ places }) {

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { type Context, inform, warn } from '../context.ts';
 import { submodulePaths, trackedFiles } from '../git/checkout.ts';
-import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
+import type { DeployApp } from '../pm2/app-config.ts';
 import { secretsOfApp } from '../program/redact.ts';
 import { buildPlace, envSources, refuseApart } from '../state/places.ts';
 import { saveRecord } from '../swap/record.ts';
@@ -17,6 +17,7 @@ import { ecosystemIn } from './ecosystem.ts';
 import { install } from './install.ts';
 import { keepAssets, type Replaced } from './keep-assets.ts';
 import { giveEnvFile, lendEnvFiles } from './lent-env-files.ts';
+import { requireFiles } from './required-files.ts';
 import { checkOut, endLeftBuild } from './staging-clone.ts';
 import { runStep } from './steps.ts';
 
@@ -120,7 +121,7 @@ export async function readVersion(context: Context, staging: string, refuse: Ref
   const config = await readApps(context, staging, plan.deployId);
   for (const app of config) {
     context.redactor.hide(secretsOfApp(app));
-    requireScript(app, places.live, staging);
+    requireFiles(app, places, staging);
   }
   await refuse(config, staging);
   return config;
@@ -148,19 +149,6 @@ function requireWorkDir(staging: string, workingDirectory: string): string {
   }
   if (statSync(real, { throwIfNoEntry: false })?.isDirectory() === true) return workDir;
   throw new DeployFailure(`The commit has no directory '${workingDirectory}' (working-directory).`);
-}
-
-/** A build may end well and have made nothing: then PM2 would find no script once the old one was swapped out. */
-function requireScript(app: DeployApp, live: string, staging: string): void {
-  const file = scriptFile(app);
-  if (file === null || !isWithin(live, file) || existsSync(join(staging, relative(live, file)))) return;
-  throw new DeployFailure(
-    `The build made no ${relative(live, file)}, which is the script of '${app.name}'.`,
-    {
-      remedy:
-        'Check that build-command makes it, and that `script` names it relative to the directory of the app.',
-    },
-  );
 }
 
 /** Partial work of a deploy that was killed is put out of the way; it is deleted when this one has ended. */
