@@ -12684,6 +12684,336 @@ function refused(why) {
     });
 }
 
+;// CONCATENATED MODULE: ./host/git/garbage.js
+/**
+ * For a small server: one core and little memory. Git's own rules say what is garbage: what no ref and no reflog has named for two
+ * weeks.
+ */
+const SPARING = [
+    ['gc.auto', '6700'],
+    ['gc.autoDetach', 'false'],
+    ['gc.autoPackLimit', '20'],
+    ['pack.threads', '1'],
+    ['pack.windowMemory', '32m'],
+].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+/** Each upload brings a pack. Once there are many, git makes one of them, and drops what no version needs any more. */
+async function collectUploads(git) {
+    await git.attempt([...SPARING, 'gc', '--auto', '--quiet']);
+}
+
+;// CONCATENATED MODULE: ./host/program/sweep.js
+
+
+
+
+/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps; a command may hold a secret. */
+const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d|[a-z-]+-command\.sh$)/;
+/** Removes such files from the run directory of a program that was killed. */
+async function sweepRun(run) {
+    const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
+    if (left.length === 0 || mayRun(run))
+        return;
+    await Promise.all(left.map((name) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { recursive: true, force: true })));
+}
+function mayRun(run) {
+    try {
+        return stillRuns(loadProgram(run));
+    }
+    catch {
+        // It is just starting.
+        return true;
+    }
+}
+
+;// CONCATENATED MODULE: ./host/deploy/releases-in-use.js
+
+
+
+/**
+ * The names of those directories in `releases` that somebody needs: a live process, an app that PM2 may start again, or PM2 itself.
+ * A process may have left its directory, and have no file of it open, and still load code from there.
+ */
+function releasesInUse(top, { root }, listed, replaced) {
+    const needed = listed.flatMap(({ cwd, script, interpreter, args }) => [cwd, script, interpreter, ...args]);
+    const used = new Set(namesAmong(belowTop(top, [root, ...needed], '/')));
+    for (const pid of allPids()) {
+        const named = belowTop(top, startedWith(pid), directoryOf(pid));
+        const own = filesOf(pid)
+            .filter((path) => path.startsWith(`${top}/`))
+            .map((path) => path.slice(top.length + 1));
+        const started = named.some((path) => /^current(\/|$)/.test(path)) ? startTicks(pid) : null;
+        const through = started === null ? [] : liveAt(started, replaced);
+        for (const name of [...namesAmong([...named, ...own]), ...through])
+            used.add(name);
+    }
+    return used;
+}
+/** The texts of a process that may be paths: the words of its command line, and the directory in which PM2 started it. */
+function startedWith(pid) {
+    const words = argumentsOf(pid).flatMap((argument) => argument.split(/[\s=]/));
+    const env = environmentOf(pid);
+    return [...words, env.get('pm_cwd') ?? directoryOfWorker(env.get('pm2_env')) ?? ''];
+}
+/** PM2 gives the settings of a worker in cluster mode as JSON. */
+function directoryOfWorker(settings) {
+    try {
+        return String(JSON.parse(settings ?? '').pm_cwd);
+    }
+    catch {
+        return null;
+    }
+}
+/** Those of these texts that name something below `top`, relative to it. */
+function belowTop(top, texts, from) {
+    // To look up each word of each process would take seconds.
+    const paths = texts.filter((text) => /(^|\/)(releases|current)(\/|$)/.test(text));
+    return paths.flatMap((path) => below(top, (0,external_node_path_namespaceObject.resolve)(from, path)) ?? []);
+}
+function namesAmong(paths) {
+    return paths.flatMap((path) => path.match(/^releases\/([^/]+)/)?.[1] ?? []);
+}
+/**
+ * The version to which `current` led when a process started. Of versions that are gone nothing is known, so what was started
+ * before all others counts for the oldest one.
+ */
+function liveAt(started, replaced) {
+    const boot = bootId();
+    const known = replaced.flatMap(({ release, until }) => (until?.boot === boot ? [{ release, until }] : []));
+    const later = known.filter(({ until }) => started <= until.ticks);
+    const [first] = later.sort((a, b) => a.until.ticks - b.until.ticks);
+    return first === undefined ? [] : [first.release];
+}
+
+;// CONCATENATED MODULE: ./host/deploy/prune-releases.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process uses,
+ * and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
+ * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
+ */
+async function pruneReleases(context, wanted) {
+    const { places, pm2 } = context;
+    const { top, state } = places;
+    const releases = releasesIn(top);
+    const live = realOrSame(currentIn(top));
+    if (!exists(releases) || !isWithin(releases, live))
+        return [];
+    const unshared = await endSharing(context);
+    const kept = new Set([live, unshared, ...wanted.map((one) => placeOfReplaced(places, one))]);
+    const known = loadReplaced(state);
+    const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
+    const used = releasesInUse(top, pm2.install, await pm2.list(), replaced);
+    const staying = [];
+    for (const name of (0,external_node_fs_namespaceObject.readdirSync)(releases)) {
+        const release = (0,external_node_path_namespaceObject.join)(releases, name);
+        if (kept.has(release))
+            continue;
+        const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
+        const isGone = !used.has(name) && (await removes(context, release, version));
+        if (!isGone && version !== null)
+            staying.push(version);
+    }
+    return staying;
+}
+/** Removes the directory if nothing in it is of use. False if it stays. */
+async function removes(context, release, version) {
+    try {
+        const goes = version === null ? isOfNoUse(context, (0,external_node_path_namespaceObject.basename)(release)) : await isEmptied(context, release, version);
+        if (goes)
+            await (0,external_node_fs_promises_namespaceObject.rm)(release, { recursive: true, force: true });
+        return goes;
+    }
+    catch (error) {
+        // Another user's file in one version is no reason to keep the others. The next deploy tries again.
+        console.error(error);
+        return false;
+    }
+}
+/**
+ * The program of the last good deploy may have been killed before it had moved all. Gives the directory that still has some of it,
+ * as it cannot be moved now.
+ */
+async function endSharing(context) {
+    const transaction = loadTransaction(context.places.state);
+    const ended = endedDeploys(context.journal.entries()).find(({ deploy }) => deploy === transaction?.deployId);
+    if (transaction === null || ended?.outcome !== 'deployed')
+        return null;
+    try {
+        await exchangeOf(context, transaction).afterwards();
+        return null;
+    }
+    catch (error) {
+        console.error(error);
+        return transaction.swap.layout === 'releases' ? transaction.swap.previous : null;
+    }
+}
+/**
+ * Whether a directory that no record names may go: a version that failed. What it wrote while it was live has gone back to the
+ * version before. A deploy that was killed early is not in the journal, but its clone of the repository tells that it is ours.
+ */
+function isOfNoUse({ places, journal }, name) {
+    const release = (0,external_node_path_namespaceObject.join)(releasesIn(places.top), name);
+    const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
+    if (ended !== undefined && ended.outcome !== 'deployed')
+        return true;
+    return exists((0,external_node_path_namespaceObject.join)(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
+}
+/** Moves what is the app's own out of a version. False if something of it stays. */
+async function isEmptied({ places, gitAfterwards }, release, version) {
+    const made = await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
+    if (made === null)
+        return !holdsDatabase(release);
+    const { isDatabase } = live_tree_readTree(release, release);
+    // The version that runs may have a database open: it has to find it where it is.
+    const stays = made.filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));
+    return stays.length === 0;
+}
+/** Where nothing tells what the build made, a database may be the app's. */
+function holdsDatabase(release) {
+    const { isDatabase } = live_tree_readTree(release, release);
+    const visit = (directory) => (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(release, directory), { withFileTypes: true }).some((entry) => {
+        if (['.git', 'node_modules'].includes(entry.name))
+            return false;
+        const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
+        return entry.isDirectory() ? visit(path) : isDatabase(path);
+    });
+    return visit('');
+}
+
+;// CONCATENATED MODULE: ./host/deploy/prune.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Verified versions whose commits git is told to keep. */
+const KEPT_COMMITS = 10;
+const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
+/**
+ * Removes what no deploy needs any more: all but the versions that can be gone back to and the last one that failed.
+ * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
+ */
+async function prune(context, deployId) {
+    const { plan, places, env, gitAfterwards, runDir, journal } = context;
+    requirePrivate(places.beside, places.state);
+    const entries = journal.entries();
+    if (unfinished(entries) !== null)
+        return;
+    const current = loadCurrent(places.state);
+    // A rollback finds its commit here, also where the repository has lost it since.
+    const earlier = versionStack(entries).slice(-KEPT_COMMITS);
+    await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
+    const isShort = exists(places.beside) && (await isShortOfSpace(places.beside, env));
+    const wanted = current === null ? [] : replacedToKeep(context, current, isShort);
+    const others = plan.layout.kind === 'releases' ? await pruneReleases(context, wanted) : [];
+    const earlierFiles = [...wanted, ...others];
+    const keptIds = new Set(earlierFiles.map((one) => one.deployId));
+    forgetReplaced(places.state, keptIds);
+    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
+    if (!plan.freshInstall && !isShort)
+        keep.add(INSTALL);
+    const beside = prune_namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
+    const recordsKept = new Set([current?.record, ...earlierFiles.map(({ record }) => record)]);
+    const records = prune_namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name));
+    const runs = prune_namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
+    const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
+    await Promise.all([
+        ...beside.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
+        ...records.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.state, name))),
+        ...[...runs.filter(isOld), ...replaced].map(prune_remove),
+        ...runs.filter((run) => !isOld(run)).map(sweepRun),
+    ]);
+    if (plan.source.kind === 'upload')
+        await collectUploads(gitAfterwards);
+    // Last of all, since it needs room on the disk.
+    journal.trim();
+}
+/** The versions to which a rollback needs no build: where the next one goes, then what the current one replaced, then all others. */
+function replacedToKeep({ places, plan, journal }, current, isShort) {
+    const there = loadReplaced(places.state).filter((one) => exists(placeOfReplaced(places, one)));
+    const isLast = ({ deployId }) => deployId === current.deployId;
+    const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
+    const target = versionBefore(journal.entries(), current.sha)?.sha;
+    // In place it needs the files of the version that it is gone back to from.
+    const isTarget = ({ sha, over, files }) => sha === target && (files.layout === 'releases' || buildOf(over) === buildOf(current.record));
+    const found = reachable(lastFirst, current.record);
+    const targetFirst = [...found.filter(isTarget), ...found.filter((one) => !isTarget(one))];
+    return targetFirst.slice(0, isShort ? 1 : plan.keepReleases);
+}
+/** What an app wrote while it was replaced, and nobody has looked at yet. */
+function holdsReappeared(directory) {
+    return ((0,external_node_fs_namespaceObject.statSync)(directory).isDirectory() &&
+        (0,external_node_fs_namespaceObject.readdirSync)(directory).some((name) => name.startsWith('kept.reappeared')));
+}
+function prune_namesIn(directory) {
+    return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
+}
+/** Other apps' deploys have their run directories beside this one's, and may be running. */
+function isOld(run) {
+    return Date.now() - (0,external_node_fs_namespaceObject.statSync)(run).mtimeMs > KEPT_RUNS_FOR;
+}
+async function prune_remove(path) {
+    await (0,external_node_fs_promises_namespaceObject.rm)(path, { recursive: true, force: true });
+}
+
+;// CONCATENATED MODULE: ./host/deploy/required-space.js
+
+
+
+
+
+
+/** Less free space than this, in KiB, fails every install. */
+const LEAST_SPACE = 64 * 1024;
+/**
+ * Removes earlier versions if the disk has filled up since the last deploy. Throws a `DeployFailure` if there is still too little
+ * space for any install. To be called with the app's lock held and no deploy unfinished.
+ */
+async function requireSpace(context) {
+    const { places, plan, env, log } = context;
+    let free = await freeSpace(places.top, env);
+    // A rollback may go to one of them, and needs no room.
+    const needed = plan.mode === 'rollback' ? LEAST_SPACE : SPACE_TO_KEEP;
+    if (free !== null && free < needed && loadReplaced(places.state).length > 1) {
+        inform(log, `Only ${inMiB(free)} MiB are free on the disk of ${places.top}. Earlier versions are removed, except the last one.`);
+        endLeftBuild(places.beside);
+        await prune(context, plan.deployId).catch((error) => console.error(error));
+        free = await freeSpace(places.top, env);
+    }
+    // If it cannot be told, the install says that there is too little.
+    if (free === null || free >= LEAST_SPACE)
+        return;
+    throw new DeployFailure(`Only ${inMiB(free)} MiB are free on the disk of ${places.top}.`, {
+        remedy: 'Free some space and run the job again.',
+    });
+}
+function inMiB(free) {
+    return Math.round(free / 1024);
+}
+
 ;// CONCATENATED MODULE: ./host/build/start-script.js
 
 
@@ -13043,6 +13373,7 @@ async function hasSameSettings(context, sha, { head, current }) {
 
 
 
+
 /**
  * Carries one deploy through its states, from `locked` on, and leaves the app's lock to its caller. What fails before
  * `activating` leaves the live app as it is. What fails later is rolled back.
@@ -13064,6 +13395,7 @@ async function deploy(given, progress) {
             await reconcile(context, trouble);
             left = await endReloadCommands(context);
         });
+        await requireSpace(context);
         const end = await deployLocked(context, progress);
         // Nothing was reloaded, so nothing has put the host back since.
         return left !== null && end.outcome === 'unchanged' ? { ...end, outcome: 'failed', failure: left } : end;
@@ -14478,9 +14810,6 @@ async function installOnce(options, wanted, find) {
 
 
 
-
-/** Less free space than this, in KiB, fails every install. */
-const LEAST_SPACE = 64 * 1024;
 /**
  * Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host, but that it installs
  * PM2 if the plan asks for it.
@@ -14505,7 +14834,6 @@ async function preflight(start) {
         if (plan.container !== null)
             requireVolumes(plan.container, places, mounts());
         await requireSurvival(env);
-        await requireSpace((0,external_node_fs_namespaceObject.existsSync)(top) ? top : (0,external_node_path_namespaceObject.dirname)(top), env);
     }
     const git = await requireGit(gitAt, start, top);
     start.redactor.hide(await secretsOfSettings(exists(top) ? git : gitAt('/')));
@@ -14616,290 +14944,6 @@ function refuseNothing({ plan, isNew }, live) {
             ? 'Check path for a typing error: a rollback needs the path of the earlier deploys. A first version is deployed with mode deploy.'
             : 'Check path for a typing error: a status needs the path of the earlier deploys.',
     });
-}
-async function requireSpace(directory, env) {
-    let there = directory;
-    while (!exists(there))
-        there = (0,external_node_path_namespaceObject.dirname)(there);
-    const free = await freeSpace(there, env);
-    // If it cannot be told, the install says that there is too little.
-    if (free !== null && free < LEAST_SPACE) {
-        throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
-            remedy: 'Free some space and run the job again.',
-        });
-    }
-}
-
-;// CONCATENATED MODULE: ./host/git/garbage.js
-/**
- * For a small server: one core and little memory. Git's own rules say what is garbage: what no ref and no reflog has named for two
- * weeks.
- */
-const SPARING = [
-    ['gc.auto', '6700'],
-    ['gc.autoDetach', 'false'],
-    ['gc.autoPackLimit', '20'],
-    ['pack.threads', '1'],
-    ['pack.windowMemory', '32m'],
-].flatMap(([key, value]) => ['-c', `${key}=${value}`]);
-/** Each upload brings a pack. Once there are many, git makes one of them, and drops what no version needs any more. */
-async function collectUploads(git) {
-    await git.attempt([...SPARING, 'gc', '--auto', '--quiet']);
-}
-
-;// CONCATENATED MODULE: ./host/program/sweep.js
-
-
-
-
-/** Files that a deploy removes at its end. PM2's config and a canary's files hold environments of apps; a command may hold a secret. */
-const PASSING = /^(reserve$|room$|pm2-ssh-deploy|canary-\d|[a-z-]+-command\.sh$)/;
-/** Removes such files from the run directory of a program that was killed. */
-async function sweepRun(run) {
-    const left = (0,external_node_fs_namespaceObject.readdirSync)(run).filter((name) => PASSING.test(name));
-    if (left.length === 0 || mayRun(run))
-        return;
-    await Promise.all(left.map((name) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(run, name), { recursive: true, force: true })));
-}
-function mayRun(run) {
-    try {
-        return stillRuns(loadProgram(run));
-    }
-    catch {
-        // It is just starting.
-        return true;
-    }
-}
-
-;// CONCATENATED MODULE: ./host/deploy/releases-in-use.js
-
-
-
-/**
- * The names of those directories in `releases` that somebody needs: a live process, an app that PM2 may start again, or PM2 itself.
- * A process may have left its directory, and have no file of it open, and still load code from there.
- */
-function releasesInUse(top, { root }, listed, replaced) {
-    const needed = listed.flatMap(({ cwd, script, interpreter, args }) => [cwd, script, interpreter, ...args]);
-    const used = new Set(namesAmong(belowTop(top, [root, ...needed], '/')));
-    for (const pid of allPids()) {
-        const named = belowTop(top, startedWith(pid), directoryOf(pid));
-        const own = filesOf(pid)
-            .filter((path) => path.startsWith(`${top}/`))
-            .map((path) => path.slice(top.length + 1));
-        const started = named.some((path) => /^current(\/|$)/.test(path)) ? startTicks(pid) : null;
-        const through = started === null ? [] : liveAt(started, replaced);
-        for (const name of [...namesAmong([...named, ...own]), ...through])
-            used.add(name);
-    }
-    return used;
-}
-/** The texts of a process that may be paths: the words of its command line, and the directory in which PM2 started it. */
-function startedWith(pid) {
-    const words = argumentsOf(pid).flatMap((argument) => argument.split(/[\s=]/));
-    const env = environmentOf(pid);
-    return [...words, env.get('pm_cwd') ?? directoryOfWorker(env.get('pm2_env')) ?? ''];
-}
-/** PM2 gives the settings of a worker in cluster mode as JSON. */
-function directoryOfWorker(settings) {
-    try {
-        return String(JSON.parse(settings ?? '').pm_cwd);
-    }
-    catch {
-        return null;
-    }
-}
-/** Those of these texts that name something below `top`, relative to it. */
-function belowTop(top, texts, from) {
-    // To look up each word of each process would take seconds.
-    const paths = texts.filter((text) => /(^|\/)(releases|current)(\/|$)/.test(text));
-    return paths.flatMap((path) => below(top, (0,external_node_path_namespaceObject.resolve)(from, path)) ?? []);
-}
-function namesAmong(paths) {
-    return paths.flatMap((path) => path.match(/^releases\/([^/]+)/)?.[1] ?? []);
-}
-/**
- * The version to which `current` led when a process started. Of versions that are gone nothing is known, so what was started
- * before all others counts for the oldest one.
- */
-function liveAt(started, replaced) {
-    const boot = bootId();
-    const known = replaced.flatMap(({ release, until }) => (until?.boot === boot ? [{ release, until }] : []));
-    const later = known.filter(({ until }) => started <= until.ticks);
-    const [first] = later.sort((a, b) => a.until.ticks - b.until.ticks);
-    return first === undefined ? [] : [first.release];
-}
-
-;// CONCATENATED MODULE: ./host/deploy/prune-releases.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process uses,
- * and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
- * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
- */
-async function pruneReleases(context, wanted) {
-    const { places, pm2 } = context;
-    const { top, state } = places;
-    const releases = releasesIn(top);
-    const live = realOrSame(currentIn(top));
-    if (!exists(releases) || !isWithin(releases, live))
-        return [];
-    await endSharing(context);
-    const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
-    const known = loadReplaced(state);
-    const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
-    const used = releasesInUse(top, pm2.install, await pm2.list(), replaced);
-    const staying = [];
-    for (const name of (0,external_node_fs_namespaceObject.readdirSync)(releases)) {
-        const release = (0,external_node_path_namespaceObject.join)(releases, name);
-        if (kept.has(release))
-            continue;
-        const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
-        const goes = !used.has(name) &&
-            (version === null ? isOfNoUse(context, name) : await isEmptied(context, release, version));
-        if (goes)
-            await (0,external_node_fs_promises_namespaceObject.rm)(release, { recursive: true, force: true });
-        else if (version !== null)
-            staying.push(version);
-    }
-    return staying;
-}
-/** The program of the last good deploy may have been killed before it had moved all. */
-async function endSharing(context) {
-    const transaction = loadTransaction(context.places.state);
-    const ended = endedDeploys(context.journal.entries()).find(({ deploy }) => deploy === transaction?.deployId);
-    if (transaction !== null && ended?.outcome === 'deployed')
-        await exchangeOf(context, transaction).afterwards();
-}
-/**
- * Whether a directory that no record names may go: a version that failed. What it wrote while it was live has gone back to the
- * version before. A deploy that was killed early is not in the journal, but its clone of the repository tells that it is ours.
- */
-function isOfNoUse({ places, journal }, name) {
-    const release = (0,external_node_path_namespaceObject.join)(releasesIn(places.top), name);
-    const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
-    if (ended !== undefined && ended.outcome !== 'deployed')
-        return true;
-    return exists((0,external_node_path_namespaceObject.join)(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
-}
-/** Moves what is the app's own out of a version. False if something of it stays. */
-async function isEmptied({ places, gitAfterwards }, release, version) {
-    const made = await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
-    if (made === null)
-        return !holdsDatabase(release);
-    const { isDatabase } = live_tree_readTree(release, release);
-    // The version that runs may have a database open: it has to find it where it is.
-    const stays = made.filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));
-    return stays.length === 0;
-}
-/** Where nothing tells what the build made, a database may be the app's. */
-function holdsDatabase(release) {
-    const { isDatabase } = live_tree_readTree(release, release);
-    const visit = (directory) => (0,external_node_fs_namespaceObject.readdirSync)((0,external_node_path_namespaceObject.join)(release, directory), { withFileTypes: true }).some((entry) => {
-        if (['.git', 'node_modules'].includes(entry.name))
-            return false;
-        const path = (0,external_node_path_namespaceObject.join)(directory, entry.name);
-        return entry.isDirectory() ? visit(path) : isDatabase(path);
-    });
-    return visit('');
-}
-
-;// CONCATENATED MODULE: ./host/deploy/prune.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Verified versions whose commits git is told to keep. */
-const KEPT_COMMITS = 10;
-const KEPT_RUNS_FOR = 7 * 24 * 3_600_000;
-/**
- * Removes what no deploy needs any more: all but the versions that can be gone back to and the last one that failed.
- * As long as a deploy is unfinished nothing goes, since its files may be the only ones of the old version.
- */
-async function prune(context, deployId) {
-    const { plan, places, env, gitAfterwards, runDir, journal } = context;
-    requirePrivate(places.beside, places.state);
-    const entries = journal.entries();
-    if (unfinished(entries) !== null)
-        return;
-    journal.trim();
-    const current = loadCurrent(places.state);
-    // A rollback finds its commit here, also where the repository has lost it since.
-    const earlier = versionStack(entries).slice(-KEPT_COMMITS);
-    await pruneRefs(gitAfterwards, [...new Set([current?.sha ?? null, ...earlier.map(({ sha }) => sha)])]);
-    const isShort = exists(places.beside) && (await isShortOfSpace(places.beside, env));
-    const wanted = current === null ? [] : replacedToKeep(context, current, isShort);
-    const others = plan.layout.kind === 'releases' ? await pruneReleases(context, wanted) : [];
-    const earlierFiles = [...wanted, ...others];
-    const keptIds = new Set(earlierFiles.map((one) => one.deployId));
-    forgetReplaced(places.state, keptIds);
-    const keep = new Set([`broken-${deployId}`, ...(current === null ? [] : [current.deployId]), ...keptIds]);
-    if (!plan.freshInstall && !isShort)
-        keep.add(INSTALL);
-    const beside = prune_namesIn(places.beside).filter((name) => !keep.has(name) && !holdsReappeared((0,external_node_path_namespaceObject.join)(places.beside, name)));
-    const recordsKept = new Set([current?.record, ...earlierFiles.map(({ record }) => record)]);
-    const records = prune_namesIn(places.state).filter((name) => name.startsWith(RECORD_PREFIX) && !recordsKept.has(name));
-    const runs = prune_namesIn((0,external_node_path_namespaceObject.dirname)(runDir)).map((name) => (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(runDir), name));
-    const replaced = current === null ? [] : [(0,external_node_path_namespaceObject.join)(places.beside, current.deployId, 'version')];
-    await Promise.all([
-        ...beside.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.beside, name))),
-        ...records.map((name) => prune_remove((0,external_node_path_namespaceObject.join)(places.state, name))),
-        ...[...runs.filter(isOld), ...replaced].map(prune_remove),
-        ...runs.filter((run) => !isOld(run)).map(sweepRun),
-    ]);
-    if (plan.source.kind === 'upload')
-        await collectUploads(gitAfterwards);
-}
-/** The versions to which a rollback needs no build: where the next one goes, then what the current one replaced, then all others. */
-function replacedToKeep({ places, plan, journal }, current, isShort) {
-    const there = loadReplaced(places.state).filter((one) => exists(placeOfReplaced(places, one)));
-    const isLast = ({ deployId }) => deployId === current.deployId;
-    const lastFirst = [...there.filter(isLast), ...there.filter((one) => !isLast(one))];
-    const target = versionBefore(journal.entries(), current.sha)?.sha;
-    // In place it needs the files of the version that it is gone back to from.
-    const isTarget = ({ sha, over, files }) => sha === target && (files.layout === 'releases' || buildOf(over) === buildOf(current.record));
-    const found = reachable(lastFirst, current.record);
-    const targetFirst = [...found.filter(isTarget), ...found.filter((one) => !isTarget(one))];
-    return targetFirst.slice(0, isShort ? 1 : plan.keepReleases);
-}
-/** What an app wrote while it was replaced, and nobody has looked at yet. */
-function holdsReappeared(directory) {
-    return ((0,external_node_fs_namespaceObject.statSync)(directory).isDirectory() &&
-        (0,external_node_fs_namespaceObject.readdirSync)(directory).some((name) => name.startsWith('kept.reappeared')));
-}
-function prune_namesIn(directory) {
-    return exists(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-}
-/** Other apps' deploys have their run directories beside this one's, and may be running. */
-function isOld(run) {
-    return Date.now() - (0,external_node_fs_namespaceObject.statSync)(run).mtimeMs > KEPT_RUNS_FOR;
-}
-async function prune_remove(path) {
-    await (0,external_node_fs_promises_namespaceObject.rm)(path, { recursive: true, force: true });
 }
 
 ;// CONCATENATED MODULE: ./host/health/outdated.js

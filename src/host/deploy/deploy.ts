@@ -30,6 +30,7 @@ import { readinessOf } from './readiness.ts';
 import { reconcile } from './reconcile.ts';
 import { betweenReloadCommands, endReloadCommands, withCommandLeft } from './reload-commands.ts';
 import { endRemoval } from './removal.ts';
+import { requireSpace } from './required-space.ts';
 import { adviseOnSettings, refuseImpossible } from './settings-advice.ts';
 import type { Held } from './stand-by.ts';
 import { beginRepository, targetCommit } from './target.ts';
@@ -55,6 +56,7 @@ export async function deploy(given: Context, progress: Progress): Promise<End> {
       await reconcile(context, trouble);
       left = await endReloadCommands(context);
     });
+    await requireSpace(context);
     const end = await deployLocked(context, progress);
     // Nothing was reloaded, so nothing has put the host back since.
     return left !== null && end.outcome === 'unchanged' ? { ...end, outcome: 'failed', failure: left } : end;

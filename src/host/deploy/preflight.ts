@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { type Context, inform, warn } from '../context.ts';
@@ -12,7 +12,6 @@ import { type Redactor, secretsOfEnvironment } from '../program/redact.ts';
 import { openJournal } from '../state/journal.ts';
 import { placesOf, resolvePath, stateRoot, treeOf } from '../state/places.ts';
 import type { Clock } from '../system/clock.ts';
-import { freeSpace } from '../system/disk-space.ts';
 import { pm2Environment, sessionless, withNode } from '../system/environment.ts';
 import { DeployFailure, diskTrouble } from '../system/failure.ts';
 import type { HeldLocks } from '../system/lock.ts';
@@ -35,9 +34,6 @@ interface Start {
   /** Whether this is to bring a version: what one needs need not be there to look, or to end another. */
   isNew: boolean;
 }
-
-/** Less free space than this, in KiB, fails every install. */
-const LEAST_SPACE = 64 * 1024;
 
 /**
  * Finds everything that the deploy needs and refuses what cannot go well. Changes nothing on the host, but that it installs
@@ -64,7 +60,6 @@ export async function preflight(start: Start): Promise<Context> {
   if (start.isNew && plan.mode !== 'remove') {
     if (plan.container !== null) requireVolumes(plan.container, places, mounts());
     await requireSurvival(env);
-    await requireSpace(existsSync(top) ? top : dirname(top), env);
   }
   const git = await requireGit(gitAt, start, top);
   start.redactor.hide(await secretsOfSettings(exists(top) ? git : gitAt('/')));
@@ -183,16 +178,4 @@ function refuseNothing({ plan, isNew }: Start, live: string): void {
         ? 'Check path for a typing error: a rollback needs the path of the earlier deploys. A first version is deployed with mode deploy.'
         : 'Check path for a typing error: a status needs the path of the earlier deploys.',
   });
-}
-
-async function requireSpace(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
-  let there = directory;
-  while (!exists(there)) there = dirname(there);
-  const free = await freeSpace(there, env);
-  // If it cannot be told, the install says that there is too little.
-  if (free !== null && free < LEAST_SPACE) {
-    throw new DeployFailure(`Only ${Math.round(free / 1024)} MiB are free on the disk of ${there}.`, {
-      remedy: 'Free some space and run the job again.',
-    });
-  }
 }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Context } from '../context.ts';
 import { endedDeploys } from '../state/history.ts';
 import { currentIn, releasesIn, sharedIn } from '../state/places.ts';
@@ -27,8 +27,8 @@ export async function pruneReleases(
   const releases = releasesIn(top);
   const live = realOrSame(currentIn(top));
   if (!exists(releases) || !isWithin(releases, live)) return [];
-  await endSharing(context);
-  const kept = new Set([live, ...wanted.map((one) => placeOfReplaced(places, one))]);
+  const unshared = await endSharing(context);
+  const kept = new Set([live, unshared, ...wanted.map((one) => placeOfReplaced(places, one))]);
   const known = loadReplaced(state);
   const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
   const used = releasesInUse(top, pm2.install, await pm2.list(), replaced);
@@ -37,23 +37,43 @@ export async function pruneReleases(
     const release = join(releases, name);
     if (kept.has(release)) continue;
     const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
-    const goes =
-      !used.has(name) &&
-      (version === null ? isOfNoUse(context, name) : await isEmptied(context, release, version));
-    if (goes) await rm(release, { recursive: true, force: true });
-    else if (version !== null) staying.push(version);
+    const isGone = !used.has(name) && (await removes(context, release, version));
+    if (!isGone && version !== null) staying.push(version);
   }
   return staying;
 }
 
-/** The program of the last good deploy may have been killed before it had moved all. */
-async function endSharing(context: Context): Promise<void> {
+/** Removes the directory if nothing in it is of use. False if it stays. */
+async function removes(context: Context, release: string, version: ReplacedVersion | null): Promise<boolean> {
+  try {
+    const goes =
+      version === null ? isOfNoUse(context, basename(release)) : await isEmptied(context, release, version);
+    if (goes) await rm(release, { recursive: true, force: true });
+    return goes;
+  } catch (error) {
+    // Another user's file in one version is no reason to keep the others. The next deploy tries again.
+    console.error(error);
+    return false;
+  }
+}
+
+/**
+ * The program of the last good deploy may have been killed before it had moved all. Gives the directory that still has some of it,
+ * as it cannot be moved now.
+ */
+async function endSharing(context: Context): Promise<string | null> {
   const transaction = loadTransaction(context.places.state);
   const ended = endedDeploys(context.journal.entries()).find(
     ({ deploy }) => deploy === transaction?.deployId,
   );
-  if (transaction !== null && ended?.outcome === 'deployed')
+  if (transaction === null || ended?.outcome !== 'deployed') return null;
+  try {
     await exchangeOf(context, transaction).afterwards();
+    return null;
+  } catch (error) {
+    console.error(error);
+    return transaction.swap.layout === 'releases' ? transaction.swap.previous : null;
+  }
 }
 
 /**

@@ -36,7 +36,6 @@ export async function prune(context: Context, deployId: string): Promise<void> {
   requirePrivate(places.beside, places.state);
   const entries = journal.entries();
   if (unfinished(entries) !== null) return;
-  journal.trim();
   const current = loadCurrent(places.state);
   // A rollback finds its commit here, also where the repository has lost it since.
   const earlier = versionStack(entries).slice(-KEPT_COMMITS);
@@ -65,6 +64,8 @@ export async function prune(context: Context, deployId: string): Promise<void> {
     ...runs.filter((run) => !isOld(run)).map(sweepRun),
   ]);
   if (plan.source.kind === 'upload') await collectUploads(gitAfterwards);
+  // Last of all, since it needs room on the disk.
+  journal.trim();
 }
 
 /** The versions to which a rollback needs no build: where the next one goes, then what the current one replaced, then all others. */

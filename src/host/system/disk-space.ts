@@ -1,7 +1,7 @@
 import { ALL_OF_IT, run } from './command.ts';
 
 /** In KiB: 2 GiB. */
-const SPACE_TO_KEEP = 2 * 1024 * 1024;
+export const SPACE_TO_KEEP = 2 * 1024 * 1024;
 
 /** Whether less than 2 GiB is free, or nobody knows: then nothing is kept that could be made anew. */
 export async function isShortOfSpace(directory: string, env: NodeJS.ProcessEnv): Promise<boolean> {

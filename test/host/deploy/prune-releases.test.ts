@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Context } from '../../../src/host/context.ts';
 import { pruneReleases } from '../../../src/host/deploy/prune-releases.ts';
 import { gitIn } from '../../../src/host/git/git.ts';
@@ -192,6 +192,19 @@ test('what an app has made in a version outlasts it', async () => {
   expect(existsSync(join(top, 'shared/.env'))).toBe(false);
   expect(existsSync(join(release('database'), 'app.db'))).toBe(true);
   expect(existsSync(join(release('taken'), 'uploads/a.png'))).toBe(true);
+});
+
+test('a version that cannot be removed keeps none of the others', async () => {
+  version('a');
+  const odd = version('b');
+  saveReplaced(context.places.state, { ...odd, sha: 'f'.repeat(40) });
+  version('c');
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const staying = await pruneReleases(context, []);
+  expect(said).toHaveBeenCalledOnce();
+  said.mockRestore();
+  expect(left()).toEqual(['b', 'live']);
+  expect(staying.map(({ deployId }) => deployId)).toEqual(['after-b']);
 });
 
 test('without a link to a release nothing goes', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Context } from '../../../src/host/context.ts';
 import { prune } from '../../../src/host/deploy/prune.ts';
+import { requireSpace } from '../../../src/host/deploy/required-space.ts';
 import { gitIn } from '../../../src/host/git/git.ts';
 import { programOf, saveProgram } from '../../../src/host/program/program.ts';
 import { saveCurrent } from '../../../src/host/state/current.ts';
@@ -146,6 +147,30 @@ test('with little space on the disk the last one stays alone, and no install', a
   expect(records()).toEqual([withAssets, record('d'), 'replaced-deploy-back.json']);
 });
 
+test('a disk that has filled up since: earlier versions go before a deploy, and it is refused if that is not enough', async () => {
+  const said: unknown[] = [];
+  context = { ...context, log: (event) => said.push(event) };
+  wentBack();
+  const kept = beside('deploy-c');
+  context.env.PATH = `${withFreeSpace(1, `[ ! -d ${kept} ] || free=10000`)}:${process.env.PATH}`;
+  context.plan.mode = 'rollback';
+  await requireSpace(context);
+  expect(existsSync(kept)).toBe(false);
+  expect(JSON.stringify(said)).toContain('Only 10 MiB are free on the disk of');
+  expect(existsSync(beside('deploy-back'))).toBe(true);
+
+  wentBack();
+  context.env.PATH = `${withFreeSpace(1)}:${process.env.PATH}`;
+  await requireSpace(context);
+  expect(existsSync(kept)).toBe(true);
+  context.plan.mode = 'deploy';
+  await requireSpace(context);
+  expect(existsSync(kept)).toBe(false);
+
+  context.env.PATH = `${withFreeSpace(0)}:${process.env.PATH}`;
+  await expect(requireSpace(context)).rejects.toThrow(/^Only 0 MiB are free on the disk of \S+\.$/);
+});
+
 test('where the next rollback goes stays before all others', async () => {
   for (const sha of ['a', 'b', 'c', 'd'])
     context.journal.end({ deploy: sha, mode: 'deploy', run, sha }, 'committed', 'deployed');
@@ -157,10 +182,10 @@ test('where the next rollback goes stays before all others', async () => {
   expect(readdirSync(beside())).toContain('deploy-c');
 });
 
-/** A directory for PATH, whose `df` says that so many GiB are free. */
-function withFreeSpace(gigabytes: number): string {
-  const line = `/dev/sda1 9999999 1 ${gigabytes * 1024 * 1024} 1% /`;
-  writeFileSync(join(scratch, 'df'), `#!/bin/sh\necho Filesystem\necho '${line}'\n`, { mode: 0o755 });
+/** A directory for PATH, whose `df` says that so many GiB are free, or what this line of a shell makes of it, in KiB. */
+function withFreeSpace(gigabytes: number, line = ''): string {
+  const script = `free=${gigabytes * 1024 * 1024}\n${line}\necho "Filesystem\n/dev/sda1 9999999 1 $free 1% /"\n`;
+  writeFileSync(join(scratch, 'df'), `#!/bin/sh\n${script}`, { mode: 0o755 });
   return scratch;
 }
 
