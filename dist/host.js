@@ -12798,6 +12798,7 @@ function liveAt(started, replaced) {
 
 
 
+
 /**
  * Removes the directories of versions that nothing needs. What is live stays, and what is `wanted`, and whatever a process uses,
  * and a version with something of the app's own that cannot be moved, and what no deploy of ours made.
@@ -12820,12 +12821,21 @@ async function pruneReleases(context, wanted) {
         const release = (0,external_node_path_namespaceObject.join)(releases, name);
         if (kept.has(release))
             continue;
-        const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
-        const isGone = !used.has(name) && (await removes(context, release, version));
-        if (!isGone && version !== null)
+        const version = known.find((one) => placeOfReplaced(places, one) === release);
+        const isGone = !used.has(name) && (await removes(context, release, version ?? deployedAs(context, name)));
+        if (!isGone && version !== undefined)
             staying.push(version);
     }
     return staying;
+}
+/** A version that went live and that nothing is known to have replaced: somebody changed the link by hand since. */
+function deployedAs({ places, journal }, name) {
+    const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
+    if (ended?.outcome !== 'deployed' || ended.sha === null)
+        return null;
+    const build = `${RECORD_PREFIX}${name}.json`;
+    const records = (0,external_node_fs_namespaceObject.readdirSync)(places.state).filter((file) => file.startsWith(RECORD_PREFIX) && buildOf(file) === build);
+    return { sha: ended.sha, record: records.sort().at(-1) ?? build };
 }
 /** Removes the directory if nothing in it is of use. False if it stays. */
 async function removes(context, release, version) {
@@ -12871,10 +12881,10 @@ function isOfNoUse({ places, journal }, name) {
     return exists((0,external_node_path_namespaceObject.join)(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
 }
 /** Moves what is the app's own out of a version. False if something of it stays. */
-async function isEmptied({ places, gitAfterwards }, release, version) {
-    const made = await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
+async function isEmptied({ places, gitAfterwards }, release, { sha, record }) {
+    const made = await madeSinceBuilt(gitAfterwards, places.state, { release, sha, record });
     if (made === null)
-        return !holdsDatabase(release);
+        return false;
     const { isDatabase } = live_tree_readTree(release, release);
     // The version that runs may have a database open: it has to find it where it is.
     const stays = made.filter((path) => isDatabase(path) || !moveToShared(release, sharedIn(places.top), path, null));

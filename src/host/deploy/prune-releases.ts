@@ -8,6 +8,7 @@ import { loadReplaced, placeOfReplaced, type ReplacedVersion } from '../state/re
 import { loadTransaction } from '../state/transaction.ts';
 import { moveToShared } from '../swap/lasting-entries.ts';
 import { readTree } from '../swap/live-tree.ts';
+import { buildOf, RECORD_PREFIX } from '../swap/record.ts';
 import { exists, isWithin, realOrSame } from '../system/paths.ts';
 import { exchangeOf } from './layout.ts';
 import { releasesInUse } from './releases-in-use.ts';
@@ -36,15 +37,29 @@ export async function pruneReleases(
   for (const name of readdirSync(releases)) {
     const release = join(releases, name);
     if (kept.has(release)) continue;
-    const version = known.find((one) => placeOfReplaced(places, one) === release) ?? null;
-    const isGone = !used.has(name) && (await removes(context, release, version));
-    if (!isGone && version !== null) staying.push(version);
+    const version = known.find((one) => placeOfReplaced(places, one) === release);
+    const isGone = !used.has(name) && (await removes(context, release, version ?? deployedAs(context, name)));
+    if (!isGone && version !== undefined) staying.push(version);
   }
   return staying;
 }
 
+/** What tells a version's own files from those that its app has made. */
+type Built = Pick<ReplacedVersion, 'sha' | 'record'>;
+
+/** A version that went live and that nothing is known to have replaced: somebody changed the link by hand since. */
+function deployedAs({ places, journal }: Context, name: string): Built | null {
+  const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
+  if (ended?.outcome !== 'deployed' || ended.sha === null) return null;
+  const build = `${RECORD_PREFIX}${name}.json`;
+  const records = readdirSync(places.state).filter(
+    (file) => file.startsWith(RECORD_PREFIX) && buildOf(file) === build,
+  );
+  return { sha: ended.sha, record: records.sort().at(-1) ?? build };
+}
+
 /** Removes the directory if nothing in it is of use. False if it stays. */
-async function removes(context: Context, release: string, version: ReplacedVersion | null): Promise<boolean> {
+async function removes(context: Context, release: string, version: Built | null): Promise<boolean> {
   try {
     const goes =
       version === null ? isOfNoUse(context, basename(release)) : await isEmptied(context, release, version);
@@ -91,10 +106,10 @@ function isOfNoUse({ places, journal }: Context, name: string): boolean {
 async function isEmptied(
   { places, gitAfterwards }: Context,
   release: string,
-  version: ReplacedVersion,
+  { sha, record }: Built,
 ): Promise<boolean> {
-  const made = await madeSinceBuilt(gitAfterwards, places.state, { release, ...version });
-  if (made === null) return !holdsDatabase(release);
+  const made = await madeSinceBuilt(gitAfterwards, places.state, { release, sha, record });
+  if (made === null) return false;
   const { isDatabase } = readTree(release, release);
   // The version that runs may have a database open: it has to find it where it is.
   const stays = made.filter(

@@ -194,6 +194,18 @@ test('what an app has made in a version outlasts it', async () => {
   expect(existsSync(join(release('taken'), 'uploads/a.png'))).toBe(true);
 });
 
+test('a version whose replacement nobody noted: what its app has made goes to shared, or the version stays', async () => {
+  for (const name of ['by-hand', 'no-record']) {
+    const { deployId } = version(name, { 'uploads/a.png': name });
+    rmSync(join(context.places.state, `replaced-${deployId}.json`));
+    context.journal.end({ deploy: name, mode: 'deploy', run, sha }, 'committed', 'deployed');
+  }
+  rmSync(join(context.places.state, 'built-no-record.json'));
+  await pruneReleases(context, []);
+  expect(left()).toEqual(['live', 'no-record']);
+  expect(readFileSync(join(top, 'shared/uploads/a.png'), 'utf8')).toBe('by-hand');
+});
+
 test('a version that cannot be removed keeps none of the others', async () => {
   version('a');
   const odd = version('b');
