@@ -1662,9 +1662,16 @@ async function localChanges(live, git, { rewritten, deleted }) {
     ];
     const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
     return listing
-        .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
+        .filter((entry) => !(deleted.includes(entry.slice(3)) && isReplaced(live, entry)))
         .map((entry) => entry.slice(3))
         .filter((path) => rewritten[path] === undefined || rewritten[path] !== checkout_contentOf((0,external_node_path_namespaceObject.join)(live, path)));
+}
+/** Whether a tracked file is gone, or a link is in its place: it may lead to what all versions share. */
+function isReplaced(live, entry) {
+    if (entry.startsWith(' D'))
+        return true;
+    const there = (0,external_node_fs_namespaceObject.lstatSync)((0,external_node_path_namespaceObject.join)(live, entry.slice(3)), { throwIfNoEntry: false });
+    return /^ [TM]/.test(entry) && there?.isSymbolicLink() === true;
 }
 /** A lock of another git command, running or killed, would stop the bookkeeping after the swap. */
 async function refuseGitLocks(git) {
@@ -11450,7 +11457,8 @@ function firstDifference(recorded, found) {
             return path;
     }
     const rewritten = new Set([...Object.keys(recorded.rewritten), ...Object.keys(found.rewritten)]);
-    const changed = [...rewritten].find((path) => recorded.rewritten[path] !== found.rewritten[path]);
+    // In the place of what the version does not have may be a link to what all versions share.
+    const changed = [...rewritten].find((path) => recorded.rewritten[path] !== found.rewritten[path] && !recorded.deleted.includes(path));
     return changed ?? found.deleted.find((path) => !recorded.deleted.includes(path)) ?? null;
 }
 

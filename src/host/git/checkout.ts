@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -91,9 +92,16 @@ export async function localChanges(
   ];
   const listing = splitZ(await git.text(args, `Looking for local changes in ${live}`));
   return listing
-    .filter((entry) => !(entry.startsWith(' D') && deleted.includes(entry.slice(3))))
+    .filter((entry) => !(deleted.includes(entry.slice(3)) && isReplaced(live, entry)))
     .map((entry) => entry.slice(3))
     .filter((path) => rewritten[path] === undefined || rewritten[path] !== contentOf(join(live, path)));
+}
+
+/** Whether a tracked file is gone, or a link is in its place: it may lead to what all versions share. */
+function isReplaced(live: string, entry: string): boolean {
+  if (entry.startsWith(' D')) return true;
+  const there = lstatSync(join(live, entry.slice(3)), { throwIfNoEntry: false });
+  return /^ [TM]/.test(entry) && there?.isSymbolicLink() === true;
 }
 
 /** A lock of another git command, running or killed, would stop the bookkeeping after the swap. */

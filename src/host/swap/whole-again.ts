@@ -100,6 +100,9 @@ export function firstDifference(recorded: Generated, found: Generated): string |
     if (there?.size !== size || !same) return path;
   }
   const rewritten = new Set([...Object.keys(recorded.rewritten), ...Object.keys(found.rewritten)]);
-  const changed = [...rewritten].find((path) => recorded.rewritten[path] !== found.rewritten[path]);
+  // In the place of what the version does not have may be a link to what all versions share.
+  const changed = [...rewritten].find(
+    (path) => recorded.rewritten[path] !== found.rewritten[path] && !recorded.deleted.includes(path),
+  );
   return changed ?? found.deleted.find((path) => !recorded.deleted.includes(path)) ?? null;
 }

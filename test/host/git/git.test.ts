@@ -187,6 +187,17 @@ describe('localChanges', () => {
     expect((await localChanges(live, git, NO_TRACES)).sort()).toEqual(['a.txt', 'deep/b.txt', 'new "x".txt']);
   });
 
+  it('takes a link in the place of a file that the version has given up for unchanged', async () => {
+    const traces = { rewritten: {}, deleted: ['a.txt'] };
+    rmSync(join(live, 'a.txt'));
+    symlinkSync('../shared/a.txt', join(live, 'a.txt'));
+    expect(await localChanges(live, git, traces)).toEqual([]);
+    expect(await localChanges(live, git, NO_TRACES)).toEqual(['a.txt']);
+    rmSync(join(live, 'a.txt'));
+    writeFileSync(join(live, 'a.txt'), 'somebody wants it back');
+    expect(await localChanges(live, git, traces)).toEqual(['a.txt']);
+  });
+
   it("takes what an earlier deploy's build rewrote for unchanged, as long as it is as that build left it", async () => {
     writeFileSync(join(live, 'a.txt'), 'stamped');
     const sha256 = '6b30ce5b0ed1a6ba4d9d3b4f4c5c1be4'; // not the file's

@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { makeWhole } from '../../../src/host/swap/whole-again.ts';
+import { recordGenerated, withoutPaths } from '../../../src/host/swap/tree.ts';
+import { firstDifference, makeWhole } from '../../../src/host/swap/whole-again.ts';
 import { pick, random } from '../../rig/random.ts';
 import { randomVersion } from './random-version.ts';
 import {
@@ -76,4 +77,18 @@ it('names what was changed since: a tracked file in live, a database that the bu
   writeFileSync(join(site.live, 'same.js'), 'same');
   writeFileSync(join(kept, 'data/seed.bin'), 'grown');
   expect(makeWhole(kept, site.live, before)).toBe('data/seed.bin');
+});
+
+it('finds no difference in a link in the place of a file that the version has given up', () => {
+  const tracked = { 'settings.json': '{}', 'a.js': 'a' };
+  const top = site.live;
+  plant(top, tracked);
+  const recorded = withoutPaths(recordGenerated(top, fingerprints(tracked)), Object.keys(tracked), [
+    'settings.json',
+  ]);
+  rmSync(join(top, 'settings.json'));
+  symlinkSync('../shared/settings.json', join(top, 'settings.json'));
+  expect(firstDifference(recorded, recordGenerated(top, fingerprints(tracked)))).toBeNull();
+  writeFileSync(join(top, 'a.js'), 'changed');
+  expect(firstDifference(recorded, recordGenerated(top, fingerprints(tracked)))).toBe('a.js');
 });
