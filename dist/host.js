@@ -9195,6 +9195,9 @@ async function hasTwoStates(changed) {
 
 
 
+
+
+
 /** The checkout whose files run now, and git in it. */
 function liveCheckout({ places, git, gitIn }) {
     const tree = treeOf(places);
@@ -9206,6 +9209,7 @@ function liveCheckout({ places, git, gitIn }) {
  */
 async function checkLive(context, generatedOld) {
     refuseOtherLayout(context);
+    refuseLostLink(context);
     await refuseGitLocks(context.git);
     const changes = live_checkout_pathsOf(await changesIn(context, generatedOld));
     if (context.plan.localChanges === 'fail')
@@ -9219,6 +9223,25 @@ function refuseOtherLayout({ plan, places: { top } }) {
     throw new DeployFailure(`${top} is laid out in releases, and layout is in-place.`, {
         remedy: 'Set layout to releases. Or deploy in place to another directory.',
     });
+}
+/** Without the link nobody knows which version runs: the files in `path` itself are of none. */
+function refuseLostLink({ plan, places: { top, live, state } }) {
+    const releases = releasesIn(top);
+    if (plan.layout.kind !== 'releases' || isWithin(releases, realOrSame(live)))
+        return;
+    const current = loadCurrent(state);
+    if (current?.config.some(({ cwd }) => isWithin(live, cwd)) !== true)
+        return;
+    const transaction = loadTransaction(state);
+    const swap = transaction?.swap.layout === 'releases' ? transaction.swap : null;
+    const last = transaction?.deployId === current.deployId ? swap?.staging : swap?.previous;
+    const others = (0,external_node_fs_namespaceObject.existsSync)(releases) ? (0,external_node_fs_namespaceObject.readdirSync)(releases).map((name) => (0,external_node_path_namespaceObject.join)(releases, name)) : [];
+    const release = [last ?? releases, ...others].find((path) => path !== releases && (0,external_node_fs_namespaceObject.existsSync)(path));
+    // With no version left there is nothing to lead to: the next one is the first one again.
+    if (release === undefined)
+        return;
+    const now = (0,external_node_fs_namespaceObject.existsSync)(live) ? `leads to ${realOrSame(live)}` : 'leads to a directory that is gone';
+    throw new DeployFailure(`${live} ${exists(live) ? now : 'is gone'}. It has to lead to the version that was deployed last.`, { remedy: `Let it lead to a version again, on the server: 'ln -sfn ${release} ${live}'.` });
 }
 /** Local changes, those in submodules too where no record of ours has their files. */
 async function changesIn(context, generatedOld) {

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Staged } from '../build/stage.ts';
 import { type Context, inform, warn } from '../context.ts';
@@ -15,7 +16,9 @@ import {
 import type { Git } from '../git/git.ts';
 import { type Changed, saveLocalPatch } from '../git/local-patch.ts';
 import type { DeployApp } from '../pm2/app-config.ts';
+import { loadCurrent } from '../state/current.ts';
 import { currentIn, LAYOUT_NAMES, releasesIn, treeOf } from '../state/places.ts';
+import { loadTransaction } from '../state/transaction.ts';
 import { saveRecord } from '../swap/record.ts';
 import {
   type Collision,
@@ -26,7 +29,7 @@ import {
 } from '../swap/swap-list.ts';
 import { disown, type Generated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { isWithin, realOrSame } from '../system/paths.ts';
+import { exists, isWithin, realOrSame } from '../system/paths.ts';
 
 /** The checkout whose files run now, and git in it. */
 function liveCheckout({ places, git, gitIn }: Context): { tree: string; treeGit: Git } {
@@ -40,6 +43,7 @@ function liveCheckout({ places, git, gitIn }: Context): { tree: string; treeGit:
  */
 export async function checkLive(context: Context, generatedOld: Generated | null): Promise<string[]> {
   refuseOtherLayout(context);
+  refuseLostLink(context);
   await refuseGitLocks(context.git);
   const changes = pathsOf(await changesIn(context, generatedOld));
   if (context.plan.localChanges === 'fail') refuseLocalChanges(treeOf(context.places), changes);
@@ -52,6 +56,26 @@ function refuseOtherLayout({ plan, places: { top } }: Context): void {
   throw new DeployFailure(`${top} is laid out in releases, and layout is in-place.`, {
     remedy: 'Set layout to releases. Or deploy in place to another directory.',
   });
+}
+
+/** Without the link nobody knows which version runs: the files in `path` itself are of none. */
+function refuseLostLink({ plan, places: { top, live, state } }: Context): void {
+  const releases = releasesIn(top);
+  if (plan.layout.kind !== 'releases' || isWithin(releases, realOrSame(live))) return;
+  const current = loadCurrent(state);
+  if (current?.config.some(({ cwd }) => isWithin(live, cwd)) !== true) return;
+  const transaction = loadTransaction(state);
+  const swap = transaction?.swap.layout === 'releases' ? transaction.swap : null;
+  const last = transaction?.deployId === current.deployId ? swap?.staging : swap?.previous;
+  const others = existsSync(releases) ? readdirSync(releases).map((name) => join(releases, name)) : [];
+  const release = [last ?? releases, ...others].find((path) => path !== releases && existsSync(path));
+  // With no version left there is nothing to lead to: the next one is the first one again.
+  if (release === undefined) return;
+  const now = existsSync(live) ? `leads to ${realOrSame(live)}` : 'leads to a directory that is gone';
+  throw new DeployFailure(
+    `${live} ${exists(live) ? now : 'is gone'}. It has to lead to the version that was deployed last.`,
+    { remedy: `Let it lead to a version again, on the server: 'ln -sfn ${release} ${live}'.` },
+  );
 }
 
 /** Local changes, those in submodules too where no record of ours has their files. */
