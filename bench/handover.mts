@@ -1,7 +1,8 @@
 // What fails while an app is replaced again and again under new connections: in fork mode by handovers, in cluster mode by
 // PM2's reloads of an app that drains.
-// Usage: node bench/handover.mts [replacements] [clients that open a new connection for each request] [--wrk]
+// Usage: node bench/handover.mts [replacements] [clients that open a new connection for each request] [--wrk] [--busy n]
 // With --wrk the clients are those of wrk, which pause for nothing: thousands of new connections a second.
+// With --busy so many programs beside them want a processor each.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { marksOf } from '../src/host/handover/app-sockets.ts';
 import { installPreload } from '../src/host/handover/preload-file.ts';
+import { whileQueuesMigrate } from '../src/host/handover/queue-migration.ts';
 import { preloadArgument } from '../src/host/pm2/preload-args.ts';
 import { startWrk } from '../test/load/wrk.ts';
 import { freePort } from '../test/rig/free-port.ts';
@@ -19,7 +21,7 @@ import { NEWEST, startPm2 } from '../test/rig/pm2.ts';
 import { poll } from '../test/rig/poll.ts';
 
 const { values, positionals } = parseArgs({
-  options: { wrk: { type: 'boolean', default: false } },
+  options: { wrk: { type: 'boolean', default: false }, busy: { type: 'string', default: '0' } },
   allowPositionals: true,
 });
 const times = Number(positionals[0] ?? 50);
@@ -35,8 +37,10 @@ writeFileSync(
   app,
   `require('http').createServer((_, response) => response.end('x')).listen(${port}, () => console.log('listens'));`,
 );
+const busy = Array.from({ length: Number(values.busy) }, () => spawn(NEWEST.node, ['--eval', 'for (;;);']));
 await inForkMode();
 await inClusterMode();
+for (const one of busy) one.kill('SIGKILL');
 rmSync(home, { recursive: true });
 
 async function inForkMode(): Promise<void> {
@@ -44,9 +48,12 @@ async function inForkMode(): Promise<void> {
   await underLoad('handovers in fork mode', async (at) => {
     const next = await boot(String(at));
     await sleep(TOGETHER);
-    live.kill('SIGURG');
-    while (marksOf(live.pid ?? 0) > 0) await sleep(20);
-    live.kill('SIGKILL');
+    const old = live;
+    await whileQueuesMigrate(async () => {
+      old.kill('SIGURG');
+      while (marksOf(old.pid ?? 0) > 0) await sleep(20);
+      old.kill('SIGKILL');
+    });
     live = next;
   });
   live.kill('SIGKILL');

@@ -10232,7 +10232,47 @@ function holds(pid, link) {
     }
 }
 
+;// CONCATENATED MODULE: ./host/handover/queue-migration.js
+
+/** Of this network namespace; Linux 5.14 and later have it. https://docs.kernel.org/networking/ip-sysctl.html */
+const SETTING = '/proc/sys/net/ipv4/tcp_migrate_req';
+/**
+ * While `work` runs, the connections that wait at a port which one process closes go to the other process that listens
+ * there. Without this the kernel resets them. Only root may ask the kernel for it; others have `work` done without.
+ * Afterwards the setting is what it was.
+ */
+async function whileQueuesMigrate(work) {
+    const isOurs = turnOn();
+    try {
+        return await work();
+    }
+    finally {
+        if (isOurs)
+            write('0');
+    }
+}
+function turnOn() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(SETTING, 'utf8').trim() === '0' && write('1');
+    }
+    catch {
+        // An older kernel.
+        return false;
+    }
+}
+function write(value) {
+    try {
+        (0,external_node_fs_namespaceObject.writeFileSync)(SETTING, value);
+        return true;
+    }
+    catch {
+        // Not root, or a container that sees it read-only.
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./host/handover/hand-over.js
+
 
 
 
@@ -10264,8 +10304,7 @@ async function handOver(context, handover) {
         await retire(context, id).catch((second) => warn(log, `The second instance of '${old.name}' could not be removed: ${second.message}`));
         throw error;
     }
-    const ms = await drain(log, old);
-    await pm2.remove([old]);
+    const ms = await end(context, old);
     inform(log, `'${old.name}': the old instance has answered what was under way (${seconds(ms)}) and is gone.`);
 }
 /** Drains an instance if it listens, and takes it from PM2's list. */
@@ -10273,8 +10312,15 @@ async function retire({ pm2, log }, id) {
     const found = (await pm2.list()).find(({ pmId }) => pmId === id);
     if (found === undefined)
         return;
-    await drain(log, found);
-    await pm2.remove([found]);
+    await end({ pm2, log }, found);
+}
+/** Milliseconds that the instance needed to answer what was under way. */
+function end({ pm2, log }, instance) {
+    return whileQueuesMigrate(async () => {
+        const ms = await drain(log, instance);
+        await pm2.remove([instance]);
+        return ms;
+    });
 }
 async function untilListening({ pm2 }, name, id, ports, deadline) {
     let first = null;
@@ -12341,13 +12387,13 @@ async function reconcile(context, trouble, owner = NOBODY) {
     try {
         const isOwn = transaction.deployId === context.plan.deployId;
         const teller = isOwn ? owner : { ...NOBODY, onState: owner.onState };
-        await end(context, entry, transaction, trouble, turn, teller);
+        await reconcile_end(context, entry, transaction, trouble, turn, teller);
     }
     finally {
         turn.end();
     }
 }
-async function end(context, entry, transaction, trouble, turn, { onState, standBy }) {
+async function reconcile_end(context, entry, transaction, trouble, turn, { onState, standBy }) {
     const { journal } = context;
     const isGoingBack = entry.state === 'rolling-back' || entry.state === 'rollback-failed';
     const { deployId } = transaction;

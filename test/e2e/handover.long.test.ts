@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { FixtureOptions } from '../rig/fixture-app.ts';
 import { startLoad } from '../rig/load.ts';
@@ -50,3 +51,43 @@ test('an app in fork mode is replaced, and rolled back, without losing a request
   expect(Object.keys(versions)).toEqual(['v1', 'v2', 'v3', 'v6']);
   expect(sent).toBeGreaterThan(3_000);
 }, 180_000);
+
+/** An old instance that does not get the processor for a moment: after its last look for connections, before it closes the port. */
+const STANDS_STILL = `const { Server } = require('net');
+const { listen } = Server.prototype;
+Server.prototype.listen = function (...args) {
+  this.once('listening', () => {
+    const handle = this._handle;
+    const { close } = handle;
+    handle.close = function (...done) {
+      const until = Date.now() + 200;
+      while (Date.now() < until);
+      console.log('stood still');
+      return close.apply(this, done);
+    };
+  });
+  return listen.apply(this, args);
+};
+`;
+
+// The kernel asks nobody but root, and without root these connections are reset: so this test fails without root.
+test('connections that arrive while the old instance closes its port are handed on to the new one', async () => {
+  await using site = await createSite(NEWEST, { inputs: { canary: 'off', 'stable-for': '500ms' } });
+  const deploy = (version: string) =>
+    site.deploy({
+      ref: site.commit({
+        ...FORK,
+        version,
+        settings: { ...FORK.settings, node_args: '--require ./stands-still.cjs' },
+        moreFiles: { 'stands-still.cjs': STANDS_STILL },
+      }),
+    });
+  expect((await deploy('v1')).outputs.outcome).toBe('deployed');
+  const load = startLoad({ url: `http://127.0.0.1:${site.port}/version`, connections: 2, fresh: 6 });
+  await load.sees('v1', 10_000);
+  const run = await deploy('v2');
+  expect(run.outputs.outcome, run.stdout).toBe('deployed');
+  expect((await load.stop()).failures).toEqual({});
+  const [{ pm_out_log_path: printed } = {}] = await site.host.entries();
+  expect(readFileSync(String(printed), 'utf8')).toContain('stood still');
+}, 60_000);

@@ -6,6 +6,7 @@ import { DeployFailure } from '../system/failure.ts';
 import { descendantsOf } from '../system/processes.ts';
 import { type Listener, listenersOf, portsOf } from './app-sockets.ts';
 import { connectionTo } from './own-connection.ts';
+import { whileQueuesMigrate } from './queue-migration.ts';
 
 /** Milliseconds. */
 const LOOK_EVERY = 50;
@@ -51,8 +52,7 @@ export async function handOver(context: Shared, handover: Handover): Promise<voi
     );
     throw error;
   }
-  const ms = await drain(log, old);
-  await pm2.remove([old]);
+  const ms = await end(context, old);
   inform(
     log,
     `'${old.name}': the old instance has answered what was under way (${seconds(ms)}) and is gone.`,
@@ -63,8 +63,16 @@ export async function handOver(context: Shared, handover: Handover): Promise<voi
 export async function retire({ pm2, log }: Pick<Shared, 'pm2' | 'log'>, id: number): Promise<void> {
   const found = (await pm2.list()).find(({ pmId }) => pmId === id);
   if (found === undefined) return;
-  await drain(log, found);
-  await pm2.remove([found]);
+  await end({ pm2, log }, found);
+}
+
+/** Milliseconds that the instance needed to answer what was under way. */
+function end({ pm2, log }: Pick<Shared, 'pm2' | 'log'>, instance: Instance): Promise<number> {
+  return whileQueuesMigrate(async () => {
+    const ms = await drain(log, instance);
+    await pm2.remove([instance]);
+    return ms;
+  });
 }
 
 async function untilListening(

@@ -11,6 +11,7 @@ import tls from 'node:tls';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { marksOf } from '../../../src/host/handover/app-sockets.ts';
 import { installPreload, PRELOAD_OPENED } from '../../../src/host/handover/preload-file.ts';
+import { whileQueuesMigrate } from '../../../src/host/handover/queue-migration.ts';
 import { preloadArgument } from '../../../src/host/pm2/preload-args.ts';
 import { makeCertificate } from '../../rig/certificates.ts';
 import { freePort } from '../../rig/free-port.ts';
@@ -101,6 +102,12 @@ ${more}`;
 
 const ask = async (route = '/'): Promise<string> => (await fetch(`http://127.0.0.1:${port}${route}`)).text();
 const drained = (app: App): Promise<void> => expect.poll(app.marks).toBe(0);
+/** As the host program asks it to. */
+const drain = (app: App): Promise<void> =>
+  whileQueuesMigrate(() => {
+    app.child.kill('SIGURG');
+    return drained(app);
+  });
 
 describe('fork mode, on a Node that has reusePort', () => {
   test('a successor shares the port, the old one drains: no request is lost, three times in a row', async () => {
@@ -112,8 +119,7 @@ describe('fork mode, on a Node that has reusePort', () => {
     for (const deploy of ['1', '2', '3']) {
       const next = boot(plain(), { deploy });
       await next.ready;
-      old.child.kill('SIGURG');
-      await drained(old);
+      await drain(old);
       // It stays until PM2 ends it, and then ends by that signal.
       expect(old.child.exitCode).toBe(null);
       old.child.kill('SIGINT');
@@ -208,8 +214,7 @@ describe('fork mode, on a Node that has reusePort', () => {
     await Promise.all(loads.map((load) => load.sees('1', 5_000)));
     const next = boot(source, { deploy: '2' });
     await next.ready;
-    old.child.kill('SIGURG');
-    await drained(old);
+    await drain(old);
     old.child.kill('SIGINT');
     await Promise.all(loads.map((load) => load.sees('2', 5_000)));
     for (const load of loads) expect((await load.stop()).failures).toEqual({});
@@ -224,8 +229,7 @@ describe('fork mode, on a Node that has reusePort', () => {
     await load.sees('1', 5_000);
     const next = boot(source, { deploy: '2' });
     await next.ready;
-    old.child.kill('SIGURG');
-    await drained(old);
+    await drain(old);
     old.child.kill('SIGINT');
     await load.sees('2', 5_000);
     await old.ended;
