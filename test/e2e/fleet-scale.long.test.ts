@@ -50,7 +50,8 @@ test('time and memory of the runner grow no faster than the number of hosts', as
     measured.get(count) ?? { most: Number.NaN, seconds: Number.NaN };
   const each = (from: number, to: number, what: 'most' | 'seconds'): number =>
     (of(to)[what] - of(from)[what]) / (to - from);
-  expect(of(50).most).toBeLessThan(120);
+  // What Node itself takes differs from one Node to the next.
+  expect(of(50).most - of(1).most).toBeLessThan(40);
   expect(each(10, 50, 'most')).toBeLessThan(1);
   expect(each(50, 200, 'most')).toBeLessThan(1);
   expect(each(50, 200, 'seconds')).toBeLessThan(2 * each(10, 50, 'seconds') + 0.02);
