@@ -170,7 +170,9 @@ test('the guides, as written: a pull request gets a preview that goes with it, S
       () => true,
       () => false,
     );
+  // It has up to four digits.
   const number = (await freePort()) - 20_000;
+  expect(number).toBeLessThan(10_000);
   const [ecosystem = ''] = codeBlocks(readFileSync(path.join(ROOT, page('previews')), 'utf8'), 'js');
   const files = withFrontPage(fixtureApp({ name: 'shop', version: '1', port: 1 }));
   const sha = repository.commit({
