@@ -1146,8 +1146,10 @@ async function takeLock(held, files, run, wait) {
                 clearInterval(late);
             held.delete(lock);
             (0,external_node_fs_namespaceObject.rmSync)(files.note, { force: true });
-            for (const descriptor of descriptors)
+            for (const descriptor of descriptors) {
+                unlock(descriptor);
                 (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+            }
         },
     };
     held.add(lock);
@@ -1262,6 +1264,10 @@ function tryLock(descriptor) {
     if (result.status !== 0 && complaint !== '')
         throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
     return result.status === 0;
+}
+/** Closing is not enough: whoever was given the open file would keep it locked. */
+function unlock(descriptor) {
+    (0,external_node_child_process_namespaceObject.spawnSync)('flock', ['-u', '3'], { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
 }
 /** Whoever may read a directory can hold its lock: a note that an ended deploy of ours left says nothing of them. */
 function describeHolder(descriptor, note) {
@@ -4194,7 +4200,8 @@ const steps_scriptFile = ({ runDir }, name) => (0,external_node_path_namespaceOb
 function script(context, name, command, { workDir }) {
     const file = steps_scriptFile(context, name);
     (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
-    (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command}\n`, { mode: 0o600 });
+    // A secret that was pasted on Windows brings its line ends along.
+    (0,external_node_fs_namespaceObject.writeFileSync)(file, `${command.replace(/\r\n/g, '\n')}\n`, { mode: 0o600 });
     return {
         file: onPath('bash', context.env) !== null ? 'bash' : 'sh',
         args: ['-e', file],

@@ -69,7 +69,8 @@ const scriptFile = ({ runDir }: Context, name: StepName): string => join(runDir,
 function script(context: Context, name: StepName, command: string, { workDir }: Checkout): Command {
   const file = scriptFile(context, name);
   rmSync(file, { force: true });
-  writeFileSync(file, `${command}\n`, { mode: 0o600 });
+  // A secret that was pasted on Windows brings its line ends along.
+  writeFileSync(file, `${command.replace(/\r\n/g, '\n')}\n`, { mode: 0o600 });
   return {
     file: onPath('bash', context.env) !== null ? 'bash' : 'sh',
     args: ['-e', file],

@@ -8,10 +8,11 @@ import { describeProcess, keepersOf, outsiders, takersOf } from './lock-holder.t
 
 export interface Lock {
   readonly descriptors: readonly number[];
+  /** Gives the lock up for every holder: what a command of the deploy left running keeps nobody waiting. */
   release(): void;
 }
 
-/** The locks that this program holds. Git and PM2 children get them: a lock is held as long as any holder lives. */
+/** The locks that this program holds. Git and PM2 children get them: if the program is killed, a lock is held as long as any holder lives. */
 export type HeldLocks = Set<Lock>;
 
 export function descriptorsOf(held: HeldLocks): number[] {
@@ -83,7 +84,10 @@ export async function takeLock(
       if (late !== null) clearInterval(late);
       held.delete(lock);
       rmSync(files.note, { force: true });
-      for (const descriptor of descriptors) closeSync(descriptor);
+      for (const descriptor of descriptors) {
+        unlock(descriptor);
+        closeSync(descriptor);
+      }
     },
   };
   held.add(lock);
@@ -199,6 +203,11 @@ function tryLock(descriptor: number): boolean {
   if (result.status !== 0 && complaint !== '')
     throw new DeployFailure(`The lock cannot be taken: ${complaint}`);
   return result.status === 0;
+}
+
+/** Closing is not enough: whoever was given the open file would keep it locked. */
+function unlock(descriptor: number): void {
+  spawnSync('flock', ['-u', '3'], { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
 }
 
 /** Whoever may read a directory can hold its lock: a note that an ended deploy of ours left says nothing of them. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -48,11 +48,16 @@ test.each<[StepName, boolean]>([
   const done = step(name, 'touch begun\nwhile test ! -e end; do sleep 0.05; done');
   await expect.poll(begun).toBe(true);
   // What the kernel does when the program is killed.
-  lock.release();
+  for (const descriptor of lock.descriptors) closeSync(descriptor);
   expect(holderOf(files) !== null).toBe(keeps);
   mkdirSync(join(top, 'end'));
   await done;
   expect(holderOf(files)).toBeNull();
+});
+
+test('a command with the line ends of Windows runs as one without', async () => {
+  await step('migrate', 'mkdir made\r\ncd made\r\ntouch begun\r\n');
+  expect(existsSync(join(top, 'made/begun'))).toBe(true);
 });
 
 test('a migration that a cancel stopped is told apart from one that never began', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -59,7 +59,8 @@ it("names the processes that hold an app's lock: its program, and what that gave
   const child = spawn('sleep', ['100'], { stdio: ['ignore', 'ignore', 'ignore', ...lock.descriptors] });
   await once(child, 'spawn');
   expect(new Set(lockKeepers(one))).toEqual(new Set([process.pid, child.pid]));
-  lock.release();
+  // What the kernel does when the program is killed.
+  for (const descriptor of lock.descriptors) closeSync(descriptor);
   expect(lockKeepers(one)).toEqual([child.pid]);
   child.kill('SIGKILL');
   await expect.poll(() => lockKeepers(one)).toEqual([]);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -64,13 +65,21 @@ it('ends a wait when the deploy is cancelled', async () => {
   lock.release();
 });
 
-it('stays held while a child that was given the descriptor lives, and is free when that ends', async () => {
+it('stays held after its program died while a child that was given the descriptor lives', async () => {
   const lock = await take(directory, 0);
   const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', ...lock.descriptors] });
-  lock.release();
+  for (const descriptor of lock.descriptors) closeSync(descriptor);
   await expect(take(directory, 0)).rejects.toThrow('holds the lock');
   child.stdin?.end();
   (await take(directory, 30_000)).release();
+});
+
+it('is free when the deploy ends, whatever a command of it left running', async () => {
+  const lock = await take(directory, 0);
+  const daemon = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', ...lock.descriptors] });
+  lock.release();
+  (await take(directory, 0)).release();
+  daemon.stdin?.end();
 });
 
 it('leaves the lock to whoever holds it when a wait ends without it', async () => {
