@@ -538,14 +538,16 @@ function writeEnvFile(top, path, content, tracked) {
         });
     }
     const file = (0,external_node_path_namespaceObject.join)(top, path);
+    const directory = (0,external_node_path_namespaceObject.dirname)(file);
+    const isThere = (0,external_node_fs_namespaceObject.existsSync)(directory) && (0,external_node_fs_namespaceObject.statSync)(directory).isDirectory();
+    if (!isThere || !isWithin(realOrSame(top), realOrSame(directory))) {
+        throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
+            remedy: 'Set a path in a directory of the repository, relative to working-directory.',
+        });
+    }
     if ((0,external_node_fs_namespaceObject.lstatSync)(file, { throwIfNoEntry: false })?.isDirectory()) {
         throw new DeployFailure(`env-file-path '${path}' is a directory of the new version.`, {
             remedy: `Give the path of a file, such as '${path}/.env'.`,
-        });
-    }
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(file)) || !isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.dirname)(file)))) {
-        throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
-            remedy: 'Set a path in a directory of the repository, relative to working-directory.',
         });
     }
     (0,external_node_fs_namespaceObject.rmSync)(file, { force: true });
@@ -1936,14 +1938,22 @@ function secretsOfEnvironment(env) {
         .filter((name) => typeof env[name] === 'string' && HARMLESS.get(name)?.test(env[name]) !== true)
         .map((name) => env[name] ?? '');
 }
-/** The values of a `.env` file, in the forms that dotenv takes. */
+/** `NAME=`, exported or not. A byte order mark is a space, for dotenv too. */
+const NAME = /^[^\S\r\n]*(?:export[^\S\r\n]+)?[\w.-]+[^\S\r\n]*[=:][^\S\r\n]*/.source;
+const QUOTED = new RegExp(`${NAME}(?:"((?:\\\\.|[^"\\\\])*)"|'([^']*)'|\`([^\`]*)\`)`, 'gm');
+const ON_ONE_LINE = new RegExp(`${NAME}([^\\r\\n]*)`, 'gm');
+/** The values of a `.env` file, in the forms that dotenv and its like take: they differ in what ends a value. */
 function secretsOfEnvFile(text) {
-    const assignment = /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
-    return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
-        const value = double ?? single ?? back ?? plain ?? '';
-        // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
-        const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
-        return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
+    const quoted = [...text.matchAll(QUOTED)].map(([, double, single, back]) => double ?? single ?? back ?? '');
+    const lines = [...text.matchAll(ON_ONE_LINE)].flatMap(([, value = '']) => [
+        value,
+        value.replace(/\s+#.*$/, ''),
+        value.replace(/#.*$/, ''),
+        value.replace(/^(['"`])(.*)\1.*$/, '$2'),
+    ]);
+    return [...quoted, ...lines].flatMap((value) => {
+        const broken = value.replace(/\\n/g, '\n');
+        return [value, broken, broken.replace(/\\(.)/g, '$1')];
     });
 }
 /** The secrets of an app's `env` and of every `env_<name>`. */
@@ -3887,10 +3897,11 @@ function envFiles(top, directories) {
         .filter((directory) => isWithin(realOrSame(top), realOrSame((0,external_node_path_namespaceObject.join)(top, directory))))
         .flatMap((directory) => envFilesIn((0,external_node_path_namespaceObject.join)(top, directory)).map((name) => (0,external_node_path_namespaceObject.join)(directory, name)));
 }
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a link that leads to nothing, is none. */
 function envFilesIn(directory) {
     const names = (0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : [];
-    const isFile = (name) => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    const isFile = (name) => (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(directory, name)) &&
+        ((0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(directory, name), { throwIfNoEntry: false })?.isFile() ?? false);
     return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
 }
 /** Takes the copies away again, so that they are no part of what the build made. A directory in their place is. */

@@ -70095,7 +70095,7 @@ function parseAssetGlob(text) {
     const path = parseRelativePath(text, takes);
     const names = path.split('/');
     // Of all files of the app, most are asked for by a name that another version has as well.
-    if (['', '*', '**'].includes(names[0] ?? ''))
+    if (/^[*?]*$/.test(names[0] ?? ''))
         throw new BadValue('it names the whole app', takes);
     if (names.some((name) => name === '.git' || name === 'node_modules'))
         throw new BadValue('it lies in `.git` or `node_modules`', takes);

@@ -557,6 +557,7 @@ describe('settings', () => {
       ['../dist', 'it holds ".."'],
       ['.', 'it names the whole app'],
       ['**/assets', 'it names the whole app'],
+      ['?*/assets', 'it names the whole app'],
       ['node_modules/x', 'it lies in `.git` or `node_modules`'],
       ['dist/[{]a}', 'it has braces'],
     ] as const) {

@@ -60,11 +60,12 @@ export function envFiles(top: string, directories: readonly string[]): string[] 
     .flatMap((directory) => envFilesIn(join(top, directory)).map((name) => join(directory, name)));
 }
 
-/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a dangling link, is none. */
+/** Names of the files in a directory that begin with `.env`; sorted. A directory of that name, or a link that leads to nothing, is none. */
 export function envFilesIn(directory: string): string[] {
   const names = existsSync(directory) ? readdirSync(directory) : [];
   const isFile = (name: string): boolean =>
-    statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() ?? false;
+    existsSync(join(directory, name)) &&
+    (statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() ?? false);
   return names.filter((name) => name.startsWith('.env') && isFile(name)).sort();
 }
 

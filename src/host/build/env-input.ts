@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plan } from '../../protocol.ts';
 import { type Context, inform } from '../context.ts';
@@ -29,14 +38,16 @@ export function writeEnvFile(
     });
   }
   const file = join(top, path);
+  const directory = dirname(file);
+  const isThere = existsSync(directory) && statSync(directory).isDirectory();
+  if (!isThere || !isWithin(realOrSame(top), realOrSame(directory))) {
+    throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
+      remedy: 'Set a path in a directory of the repository, relative to working-directory.',
+    });
+  }
   if (lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) {
     throw new DeployFailure(`env-file-path '${path}' is a directory of the new version.`, {
       remedy: `Give the path of a file, such as '${path}/.env'.`,
-    });
-  }
-  if (!existsSync(dirname(file)) || !isWithin(realOrSame(top), realOrSame(dirname(file)))) {
-    throw new DeployFailure(`env-file-path '${path}' is in a directory that the commit does not have.`, {
-      remedy: 'Set a path in a directory of the repository, relative to working-directory.',
     });
   }
   rmSync(file, { force: true });

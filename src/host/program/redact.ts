@@ -127,15 +127,23 @@ export function secretsOfEnvironment(env: Readonly<Record<string, string>>): str
     .map((name) => env[name] ?? '');
 }
 
-/** The values of a `.env` file, in the forms that dotenv takes. */
+/** `NAME=`, exported or not. A byte order mark is a space, for dotenv too. */
+const NAME = /^[^\S\r\n]*(?:export[^\S\r\n]+)?[\w.-]+[^\S\r\n]*[=:][^\S\r\n]*/.source;
+const QUOTED = new RegExp(`${NAME}(?:"((?:\\\\.|[^"\\\\])*)"|'([^']*)'|\`([^\`]*)\`)`, 'gm');
+const ON_ONE_LINE = new RegExp(`${NAME}([^\\r\\n]*)`, 'gm');
+
+/** The values of a `.env` file, in the forms that dotenv and its like take: they differ in what ends a value. */
 export function secretsOfEnvFile(text: string): string[] {
-  const assignment =
-    /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*[=:][ \t]*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|`([^`]*)`|([^\r\n]*))/gm;
-  return [...text.matchAll(assignment)].flatMap(([, double, single, back, plain]) => {
-    const value = double ?? single ?? back ?? plain ?? '';
-    // dotenv ends an unquoted value at ` #`; without the comment it is what the app prints.
-    const values = plain === undefined ? [value] : [value, value.replace(/\s+#.*$/, '')];
-    return double === undefined ? values : [...values, double.replace(/\\n/g, '\n').replace(/\\"/g, '"')];
+  const quoted = [...text.matchAll(QUOTED)].map(([, double, single, back]) => double ?? single ?? back ?? '');
+  const lines = [...text.matchAll(ON_ONE_LINE)].flatMap(([, value = '']) => [
+    value,
+    value.replace(/\s+#.*$/, ''),
+    value.replace(/#.*$/, ''),
+    value.replace(/^(['"`])(.*)\1.*$/, '$2'),
+  ]);
+  return [...quoted, ...lines].flatMap((value) => {
+    const broken = value.replace(/\\n/g, '\n');
+    return [value, broken, broken.replace(/\\(.)/g, '$1')];
   });
 }
 

@@ -1,7 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { envFilesIn } from '../../../src/host/build/env-files.ts';
 import { guardEnvFile, writeEnvFile } from '../../../src/host/build/env-input.ts';
 import type { Context } from '../../../src/host/context.ts';
 import { differsFrom } from '../../../src/host/deploy/unchanged.ts';
@@ -35,6 +44,17 @@ test('a directory of the commit is not replaced', () => {
   const write = (): void => writeEnvFile(join(top, 'staging'), 'config', 'A=1\n', new Map());
   expect(write).toThrow("env-file-path 'config' is a directory of the new version.");
   expect(readdirSync(join(top, 'staging/config'))).toEqual(['app.json']);
+});
+
+test('a path below a file of the commit is refused in words', () => {
+  writeFileSync(join(top, 'staging/package.json'), '{}');
+  const write = (): void => writeEnvFile(join(top, 'staging'), 'package.json/.env', 'A=1\n', new Map());
+  expect(write).toThrow("'package.json/.env' is in a directory that the commit does not have");
+});
+
+test('a link that leads to itself is no env file', () => {
+  symlinkSync('.env.local', join(top, 'staging/.env.local'));
+  expect(envFilesIn(join(top, 'staging'))).toEqual(['.env']);
 });
 
 test.each([

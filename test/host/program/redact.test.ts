@@ -151,6 +151,11 @@ describe('secretsOfEnvFile', () => {
     ['a colon', 'KEY: topsecretvalue', 'topsecretvalue'],
     ['line ends of another system', 'A=1\r\nKEY=topsecretvalue\r\n', 'topsecretvalue'],
     ['several lines', 'KEY="-----BEGIN\nMIIEpQIBAAKC\n-----END"', 'MIIEpQIBAAKC'],
+    ['a byte order mark', '\uFEFFKEY=topsecretvalue\n', 'topsecretvalue'],
+    ['a sign that dotenv ends a value at', 'KEY=topsecretvalue#1', 'topsecretvalue'],
+    ['a quote within quotes', "KEY='top\\'secret-value'", "top\\'secret-value"],
+    ['a dollar for Next.js', 'KEY=topsecret\\$value', 'topsecret$value'],
+    ['a quote that a shell ends at a \\', "A='C:\\'\nKEY='topsecretvalue'", 'topsecretvalue'],
     ['escaped line ends', 'KEY="-----BEGIN\\nMIIEpQIBAAKC"', 'MIIEpQIBAAKC'],
   ])('reads %s', (_, text, printed) => {
     const { hide, redact } = createRedactor();
