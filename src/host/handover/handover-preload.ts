@@ -36,7 +36,7 @@ module.exports = function install(may) {
   /** Kept connections, where there are any, have so long to ask once more, and to be told to go. */
   const LINGER = 1000;
   /** A new connection has so long to send its first byte, or to become one of TLS. */
-  const HANDSHAKE = 500;
+  const HANDSHAKE = 1000;
   const SOFT_LIMIT = 30000;
   /** A busy listener is closed after so long, whatever waits in its queue. */
   const PATIENCE = 4000;

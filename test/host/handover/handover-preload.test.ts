@@ -255,12 +255,15 @@ describe.each([NEWEST, MIDDLE])('drain on Node of $name', ({ node }) => {
       .replace("'http'", "'https'");
     const app = boot(source, { node });
     await app.ready;
+    const secureContext = tls.createSecureContext();
     const raw = net.connect(port, '127.0.0.1');
-    await expect.poll(() => connectionsTo(port)).toBeGreaterThan(0);
+    // It has a second for its first byte.
+    const soon = { interval: 5 };
+    await expect.poll(() => connectionsTo(port), soon).toBeGreaterThan(0);
     app.child.kill('SIGINT');
     // Its listener is closed by then.
-    await expect.poll(() => reached(port)).toBe(false);
-    const secure = tls.connect({ socket: raw, rejectUnauthorized: false });
+    await expect.poll(() => reached(port), soon).toBe(false);
+    const secure = tls.connect({ socket: raw, secureContext, rejectUnauthorized: false });
     secure.end('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     expect(await text(secure)).toContain('200 OK');
     expect(await app.ended).toEqual([null, 'SIGINT']);
