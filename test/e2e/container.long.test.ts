@@ -143,6 +143,16 @@ test('recreated at rest, the container serves what was deployed last: it is heal
   expect(await site.served()).toBe('3');
 });
 
+test('with a directory for each version, a new container starts the version that is live', async () => {
+  const layout = { layout: 'releases' };
+  const run = await site.deploy({ ref: commit('6'), ...layout });
+  expect(run, said(run)).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
+  await site.recreate();
+  await expect.poll(() => site.served(), { timeout: 30_000 }).toBe('6');
+  const same = await site.deploy({ ref: commits[6] ?? '', ...layout });
+  expect(same, said(same)).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
+}, 120_000);
+
 /** The argument lists of all processes of this machine, those in containers too, until it is stopped. */
 function watchArguments(): { stop(): string[] } {
   const seen = new Set<string>();

@@ -43,7 +43,7 @@ const TOOLS = path.join(ROOT, 'node_modules');
 const BIN = path.join(TOOLS, '.bin');
 /** What the image starts: docs/containers.md shows it. */
 const START = `const { existsSync } = require('node:fs');
-const path = '/srv/shop';
+const path = existsSync('/srv/shop/current') ? '/srv/shop/current' : '/srv/shop';
 const deployed = path + '/ecosystem.config.js';
 const waiting = { name: 'waits-for-the-first-deploy', script: 'sleep', args: 'infinity', interpreter: 'none' };
 module.exports = {
