@@ -9216,6 +9216,7 @@ async function hasTwoStates(changed) {
 
 
 
+
 /** The checkout whose files run now, and git in it. */
 function liveCheckout({ places, git, gitIn }) {
     const tree = treeOf(places);
@@ -9258,8 +9259,20 @@ function refuseLostLink({ plan, places: { top, live, state } }) {
     // With no version left there is nothing to lead to: the next one is the first one again.
     if (release === undefined)
         return;
-    const now = (0,external_node_fs_namespaceObject.existsSync)(live) ? `leads to ${realOrSame(live)}` : 'leads to a directory that is gone';
-    throw new DeployFailure(`${live} ${exists(live) ? now : 'is gone'}. It has to lead to the version that was deployed last.`, { remedy: `Let it lead to a version again, on the server: 'ln -sfn ${release} ${live}'.` });
+    const link = `'ln -sfn ${release} ${live}'`;
+    throw new DeployFailure(`${live} ${stateOfLink(live)}. It has to lead to the version that was deployed last.`, {
+        remedy: rename_statOf(live)?.isSymbolicLink() === false
+            ? `Move it away on the server. Then make the link again: ${link}.`
+            : `Let it lead to a version again, on the server: ${link}.`,
+    });
+}
+function stateOfLink(link) {
+    const stat = rename_statOf(link);
+    if (stat === null)
+        return 'is gone';
+    if (!stat.isSymbolicLink())
+        return 'is no link';
+    return (0,external_node_fs_namespaceObject.existsSync)(link) ? `leads to ${realOrSame(link)}` : 'leads to a directory that is gone';
 }
 /** Local changes, those in submodules too where no record of ours has their files. */
 async function changesIn(context, generatedOld) {

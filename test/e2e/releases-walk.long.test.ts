@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -124,6 +126,9 @@ test(
     rmSync(at('current'));
     const said = await failed({ ref: commit('6') });
     expect(said).toContain(`${at('current')} is gone. It has to lead to the version that was deployed last.`);
+    mkdirSync(at('current'));
+    expect(await failed({ ref: commit('6') })).toContain(`${at('current')} is no link.`);
+    rmdirSync(at('current'));
     const [, command = ''] = /on the server: '(ln [^']*)'/.exec(said) ?? [];
     execFileSync('sh', ['-c', command]);
     expect(realpathSync(at('current'))).toBe(at(fifth));

@@ -20,6 +20,7 @@ import { loadCurrent } from '../state/current.ts';
 import { currentIn, LAYOUT_NAMES, releasesIn, treeOf } from '../state/places.ts';
 import { loadTransaction } from '../state/transaction.ts';
 import { saveRecord } from '../swap/record.ts';
+import { statOf } from '../swap/rename.ts';
 import {
   type Collision,
   describeCollision,
@@ -29,7 +30,7 @@ import {
 } from '../swap/swap-list.ts';
 import { disown, type Generated } from '../swap/tree.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { exists, isWithin, realOrSame } from '../system/paths.ts';
+import { isWithin, realOrSame } from '../system/paths.ts';
 
 /** The checkout whose files run now, and git in it. */
 function liveCheckout({ places, git, gitIn }: Context): { tree: string; treeGit: Git } {
@@ -71,11 +72,23 @@ function refuseLostLink({ plan, places: { top, live, state } }: Context): void {
   const release = [last ?? releases, ...others].find((path) => path !== releases && existsSync(path));
   // With no version left there is nothing to lead to: the next one is the first one again.
   if (release === undefined) return;
-  const now = existsSync(live) ? `leads to ${realOrSame(live)}` : 'leads to a directory that is gone';
+  const link = `'ln -sfn ${release} ${live}'`;
   throw new DeployFailure(
-    `${live} ${exists(live) ? now : 'is gone'}. It has to lead to the version that was deployed last.`,
-    { remedy: `Let it lead to a version again, on the server: 'ln -sfn ${release} ${live}'.` },
+    `${live} ${stateOfLink(live)}. It has to lead to the version that was deployed last.`,
+    {
+      remedy:
+        statOf(live)?.isSymbolicLink() === false
+          ? `Move it away on the server. Then make the link again: ${link}.`
+          : `Let it lead to a version again, on the server: ${link}.`,
+    },
   );
+}
+
+function stateOfLink(link: string): string {
+  const stat = statOf(link);
+  if (stat === null) return 'is gone';
+  if (!stat.isSymbolicLink()) return 'is no link';
+  return existsSync(link) ? `leads to ${realOrSame(link)}` : 'leads to a directory that is gone';
 }
 
 /** Local changes, those in submodules too where no record of ours has their files. */
