@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Flaw, UNVISITED } from '../rig/fixture-app.ts';
+import { atRest } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -49,6 +50,7 @@ test('assets of replaced versions stay in the live directory, as a known framewo
 });
 
 test('a version that is rolled back leaves the files exactly as they were', async () => {
+  await atRest(site.host.directory);
   const before = tree();
   const broken = await site.deploy({
     ref: commit('broken', 'crashes after 2 s'),
@@ -57,6 +59,7 @@ test('a version that is rolled back leaves the files exactly as they were', asyn
     'stable-for': '4s',
   });
   expect(broken, broken.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
+  await atRest(site.host.directory);
   expect(tree()).toEqual(before);
   expect(await site.served()).toBe('3');
 });

@@ -96,7 +96,8 @@ test('a checkout that was deployed in place is taken over with no request lost',
     expect(lstatSync(at(name)).isSymbolicLink()).toBe(true);
     expect(realpathSync(at('current', name))).toBe(at('shared', name));
   }
-  expect(releases()).toEqual([current()]);
+  // The host program removes what is no longer needed after it has reported.
+  await expect.poll(releases).toEqual([current()]);
   expect(await directories()).toEqual([at('releases', current())]);
   // What the old version ran from is still there.
   expect(existsSync(at('dist/server.js'))).toBe(true);
@@ -111,7 +112,7 @@ test('the next version, and back to the one before', async () => {
   const before = current();
   const third = await underLoad(() => site.deploy({ ref: commit('3') }), '2', '3');
   expect(third, third.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
-  expect(releases().sort()).toEqual([before, current()].sort());
+  await expect.poll(() => releases().sort()).toEqual([before, current()].sort());
 
   const back = await underLoad(() => site.deploy({ mode: 'rollback' }), '3', '2');
   expect(back, back.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
@@ -158,7 +159,6 @@ test('keep-releases counts good versions, and with env-file each has its own', a
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(readFileSync(at('current/.env'), 'utf8')).toBe('VERSION_WORD=number-5');
   expect(readFileSync(at('shared/.env'), 'utf8')).toBe('SECRET_WORD=correct-horse-battery\n');
-  // The host program removes what is no longer needed after it has reported.
   await expect.poll(releases).toHaveLength(2);
 
   const inPlace = await site.deploy({ ref: first, layout: 'in-place', shared: '' });
@@ -250,7 +250,7 @@ test('an app in fork mode, without shutdown code, in a working directory: no req
 test('an app that names directories: each version runs in its own, and one that runs in another is not healthy', async () => {
   await using bot = await createSite(site.host, {
     app: { name: 'bot', ...UNVISITED, settings: { ...UNVISITED.settings, exec_mode: 'fork', instances: 1 } },
-    inputs: { layout: 'releases', 'health-timeout': '3s' },
+    inputs: { layout: 'releases' },
   });
   const release = (): string => realpathSync(path.join(bot.live, 'current'));
   const commitWith = (version: string, changes: Record<string, string>): string =>
@@ -267,10 +267,10 @@ test('an app that names directories: each version runs in its own, and one that 
 
   const old = JSON.stringify(release());
   const stale = { 'src/server.js': `process.chdir(${old});\nrequire(${old} + '/dist/server.js');\n` };
-  const ref = commitWith('3', { ...named, ...stale });
-  const tried = await bot.deploy({ ref });
+  const third = { ref: commitWith('3', { ...named, ...stale }), 'health-timeout': '3s' };
+  const tried = await bot.deploy(third);
   expect(tried, tried.stdout).toMatchObject({ code: 1, outputs: { outcome: 'failed' } });
-  const back = await bot.deploy({ ref, canary: 'off' });
+  const back = await bot.deploy({ ...third, canary: 'off' });
   expect(back, back.stdout).toMatchObject({ code: 1, outputs: { outcome: 'rolled-back' } });
   for (const { stdout } of [tried, back])
     expect(stdout).toContain(`runs in ${release()}, which is not the directory of this version`);

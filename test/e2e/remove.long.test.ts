@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ActionRun, StartedAction } from '../rig/action.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
 import { journaled } from '../rig/journal.ts';
-import { hostProgramOf } from '../rig/leftovers.ts';
+import { atRest, hostProgramOf } from '../rig/leftovers.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
@@ -93,6 +93,7 @@ describe('mode: remove', () => {
     expect(removed.summary).toMatch(/^### ✅ shop was removed from host-1, was `\w{7}`/);
     const root = path.join(site.host.directory, '.local/state/pm2-ssh-deploy');
     const [state = ''] = readdirSync(root).filter((name) => name.startsWith('shop-'));
+    await atRest(site.host.directory);
     expect(readdirSync(path.join(root, state)).sort()).toEqual(['journal.ndjson', 'lock']);
   });
 
