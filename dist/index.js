@@ -68496,6 +68496,9 @@ async function readLink({ top, realTop }, below) {
     const given = await (0,external_node_fs_promises_namespaceObject.readlink)(file);
     const named = external_node_path_default().resolve(external_node_path_default().dirname(file), given);
     const within = [top, realTop].find((each) => isWithin(each, named));
+    if (isCircle(file)) {
+        throw new UploadError(`The link ${below} leads to itself, by way of ${given}.`, 'Remove it, or leave it out with upload-exclude.');
+    }
     if (within === undefined || !staysInside(file, realTop)) {
         throw new UploadError(`The link ${below} leads out of upload-path, to ${given}. It would lead to nothing on the server.`, 'Replace it by what it leads to, set upload-path to a directory that holds both, or leave it out with upload-exclude.');
     }
@@ -68503,6 +68506,15 @@ async function readLink({ top, realTop }, below) {
         ? external_node_path_default().relative(external_node_path_default().dirname(external_node_path_default().join(within, below)), named) || '.'
         : given;
     return { kind: 'link', path: below, target: target.split((external_node_path_default()).sep).join('/') };
+}
+function isCircle(file) {
+    try {
+        (0,external_node_fs_namespaceObject.statSync)(file);
+        return false;
+    }
+    catch (error) {
+        return error.code === 'ELOOP';
+    }
 }
 /** By way of other links too. A link to what is not there leads nowhere else either. */
 function staysInside(file, realTop) {

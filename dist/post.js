@@ -68495,6 +68495,9 @@ async function readLink({ top, realTop }, below) {
     const given = await readlink(file);
     const named = path.resolve(path.dirname(file), given);
     const within = [top, realTop].find((each) => read_tree_isWithin(each, named));
+    if (isCircle(file)) {
+        throw new UploadError(`The link ${below} leads to itself, by way of ${given}.`, 'Remove it, or leave it out with upload-exclude.');
+    }
     if (within === undefined || !staysInside(file, realTop)) {
         throw new UploadError(`The link ${below} leads out of upload-path, to ${given}. It would lead to nothing on the server.`, 'Replace it by what it leads to, set upload-path to a directory that holds both, or leave it out with upload-exclude.');
     }
@@ -68502,6 +68505,15 @@ async function readLink({ top, realTop }, below) {
         ? path.relative(path.dirname(path.join(within, below)), named) || '.'
         : given;
     return { kind: 'link', path: below, target: target.split(path.sep).join('/') };
+}
+function isCircle(file) {
+    try {
+        statSync(file);
+        return false;
+    }
+    catch (error) {
+        return error.code === 'ELOOP';
+    }
 }
 /** By way of other links too. A link to what is not there leads nowhere else either. */
 function staysInside(file, realTop) {

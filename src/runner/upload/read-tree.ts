@@ -130,6 +130,12 @@ async function readLink({ top, realTop }: Walk, below: string): Promise<TreeEntr
   const given = await readlink(file);
   const named = path.resolve(path.dirname(file), given);
   const within = [top, realTop].find((each) => isWithin(each, named));
+  if (isCircle(file)) {
+    throw new UploadError(
+      `The link ${below} leads to itself, by way of ${given}.`,
+      'Remove it, or leave it out with upload-exclude.',
+    );
+  }
   if (within === undefined || !staysInside(file, realTop)) {
     throw new UploadError(
       `The link ${below} leads out of upload-path, to ${given}. It would lead to nothing on the server.`,
@@ -140,6 +146,15 @@ async function readLink({ top, realTop }: Walk, below: string): Promise<TreeEntr
     ? path.relative(path.dirname(path.join(within, below)), named) || '.'
     : given;
   return { kind: 'link', path: below, target: target.split(path.sep).join('/') };
+}
+
+function isCircle(file: string): boolean {
+  try {
+    statSync(file);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ELOOP';
+  }
 }
 
 /** By way of other links too. A link to what is not there leads nowhere else either. */

@@ -202,6 +202,11 @@ test.each<[string, (top: string) => void, RegExp]>([
     (top) => symlinkSync('../../etc', path.join(top, 'a/out')),
     /link a\/out leads out of upload-path, to \.\.\/\.\.\/etc/,
   ],
+  [
+    'a link to itself',
+    (top) => symlinkSync('circle', path.join(top, 'circle')),
+    /link circle leads to itself/,
+  ],
   ['an absolute link out', (top) => symlinkSync('/etc/passwd', path.join(top, 'out')), /link out leads out/],
   [
     'a link out by way of another',
