@@ -83,7 +83,9 @@ export function findPm2(surroundings: Surroundings): Pm2Install {
     if (install) return install;
     tried.push(candidate);
   }
-  throw new Pm2Missing('PM2 was not found on this host.', {
+  const [other] = tried.filter((path) => existsSync(path));
+  const why = other === undefined ? '' : ` ${other} is there, but leads to no installation of PM2.`;
+  throw new Pm2Missing(`PM2 was not found on this host.${why}`, {
     remedy:
       'Install it for the user that deploys (npm install -g pm2), or set `pm2-version` to have the deploy install it. If it is in an unusual place, set PM2_BIN in `shell-init`.',
     output: [

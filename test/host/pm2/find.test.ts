@@ -115,7 +115,9 @@ test('where there is none, it says where it looked and what to do', () => {
     expect(findPm2(around()).root).toMatch(/^\/(usr|opt|home|snap)\//);
   } catch (error) {
     const failure = error as DeployFailure;
-    expect(failure.message).toContain('PM2 was not found');
+    expect(failure.message).toBe(
+      `PM2 was not found on this host. ${join(root, 'bin/pm2')} is there, but leads to no installation of PM2.`,
+    );
     expect(failure.remedy).toContain('npm install -g pm2');
     expect(failure.output).toEqual(
       expect.arrayContaining([
