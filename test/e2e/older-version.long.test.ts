@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { State } from '../../src/protocol.ts';
 import { deployByOlder, OLDER } from '../rig/older-program.ts';
 import { createSite } from '../rig/site.ts';
 
@@ -16,7 +17,9 @@ test.each(OLDER)('what version $version deployed can be deployed over, and rolle
   expect(await site.served()).toBe('1');
 });
 
-test.each(OLDER.flatMap((older) => ['activating', 'verifying'].map((state) => ({ ...older, state }))))(
+const KILLED_IN: readonly State[] = ['activating', 'verifying'];
+
+test.each(OLDER.flatMap((older) => KILLED_IN.map((state) => ({ ...older, state }))))(
   'a deploy that version $version left in $state is ended first',
   async ({ state, ...older }) => {
     await using site = await createSite();

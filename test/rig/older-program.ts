@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
+import type { State } from '../../src/protocol.ts';
+import { journaled } from './journal.ts';
 import { hostProgramOf } from './leftovers.ts';
 import { somePlan } from './plan.ts';
 import type { Site } from './site.ts';
@@ -19,7 +21,7 @@ interface Older {
 export async function deployByOlder(
   { site, version, protocol }: Older,
   ref: string,
-  killIn?: string,
+  killIn?: State,
 ): Promise<void> {
   const { host } = site;
   const plan = {
@@ -48,7 +50,7 @@ export async function deployByOlder(
     expect(events()).toContain('"outcome":"deployed"');
     return;
   }
-  await expect.poll(events, { timeout: 30_000, interval: 2 }).toContain(`"state":"${killIn}"`);
+  await journaled(host.directory, killIn);
   process.kill(hostProgramOf(host.directory), 'SIGKILL');
   await ended;
 }
