@@ -210,8 +210,15 @@ function realOrSame(path) {
 }
 /** Whether this user may make and remove entries in a directory. */
 function isWritable(directory) {
+    return allows(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+}
+/** Whether this user may execute a file. */
+function isExecutable(file) {
+    return allows(file, external_node_fs_namespaceObject.constants.X_OK);
+}
+function allows(path, mode) {
     try {
-        (0,external_node_fs_namespaceObject.accessSync)(directory, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        (0,external_node_fs_namespaceObject.accessSync)(path, mode);
         return true;
     }
     catch {
@@ -3780,6 +3787,7 @@ function versionOf(executable) {
 
 
 
+
 /** The locked install of the package manager whose lockfile is there; null if there is nothing to install. */
 function defaultInstall({ top, workDir }, env) {
     const chosen = packageManagerOf(top, workDir);
@@ -3825,15 +3833,6 @@ function managed(name, args, cwd, env) {
 function onPath(name, env) {
     const directories = (env.PATH ?? '').split(external_node_path_namespaceObject.delimiter).filter((directory) => directory !== '');
     return directories.map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)).find(isExecutable) ?? null;
-}
-function isExecutable(file) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(file, external_node_fs_namespaceObject.constants.X_OK);
-        return true;
-    }
-    catch {
-        return false;
-    }
 }
 function default_commands_filesOf(directory) {
     return new Set((0,external_node_fs_namespaceObject.existsSync)(directory) ? (0,external_node_fs_namespaceObject.readdirSync)(directory) : []);
@@ -4431,7 +4430,7 @@ function requireInterpreter(app, places, staging) {
         ? [staging, ...envSources(places)].map((directory) => (0,external_node_path_namespaceObject.join)(directory, name))
         : [file];
     const found = candidates.find((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
-    if (found !== undefined && required_files_isExecutable(found))
+    if (found !== undefined && isExecutable(found))
         return;
     const what = `${file}, which is the interpreter of '${app.name}'`;
     throw new DeployFailure(found === undefined ? `There is no ${what}.` : `This user may not execute ${what}.`, {
@@ -4439,15 +4438,6 @@ function requireInterpreter(app, places, staging) {
             ? 'Check that the commit, install-command or build-command brings it. A relative path starts at working-directory.'
             : "Make it executable, in git with 'git update-index --chmod=+x'.",
     });
-}
-function required_files_isExecutable(file) {
-    try {
-        (0,external_node_fs_namespaceObject.accessSync)(file, external_node_fs_namespaceObject.constants.X_OK);
-        return true;
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./host/git/file-names.js

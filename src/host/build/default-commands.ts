@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { DeployFailure } from '../system/failure.ts';
+import { isExecutable } from '../system/paths.ts';
 import { choosePackageManager } from './package-managers.ts';
 
 /** Where a step runs: in `workDir`, where the app lives in the checkout whose top is `top`. */
@@ -69,15 +70,6 @@ function managed(name: string, args: readonly string[], cwd: string, env: NodeJS
 export function onPath(name: string, env: NodeJS.ProcessEnv): string | null {
   const directories = (env.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
   return directories.map((directory) => join(directory, name)).find(isExecutable) ?? null;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function filesOf(directory: string): ReadonlySet<string> {

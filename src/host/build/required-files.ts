@@ -1,9 +1,9 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
 import { type DeployApp, scriptFile } from '../pm2/app-config.ts';
 import { envSources, type Places } from '../state/places.ts';
 import { DeployFailure } from '../system/failure.ts';
-import { isWithin } from '../system/paths.ts';
+import { isExecutable, isWithin } from '../system/paths.ts';
 
 /**
  * Throws a `DeployFailure` if the version at `staging` lacks what PM2 is to start: a build may end well and have made nothing.
@@ -47,13 +47,4 @@ function requireInterpreter(app: DeployApp, places: Places, staging: string): vo
           : "Make it executable, in git with 'git update-index --chmod=+x'.",
     },
   );
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -36,8 +36,17 @@ export function realOrSame(path: string): string {
 
 /** Whether this user may make and remove entries in a directory. */
 export function isWritable(directory: string): boolean {
+  return allows(directory, constants.W_OK | constants.X_OK);
+}
+
+/** Whether this user may execute a file. */
+export function isExecutable(file: string): boolean {
+  return allows(file, constants.X_OK);
+}
+
+function allows(path: string, mode: number): boolean {
   try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
+    accessSync(path, mode);
     return true;
   } catch {
     return false;
