@@ -12903,13 +12903,14 @@ function liveAt(started, replaced) {
  * Gives the versions that stay beside the wanted ones. To be called with no deploy unfinished.
  */
 async function pruneReleases(context, wanted) {
-    const { places, pm2 } = context;
+    const { places, pm2, journal } = context;
     const { top, state } = places;
     const releases = releasesIn(top);
     const live = realOrSame(currentIn(top));
     if (!exists(releases) || !isWithin(releases, live))
         return [];
-    const unshared = await endSharing(context);
+    const ended = endedDeploys(journal.entries());
+    const unshared = await endSharing(context, ended);
     const kept = new Set([live, unshared, ...wanted.map((one) => placeOfReplaced(places, one))]);
     const known = loadReplaced(state);
     const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
@@ -12920,25 +12921,26 @@ async function pruneReleases(context, wanted) {
         if (kept.has(release))
             continue;
         const version = known.find((one) => placeOfReplaced(places, one) === release);
-        const isGone = !used.has(name) && (await removes(context, release, version ?? deployedAs(context, name)));
+        const deploy = ended.find((one) => one.deploy === name) ?? null;
+        const isGone = !used.has(name) && (await removes(context, release, deploy, version ?? null));
         if (!isGone && version !== undefined)
             staying.push(version);
     }
     return staying;
 }
 /** A version that went live and that nothing is known to have replaced: somebody changed the link by hand since. */
-function deployedAs({ places, journal }, name) {
-    const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
-    if (ended?.outcome !== 'deployed' || ended.sha === null)
+function deployedAs(state, { deploy, outcome, sha }) {
+    if (outcome !== 'deployed' || sha === null)
         return null;
-    const build = `${RECORD_PREFIX}${name}.json`;
-    const records = (0,external_node_fs_namespaceObject.readdirSync)(places.state).filter((file) => file.startsWith(RECORD_PREFIX) && buildOf(file) === build);
-    return { sha: ended.sha, record: records.sort().at(-1) ?? build };
+    const build = `${RECORD_PREFIX}${deploy}.json`;
+    const records = (0,external_node_fs_namespaceObject.readdirSync)(state).filter((file) => file.startsWith(RECORD_PREFIX) && buildOf(file) === build);
+    return { sha, record: records.sort().at(-1) ?? build };
 }
 /** Removes the directory if nothing in it is of use. False if it stays. */
-async function removes(context, release, version) {
+async function removes(context, release, deploy, version) {
     try {
-        const goes = version === null ? isOfNoUse(context, (0,external_node_path_namespaceObject.basename)(release)) : await isEmptied(context, release, version);
+        const built = version ?? (deploy === null ? null : deployedAs(context.places.state, deploy));
+        const goes = built === null ? isOfNoUse(release, deploy) : await isEmptied(context, release, built);
         if (goes)
             await (0,external_node_fs_promises_namespaceObject.rm)(release, { recursive: true, force: true });
         return goes;
@@ -12953,10 +12955,10 @@ async function removes(context, release, version) {
  * The program of the last good deploy may have been killed before it had moved all. Gives the directory that still has some of it,
  * as it cannot be moved now.
  */
-async function endSharing(context) {
+async function endSharing(context, ended) {
     const transaction = loadTransaction(context.places.state);
-    const ended = endedDeploys(context.journal.entries()).find(({ deploy }) => deploy === transaction?.deployId);
-    if (transaction === null || ended?.outcome !== 'deployed')
+    const last = ended.find(({ deploy }) => deploy === transaction?.deployId);
+    if (transaction === null || last?.outcome !== 'deployed')
         return null;
     try {
         await exchangeOf(context, transaction).afterwards();
@@ -12971,10 +12973,8 @@ async function endSharing(context) {
  * Whether a directory that no record names may go: a version that failed. What it wrote while it was live has gone back to the
  * version before. A deploy that was killed early is not in the journal, but its clone of the repository tells that it is ours.
  */
-function isOfNoUse({ places, journal }, name) {
-    const release = (0,external_node_path_namespaceObject.join)(releasesIn(places.top), name);
-    const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
-    if (ended !== undefined && ended.outcome !== 'deployed')
+function isOfNoUse(release, deploy) {
+    if (deploy !== null && deploy.outcome !== 'deployed')
         return true;
     return exists((0,external_node_path_namespaceObject.join)(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
 }

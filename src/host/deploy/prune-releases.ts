@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { endedDeploys } from '../state/history.ts';
+import type { Entry } from '../state/journal.ts';
 import { currentIn, releasesIn, sharedIn } from '../state/places.ts';
 import { loadReplaced, placeOfReplaced, type ReplacedVersion } from '../state/replaced.ts';
 import { loadTransaction } from '../state/transaction.ts';
@@ -23,12 +24,13 @@ export async function pruneReleases(
   context: Context,
   wanted: readonly ReplacedVersion[],
 ): Promise<ReplacedVersion[]> {
-  const { places, pm2 } = context;
+  const { places, pm2, journal } = context;
   const { top, state } = places;
   const releases = releasesIn(top);
   const live = realOrSame(currentIn(top));
   if (!exists(releases) || !isWithin(releases, live)) return [];
-  const unshared = await endSharing(context);
+  const ended = endedDeploys(journal.entries());
+  const unshared = await endSharing(context, ended);
   const kept = new Set([live, unshared, ...wanted.map((one) => placeOfReplaced(places, one))]);
   const known = loadReplaced(state);
   const replaced = known.flatMap(({ files }) => (files.layout === 'releases' ? [files] : []));
@@ -38,7 +40,8 @@ export async function pruneReleases(
     const release = join(releases, name);
     if (kept.has(release)) continue;
     const version = known.find((one) => placeOfReplaced(places, one) === release);
-    const isGone = !used.has(name) && (await removes(context, release, version ?? deployedAs(context, name)));
+    const deploy = ended.find((one) => one.deploy === name) ?? null;
+    const isGone = !used.has(name) && (await removes(context, release, deploy, version ?? null));
     if (!isGone && version !== undefined) staying.push(version);
   }
   return staying;
@@ -48,21 +51,25 @@ export async function pruneReleases(
 type Built = Pick<ReplacedVersion, 'sha' | 'record'>;
 
 /** A version that went live and that nothing is known to have replaced: somebody changed the link by hand since. */
-function deployedAs({ places, journal }: Context, name: string): Built | null {
-  const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
-  if (ended?.outcome !== 'deployed' || ended.sha === null) return null;
-  const build = `${RECORD_PREFIX}${name}.json`;
-  const records = readdirSync(places.state).filter(
+function deployedAs(state: string, { deploy, outcome, sha }: Entry): Built | null {
+  if (outcome !== 'deployed' || sha === null) return null;
+  const build = `${RECORD_PREFIX}${deploy}.json`;
+  const records = readdirSync(state).filter(
     (file) => file.startsWith(RECORD_PREFIX) && buildOf(file) === build,
   );
-  return { sha: ended.sha, record: records.sort().at(-1) ?? build };
+  return { sha, record: records.sort().at(-1) ?? build };
 }
 
 /** Removes the directory if nothing in it is of use. False if it stays. */
-async function removes(context: Context, release: string, version: Built | null): Promise<boolean> {
+async function removes(
+  context: Context,
+  release: string,
+  deploy: Entry | null,
+  version: Built | null,
+): Promise<boolean> {
   try {
-    const goes =
-      version === null ? isOfNoUse(context, basename(release)) : await isEmptied(context, release, version);
+    const built = version ?? (deploy === null ? null : deployedAs(context.places.state, deploy));
+    const goes = built === null ? isOfNoUse(release, deploy) : await isEmptied(context, release, built);
     if (goes) await rm(release, { recursive: true, force: true });
     return goes;
   } catch (error) {
@@ -76,12 +83,10 @@ async function removes(context: Context, release: string, version: Built | null)
  * The program of the last good deploy may have been killed before it had moved all. Gives the directory that still has some of it,
  * as it cannot be moved now.
  */
-async function endSharing(context: Context): Promise<string | null> {
+async function endSharing(context: Context, ended: readonly Entry[]): Promise<string | null> {
   const transaction = loadTransaction(context.places.state);
-  const ended = endedDeploys(context.journal.entries()).find(
-    ({ deploy }) => deploy === transaction?.deployId,
-  );
-  if (transaction === null || ended?.outcome !== 'deployed') return null;
+  const last = ended.find(({ deploy }) => deploy === transaction?.deployId);
+  if (transaction === null || last?.outcome !== 'deployed') return null;
   try {
     await exchangeOf(context, transaction).afterwards();
     return null;
@@ -95,10 +100,8 @@ async function endSharing(context: Context): Promise<string | null> {
  * Whether a directory that no record names may go: a version that failed. What it wrote while it was live has gone back to the
  * version before. A deploy that was killed early is not in the journal, but its clone of the repository tells that it is ours.
  */
-function isOfNoUse({ places, journal }: Context, name: string): boolean {
-  const release = join(releasesIn(places.top), name);
-  const ended = endedDeploys(journal.entries()).find(({ deploy }) => deploy === name);
-  if (ended !== undefined && ended.outcome !== 'deployed') return true;
+function isOfNoUse(release: string, deploy: Entry | null): boolean {
+  if (deploy !== null && deploy.outcome !== 'deployed') return true;
   return exists(join(release, '.git/objects/info/alternates')) && !holdsDatabase(release);
 }
 
