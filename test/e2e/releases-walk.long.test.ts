@@ -15,7 +15,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionRun } from '../rig/action.ts';
 import { UNVISITED } from '../rig/fixture-app.ts';
 import { createFleet } from '../rig/fleet.ts';
-import { isHostProgram, processesOf } from '../rig/leftovers.ts';
+import { atRest } from '../rig/leftovers.ts';
 import { deployByOlder, OLDER } from '../rig/older-program.ts';
 import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
@@ -62,8 +62,7 @@ const deployed = async (given: Record<string, string>): Promise<ActionRun> => {
   const run = await site.deploy(given);
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   // The host program removes what is no longer needed after it has reported.
-  const isBusy = (): boolean => processesOf(site.host.directory).some(isHostProgram);
-  await expect.poll(isBusy, { timeout: 30_000 }).toBe(false);
+  await atRest(site.host.directory);
   return run;
 };
 const failed = async (given: Record<string, string>): Promise<string> => {
