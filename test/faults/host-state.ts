@@ -4,6 +4,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { isWorker } from '../../src/host/health/verify.ts';
 import { loadCurrent } from '../../src/host/state/current.ts';
 import { loadReplaced } from '../../src/host/state/replaced.ts';
 import { childrenOf } from '../../src/host/system/processes.ts';
@@ -75,9 +76,10 @@ export function startsOf({ host }: Site, hold: string): number {
   return text.match(started)?.length ?? 0;
 }
 
-export function workersOf(site: Site): number[] {
+/** The processes that PM2's daemon has started as apps, listed or not. */
+function workersOf(site: Site): number[] {
   const daemon = daemonOf(site);
-  return daemon === 0 ? [] : childrenOf(daemon);
+  return daemon === 0 ? [] : childrenOf(daemon).filter(isWorker);
 }
 
 /** Host programs that run. A child of one bears its name until it has become the command that it was forked for. */
@@ -87,8 +89,11 @@ export function programsOf({ host }: Site): number[] {
 
 /** All that runs there but PM2's daemon and its children. */
 export function othersOf(site: Site): string[] {
-  const known = [daemonOf(site), ...workersOf(site)];
-  return processesOf(site.host.directory)
+  const all = processesOf(site.host.directory);
+  const daemon = daemonOf(site);
+  // Asked last: the daemon starts commands of its own, which end soon.
+  const known = daemon === 0 ? [] : [daemon, ...childrenOf(daemon)];
+  return all
     .filter((pid) => !known.includes(pid))
     .map(commandOf)
     .filter((command) => command !== '');

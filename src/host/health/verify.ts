@@ -70,20 +70,19 @@ async function acceptsElsewhere(port: number): Promise<boolean> {
   return accepting.includes(true);
 }
 
-/** Children of the daemon that its list does not show. */
-export function orphansOf(pm2: Pm2, all: readonly Instance[]): number[] {
-  const daemon = pm2.daemonPid();
+/**
+ * Workers that the daemon has started and does not list. Not each child of it is one: PM2 7 runs `df` every 30 s, and in
+ * a container the daemon may be the first process, which becomes the parent of all that lose theirs.
+ */
+export function orphansOf({ daemonPid }: Pick<Pm2, 'daemonPid'>, all: readonly Instance[]): number[] {
+  const daemon = daemonPid();
   if (daemon === null) return [];
   const listed = new Set(all.map(({ pid }) => pid));
-  const unlisted = childrenOf(daemon).filter((pid) => !listed.has(pid));
-  // The first process of a container becomes the parent of all that lose theirs, such as this program.
-  return daemon === FIRST_PROCESS ? unlisted.filter(isPm2s) : unlisted;
+  return childrenOf(daemon).filter((pid) => !listed.has(pid) && isWorker(pid));
 }
 
-const FIRST_PROCESS = 1;
-
-/** Whether PM2 started the process, by the variables that it gives an app in fork mode, or a cluster worker. */
-function isPm2s(pid: number): boolean {
+/** Whether PM2 started the process as an app, by the variables that it gives one in fork mode, or in cluster mode. */
+export function isWorker(pid: number): boolean {
   const variables = environmentOf(pid);
   return variables.has('pm_id') || variables.has('pm2_env');
 }

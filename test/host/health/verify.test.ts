@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
 import type { Verdict } from '../../../src/host/health/health.ts';
-import { progressOf, untilStable } from '../../../src/host/health/verify.ts';
+import { orphansOf, progressOf, untilStable } from '../../../src/host/health/verify.ts';
 
 test('a version that is not healthy yet is looked at again soon', async () => {
   const looks: number[] = [];
@@ -28,4 +30,26 @@ test('who waits hears now and then how far it is', async () => {
   expect(told[0]).toBe('not healthy yet: it boots');
   expect(told.at(-1)).toMatch(/ s healthy$/);
   expect(progressOf({ kind: 'healthy' }, 6_012, 10_000)).toBe('6 of 10 s healthy');
+});
+
+const children: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+async function startWith(variables: Record<string, string>): Promise<number> {
+  const child = spawn('sleep', ['60'], { env: { PATH: process.env.PATH, ...variables }, stdio: 'ignore' });
+  children.push(child);
+  await once(child, 'spawn');
+  return child.pid ?? 0;
+}
+
+test('of the children of the daemon, only apps are missed in its list, not its own commands', async () => {
+  const inFork = await startWith({ pm_id: '3' });
+  const inCluster = await startWith({ pm2_env: '{}' });
+  const ownCommand = await startWith({});
+  const orphans = orphansOf({ daemonPid: () => process.pid }, []);
+  expect(orphans).toEqual(expect.arrayContaining([inFork, inCluster]));
+  expect(orphans).not.toContain(ownCommand);
 });
