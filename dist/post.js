@@ -63610,7 +63610,7 @@ const LOADER = String.raw `
 /**
  * What the bootstrap evaluates: POSIX sh. It finds `n`, the nonce, and `e`, a line end, and reads from stdin the
  * user's shell-init up to a line that is the nonce. It ends as the Node that it found, with the rest of stdin untouched.
- * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`.
+ * Its answers: `no-node <what was tried>`, `old-node <path> <version>`, `init-ended <exit code>`, `bad-options <Node's error>`.
  */
 const FIND_NODE = `
 set +eu
@@ -63644,7 +63644,9 @@ else
     (sleep "$pm2sd_seconds"; kill -9 "$pm2sd_job") >/dev/null 2>&1 &
     pm2sd_watch=$!
     wait "$pm2sd_job"
+    set -- $?
     kill "$pm2sd_watch"
+    return "$1"
   }
 fi
 # Prints what a command prints within so many seconds. The mark, not the end of the stream, ends it: a child that the
@@ -63656,7 +63658,7 @@ pm2sd_limited() {
 pm2sd_try() {
   case $1 in /*) ;; *) return 1 ;; esac
   [ -f "$1" ] && [ -x "$1" ] || return 1
-  pm2sd_version=$(pm2sd_limited 5 "$1" -v)
+  pm2sd_version=$(NODE_OPTIONS=; pm2sd_limited 5 "$1" -v)
   case $pm2sd_version in v[0-9]*.*) ;; *) return 1 ;; esac
   pm2sd_major=\${pm2sd_version#v}; pm2sd_major=\${pm2sd_major%%.*}
   case $pm2sd_major in *[!0-9]*) return 1 ;; esac
@@ -63757,7 +63759,16 @@ pm2sd_find() {
     pm2sd_nvm || pm2sd_fnm || pm2sd_managers || pm2sd_login
 }
 
+# Whether Node does not start with NODE_OPTIONS; what it says is in pm2sd_why then. One that is only slow is let be.
+pm2sd_misled() {
+  [ -n "$NODE_OPTIONS" ] || return 1
+  pm2sd_why=$(pm2sd_run 10 "$pm2sd_node" -e 0 2>&1 >/dev/null </dev/null) && return 1
+  [ $? -ne 137 ] || return 1
+  pm2sd_why=$(printf '%s\\n' "$pm2sd_why" | sed -n '/Error: /p;/NODE_OPTIONS/p' | sed 1q)
+}
+
 if pm2sd_find; then
+  if pm2sd_misled; then pm2sd_say "bad-options $pm2sd_why"; exit 1; fi
   PATH=\${pm2sd_node%/*}:$PATH
   PM2_SSH_DEPLOY_NONCE=$pm2sd_nonce
   export PATH PM2_SSH_DEPLOY_NONCE
@@ -63793,6 +63804,8 @@ function notStarted({ label, word, rest, state, complaints, rejoins }) {
         }
         case 'init-ended':
             return new SessionError(`shell-init ended the shell on ${label} (exit code ${showable(rest)}). It runs in POSIX sh.`, 'Remove exit from shell-init, and whatever only bash knows. Its messages are below.', complaints, rejoins);
+        case 'bad-options':
+            return new SessionError(`Node on ${label} does not start with the NODE_OPTIONS that are set there${rest === '' ? '' : `: ${showable(rest)}`}.`, 'Correct NODE_OPTIONS in shell-init, or in the start-up file of the login shell that sets it. A file that it names needs its full path.', complaints, rejoins);
         case 'failed': {
             const why = showable(parseTexts(rest)[0] ?? '');
             return new SessionError(`The host program could not be ${rejoins ? 'followed' : 'started'} on ${label}: ${why}`, remedyFor(why), complaints, rejoins);

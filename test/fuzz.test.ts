@@ -102,6 +102,7 @@ const RUNNER: Record<string, Parser> = {
       'old-node /n v12.0.0',
       'no-node /usr/bin, nvm',
       'init-ended 3',
+      'bad-options Error: x',
       'refused ["full","make room"]',
       'x',
     ],

@@ -50,6 +50,13 @@ export function notStarted({ label, word, rest, state, complaints, rejoins }: An
         complaints,
         rejoins,
       );
+    case 'bad-options':
+      return new SessionError(
+        `Node on ${label} does not start with the NODE_OPTIONS that are set there${rest === '' ? '' : `: ${showable(rest)}`}.`,
+        'Correct NODE_OPTIONS in shell-init, or in the start-up file of the login shell that sets it. A file that it names needs its full path.',
+        complaints,
+        rejoins,
+      );
     case 'failed': {
       const why = showable(parseTexts(rest)[0] ?? '');
       return new SessionError(

@@ -186,6 +186,23 @@ describe.each([['dash'], ['bash', '--posix']])('in %s', (...shell) => {
     }
   });
 
+  it('says which NODE_OPTIONS Node does not start with', async () => {
+    symlinkSync(process.execPath, join(home, 'tools/node'));
+    for (const [options, why] of [
+      ['--require /nowhere/agent.js', "Error: Cannot find module '/nowhere/agent.js'"],
+      ['--no-such-option', `${join(home, 'tools/node')}: --no-such-option is not allowed in NODE_OPTIONS`],
+    ] as const) {
+      const init = `export NODE_OPTIONS='${options}'`;
+      expect((await find({ shell, init })).at(-1)).toBe(`${NONCE} bad-options ${why}`);
+    }
+  });
+
+  it('starts Node with the NODE_OPTIONS of the host', async () => {
+    const node = putNode('tools/node', 'v20.0.0');
+    const env = { NODE_OPTIONS: '--max-old-space-size=4096' };
+    expect(await find({ shell, env })).toEqual(ran(node));
+  });
+
   it('evaluates nothing of a script that did not come whole', async () => {
     const child = spawnSync(
       shell[0] ?? '',
