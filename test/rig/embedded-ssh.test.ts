@@ -61,10 +61,10 @@ test('another key is turned away', async () => {
   await expect(connect({ privateKey: other })).rejects.toThrow('authentication');
 });
 
-test('round trips are counted: the exec, then each time the client speaks again', async () => {
+test('round trips are counted: the exec, then each time the client speaks again but by the clock', async () => {
   const client = await connect();
   const channel = await exec(client, 'while read -r line; do echo "$line"; done');
-  for (const word of ['one', 'two']) {
+  for (const word of ['one', 'two', '{"type":"heartbeat"}']) {
     const echoed = new Promise((resolve) => channel.once('data', resolve));
     channel.write(`${word}\n`);
     await echoed;
