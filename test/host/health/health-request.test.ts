@@ -67,12 +67,14 @@ async function listening(server: Server, host = '127.0.0.1'): Promise<number> {
     sockets.add(socket);
     socket.on('error', () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  // One that nobody has at another address either.
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   closing.push(async () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
-  return (server.address() as AddressInfo).port;
+  return port;
 }
 
 const web = (listener: RequestListener, host?: string): Promise<number> =>

@@ -1,16 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { accepts, listenersIn, listeningPorts } from '../../../src/host/health/listening.ts';
+import { freePort } from '../../rig/free-port.ts';
 
 async function listen(host: string): Promise<{ server: Server; port: number }> {
-  const server = createServer((socket) => socket.destroy()).listen(0, host);
+  // Of port 0 the kernel makes the same one for two addresses at times.
+  const port = await freePort();
+  const server = createServer((socket) => socket.destroy()).listen(port, host);
   await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port };
+  return { server, port };
 }
 
 test('finds the ports that a process listens on, by address, and connects to them', async () => {

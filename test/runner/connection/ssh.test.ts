@@ -10,6 +10,7 @@ import { connect, type Destination } from '../../../src/runner/connection/connec
 import type { Channel, Connection } from '../../../src/runner/connection/ssh.ts';
 import { readPrivateKey } from '../../../src/runner/keys/keys.ts';
 import { generateKeyPair } from '../../rig/embedded-ssh.ts';
+import { freePort } from '../../rig/free-port.ts';
 import { type SshHost, startSshd } from '../../rig/sshd.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'ssh-'));
@@ -369,9 +370,7 @@ describe('a host that', () => {
   });
 
   it('has nothing at that port', async () => {
-    const port = await listening(() => {});
-    const server = servers.at(-1);
-    await new Promise<void>((resolve) => server?.close(() => resolve()));
+    const port = await freePort();
     expect(await errorOf({ port })).toMatchObject({
       kind: 'refused',
       message: expect.stringContaining(`port ${port}`),
