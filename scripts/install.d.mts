@@ -7,3 +7,4 @@ export function isInstalled(
   installed: Lock,
   platform?: { os: string; cpu: string; libc: string | undefined },
 ): boolean;
+export function install(directory: string, pause?: number): void;

@@ -9,7 +9,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const UNREACHABLE =
-  /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT)\b|CERT|network/;
+  /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT|E429|E5\d\d)\b|CERT|network/;
+/** npm itself asks three times for each package, but not after every failure. */
+const ATTEMPTS = 3;
 
 /**
  * Whether `installed` (node_modules/.package-lock.json) is all that `wanted` (package-lock.json) asks of this platform.
@@ -61,10 +63,24 @@ function upToDate(directory) {
   );
 }
 
-function install(directory) {
+/** Installs what a directory's lock file names. Waits so many milliseconds before it tries again where the registry failed. */
+export function install(directory, pause = 10_000) {
   if (upToDate(directory)) return;
   const name = path.relative(ROOT, directory) || 'the project';
   console.error(`Installing what ${name} needs (npm ci) ...`);
+  for (let attempt = 1; ; attempt += 1) {
+    const result = npmCi(directory);
+    const isDone = result.status === 0;
+    // npm ends well, too, if it could not get an optional package, such as a program for this platform.
+    if (isDone && (upToDate(directory) || attempt === ATTEMPTS)) return;
+    const isOutOfReach = isDone || UNREACHABLE.test(result.stderr);
+    if (!isOutOfReach || attempt === ATTEMPTS) failedToInstall(name, result);
+    console.error('The npm registry did not give all of it. Trying again ...');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+  }
+}
+
+function npmCi(directory) {
   // npm is not to run on the very Node that it is about to replace.
   const search = (process.env.PATH ?? '').split(path.delimiter);
   const result = spawnSync('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'], {
@@ -79,15 +95,18 @@ function install(directory) {
       `npm could not be started (${result.error.message}). Install Node.js with npm, then run this again.`,
     );
   }
-  if (result.status === 0) return;
-  process.stderr.write(result.stdout + result.stderr);
-  if (UNREACHABLE.test(result.stderr)) {
+  return result;
+}
+
+function failedToInstall(name, { status, stdout, stderr }) {
+  process.stderr.write(stdout + stderr);
+  if (UNREACHABLE.test(stderr)) {
     fail(
       `The npm registry could not be reached, so what ${name} needs is not installed. Check the network and what ` +
         '`npm config get registry` and `npm config get proxy` print, then run this again.',
     );
   }
-  fail(`npm ci failed for ${name} (exit code ${result.status}); its own message is above.`);
+  fail(`npm ci failed for ${name} (exit code ${status}); its own message is above.`);
 }
 
 function fail(message) {
