@@ -36,7 +36,8 @@ test.each([
     const action = site.start({
       ref: site.commit({ version: 'bad', flaw: 'never listens' }),
       canary: state === 'canary' ? 'auto' : 'off',
-      'build-command': 'sleep 1; node build.js',
+      // Killed in its build, however late the log tells of it.
+      'build-command': `sleep ${state === 'staged' ? 60 : 0}; node build.js`,
       'health-timeout': '5s',
     });
     await action.says(sign);
