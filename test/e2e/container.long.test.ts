@@ -151,7 +151,7 @@ test('with a directory for each version, a new container starts the version that
   await expect.poll(() => site.served(), { timeout: 30_000 }).toBe('6');
   const same = await site.deploy({ ref: commits[6] ?? '', ...layout });
   expect(same, said(same)).toMatchObject({ code: 0, outputs: { outcome: 'unchanged' } });
-}, 120_000);
+});
 
 /** The argument lists of all processes of this machine, those in containers too, until it is stopped. */
 function watchArguments(): { stop(): string[] } {

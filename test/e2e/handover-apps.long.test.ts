@@ -66,23 +66,19 @@ test.each<[string, Settings, number]>([
   // What a shell script starts is seen for the first time when it runs.
   ['a shell script', BASH, 2],
   ['a program that starts Node, as tsx does', TSX, 1],
-])(
-  'an app that %s starts is handed over',
-  async (_, settings, deploys) => {
-    for (let at = 1; at <= deploys; at++) {
-      const run = await site.deploy({ ref: commit(`v${at}`, settings, FILES) });
-      expect(run.outputs.outcome, run.stdout).toBe('deployed');
-    }
-    const { run, load } = await underLoad(`v${deploys}`, () =>
-      site.deploy({ ref: commit('next', settings, FILES) }),
-    );
-    expect(run.stdout).toContain('a second instance');
-    expect(load.failures).toEqual({});
-    expect(await site.served()).toBe('next');
-    expect(await site.host.instances()).toHaveLength(1);
-  },
-  180_000,
-);
+])('an app that %s starts is handed over', async (_, settings, deploys) => {
+  for (let at = 1; at <= deploys; at++) {
+    const run = await site.deploy({ ref: commit(`v${at}`, settings, FILES) });
+    expect(run.outputs.outcome, run.stdout).toBe('deployed');
+  }
+  const { run, load } = await underLoad(`v${deploys}`, () =>
+    site.deploy({ ref: commit('next', settings, FILES) }),
+  );
+  expect(run.stdout).toContain('a second instance');
+  expect(load.failures).toEqual({});
+  expect(await site.served()).toBe('next');
+  expect(await site.host.instances()).toHaveLength(1);
+});
 
 test('Python is restarted as ever, and the log says what the outage was and what would end it', async () => {
   const settings = { script: './app.py', interpreter: 'python3' };
@@ -99,7 +95,7 @@ http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Answer).
   const { run } = await underLoad('v1', () => site.deploy({ ref: commit('v2', settings, python('v2')) }));
   expect(run.stdout).toContain('PM2 does not start it with Node, so its port cannot be shared.');
   expect(run.stdout).toMatch(/it refused connections for \d+\.\d s/);
-}, 120_000);
+});
 
 test('an old Node restarts it as ever, and the log says which one would not', async () => {
   await site.stop();
@@ -107,7 +103,7 @@ test('an old Node restarts it as ever, and the log says which one would not', as
   await site.deploy({ ref: commit('v1', {}) });
   const { run } = await underLoad('v1', () => site.deploy({ ref: commit('v2', {}) }));
   expect(run.stdout).toContain('Node 20.20 cannot share a port. Node 22.12 or later can.');
-}, 120_000);
+});
 
 /** Without what PM2 itself adds and drops: of a process that has ended, of the CLI that started the daemon, of package.json. */
 const PASSING = ['_tree_pids', 'exit_code', 'PM2_INTERACTOR_PROCESSING', 'version', 'node_version'];
@@ -148,4 +144,4 @@ test('ten handovers in a row leave what a fresh start would: in the list, the pr
   }
   const fresh = await shown();
   expect({ ...handedOver, restarts: 0, logs: [] }).toEqual({ ...fresh, restarts: 0, logs: [] });
-}, 300_000);
+});

@@ -66,7 +66,7 @@ describe.each([
     expect(next.outputs.outcome, next.stdout).toBe('deployed');
     expect(serving()).toHaveLength(1);
     expect(await site.served()).toBe('v3');
-  }, 180_000);
+  });
 });
 
 test("with PM2's daemon its apps end; the same job starts one of them again", async () => {
@@ -82,7 +82,7 @@ test("with PM2's daemon its apps end; the same job starts one of them again", as
   ).toEqual(['online']);
   expect(serving(), run.stdout).toHaveLength(1);
   expect(await site.served()).toBe('v1');
-}, 120_000);
+});
 
 test("what npm started outlives PM2's daemon; it is ended once its successor listens", async () => {
   const files = (version: string) => {
@@ -112,4 +112,4 @@ test("what npm started outlives PM2's daemon; it is ended once its successor lis
   expect(run.outputs.outcome, run.stdout).toBe('deployed');
   expect(serving(), run.stdout).toHaveLength(1);
   expect(await site.served()).toBe('n3');
-}, 120_000);
+});

@@ -50,7 +50,7 @@ test('an app in fork mode is replaced, and rolled back, without losing a request
   expect(failures).toEqual({});
   expect(Object.keys(versions)).toEqual(['v1', 'v2', 'v3', 'v6']);
   expect(sent).toBeGreaterThan(3_000);
-}, 180_000);
+});
 
 /** An old instance that does not get the processor for a moment: after its last look for connections, before it closes the port. */
 const STANDS_STILL = `const { Server } = require('net');
@@ -90,4 +90,4 @@ test('connections that arrive while the old instance closes its port are handed 
   expect((await load.stop()).failures).toEqual({});
   const [{ pm_out_log_path: printed } = {}] = await site.host.entries();
   expect(readFileSync(String(printed), 'utf8')).toContain('stood still');
-}, 60_000);
+});
