@@ -52,14 +52,17 @@ function ensurePrograms(): void {
   if (missing.length === 0) return;
   const packages = missing.map((program) => NEEDED[program] ?? program);
   const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const run = (...args: string[]): boolean => {
-    const [file = '', ...rest] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', ...args];
+  // A machine that was just started may be at its own updates, which hold apt's lock.
+  const patient = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+  const apt = (...args: string[]): boolean => {
+    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...patient, ...args];
+    const [file = '', ...rest] = [...asRoot, ...command];
     return spawnSync(file, rest, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
   };
   console.error(`The tests need ${missing.join(', ')}: installing ${packages.join(' ')} ...`);
   // No verdict on the update alone: an index that is only partly out of reach may be good enough.
-  run('apt-get', 'update', '-q');
-  run('apt-get', 'install', '-q', '-y', '--no-install-recommends', ...packages);
+  apt('update', '-q');
+  apt('install', '-q', '-y', '--no-install-recommends', ...packages);
   const still = missingPrograms();
   if (still.length > 0) {
     throw new Error(
