@@ -200,7 +200,7 @@ describe('a start-up file', () => {
   ])('that reads stdin gets the nonce and nothing else: %s %o', async (loginShell, files) => {
     const deployed = await deploy({ loginShell, files }, WHOLE_RUN, { bootstrapTimeout: 1_000 });
     expectNothingSent(deployed);
-    expect(deployed.read('got')).toBe(deployed.sent);
+    await expect.poll(() => deployed.read('got')).toBe(deployed.sent);
   });
 
   it.each(['zsh', 'fish', 'bash', 'tcsh', 'sh'])(
@@ -246,13 +246,13 @@ describe('a forced command that records its stdin', () => {
       bootstrapTimeout: 1_000,
     });
     expectNothingSent(deployed);
-    expect(deployed.read('got')).toBe(deployed.sent);
+    await expect.poll(() => deployed.read('got')).toBe(deployed.sent);
   });
 
   it('in sshd_config, which echoes as well, gets the nonce and nothing else', async () => {
     const deployed = await deploy({ forcedCommand: 'tee got' }, WHOLE_RUN, { bootstrapTimeout: 1_000 });
     const error = expectNothingSent(deployed);
-    expect(deployed.read('got')).toBe(deployed.sent);
+    await expect.poll(() => deployed.read('got')).toBe(deployed.sent);
     expect(error.output).toEqual([deployed.sent.trim()]);
   });
 });
