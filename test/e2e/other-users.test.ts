@@ -7,7 +7,7 @@ import { NEWEST } from '../rig/pm2.ts';
 import { createSite, type Site } from '../rig/site.ts';
 
 /** Another login of the same server, who is no friend. */
-const MALLORY = 'pm2sd-mallory';
+const MALLORY = `pm2sd-${process.pid}`;
 const asMallory = (command: string): string =>
   execFileSync('su', ['-s', '/bin/sh', MALLORY, '-c', command], { encoding: 'utf8', stdio: 'pipe' });
 
