@@ -11,17 +11,24 @@ beforeAll(async () => {
 });
 afterAll(() => site?.stop());
 
-/** PM2 restarts the app in so many seconds, and then once a minute. */
-function restartIn(seconds: number, listenTimeout = 3000) {
-  const second = (new Date().getSeconds() + seconds) % 60;
-  return { cron_restart: `${second} * * * * *`, kill_timeout: 1600, listen_timeout: listenTimeout };
+/** PM2 restarts this version 12 s after its build, however long it takes until then, and from there on once a minute. */
+function commit(version: string, listenTimeout = 3000): string {
+  const settings = { cron_restart: 'CLOCK', kill_timeout: 1600, listen_timeout: listenTimeout };
+  const files = site.files({ version, settings });
+  files['ecosystem.config.js'] = (files['ecosystem.config.js'] ?? '').replace(
+    '"CLOCK"',
+    "require('./dist/clock.json')",
+  );
+  files['build.js'] += `const second = (new Date().getSeconds() + 12) % 60;
+fs.writeFileSync('dist/clock.json', JSON.stringify(second + ' * * * * *'));
+`;
+  return site.commit({ files });
 }
 
 test('a restart by the clock while a good version is verified is no crash', async () => {
   for (const version of ['1', '2']) {
     const run = await site.deploy({
-      // Within `stable-for`, however long it takes until then.
-      ref: site.commit({ version, settings: restartIn(12) }),
+      ref: commit(version),
       canary: 'off',
       'stable-for': '12s',
       'health-timeout': '40s',
@@ -36,7 +43,7 @@ test('a restart by the clock while a good version is verified is no crash', asyn
 
 test('a reload waits for a restart by the clock that would come in the middle of it', async () => {
   // PM2 may take 13 s for it, by its timeouts.
-  const ref = site.commit({ version: '3', settings: restartIn(12, 5000) });
+  const ref = commit('3', 5000);
   const run = await site.deploy({ ref, canary: 'off', 'stable-for': '1s' });
   expect(run, run.stdout).toMatchObject({ code: 0, outputs: { outcome: 'deployed' } });
   expect(run.stdout).toMatch(
@@ -83,7 +90,9 @@ test('a restart by the clock just before a failed deploy, or in its rollback, do
   });
   await dies.says(/ verifying /);
   const now = Date.now() / 1000 - begin;
-  const tick = [second, first + 60, second + 60].find((at) => at - now > 3) ?? 0;
+  const minute = Math.floor(now / 60) * 60;
+  const ticks = [first, second, first + 60, second + 60].map((at) => minute + at);
+  const tick = ticks.find((at) => at - now > 3) ?? 0;
   await until(tick - 2);
   writeFileSync(crash, '');
   await dies.says(/ rolling-back /);
