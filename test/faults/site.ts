@@ -121,6 +121,8 @@ export function holdAt(fault: FaultSite, moment: string): void {
 
 /** Lets nothing be held any more. */
 export function releaseAll(fault: FaultSite): void {
+  // The command makes its own directory in one of them at any moment.
+  const options = { recursive: true, force: true, maxRetries: 5 };
   for (const name of ['moment', 'slow-install', 'slow-build'])
-    rmSync(path.join(fault.control, name), { recursive: true, force: true });
+    rmSync(path.join(fault.control, name), options);
 }
