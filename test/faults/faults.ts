@@ -101,7 +101,11 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "PM2's command killed",
-    strike: ({ fault }) => process.kill(clientOf(fault), 'SIGKILL'),
+    strike({ fault }) {
+      const client = clientOf(fault);
+      if (client === null) throw new Error("PM2's command does not run");
+      process.kill(client, 'SIGKILL');
+    },
     client: true,
   },
   {
@@ -129,8 +133,7 @@ export const FAULTS: readonly Fault[] = [
 /** Waits for the action, with the post step where GitHub would run one that has work to do. */
 export const followOf = (fault: Fault): ((scene: Scene) => Promise<void>) => fault.follow ?? wait;
 
-export function clientOf({ site }: FaultSite): number {
-  const found = processesOf(site.host.directory).find((pid) => commandOf(pid).includes(' startOrReload '));
-  if (found === undefined) throw new Error("PM2's command does not run");
-  return found;
+/** The pid of PM2's command, or null. */
+export function clientOf({ site }: FaultSite): number | null {
+  return processesOf(site.host.directory).find((pid) => commandOf(pid).includes(' startOrReload ')) ?? null;
 }
