@@ -83,7 +83,9 @@ export function install(directory, pause = 10_000) {
 function npmCi(directory) {
   // npm is not to run on the very Node that it is about to replace.
   const search = (process.env.PATH ?? '').split(path.delimiter);
-  const result = spawnSync('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'], {
+  // Its errors are wanted below a silent npm test, too: they tell whether the registry was out of reach.
+  const flags = ['--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const result = spawnSync('npm', ['ci', ...flags], {
     cwd: directory,
     encoding: 'utf8',
     env: { ...process.env, PATH: search.filter((entry) => !entry.startsWith(ROOT)).join(path.delimiter) },

@@ -75,6 +75,7 @@ test.each([
       ...process.env,
       npm_config_cache: path.join(directory, 'cache'),
       npm_config_fetch_retries: '0',
+      npm_config_loglevel: 'silent',
       npm_config_noproxy: '127.0.0.1',
       npm_config_replace_registry_host: 'never',
     };
