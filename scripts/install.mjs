@@ -68,16 +68,18 @@ export function install(directory, pause = 10_000) {
   if (upToDate(directory)) return;
   const name = path.relative(ROOT, directory) || 'the project';
   console.error(`Installing what ${name} needs (npm ci) ...`);
-  for (let attempt = 1; ; attempt += 1) {
-    const result = npmCi(directory);
-    const isDone = result.status === 0;
-    // npm ends well, too, if it could not get an optional package, such as a program for this platform.
-    if (isDone && (upToDate(directory) || attempt === ATTEMPTS)) return;
-    const isOutOfReach = isDone || UNREACHABLE.test(result.stderr);
-    if (!isOutOfReach || attempt === ATTEMPTS) failedToInstall(name, result);
+  let result = npmCi(directory);
+  for (let attempt = 2; attempt <= ATTEMPTS && isCutShort(directory, result); attempt += 1) {
     console.error('The npm registry did not give all of it. Trying again ...');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+    result = npmCi(directory);
   }
+  if (result.status !== 0) failedToInstall(name, result);
+}
+
+/** npm ends well, too, if it could not get an optional package, such as a program for this platform. */
+function isCutShort(directory, { status, stderr }) {
+  return status === 0 ? !upToDate(directory) : UNREACHABLE.test(stderr);
 }
 
 function npmCi(directory) {
