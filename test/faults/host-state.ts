@@ -4,7 +4,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { isWorker } from '../../src/host/health/verify.ts';
+import { orphansOf } from '../../src/host/health/verify.ts';
 import { loadCurrent } from '../../src/host/state/current.ts';
 import { loadReplaced } from '../../src/host/state/replaced.ts';
 import { childrenOf } from '../../src/host/system/processes.ts';
@@ -74,12 +74,6 @@ export function startsOf({ host }: Site, hold: string): number {
     ? /App \[shop-canary-[^\]]*\] starting/g
     : /App \[shop:\d+\] starting/g;
   return text.match(started)?.length ?? 0;
-}
-
-/** The processes that PM2's daemon has started as apps, listed or not. */
-function workersOf(site: Site): number[] {
-  const daemon = daemonOf(site);
-  return daemon === 0 ? [] : childrenOf(daemon).filter(isWorker);
 }
 
 /** Host programs that run. A child of one bears its name until it has become the command that it was forked for. */
@@ -169,7 +163,7 @@ export async function complaints(faultSite: FaultSite, version: string, sha: str
   const listed = instances.map(({ name, status }) => `${name} ${status}`).join(', ');
   const expected = Array(count).fill('shop online').join(', ');
   say(listed === expected, `PM2 lists: ${listed}`);
-  const orphans = workersOf(site).filter((pid) => !instances.some((one) => one.pid === pid));
+  const orphans = orphansOf({ daemonPid: () => daemonOf(site) || null }, instances);
   const running = instances.filter(({ pid }) => pid > 0);
   const astray = running.map(({ pid }) => realpathSync(`/proc/${pid}/cwd`));
   say(

@@ -74,7 +74,10 @@ async function acceptsElsewhere(port: number): Promise<boolean> {
  * Workers that the daemon has started and does not list. Not each child of it is one: PM2 7 runs `df` every 30 s, and in
  * a container the daemon may be the first process, which becomes the parent of all that lose theirs.
  */
-export function orphansOf({ daemonPid }: Pick<Pm2, 'daemonPid'>, all: readonly Instance[]): number[] {
+export function orphansOf(
+  { daemonPid }: Pick<Pm2, 'daemonPid'>,
+  all: readonly Pick<Instance, 'pid'>[],
+): number[] {
   const daemon = daemonPid();
   if (daemon === null) return [];
   const listed = new Set(all.map(({ pid }) => pid));
@@ -82,7 +85,7 @@ export function orphansOf({ daemonPid }: Pick<Pm2, 'daemonPid'>, all: readonly I
 }
 
 /** Whether PM2 started the process as an app, by the variables that it gives one in fork mode, or in cluster mode. */
-export function isWorker(pid: number): boolean {
+function isWorker(pid: number): boolean {
   const variables = environmentOf(pid);
   return variables.has('pm_id') || variables.has('pm2_env');
 }
