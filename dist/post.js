@@ -63764,7 +63764,7 @@ pm2sd_misled() {
   [ -n "$NODE_OPTIONS" ] || return 1
   pm2sd_why=$(pm2sd_run 10 "$pm2sd_node" -e 0 2>&1 >/dev/null </dev/null) && return 1
   [ $? -ne 137 ] || return 1
-  pm2sd_why=$(printf '%s\\n' "$pm2sd_why" | sed -n '/Error: /p;/NODE_OPTIONS/p' | sed 1q)
+  pm2sd_why=$(printf '%s\\n' "$pm2sd_why" | sed -n -e '/Error: /{p;q;}' -e '/NODE_OPTIONS/{p;q;}')
 }
 
 if pm2sd_find; then
